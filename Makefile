@@ -1,0 +1,39 @@
+# Everything runs in private environments below this folder; nothing is installed outside it.
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+
+.PHONY: demo test check format lock clean
+
+demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
+	$(BIN)/anchorwise demo
+
+test: .venv/ready  ## The test suite.
+	$(BIN)/pytest
+
+check: .venv/ready  ## Lint, formatting, types, layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml.
+	$(UV) pip compile pyproject.toml --quiet --universal --upgrade --extra vision --group dev \
+		--no-header --no-annotate --python-version 3.11 --output-file requirements.lock
+
+clean:
+	rm -rf .uv .venv runs
+
+.venv/ready: requirements.lock pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --requirement requirements.lock
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	touch $@
+
+$(UV):
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
