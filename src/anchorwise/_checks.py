@@ -38,6 +38,14 @@ def fraction(name: str, value: object) -> float:
     return checked
 
 
+def endpoint(value: object) -> float:
+    """Return the endpoint of cosine scores, above -1 and at most 1."""
+    checked = number("endpoint", value)
+    if not -1.0 < checked <= 1.0:
+        raise ValueError(f"endpoint must lie in (-1, 1], since scores are cosines, got {value!r}")
+    return checked
+
+
 def count(name: str, value: object, lowest: int = 1) -> int:
     """Return `value` as an int not below `lowest`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
@@ -76,3 +84,11 @@ def views(view0: Tensor, view1: Tensor) -> None:
             f"view0 and view1 must share dtype and device, got {view0.dtype} on {view0.device} and "
             f"{view1.dtype} on {view1.device}; move one with .to()"
         )
+
+
+def ordered(low_name: str, low: object, high_name: str, high: object) -> tuple[float, float]:
+    """Return two numbers above 0, the first not above the second."""
+    lowest, highest = positive(low_name, low), positive(high_name, high)
+    if lowest > highest:
+        raise ValueError(f"{low_name} must not be above {high_name}, got {low!r} and {high!r}")
+    return lowest, highest

@@ -45,3 +45,9 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the anchors' losses and statistics."""
+
+
+def mean_outcome(per_anchor: Float[Tensor, " a"], stats: Mapping[str, Tensor]) -> Outcome:
+    """Return the outcome whose loss is the mean over anchors; statistics are detached."""
+    detached = {name: value.detach() for name, value in stats.items()}
+    return Outcome(per_anchor.mean(), per_anchor.detach(), MappingProxyType(detached))

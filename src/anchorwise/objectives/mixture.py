@@ -1,0 +1,77 @@
+"""Weighted sums of objectives.
+
+Source of the WEINCE forms: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.objectives.info_nce import InfoNCE
+from anchorwise.objectives.objective import Objective, Outcome
+from anchorwise.objectives.weibit import Weibit
+
+
+@final
+class Mixture(Objective):
+    """A weighted sum of objectives on the same two views.
+
+    The release's global mixture (its policy "soft") is the default; its two regularisers are `hardest_regularised`.
+
+    Args:
+        objectives: What is added up, at least one; by default InfoNCE and Weibit with exponent 4.
+        weights: One for each, at least 0; by default 0.5 each.
+
+    Raises:
+        ValueError: If an argument is out of range or the two differ in length.
+    """
+
+    def __init__(self, *, objectives: Sequence[Objective] | None = None, weights: Sequence[float] = (0.5, 0.5)) -> None:
+        super().__init__()
+        self.objectives = nn.ModuleList(objectives or (InfoNCE(), Weibit(exponent=4.0)))
+        self.weights = tuple(_checks.at_least("weights", weight, 0.0) for weight in weights)
+        if len(self.weights) != len(self.objectives):
+            raise ValueError(
+                f"weights must have one number for each of the {len(self.objectives)} objectives, got {weights!r}"
+            )
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the weighted loss; the statistics are those of the first objective, and every objective's own loss."""
+        outcomes = [objective.detail(view0, view1) for objective in self.objectives]
+        loss = _weighted(self.weights, [outcome.loss for outcome in outcomes])
+        per_anchor = _weighted(self.weights, [outcome.per_anchor for outcome in outcomes])
+        losses = {f"loss{index}": outcome.loss.detach() for index, outcome in enumerate(outcomes)}
+        return Outcome(loss, per_anchor, {**outcomes[0].stats, **losses})
+
+
+def hardest_regularised(
+    objective: Objective,
+    *,
+    weibit: Weibit | None = None,
+    weibit_weight: float = 0.5,
+    softmax: InfoNCE | None = None,
+    softmax_weight: float = 0.5,
+) -> Mixture:
+    """Add the two regularisers of the WEINCE release to any objective: cross-entropies over the hardest negatives.
+
+    Args:
+        objective: What they are added to.
+        weibit: The weibit regulariser; by default exponent 4 over the 50 hardest negatives.
+        weibit_weight: At least 0 (weib_lambda).
+        softmax: The softmax regulariser; by default temperature 0.5 over the 50 hardest negatives.
+        softmax_weight: At least 0 (pl_lambda).
+    """
+    terms = [
+        objective,
+        weibit or Weibit(exponent=4.0, num_hardest=50),
+        softmax or InfoNCE(num_hardest=50),
+    ]
+    return Mixture(objectives=terms, weights=(1.0, weibit_weight, softmax_weight))
+
+
+def _weighted(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
+    return torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum(dim=0)

@@ -1,0 +1,62 @@
+"""Selection between two losses per anchor: InfoNCE over all negatives, weibit over the hardest.
+
+Source: released code of Erol et al. 2026 (its policies "hard_select" and "soft_select"),
+https://arxiv.org/abs/2606.00262.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import ShortfallLink, SoftmaxLink
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import two_views
+from anchorwise.tails.exponents import Exponent, as_exponent
+from anchorwise.tails.gates import Gate, as_gate
+from anchorwise.tails.negatives import negatives_of
+
+
+@final
+class Selection(Objective):
+    """`(1 - lambda) * InfoNCE + lambda * weibit over the hardest negatives`, per anchor, mean over the 2n anchors.
+
+    Unlike WEINCE, which blends logits, this mixes losses. `gate="hard"` is hard selection: every anchor has exactly one
+    of the two losses. A soft gate is soft selection.
+
+    Args:
+        temperature: Divides every cosine in InfoNCE. Dimensionless, above 0.
+        gate: What turns an anchor's tail into lambda: "hard", "published", "likelihood", or any `tails.Gate`.
+        exponent: Of the weibit loss, as for WEINCE.
+        num_hardest: Negatives in the weibit loss, at least 1 (select_weib_top_m).
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.5,
+        gate: str | Gate = "hard",
+        exponent: float | str | Exponent = "anchor",
+        num_hardest: int = 16,
+    ) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.gate = as_gate(gate)
+        self.exponent = as_exponent(exponent, self.gate.tail)
+        self.num_hardest = _checks.count("num_hardest", num_hardest)
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
+        views = two_views(view0, view1)
+        negatives = negatives_of(views)
+        reading, exponent = self.gate.read(negatives), self.exponent(negatives)
+        softmax = cross_entropy(views, SoftmaxLink(self.temperature))
+        hardest = negatives.hardest_keys(self.num_hardest)
+        weibit = cross_entropy(views, ShortfallLink(exponent), hardest=hardest)
+        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": views.positive_scores}
+        return mean_outcome((1.0 - reading.blend) * softmax + reading.blend * weibit, {**stats, **reading.stats})

@@ -1,0 +1,53 @@
+"""Cross-entropy under the shortfall link: the choice model of scores that have a ceiling.
+
+Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs/2606.00262.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import ShortfallLink
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import two_views
+from anchorwise.tails.exponents import Exponent, HillTail, as_exponent
+from anchorwise.tails.negatives import negatives_of
+
+
+@final
+class Weibit(Objective):
+    """Cross-entropy of the positive under logits `-exponent * log(endpoint - s)`, mean over the 2n anchors.
+
+    The probability of a key is a power of its shortfall from the endpoint. With an exponent that Hill's estimator reads
+    off the batch there is no temperature: the link's slope, exponent / (endpoint - s), plays its part.
+
+    Args:
+        exponent: "batch" is the median over anchors of Hill's estimates, "anchor" an anchor's own estimate shrunk to
+            it, "unit" is 1; a number above 0 is fixed; any `tails.Exponent` says it in its own way.
+        endpoint: Where scores end. In cosines, above -1 and at most 1.
+        num_hardest: Only so many of an anchor's highest-scoring negatives count, at least 1; None counts all of them.
+            With it, this is the weibit regulariser of the WEINCE release (its weib_top_m).
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self, *, exponent: float | str | Exponent = "batch", endpoint: float = 1.0, num_hardest: int | None = None
+    ) -> None:
+        super().__init__()
+        self.exponent = as_exponent(exponent, HillTail())
+        self.endpoint = _checks.endpoint(endpoint)
+        self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses, exponents and the cosines of their positives."""
+        views = two_views(view0, view1)
+        negatives = negatives_of(views, endpoint=self.endpoint)
+        exponent = self.exponent(negatives)
+        hardest = None if self.num_hardest is None else negatives.hardest_keys(self.num_hardest)
+        per_anchor = cross_entropy(views, ShortfallLink(exponent, self.endpoint), hardest=hardest)
+        return mean_outcome(per_anchor, {"positive_score": views.positive_scores, "exponent": exponent})

@@ -1,0 +1,65 @@
+"""WEINCE: InfoNCE corrected, anchor by anchor, for the ceiling of cosine scores.
+
+Source: Erol et al. 2026, "When Softmax Fails at the Top: Extreme-Value Corrections for InfoNCE",
+https://arxiv.org/abs/2606.00262.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import BlendLink
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import two_views
+from anchorwise.tails.exponents import Exponent, as_exponent
+from anchorwise.tails.gates import Gate, as_gate
+from anchorwise.tails.negatives import negatives_of
+
+
+@final
+class WEINCE(Objective):
+    """Cross-entropy of the positive under a blend of softmax and shortfall logits, mean over the 2n anchors.
+
+        logit = (1 - lambda) s / temperature - lambda exponent log(endpoint - s)
+
+    Lambda and exponent are statistics of an anchor's negatives in this batch, without gradient; nothing is trained.
+    Lambda 0 is InfoNCE. The release is `WEINCE(gate="published", exponent="unit")`.
+
+    Args:
+        temperature: Divides every cosine in the softmax part. Dimensionless, above 0.
+        gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", or any `tails.Gate`.
+        exponent: "unit" is 1, as in the released training code; "batch" is the median over anchors of the gate's own
+            tail estimates, "anchor" an anchor's own estimate shrunk to it; a number above 0 is fixed; any
+            `tails.Exponent` says it in its own way.
+        endpoint: Where scores end. In cosines, above -1 and at most 1.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.5,
+        gate: str | Gate = "likelihood",
+        exponent: float | str | Exponent = "batch",
+        endpoint: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.gate = as_gate(gate)
+        self.exponent = as_exponent(exponent, self.gate.tail)
+        self.endpoint = _checks.endpoint(endpoint)
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
+        views = two_views(view0, view1)
+        negatives = negatives_of(views, endpoint=self.endpoint)
+        reading = self.gate.read(negatives)
+        exponent = self.exponent(negatives)
+        per_anchor = cross_entropy(views, BlendLink(reading.blend, self.temperature, exponent, self.endpoint))
+        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": views.positive_scores}
+        return mean_outcome(per_anchor, {**stats, **reading.stats})

@@ -1,0 +1,293 @@
+"""Exponents of the shortfall link: fixed, or read off the tails of the batch, without gradient.
+
+The link's slope is exponent / (1 - s), where the softmax link's is 1 / temperature: an exponent read off the tail
+is a temperature that nobody has to tune.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.tails.likelihood import hill_exponent
+from anchorwise.tails.negatives import Negatives
+from anchorwise.tails.regression import tail_regressions
+
+# a = anchors
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An exponent per anchor, and how far to trust it.
+
+    Attributes:
+        exponent: Above 0; 1 where there is no estimate.
+        weight: In [0, 1]; 0 where there is no estimate.
+    """
+
+    exponent: Float[Tensor, " a"]
+    weight: Float[Tensor, " a"]
+
+    @property
+    def exists(self) -> Bool[Tensor, " a"]:
+        """Whether a row has an estimate."""
+        return self.weight > 0
+
+
+@dataclass(frozen=True)
+class TailEstimator(ABC):
+    """Reads an exponent off every anchor's tail."""
+
+    @abstractmethod
+    def estimate(self, negatives: Negatives) -> Estimate:
+        """Return every anchor's own estimate."""
+
+    @abstractmethod
+    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        """Return the anchors' estimates, each drawn to `towards` as far as it is not to be trusted."""
+
+
+@final
+@dataclass(frozen=True)
+class HillTail(TailEstimator):
+    """Hill's estimator on the scores above mean + z sd of a row.
+
+    Args:
+        tail_fraction: Share of a row that a normal law would put above the threshold, in (0, 0.5].
+        prior_points: Tail points' worth of the batch's exponent that shrinkage adds to a row, at least 0. With a
+            gamma prior on the exponent the result is the posterior's: 1 / exponent is averaged, since its
+            estimate, a mean of logarithms, is the unbiased one.
+
+    Source: Hill 1975, "A simple general approach to inference about the tail of a distribution".
+    """
+
+    tail_fraction: float = 0.1
+    prior_points: float = 32.0
+
+    def __post_init__(self) -> None:
+        _tail_fraction(self.tail_fraction, highest=0.5)
+        _checks.at_least("prior_points", self.prior_points, 0.0)
+
+    def estimate(self, negatives: Negatives) -> Estimate:
+        """Return Hill's exponent of every row and the share of it that shrinkage keeps."""
+        tail = negatives.exceedances(self.tail_fraction)
+        exponent = hill_exponent(tail)
+        weight = tail.count / (tail.count + self.prior_points).clamp_min(1.0)
+        return Estimate(exponent.nan_to_num(nan=1.0), torch.where(exponent.isfinite(), weight, 0.0))
+
+    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        """Average 1 / exponent."""
+        return 1.0 / (estimate.weight / estimate.exponent + (1.0 - estimate.weight) / towards)
+
+
+@final
+@dataclass(frozen=True)
+class RegressionTail(TailEstimator):
+    """The WEINCE release's estimator: the slope of log F on log shortfall over a row's smallest shortfalls.
+
+    Args:
+        tail_fraction: Share of a row's negatives in the tail, in (0, 1].
+        min_tail_points: Tail points at least.
+        rounding: How the number of tail points is made whole: "nearest" as the release's gate does, with at least 10
+            of them, or "down" as its shrunk weibit does, with no estimate from fewer than 10.
+        prior_points: The release's shrink_c, at least 0: a row keeps m R^2 / (m R^2 + prior_points) of its own
+            slope, with m points in the regression.
+        min_r_squared: Rows whose regression explains less have no estimate. In [0, 1].
+        lowest: Shrunk exponents are not below this.
+        highest: Shrunk exponents are not above this.
+
+    Source: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
+    """
+
+    tail_fraction: float = 0.1
+    min_tail_points: int = 32
+    rounding: Literal["nearest", "down"] = "nearest"
+    prior_points: float = 100.0
+    min_r_squared: float = 0.0
+    lowest: float = 0.5
+    highest: float = 16.0
+
+    def __post_init__(self) -> None:
+        _tail_fraction(self.tail_fraction, highest=1.0)
+        _checks.count("min_tail_points", self.min_tail_points)
+        _checks.one_of("rounding", self.rounding, ("nearest", "down"))
+        _checks.at_least("prior_points", self.prior_points, 0.0)
+        _checks.fraction("min_r_squared", self.min_r_squared)
+        _checks.ordered("lowest", self.lowest, "highest", self.highest)
+
+    def num_tail(self, num_negatives: int) -> int:
+        """Return how many of `num_negatives` shortfalls make the tail."""
+        wanted = self.tail_fraction * num_negatives
+        if self.rounding == "nearest":
+            return min(max(self.min_tail_points, round(wanted), _FEWEST), num_negatives)
+        num_tail = min(int(max(self.min_tail_points, wanted)), num_negatives)
+        return num_tail if num_tail >= _FEWEST else 0
+
+    def estimate(self, negatives: Negatives) -> Estimate:
+        """Return the slope of every row and the share of it that shrinkage keeps."""
+        fit = tail_regressions(negatives.hardest_shortfalls(self.num_tail(negatives.num_negatives)))
+        explained = fit.num_points * fit.r_squared
+        weight = explained / (explained + self.prior_points).clamp_min(torch.finfo(explained.dtype).tiny)
+        trusted = (fit.r_squared >= self.min_r_squared) & (fit.slope > 0)
+        return Estimate(torch.where(trusted, fit.slope, 1.0), torch.where(trusted, weight, 0.0))
+
+    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        """Average the exponents themselves, as released."""
+        mixed = estimate.weight * estimate.exponent + (1.0 - estimate.weight) * towards
+        return mixed.clamp(self.lowest, self.highest)
+
+
+_FEWEST = 10
+
+
+class Exponent(nn.Module, ABC):
+    """Says which exponent each anchor's shortfall link has."""
+
+    @abstractmethod
+    def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
+        """Return the exponents, each above 0, without gradient."""
+
+
+@final
+class FixedExponent(Exponent):
+    """The same exponent for all anchors and batches.
+
+    Args:
+        value: Above 0.
+    """
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = _checks.positive("exponent", value)
+
+    def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
+        """Return `value` for every anchor."""
+        return torch.full_like(negatives.anchors[:, 0], self.value)
+
+
+@final
+class BatchExponent(Exponent):
+    """The median over anchors of their tails' estimates, for all anchors; 1 for a batch without any estimate.
+
+    Args:
+        tail: How a tail is read.
+    """
+
+    def __init__(self, tail: TailEstimator | None = None) -> None:
+        super().__init__()
+        self.tail = HillTail() if tail is None else tail
+
+    @torch.no_grad()
+    def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
+        """Return the median for every anchor."""
+        return _batch_median(self.tail.estimate(negatives))
+
+
+@final
+class AnchorExponent(Exponent):
+    """Each anchor's own estimate, shrunk.
+
+    Args:
+        tail: How a tail is read and how far it is trusted.
+        towards: What estimates are shrunk to; by default the batch's median of the same estimates.
+    """
+
+    def __init__(self, tail: TailEstimator | None = None, towards: Exponent | None = None) -> None:
+        super().__init__()
+        self.tail = HillTail() if tail is None else tail
+        self.towards = towards
+
+    @torch.no_grad()
+    def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
+        """Return the shrunk estimates."""
+        estimate = self.tail.estimate(negatives)
+        towards = _batch_median(estimate) if self.towards is None else self.towards(negatives)
+        return self.tail.shrink(estimate, towards)
+
+
+@final
+class PooledExponent(Exponent):
+    """The WEINCE release's batch exponent: one regression on all anchors' smallest shortfalls, averaged over steps.
+
+    A regression that explains too little leaves the average as it is. The average is a saved buffer and moves at every
+    call, in evaluation too, as released.
+
+    Args:
+        initial: Where the average starts, above 0 (weib_beta).
+        tail_fraction: Share of all negatives in the tail, in (0, 1] (tail_frac).
+        min_tail_points: Tail points at least (min_tail_points).
+        min_r_squared: Share of the variance that a regression must explain, in [0, 1] (r2_min).
+        momentum: Weight of the average so far, in [0, 1] (beta_ema_momentum).
+        lowest: A new estimate counts as at least this (beta_min).
+        highest: A new estimate counts as at most this (beta_max).
+
+    Source: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
+    """
+
+    average: Tensor
+
+    def __init__(
+        self,
+        *,
+        initial: float = 4.0,
+        tail_fraction: float = 0.05,
+        min_tail_points: int = 1024,
+        min_r_squared: float = 0.85,
+        momentum: float = 0.9,
+        lowest: float = 0.5,
+        highest: float = 16.0,
+    ) -> None:
+        super().__init__()
+        self.tail_fraction = _tail_fraction(tail_fraction, highest=1.0)
+        self.min_tail_points = _checks.count("min_tail_points", min_tail_points)
+        self.min_r_squared = _checks.fraction("min_r_squared", min_r_squared)
+        self.momentum = _checks.fraction("momentum", momentum)
+        self.lowest, self.highest = _checks.ordered("lowest", lowest, "highest", highest)
+        self.register_buffer("average", torch.tensor(_checks.positive("initial", initial)))
+
+    @torch.no_grad()
+    def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
+        """Return the average, moved by this batch, for every anchor."""
+        slope, r_squared = self.regression(negatives)
+        trusted = (r_squared >= self.min_r_squared) & (slope > 0)
+        average = self.average.to(slope)
+        moved = self.momentum * average + (1.0 - self.momentum) * slope.clamp(self.lowest, self.highest)
+        value = torch.where(trusted, moved, average)
+        self.average.copy_(value)
+        return value.expand(len(negatives.anchors))
+
+    def regression(self, negatives: Negatives) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return slope and R^2 of this batch; both 0 where the batch is too small."""
+        num_all = len(negatives.anchors) * negatives.num_negatives
+        num_tail = min(int(max(self.min_tail_points, self.tail_fraction * num_all)), num_all)
+        fit = tail_regressions(negatives.pooled_shortfalls(num_tail if num_tail >= _FEWEST else 0).unsqueeze(0))
+        return fit.slope[0], fit.r_squared[0]
+
+
+def as_exponent(value: float | str | Exponent, tail: TailEstimator) -> Exponent:
+    """Return the exponent that `value` names: "unit", "batch", "anchor" (both read off `tail`), a number, or itself.
+
+    Raises:
+        ValueError: If `value` is none of these.
+    """
+    if isinstance(value, Exponent):
+        return value
+    if isinstance(value, str):
+        _checks.one_of("exponent", value, ("unit", "batch", "anchor"))
+        return {"unit": FixedExponent(1.0), "batch": BatchExponent(tail), "anchor": AnchorExponent(tail)}[value]
+    return FixedExponent(value)
+
+
+def _batch_median(estimate: Estimate) -> Float[Tensor, " a"]:
+    known = torch.where(estimate.exists, estimate.exponent, torch.nan)
+    return known.nanmedian().nan_to_num(nan=1.0).expand(len(known))
+
+
+def _tail_fraction(value: float, *, highest: float) -> float:
+    if _checks.positive("tail_fraction", value) > highest:
+        raise ValueError(f"tail_fraction must lie in (0, {highest:g}], got {value!r}")
+    return value

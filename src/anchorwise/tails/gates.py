@@ -1,0 +1,264 @@
+"""Gates: from the tail of an anchor's negatives to how much of the shortfall link the anchor gets, in [0, 1]."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.tails.exponents import HillTail, RegressionTail, TailEstimator
+from anchorwise.tails.likelihood import likelihood_delta_aic
+from anchorwise.tails.negatives import Negatives
+from anchorwise.tails.regression import tail_regressions
+
+# a = anchors
+
+
+@dataclass(frozen=True)
+class GateReading:
+    """What a gate says of a batch.
+
+    Attributes:
+        blend: Lambda, the share of the shortfall link, in [0, 1].
+        stats: What it was made of, for logging.
+    """
+
+    blend: Float[Tensor, " a"]
+    stats: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gate(ABC):
+    """Turns an anchor's tail into lambda; immutable and without state."""
+
+    @abstractmethod
+    def read(self, negatives: Negatives) -> GateReading:
+        """Return every anchor's lambda, without gradient."""
+
+    @property
+    def tail(self) -> TailEstimator:
+        """The tail from which an exponent is read beside this gate."""
+        return HillTail()
+
+
+@final
+@dataclass(frozen=True)
+class PublishedGate(Gate):
+    """The gate of the WEINCE release: cap proximity times regression evidence.
+
+    With rho the shortfall of an anchor's hardest negative and rho_0 its quantile over the batch,
+
+        lambda = sigmoid(proximity_sharpness (log rho_0 - log rho)) * sigmoid(evidence_sharpness (dAIC - margin))
+
+    The released dAIC compares residuals of two different responses; on independent scores it is near 170 whatever
+    their law, so the second factor is 1 there. `LikelihoodGate` compares likelihoods instead.
+
+    Args:
+        margin: dAIC at which the evidence factor is one half.
+        evidence_sharpness: Slope of the evidence factor, above 0.
+        proximity_quantile: Quantile of rho over the batch that gives rho_0, in [0, 1].
+        proximity_sharpness: Slope of the proximity factor in log rho, above 0.
+        tail_fraction: Share of an anchor's negatives in its tail, in (0, 1].
+        min_tail_points: Tail points at least.
+        use: Both factors, or one of them alone.
+
+    Source: Erol et al. 2026, https://arxiv.org/abs/2606.00262, and its released code.
+    """
+
+    margin: float = 2.0
+    evidence_sharpness: float = 1.0
+    proximity_quantile: float = 0.2
+    proximity_sharpness: float = 10.0
+    tail_fraction: float = 0.1
+    min_tail_points: int = 32
+    use: Literal["both", "evidence", "proximity"] = "both"
+
+    def __post_init__(self) -> None:
+        _checks.number("margin", self.margin)
+        _checks.positive("evidence_sharpness", self.evidence_sharpness)
+        _checks.fraction("proximity_quantile", self.proximity_quantile)
+        _checks.positive("proximity_sharpness", self.proximity_sharpness)
+        _checks.one_of("use", self.use, ("both", "evidence", "proximity"))
+        RegressionTail(self.tail_fraction, self.min_tail_points)
+
+    @property
+    def tail(self) -> RegressionTail:
+        """The regression on the gate's own tail points."""
+        return RegressionTail(self.tail_fraction, self.min_tail_points)
+
+    @torch.no_grad()
+    def read(self, negatives: Negatives) -> GateReading:
+        """Return lambda with its two factors, the evidence (dAIC) and rho."""
+        nearest, pivot, delta_aic = _published_evidence(negatives, self.tail, self.proximity_quantile)
+        near = torch.sigmoid(self.proximity_sharpness * (pivot.log() - nearest.log()))
+        evident = torch.sigmoid(self.evidence_sharpness * (delta_aic - self.margin))
+        blend = {"both": near * evident, "evidence": evident, "proximity": near}[self.use]
+        factors = {"lambda_proximity": near, "lambda_evidence": evident}
+        return GateReading(blend, {**factors, "evidence": delta_aic, "hardest_shortfall": nearest})
+
+
+@final
+@dataclass(frozen=True)
+class HardGate(Gate):
+    """The published gate's hard version: 1 where rho <= rho_0 and dAIC >= margin, otherwise 0.
+
+    Args:
+        margin: Least dAIC.
+        proximity_quantile: Quantile of rho over the batch that gives rho_0, in [0, 1].
+        tail_fraction: Share of an anchor's negatives in its tail, in (0, 1].
+        min_tail_points: Tail points at least.
+
+    Source: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
+    """
+
+    margin: float = 2.0
+    proximity_quantile: float = 0.2
+    tail_fraction: float = 0.1
+    min_tail_points: int = 32
+
+    def __post_init__(self) -> None:
+        _checks.number("margin", self.margin)
+        _checks.fraction("proximity_quantile", self.proximity_quantile)
+        RegressionTail(self.tail_fraction, self.min_tail_points)
+
+    @property
+    def tail(self) -> RegressionTail:
+        """The regression on the gate's own tail points."""
+        return RegressionTail(self.tail_fraction, self.min_tail_points)
+
+    @torch.no_grad()
+    def read(self, negatives: Negatives) -> GateReading:
+        """Return lambda with the evidence (dAIC) and rho."""
+        nearest, pivot, delta_aic = _published_evidence(negatives, self.tail, self.proximity_quantile)
+        chosen = (nearest <= pivot) & (delta_aic >= self.margin)
+        return GateReading(chosen.to(nearest.dtype), {"evidence": delta_aic, "hardest_shortfall": nearest})
+
+
+@final
+@dataclass(frozen=True)
+class LikelihoodGate(Gate):
+    """Opens where an anchor's exceedances are likelier under the shortfall law than under the exponential one.
+
+        lambda = sigmoid(sharpness (dAIC - margin)), 0 where a row has fewer than min_tail_points exceedances
+
+    dAIC is twice the difference of the log-likelihoods of the same exceedances (`tails.likelihood`). It needs sums over
+    the exceedances alone, so no row is sorted and nothing is compared across anchors.
+
+    Args:
+        margin: dAIC at which lambda is one half.
+        sharpness: Slope in dAIC, above 0.
+        tail_fraction: Share of a row that a normal law would put above the threshold, in (0, 0.5].
+        min_tail_points: Exceedances without which lambda is 0.
+    """
+
+    margin: float = 2.0
+    sharpness: float = 1.0
+    tail_fraction: float = 0.1
+    min_tail_points: int = 32
+
+    def __post_init__(self) -> None:
+        _checks.number("margin", self.margin)
+        _checks.positive("sharpness", self.sharpness)
+        _checks.count("min_tail_points", self.min_tail_points)
+        HillTail(self.tail_fraction)
+
+    @property
+    def tail(self) -> HillTail:
+        """Hill's estimator on the gate's own exceedances."""
+        return HillTail(self.tail_fraction)
+
+    @torch.no_grad()
+    def read(self, negatives: Negatives) -> GateReading:
+        """Return lambda with the evidence (dAIC) and the number of exceedances."""
+        tail = negatives.exceedances(self.tail_fraction)
+        delta_aic = likelihood_delta_aic(tail)
+        evident = torch.sigmoid(self.sharpness * (delta_aic - self.margin))
+        blend = torch.where(tail.count >= self.min_tail_points, evident, 0.0)
+        return GateReading(blend, {"lambda_evidence": evident, "evidence": delta_aic, "tail_points": tail.count})
+
+
+@final
+@dataclass(frozen=True)
+class CapGate(Gate):
+    """Opens where the hardest negative is nearer to the cap than a fixed shortfall.
+
+        lambda = sigmoid(sharpness (log distance - log rho))
+
+    Args:
+        distance: Shortfall at which lambda is one half, above 0.
+        sharpness: Slope in log shortfall, above 0.
+
+    Source: released code of Erol et al. 2026 (its policy "gate"), https://arxiv.org/abs/2606.00262.
+    """
+
+    distance: float = 0.05
+    sharpness: float = 5.0
+
+    def __post_init__(self) -> None:
+        _checks.positive("distance", self.distance)
+        _checks.positive("sharpness", self.sharpness)
+
+    @torch.no_grad()
+    def read(self, negatives: Negatives) -> GateReading:
+        """Return lambda with rho."""
+        nearest = _nearest(negatives)
+        distance = nearest.new_tensor(self.distance)
+        return GateReading(
+            torch.sigmoid(self.sharpness * (distance.log() - nearest.log())), {"hardest_shortfall": nearest}
+        )
+
+
+@final
+@dataclass(frozen=True)
+class ConstantGate(Gate):
+    """The same lambda for every anchor: 0 is InfoNCE, 1 the pure shortfall link.
+
+    Args:
+        value: Lambda, in [0, 1].
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        _checks.fraction("value", self.value)
+
+    def read(self, negatives: Negatives) -> GateReading:
+        """Return `value` for every anchor."""
+        return GateReading(torch.full_like(negatives.anchors[:, 0], self.value))
+
+
+def as_gate(value: str | Gate) -> Gate:
+    """Return the gate that `value` names ("likelihood", "published" or "hard", with its defaults), or itself.
+
+    Raises:
+        ValueError: If `value` is none of these.
+    """
+    if isinstance(value, Gate):
+        return value
+    gates = {"likelihood": LikelihoodGate, "published": PublishedGate, "hard": HardGate}
+    return gates[_checks.one_of("gate", value, gates)]()
+
+
+def _nearest(negatives: Negatives) -> Float[Tensor, " a"]:
+    """Shortfall of every anchor's hardest negative; that of an orthogonal one where an anchor has none."""
+    if negatives.num_negatives == 0:
+        return torch.ones_like(negatives.anchors[:, 0])
+    return negatives.hardest_shortfalls(1)[:, 0]
+
+
+def _published_evidence(
+    negatives: Negatives, tail: RegressionTail, quantile: float
+) -> tuple[Float[Tensor, " a"], Float[Tensor, ""], Float[Tensor, " a"]]:
+    """Return rho of every anchor, rho_0 of the batch, and dAIC of every anchor."""
+    if negatives.num_negatives == 0:
+        nearest = _nearest(negatives)
+        return nearest, nearest[0], torch.zeros_like(nearest)
+    shortfalls = negatives.hardest_shortfalls(tail.num_tail(negatives.num_negatives))
+    fit, nearest = tail_regressions(shortfalls), shortfalls[:, 0]
+    if not fit.exists:
+        return nearest, nearest.median(), fit.delta_aic
+    return nearest, nearest.sort().values[round(quantile * (len(nearest) - 1))], fit.delta_aic

@@ -1,0 +1,138 @@
+"""The negatives of a batch as its tail statistics see them: detached, read through the engine."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import engine
+from anchorwise.links import MIN_SHORTFALL, shortfall
+from anchorwise.pairs import Exclusion, TwoViews, two_views
+
+# a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points
+
+
+@dataclass(frozen=True)
+class Exceedances:
+    """What a row's scores above its threshold add up to.
+
+    Attributes:
+        threshold_shortfall: Endpoint minus threshold: the widest shortfall in the tail.
+        sums: Their number, the sum of their shortfalls and of the shortfalls' logarithms.
+    """
+
+    threshold_shortfall: Float[Tensor, " a"]
+    sums: engine.ExceedanceSums
+
+    @property
+    def count(self) -> Float[Tensor, " a"]:
+        """Exceedances per anchor, exact duplicates left out."""
+        return self.sums.count
+
+    @property
+    def sum_log_ratio(self) -> Float[Tensor, " a"]:
+        """Sum over a row's exceedances of log(threshold shortfall / shortfall), at least 0."""
+        log_threshold = self.threshold_shortfall.clamp_min(MIN_SHORTFALL).log()
+        return (self.count * log_threshold - self.sums.sum_log_shortfall).clamp_min(0.0)
+
+    @property
+    def mean_excess(self) -> Float[Tensor, " a"]:
+        """Mean of score minus threshold over a row's exceedances; 0 where there are none."""
+        return (self.threshold_shortfall - self.sums.sum_shortfall / self.count.clamp_min(1.0)) * (self.count > 0)
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """The negatives of every anchor.
+
+    Attributes:
+        anchors: Unit rows, detached.
+        keys: Unit rows, detached.
+        same_image: Pairs that are no negatives.
+        excluded_scores: The cosines of those pairs, the same number in every row.
+        endpoint: Where scores end; shortfalls are measured from it.
+
+    A sorted tail is the dearest statistic there is: the longest one read so far is kept, and shorter ones are cut
+    from it.
+    """
+
+    anchors: Float[Tensor, "a d"]
+    keys: Float[Tensor, "k d"]
+    same_image: Exclusion
+    excluded_scores: Float[Tensor, "a e"]
+    endpoint: float = 1.0
+    _tails: list[engine.Tail] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def num_negatives(self) -> int:
+        """Negatives of each anchor."""
+        return self.keys.shape[0] - self.excluded_scores.shape[1]
+
+    def hardest_shortfalls(self, num_tail: int) -> Float[Tensor, "a t"]:
+        """Return the `num_tail` smallest shortfalls of every row, rising."""
+        return shortfall(self._tail(num_tail).scores[:, :num_tail], self.endpoint)
+
+    def hardest_keys(self, num_tail: int) -> Int[Tensor, "a t"]:
+        """Return the keys of every row's `num_tail` largest scores, or of all its negatives where there are fewer."""
+        num_tail = min(num_tail, self.num_negatives)
+        return self._tail(num_tail).keys[:, :num_tail]
+
+    def _tail(self, num_tail: int) -> engine.Tail:
+        if not self._tails or self._tails[-1].scores.shape[1] < num_tail:
+            tail = engine.tail_rows(self.anchors, self.keys, num_tail=num_tail, exclude=[self.same_image])
+            self._tails.append(tail)
+        return self._tails[-1]
+
+    def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
+        """Return the `num_tail` smallest shortfalls of the whole batch, rising."""
+        scores = engine.pooled_tail(self.anchors, self.keys, num_tail=num_tail, exclude=[self.same_image])
+        return shortfall(scores, self.endpoint)
+
+    def exceedances(self, tail_fraction: float) -> Exceedances:
+        """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
+        threshold = self._threshold(tail_fraction)
+        sums = engine.exceedance_rows(
+            self.anchors, self.keys, threshold=threshold, endpoint=self.endpoint, exclude=[self.same_image]
+        )
+        return Exceedances(self.endpoint - threshold, sums)
+
+    @torch.no_grad()
+    def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
+        mean, variance = self._moments()
+        quantile = torch.special.ndtri(mean.new_tensor(1.0 - tail_fraction))
+        return mean + quantile * variance.clamp_min(0.0).sqrt()
+
+    def _moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
+        """Mean and variance of every row's negatives, from the keys' first two moments: no pass over the scores."""
+        num_keys, num_negatives = len(self.keys), max(self.num_negatives, 1)
+        centre = self.keys.mean(dim=0)
+        centred = self.keys - centre
+        with torch.autocast(self.anchors.device.type, enabled=False):
+            covariance = centred.T @ centred / num_keys
+            mean_of_all = self.anchors @ centre
+            variance_of_all = ((self.anchors @ covariance) * self.anchors).sum(dim=1)
+        mean = (num_keys * mean_of_all - self.excluded_scores.sum(dim=1)) / num_negatives
+        # Taken about the new mean, so that a collapsed batch does not cancel.
+        spread_of_all = num_keys * (variance_of_all + (mean_of_all - mean).square())
+        spread_of_excluded = (self.excluded_scores - mean.unsqueeze(1)).square().sum(dim=1)
+        return mean, (spread_of_all - spread_of_excluded) / num_negatives
+
+
+def negatives_of(views: TwoViews, *, endpoint: float = 1.0) -> Negatives:
+    """Return the negatives of two views, detached."""
+    rows, positive_scores = views.rows.detach(), views.positive_scores.detach()
+    with_itself = (rows * rows).sum(dim=1)
+    return Negatives(rows, rows, views.same_image, torch.stack([with_itself, positive_scores], dim=1), endpoint)
+
+
+@torch.no_grad()
+def hardest_shortfall(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Float[Tensor, " a"]:
+    """Return, for each of the 2n anchors, 1 minus the cosine of its hardest negative; empty for a single image.
+
+    Raises:
+        ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty.
+        TypeError: If a view is not floating.
+    """
+    negatives = negatives_of(two_views(view0, view1))
+    return negatives.hardest_shortfalls(min(1, negatives.num_negatives)).flatten()
