@@ -3,8 +3,8 @@
 Source of the WEINCE forms: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
 """
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Iterable, Sequence
+from typing import cast, final
 
 import torch
 from jaxtyping import Float
@@ -41,7 +41,8 @@ class Mixture(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the weighted loss; the statistics are those of the first objective, and every objective's own loss."""
-        outcomes = [objective.detail(view0, view1) for objective in self.objectives]
+        parts = cast("Iterable[Objective]", self.objectives)
+        outcomes = [objective.detail(view0, view1) for objective in parts]
         loss = _weighted(self.weights, [outcome.loss for outcome in outcomes])
         per_anchor = _weighted(self.weights, [outcome.per_anchor for outcome in outcomes])
         losses = {f"loss{index}": outcome.loss.detach() for index, outcome in enumerate(outcomes)}

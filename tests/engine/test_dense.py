@@ -1,0 +1,55 @@
+import torch
+
+from anchorwise.engine import exceedance_rows, logsumexp_rows, pooled_tail, tail_rows
+from anchorwise.links import SoftmaxLink
+from anchorwise.pairs import Exclusion, unit_rows
+
+LINK = SoftmaxLink(0.1)
+
+
+def _rows(num_rows: int = 6) -> torch.Tensor:
+    return unit_rows(torch.randn(num_rows, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+
+
+def test_logsumexp_leaves_excluded_pairs_out():
+    rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
+    result = logsumexp_rows(rows, rows, link=LINK, exclude=[Exclusion(ids, ids)])
+    scores = rows @ rows.T
+    expected = (scores[0, 2:] / 0.1).exp().sum().log()
+    torch.testing.assert_close(result[0], expected)
+
+
+def test_a_row_without_keys_is_minus_infinity_and_has_no_gradient():
+    rows = _rows(2).requires_grad_()
+    ids = torch.tensor([0, 0])
+    result = logsumexp_rows(rows, rows, link=LINK, exclude=[Exclusion(ids, ids)])
+    result.sum().backward()
+    assert (result == -torch.inf).all()
+    assert rows.grad is not None
+    assert (rows.grad == 0).all()
+
+
+def test_several_exclusions_add_up():
+    rows = _rows()
+    exclusions = [Exclusion(torch.arange(6), torch.arange(6)), Exclusion(torch.arange(6), torch.arange(6) + 1)]
+    tail = tail_rows(rows, rows, num_tail=5, exclude=exclusions)
+    assert (tail.scores[0] != -torch.inf).all()
+    assert tail.scores[1, -1] == -torch.inf
+    assert 0 not in tail.keys[1, :4]
+
+
+def test_tails_are_the_largest_scores_in_falling_order():
+    rows = _rows()
+    scores = rows @ rows.T
+    torch.testing.assert_close(tail_rows(rows, rows, num_tail=3).scores, scores.sort(descending=True).values[:, :3])
+    pooled = pooled_tail(rows, rows, num_tail=7)
+    torch.testing.assert_close(pooled, scores.flatten().sort(descending=True).values[:7])
+
+
+def test_exceedances_are_counted_above_the_threshold_and_duplicates_apart():
+    keys = unit_rows(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], dtype=torch.float64))
+    sums = exceedance_rows(keys[:1], keys, threshold=torch.tensor([0.5], dtype=torch.float64), endpoint=1.0)
+    assert sums.count.tolist() == [1.0]
+    assert sums.num_at_endpoint.tolist() == [2.0]
+    torch.testing.assert_close(sums.sum_shortfall, torch.tensor([0.2], dtype=torch.float64))
+    torch.testing.assert_close(sums.sum_log_shortfall, torch.tensor([0.2], dtype=torch.float64).log())

@@ -1,0 +1,46 @@
+import math
+
+import pytest
+import torch
+
+from anchorwise.pairs import two_views
+from anchorwise.tails import hardest_shortfall
+from anchorwise.tails.negatives import negatives_of
+from tests import twins
+from tests.contracts import batches
+
+
+@pytest.mark.parametrize("batch", batches.EXTREME.values(), ids=batches.EXTREME)
+def test_the_threshold_from_moments_equals_the_one_from_the_scores(batch):
+    views = two_views(*batch())
+    threshold = negatives_of(views).exceedances(0.1).threshold_shortfall
+    scores = views.rows @ views.rows.T
+    images = torch.arange(len(scores)) % (len(scores) // 2)
+    rows = scores[images.unsqueeze(1) != images].view(len(scores), -1)
+    expected = 1 - rows.mean(dim=1) - 1.2815515655446004 * rows.std(dim=1, correction=0)
+    # A variance near 0 is good to eps, so its root is good to sqrt(eps).
+    torch.testing.assert_close(threshold, expected, rtol=1e-10, atol=3e-8)
+
+
+def test_hardest_shortfall_is_that_of_the_nearest_negative():
+    view0, view1 = batches.ordinary()
+    expected = [twins.shortfall(max(row)) for row in twins.Batch.of(view0.tolist(), view1.tolist()).negatives]
+    assert hardest_shortfall(view0, view1).tolist() == pytest.approx(expected)
+
+
+def test_a_single_image_has_no_hardest_negative():
+    assert hardest_shortfall(torch.ones(1, 3), torch.ones(1, 3)).shape == (0,)
+
+
+def test_a_shorter_tail_is_cut_from_a_longer_one():
+    negatives = negatives_of(two_views(*batches.ordinary()))
+    longer = negatives.hardest_shortfalls(9)
+    assert torch.equal(negatives.hardest_shortfalls(4), longer[:, :4])
+    assert negatives.hardest_keys(4).shape == (48, 4)
+    assert negatives.hardest_keys(1000).shape == (48, 46)
+
+
+def test_duplicates_are_counted_apart_from_the_tail():
+    tail = negatives_of(two_views(*batches.duplicates())).exceedances(0.1)
+    assert tail.sums.num_at_endpoint.sum() > 0
+    assert (tail.sums.sum_log_shortfall >= tail.count * math.log(1e-6)).all()

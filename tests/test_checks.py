@@ -1,0 +1,71 @@
+"""The wording of refusals: the argument, the rule, the value, the way out."""
+
+import math
+
+import pytest
+import torch
+
+from anchorwise import WEINCE, CapGate, ConstantGate, InfoNCE, LikelihoodGate, Mixture, PublishedGate, Weibit, _checks
+from anchorwise.objectives import build
+from anchorwise.tails import HillTail, PooledExponent, RegressionTail
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5, math.nan, math.inf, "0.5", None, True])
+def test_a_temperature_must_be_a_finite_number_above_zero(value):
+    with pytest.raises(ValueError, match="temperature must be"):
+        _checks.positive("temperature", value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: InfoNCE(temperature=-0.5), r"temperature must be above 0, got -0.5"),
+        (lambda: InfoNCE(num_hardest=0), r"num_hardest must be a whole number of at least 1, got 0"),
+        (lambda: WEINCE(gate="publishd"), r"gate must be one of .*, got 'publishd'; did you mean 'published'\?"),
+        (lambda: WEINCE(exponent="bach"), r"exponent must be one of .*; did you mean 'batch'\?"),
+        (lambda: WEINCE(endpoint=1.5), r"endpoint must lie in \(-1, 1\], since scores are cosines, got 1.5"),
+        (lambda: Weibit(exponent=0.0), r"exponent must be above 0, got 0.0"),
+        (lambda: PublishedGate(proximity_quantile=2.0), r"proximity_quantile must lie in \[0, 1\], got 2.0"),
+        (lambda: LikelihoodGate(tail_fraction=0.9), r"tail_fraction must lie in \(0, 0.5\], got 0.9"),
+        (lambda: ConstantGate(-1.0), r"value must lie in \[0, 1\], got -1.0"),
+        (lambda: CapGate(distance=0.0), r"distance must be above 0, got 0.0"),
+        (lambda: HillTail(prior_points=-1.0), r"prior_points must be at least 0, got -1.0"),
+        (lambda: RegressionTail(lowest=2.0, highest=1.0), r"lowest must not be above highest, got 2.0 and 1.0"),
+        (lambda: PooledExponent(momentum=1.5), r"momentum must lie in \[0, 1\], got 1.5"),
+        (lambda: Mixture(weights=(1.0,)), r"weights must have one number for each of the 2 objectives, got \(1.0,\)"),
+    ],
+)
+def test_a_hyperparameter_out_of_range_is_refused_by_name(make, message: str):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_an_objective_is_built_from_nested_tables():
+    gate = {"name": "published", "margin": 6.0}
+    weince = build({"name": "weince", "temperature": 0.2, "gate": gate, "exponent": "unit"})
+    tables = [{"name": "info_nce"}, {"name": "weibit", "exponent": {"name": "anchor", "tail": {"name": "hill"}}}]
+    mixture = build({"name": "mixture", "objectives": tables, "weights": [0.5, 0.5]})
+    assert isinstance(weince, WEINCE)
+    assert weince.gate == PublishedGate(margin=6.0)
+    assert isinstance(mixture, Mixture)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"name": "weinse"}, "objective.name must be one of .*; did you mean 'weince'"),
+        ({"temperature": 0.2}, "objective.name must be one of .*, got None"),
+        ({"name": "info_nce", "tau": 0.2}, "hyperparameter of info_nce must be one of 'temperature', 'num_hardest'"),
+        ({"name": "weince", "gate": {"name": "open"}}, "gate.name must be one of"),
+        ({"name": "info_nce", "temperature": {"name": "x"}}, "a hyperparameter that takes a table must be one of"),
+        ({"name": "hardest_regularised"}, "cannot be built from .* missing .* required .*argument: 'objective'"),
+    ],
+)
+def test_a_table_that_is_no_objective_is_refused(config, message: str):
+    with pytest.raises(ValueError, match=message):
+        build(config)
+
+
+def test_views_must_not_be_empty():
+    with pytest.raises(ValueError, match="at least one row and one column"):
+        InfoNCE()(torch.ones(3, 0), torch.ones(3, 0))
