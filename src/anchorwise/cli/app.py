@@ -1,0 +1,46 @@
+"""The `anchorwise` program: its commands, and errors as one line instead of a traceback."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import anchorwise
+from anchorwise.cli.demo import demo
+from anchorwise.cli.embed import embed
+from anchorwise.cli.evaluate import evaluate
+from anchorwise.cli.export import export
+from anchorwise.cli.pretrain import pretrain
+
+app = typer.Typer(
+    help="Contrastive representation learning that takes the tail of the hardest negatives seriously.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, pretrain, embed, evaluate, export):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anchorwise {anchorwise.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Contrastive representation learning that takes the tail of the hardest negatives seriously."""
+
+
+def main() -> None:
+    """Run the program; a user's mistake ends it with one line on standard error and status 2."""
+    try:
+        app()
+    except (ValueError, TypeError, OSError) as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(2)
