@@ -1,0 +1,16 @@
+"""Encoders, projection heads, and how a frozen encoder is stored."""
+
+from anchorwise.models.config import EncoderConfig, HeadConfig
+from anchorwise.models.encoders import build_encoder
+from anchorwise.models.heads import ProjectionHead
+from anchorwise.models.storage import StoredEncoder, load_encoder, save_encoder
+
+__all__ = [
+    "EncoderConfig",
+    "HeadConfig",
+    "ProjectionHead",
+    "StoredEncoder",
+    "build_encoder",
+    "load_encoder",
+    "save_encoder",
+]

@@ -1,0 +1,47 @@
+"""Which images a run uses."""
+
+from pathlib import Path
+
+from pydantic import ValidationInfo, field_validator
+
+from anchorwise import _checks
+from anchorwise._config import Section
+
+
+class DataConfig(Section):
+    """The data section of a run.
+
+    Attributes:
+        source: `digits`, `cifar10`, `cifar100`, `stl10`, `imagenet32`, `tiny-imagenet`, or the path of a folder or
+            `.tar`, `.tar.gz`, `.tgz` or `.zip` of images (layouts: `anchorwise.data.folders`).
+        root: Folder with the local copy of a named data set; None means `datasets` in the cache folder. `digits` and
+            paths need none.
+        download: Fetch CIFAR-10, CIFAR-100 or STL-10 into `root` if it is not there.
+        image_size_px: Height and width to resize to (shorter side, then centre crop); None keeps the data set's own,
+            which images of a folder must then share.
+        num_train_images: Class-balanced subset of the pretraining and of the training images; a smaller part stays
+            whole. None keeps all.
+        num_test_images: Class-balanced subset of the test images; None keeps all.
+        seed: Decides the subsets, and the test split of a folder that brings none.
+        verify_checksums: Check ImageNet-32's and Tiny-ImageNet's files against the published MD5; False accepts one's
+            own conversion. The pickles of CIFAR are always checked.
+    """
+
+    source: str = "digits"
+    root: Path | None = None
+    download: bool = False
+    image_size_px: int | None = None
+    num_train_images: int | None = None
+    num_test_images: int | None = None
+    seed: int = 0
+    verify_checksums: bool = True
+
+    @field_validator("image_size_px", "num_train_images", "num_test_images")
+    @classmethod
+    def _positive(cls, value: int | None, info: ValidationInfo) -> int | None:
+        return None if value is None else _checks.count(str(info.field_name), value)
+
+    @field_validator("seed")
+    @classmethod
+    def _not_negative(cls, value: int) -> int:
+        return _checks.count("seed", value, 0)

@@ -1,0 +1,126 @@
+"""Data sets by name or by path, as splits of the size a run asks for."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from anchorwise.data.archives import ARCHIVE_SUFFIXES
+from anchorwise.data.cache import cache_dir
+from anchorwise.data.config import DataConfig
+from anchorwise.data.folders import load_folder
+from anchorwise.data.imagenet import load_imagenet32, load_tiny_imagenet
+from anchorwise.data.images import ImageSet, Splits
+from anchorwise.data.named import load_cifar10, load_cifar100, load_stl10
+from anchorwise.data.selection import complement, stratified_indices
+
+# n = images, c = channels, h = height, w = width (pixels)
+
+NUM_DIGITS_TEST_IMAGES = 450
+
+_RESIZE_BLOCK = 4096  # Images in floating point at once.
+
+
+def load_digits(root: Path, config: DataConfig) -> Splits:
+    """Read scikit-learn's bundled digits: 1,797 grey scans of 8 x 8, 0..16 stretched to 0..255.
+
+    The stratified split into 1,347 training and 450 test images is always the same.
+    """
+    from sklearn.datasets import load_digits as load_bundled_digits
+
+    pixels, targets = load_bundled_digits(return_X_y=True)
+    images = torch.from_numpy(np.round(np.asarray(pixels) * (255 / 16)).astype(np.uint8)).view(-1, 1, 8, 8)
+    labels = torch.from_numpy(np.asarray(targets, dtype=np.int64))
+    whole = ImageSet(images, labels, tuple("0123456789"), tuple(map(str, range(len(images)))))
+    test = stratified_indices(labels, NUM_DIGITS_TEST_IMAGES, seed=0)
+    train = whole.subset(complement(test, len(whole)))
+    return Splits(train, train, whole.subset(test))
+
+
+SOURCES: dict[str, Callable[[Path, DataConfig], Splits]] = {
+    "digits": load_digits,
+    "cifar10": load_cifar10,
+    "cifar100": load_cifar100,
+    "stl10": load_stl10,
+    "imagenet32": load_imagenet32,
+    "tiny-imagenet": load_tiny_imagenet,
+}
+DOWNLOADABLE = ("cifar10", "cifar100", "stl10")
+
+
+def load_splits(config: DataConfig) -> Splits:
+    """Load the images a run asks for: read, resized, and cut down to the numbers asked for.
+
+    Warns once, with the count, if images were skipped; `ImageSet.skipped` lists them.
+
+    Raises:
+        FileNotFoundError: If the local copy is missing; the message says what was looked for, where, and the way out.
+        ValueError: If the source is unknown, files are refused, or more images are asked for than there are.
+    """
+    splits = _load(config)
+    _warn_skipped(splits, config.source)
+    _check_enough("num_train_images", config.num_train_images, splits.pretrain, splits.train)
+    train = _shaped(splits.train, config, config.num_train_images)
+    pretrain = train if splits.pretrain is splits.train else _shaped(splits.pretrain, config, config.num_train_images)
+    if splits.test is None:
+        return Splits(pretrain, train, None)
+    _check_enough("num_test_images", config.num_test_images, splits.test)
+    return Splits(pretrain, train, _shaped(splits.test, config, config.num_test_images))
+
+
+def _load(config: DataConfig) -> Splits:
+    if config.download and config.source not in DOWNLOADABLE:
+        raise ValueError(f"data.download is for {', '.join(DOWNLOADABLE)} only, got it with source {config.source!r}")
+    if config.source in SOURCES:
+        root = config.root or cache_dir() / "datasets"
+        return SOURCES[config.source](root.expanduser(), config)
+    path = Path(config.source).expanduser()
+    if not path.exists():
+        _refuse_source(config.source)
+    return load_folder(path, image_size_px=config.image_size_px, seed=config.seed)
+
+
+def _refuse_source(source: str) -> NoReturn:
+    near = get_close_matches(source, SOURCES, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise FileNotFoundError(
+        f"data.source must be one of {', '.join(SOURCES)}, or the path of a folder or of a file ending in "
+        f"{', '.join(ARCHIVE_SUFFIXES)}; got {source!r}, and nothing is at {Path(source).absolute()}{hint}"
+    )
+
+
+def _check_enough(name: str, asked: int | None, *parts: ImageSet) -> None:
+    most = max(len(part) for part in parts)
+    if asked is not None and asked > most:
+        raise ValueError(f"data.{name} must be at most the {most} images there are, got {asked}")
+
+
+def _shaped(image_set: ImageSet, config: DataConfig, num_images: int | None) -> ImageSet:
+    if num_images is not None and num_images < len(image_set):
+        image_set = image_set.balanced_subset(num_images, config.seed)
+    if config.image_size_px in (None, image_set.image_size_px):
+        return image_set
+    return replace(image_set, images=_resized(image_set.images, config.image_size_px))
+
+
+def _resized(images: UInt8[Tensor, "n c h w"], size_px: int) -> UInt8[Tensor, "n c size size"]:
+    size = (size_px, size_px)
+    blocks = (
+        interpolate(block.float(), size, mode="bicubic", antialias=True).round().clamp(0, 255).to(torch.uint8)
+        for block in images.split(_RESIZE_BLOCK)
+    )
+    return torch.cat(list(blocks))
+
+
+def _warn_skipped(splits: Splits, source: str) -> None:
+    if skipped := splits.skipped:
+        first = f"{skipped[0].name} ({skipped[0].reason})"
+        warnings.warn(f"{source}: {len(skipped)} images are skipped, the first is {first}", stacklevel=3)

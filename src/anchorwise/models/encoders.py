@@ -1,0 +1,103 @@
+"""Encoders by name: images in, one feature row per image out."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.models.config import EncoderConfig
+from anchorwise.models.small import SmallEncoder, norm_layer
+
+# n = images, c = channels, h = height, w = width in pixels, f = features
+
+_SMALL_WIDTH = 48
+
+
+class Encoder(nn.Module):
+    """A backbone without its classifier, whose output width is known.
+
+    Args:
+        backbone: Maps images to feature rows.
+        num_features: Width of a row.
+    """
+
+    def __init__(self, backbone: nn.Module, *, num_features: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.num_features = num_features
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """Return one feature row per image."""
+        return self.backbone(images)
+
+
+def build_encoder(config: EncoderConfig, *, num_channels: int, image_size_px: int) -> Encoder:
+    """Return a freshly initialised encoder; the weights come from torch's global generator.
+
+    Args:
+        config: Which encoder.
+        num_channels: Channels of the images.
+        image_size_px: Height and width of the images.
+
+    Raises:
+        ValueError: If timm has no backbone of that name, or it cannot take images of that size.
+    """
+    _checks.count("num_channels", num_channels)
+    _checks.count("image_size_px", image_size_px)
+    if config.name == "small":
+        width = config.width or _SMALL_WIDTH
+        small = SmallEncoder(width=width, norm=config.norm, num_channels=num_channels, image_size_px=image_size_px)
+        return Encoder(small, num_features=small.num_features)
+    if config.name.startswith("timm/"):
+        return _timm_encoder(config.name.removeprefix("timm/"), num_channels, image_size_px)
+    return _resnet(config, num_channels)
+
+
+def _resnet(config: EncoderConfig, num_channels: int) -> Encoder:
+    # The 32-pixel stem of SimCLR's appendix B.9: 3x3, stride 1, no max-pool.
+    from torchvision.models import get_model
+
+    resnet = get_model(config.name, weights=None, norm_layer=partial(norm_layer, config.norm))
+    num_features = resnet.fc.in_features
+    resnet.conv1 = nn.Conv2d(num_channels, 64, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(resnet.conv1.weight, mode="fan_out", nonlinearity="relu")
+    resnet.maxpool = nn.Identity()
+    resnet.fc = nn.Identity()
+    return Encoder(resnet, num_features=num_features)
+
+
+def _timm_encoder(name: str, num_channels: int, image_size_px: int) -> Encoder:
+    import timm
+
+    if not timm.is_model(name):
+        raise ValueError(_checks_unknown_timm(name))
+    options = {"pretrained": False, "num_classes": 0, "in_chans": num_channels}
+    try:
+        backbone = timm.create_model(name, img_size=image_size_px, **options)
+    except TypeError:  # Convolutional backbones take any size and have no such argument.
+        backbone = timm.create_model(name, **options)
+    num_features = _output_width(backbone, num_channels, image_size_px)
+    return Encoder(backbone, num_features=num_features)
+
+
+def _checks_unknown_timm(name: str) -> str:
+    from difflib import get_close_matches
+
+    import timm
+
+    near = get_close_matches(name, timm.list_models(), n=3)
+    return f"encoder.name must be 'timm/' and a model that timm.list_models() lists, got {name!r}; near: {near}"
+
+
+def _output_width(backbone: nn.Module, num_channels: int, image_size_px: int) -> int:
+    # Asked of the backbone itself: `num_features` is not the output width of every timm model.
+    was_training = backbone.training
+    backbone.eval()
+    with torch.no_grad():
+        features = backbone(torch.zeros(1, num_channels, image_size_px, image_size_px))
+    backbone.train(was_training)
+    if features.ndim != 2:
+        raise ValueError(f"the encoder must return (images, features), got shape {tuple(features.shape)}")
+    return features.shape[1]
