@@ -41,6 +41,6 @@ def main() -> None:
     """Run the program; a user's mistake ends it with one line on standard error and status 2."""
     try:
         app()
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, OSError) as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(2)

@@ -17,7 +17,7 @@ class EncoderConfig(Section):
         name: "small", a 32-pixel "resnet18", "resnet34" or "resnet50", or any timm backbone as "timm/<name>".
         norm: Normalisation layers: "batch", or "group", which makes an image's features independent of its batch.
             A timm backbone brings its own and takes "batch" only.
-        width: Channels after the first convolution of "small"; 48 if left out. Only "small" has it.
+        width: Channels after the first convolution of "small"; 32 if left out. Only "small" has it.
     """
 
     name: str = "small"

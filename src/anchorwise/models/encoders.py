@@ -12,7 +12,7 @@ from anchorwise.models.small import SmallEncoder, norm_layer
 
 # n = images, c = channels, h = height, w = width in pixels, f = features
 
-_SMALL_WIDTH = 48
+_SMALL_WIDTH = 32
 
 
 class Encoder(nn.Module):

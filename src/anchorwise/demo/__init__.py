@@ -1,0 +1,1 @@
+"""A first look: digits, two objectives, one report."""
