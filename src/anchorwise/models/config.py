@@ -1,6 +1,6 @@
 """What an encoder and a projection head are made of."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -25,7 +25,7 @@ class EncoderConfig(Section):
     width: int | None = Field(default=None, ge=8)
 
     @model_validator(mode="after")
-    def _refuse_what_does_nothing(self) -> Self:
+    def _refuse_what_does_nothing(self) -> "EncoderConfig":
         if not self.name.startswith("timm/"):
             _checks.one_of("encoder.name", self.name, ("small", *RESNETS, "timm/<name>"))
         elif self.norm != "batch":

@@ -60,4 +60,3 @@ def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     if "list" in value:
         return [_with_tensors(item, tensors) for item in value["list"]]
     return value["value"]
-

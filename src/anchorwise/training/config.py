@@ -1,6 +1,6 @@
 """The configuration of a pretraining run: one typed tree, saved before the first step."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,7 +23,7 @@ class ObjectiveConfig(Section):
     params: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _refuse_what_cannot_be_built(self) -> Self:
+    def _refuse_what_cannot_be_built(self) -> "ObjectiveConfig":
         self.build()
         return self
 

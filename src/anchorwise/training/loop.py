@@ -1,4 +1,4 @@
-"""Pretraining from configuration to frozen encoder: resumable at any moment, the same numbers however often it stops."""
+"""Pretraining from configuration to frozen encoder: the same numbers however often it is stopped and resumed."""
 
 import json
 import signal

@@ -22,9 +22,9 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.Op
         return torch.optim.AdamW(groups, lr=config.peak_lr)
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.peak_lr, momentum=config.momentum)
-    from timm.optim import Lars
+    from timm.optim.lars import Lars
 
-    return Lars(groups, lr=config.peak_lr, momentum=config.momentum)
+    return Lars(groups, lr=config.peak_lr, momentum=config.momentum)  # pyright: ignore[reportArgumentType]
 
 
 def lr_at(step: int, *, num_steps: int, num_warmup_steps: int, peak_lr: float) -> float:

@@ -47,7 +47,7 @@ def train_step(
     outcome = state.objective.detail(view0, view1)
     if not math.isfinite(outcome.loss.item()):
         raise NonFiniteLossError(
-            f"the loss of step {state.step} is {outcome.loss.item()}; the weights before it are in the last checkpoint. "
+            f"the loss of step {state.step} is {outcome.loss.item()}; the last checkpoint is as it was. "
             "A lower optimizer.peak_lr or train.amp=false may help"
         )
     state.optimizer.zero_grad(set_to_none=True)
