@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -46,7 +46,7 @@ class RunProgress:
         self._task = self._bar.add_task("", total=num_steps, completed=done)
         self._started_s, self._printed_s, self._first = time.monotonic(), -_PLAIN_EVERY_S, done
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunProgress":
         self._bar.start()
         return self
 
