@@ -2,16 +2,21 @@
 
     python benchmarks/cifar10_objectives.py --data FOLDER_OR_TAR --out runs/cifar10-objectives
 
-Every objective trains once with seed 0. The three with the best kNN accuracy on validation parts of the training images,
-and the best InfoNCE, train twice more. Test images are scored at the end of each run and choose nothing. Runs are run
-directories: a stopped study goes on where it was.
+Every objective trains once with seed 0. The three with the best kNN accuracy on validation parts of the training
+images, and the best InfoNCE, train twice more. Test images are scored at the end of each run and choose nothing. Runs
+are run directories: a stopped study goes on where it was.
 """
 
 import argparse
 import json
+import os
 import statistics
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from anchorwise.data.augment import AugmentConfig, TwoViewAugmentation
 from anchorwise.data.datasets import load_splits
@@ -65,7 +70,7 @@ def _run(label: str, objective: ObjectiveConfig, seed: int, arguments: argparse.
         }
     )
     folder = "".join(letter if letter.isalnum() or letter == "." else "-" for letter in label.lower())
-    directory = pretrain(config, arguments.out / f"{folder}-seed{seed}")
+    directory = pretrain(config, arguments.out / f"{folder}-seed{seed}", show_progress=False)
     evaluation, summary = _evaluated(directory), directory.summary()
     return {
         "objective": label,
@@ -106,6 +111,10 @@ def _chosen(rows: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys([*ranked[:3], best_info_nce]))
 
 
+def _one_share(num_workers: int) -> None:
+    torch.set_num_threads(max((os.cpu_count() or 1) // num_workers, 1))
+
+
 def main() -> None:
     """Run the study and write its rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -113,11 +122,15 @@ def main() -> None:
         "--data", required=True, help="CIFAR-10 as a folder or tar of class folders in train/ and test/"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/cifar10-objectives"))
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time, each on its share of the cores")
     arguments = parser.parse_args()
     objectives = _objectives()
-    rows = [_run(label, objective, 0, arguments) for label, objective in objectives.items()]
-    for seed in (1, 2):
-        rows += [_run(label, objectives[label], seed, arguments) for label in _chosen(rows[: len(objectives)])]
+    with ProcessPoolExecutor(arguments.workers, get_context("spawn"), _one_share, (arguments.workers,)) as pool:
+        first = [pool.submit(_run, label, objective, 0, arguments) for label, objective in objectives.items()]
+        rows = [run.result() for run in first]
+        again = [(label, seed) for seed in (1, 2) for label in _chosen(rows)]
+        later = [pool.submit(_run, label, objectives[label], seed, arguments) for label, seed in again]
+        rows += [run.result() for run in later]
     (arguments.out / "rows.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
