@@ -18,9 +18,8 @@ from typing import Any
 
 import torch
 
-from anchorwise.data.augment import AugmentConfig, TwoViewAugmentation
 from anchorwise.data.datasets import load_splits
-from anchorwise.evaluation.embed import embed
+from anchorwise.evaluation.embed import embed_splits
 from anchorwise.evaluation.judge import Evaluation, evaluate
 from anchorwise.training import ObjectiveConfig, RunConfig, RunDirectory, pretrain, recipe
 
@@ -91,15 +90,8 @@ def _evaluated(directory: RunDirectory) -> Evaluation:
     file = directory.path / "evaluation.json"
     if file.is_file():
         return Evaluation.load(file)
-    splits, stored = load_splits(directory.config().data), directory.encoder()
-    assert splits.test is not None
-    spec = stored.spec
-    plain = TwoViewAugmentation(
-        AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std
-    ).plain
-    evaluation = evaluate(
-        embed(stored.encoder, splits.train, transform=plain), embed(stored.encoder, splits.test, transform=plain)
-    )
+    stored = directory.encoder()
+    evaluation = evaluate(*embed_splits(stored.encoder, stored.spec, load_splits(directory.config().data)))
     evaluation.save(file)
     return evaluation
 
@@ -109,6 +101,22 @@ def _chosen(rows: list[dict[str, Any]]) -> list[str]:
     ranked = [row["objective"] for row in sorted(rows, key=lambda row: -row["validation_knn"])]
     best_info_nce = next(label for label in ranked if label in INFO_NCE)
     return list(dict.fromkeys([*ranked[:3], best_info_nce]))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Return every run as a row of a Markdown table, accuracies in percent."""
+    lines = [
+        "| objective | seed | kNN, validation | kNN | linear | recall@1 | effective rank | hardest negative | lambda "
+        "| exponent | s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        percent = [f"{100 * row[name]:.2f}" for name in ("validation_knn", "knn", "linear", "recall_at_1")]
+        tail = [f"{row['effective_rank']:.1f}", f"{row['hardest_score']:.3f}"]
+        learnt = ["" if row[name] is None else f"{row[name]:.2f}" for name in ("lambda", "exponent")]
+        cells = [row["objective"], str(row["seed"]), *percent, *tail, *learnt, f"{row['train_time_s']:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _one_share(num_workers: int) -> None:
@@ -132,6 +140,7 @@ def main() -> None:
         later = [pool.submit(_run, label, objectives[label], seed, arguments) for label, seed in again]
         rows += [run.result() for run in later]
     (arguments.out / "rows.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    (arguments.out / "table.md").write_text(_table(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -47,5 +47,9 @@ def pretrain(
     if show_config:
         typer.echo(config.model_dump_json(indent=2))
         return
-    directory = run(config, out or Path("runs") / recipe)
+    try:
+        directory = run(config, out or Path("runs") / recipe)
+    except KeyboardInterrupt as interrupt:
+        typer.echo(str(interrupt), err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"done: {directory.path}; judge it with `anchorwise evaluate {directory.path}`")

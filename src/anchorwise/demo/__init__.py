@@ -1,1 +1,5 @@
-"""A first look: digits, two objectives, one report."""
+"""A first look: real digits, two objectives, one report."""
+
+from anchorwise.demo.demo import run_demo
+
+__all__ = ["run_demo"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anchorwise.data.augment import TwoViewAugmentation
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.diagnostics.exceedances import Exceedances, pooled_exceedances
 from anchorwise.diagnostics.laws import TailFit, fit_laws
@@ -14,13 +13,12 @@ from anchorwise.evaluation.embed import embed_splits, pixels, test_of
 from anchorwise.evaluation.features import Features
 from anchorwise.evaluation.judge import Evaluation, evaluate
 from anchorwise.evaluation.statistics import Interval, t_interval
-from anchorwise.methods.simclr import SimCLR
 from anchorwise.reporting.figures import BLUE, GREY, ORANGE
+from anchorwise.training.state import RunState
 
 PIXELS, UNTRAINED = "pixels", "untrained"
-OBJECTIVES = {"InfoNCE": "info_nce", "WEINCE": "weince"}
 COLOURS = {"InfoNCE": BLUE, "WEINCE": ORANGE, UNTRAINED: GREY}
-VIEW_SEED = 20_260  # Of the views in the pictures and in the tails; training never draws this seed.
+VIEW_SEED = 20_260  # Of the views in the pictures and in the tails.
 
 
 @dataclass(frozen=True)
@@ -52,20 +50,18 @@ def judge_pixels(name: str, splits: Splits) -> Contender:
     return Contender(name, [evaluate(train, test)], test)
 
 
-def judge_models(name: str, models: Sequence[SimCLR], splits: Splits, augmentation: TwoViewAugmentation) -> Contender:
-    """Judge the frozen encoders of one model per seed, and look at the tail of the first."""
-    pairs = [embed_splits(model.encoder, splits, transform=augmentation.plain) for model in models]
-    exceedances = pooled_exceedances(*two_view_embeddings(models[0], splits.train, augmentation))
+def judge_runs(name: str, states: Sequence[RunState], splits: Splits) -> Contender:
+    """Judge the frozen encoders of one run per seed, and look at the tail of the first."""
+    pairs = [embed_splits(state.model.encoder, state.spec, splits) for state in states]
+    exceedances = pooled_exceedances(*two_view_embeddings(states[0], splits.train))
     return Contender(
         name, [evaluate(train, test) for train, test in pairs], pairs[0][1], exceedances, fit_laws(exceedances)
     )
 
 
 @torch.no_grad()
-def two_view_embeddings(model: SimCLR, image_set: ImageSet, augmentation: TwoViewAugmentation) -> tuple[Tensor, Tensor]:
-    """Return the projected embeddings of two views of every image, as the objective sees them but with fixed norms."""
-    was_training = model.training
-    model.eval()
-    view0, view1 = (model(view) for view in augmentation(image_set.images, seed=VIEW_SEED))
-    model.train(was_training)
+def two_view_embeddings(state: RunState, image_set: ImageSet) -> tuple[Tensor, Tensor]:
+    """Return the projected embeddings of two views of every image: what the objective sees, in evaluation mode."""
+    state.model.eval()
+    view0, view1 = (state.model(view) for view in state.augmentation(image_set.images, seed=VIEW_SEED))
     return view0, view1

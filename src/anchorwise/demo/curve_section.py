@@ -30,16 +30,21 @@ class Curve:
 
 CURVES = (
     Curve(
-        "loss_over_chance",
+        "above_chance",
         "Loss",
         "loss - log candidates",
         "Loss minus the logarithm of the number of candidates: 0 is guessing which view is the partner.",
     ),
-    Curve("knn", "kNN while training", "accuracy", "kNN accuracy on held-out training images, as a check."),
     Curve(
-        "hardest",
+        "knn_accuracy",
+        "kNN while training",
+        "accuracy",
+        "Accuracy of nearest neighbours on a fifth of the training images, by the labels of the others.",
+    ),
+    Curve(
+        "hardest_score",
         "Hardest negative",
-        "cosine, mean over anchors",
+        "cosine, median over anchors",
         "Cosine of an anchor's hardest negative in its batch; 1 is the end.",
     ),
     Curve(

@@ -22,7 +22,7 @@ def view_section(image_set: ImageSet, augmentation: TwoViewAugmentation) -> Repo
     images = image_set.balanced_subset(min(NUM_VIEW_PAIRS, len(image_set)), seed=0).images
     views = [_visible(view, augmentation) for view in augmentation(images, seed=VIEW_SEED)]
     rows = [
-        PictureRow(label, [Picture(image_uri(image), f"{label} {i + 1}") for i, image in enumerate(shown)])
+        PictureRow(label, [Picture(image_uri(image)) for image in shown])
         for label, shown in zip(("image", "view 1", "view 2"), (images, *views), strict=True)
     ]
     explanation = (
@@ -35,12 +35,15 @@ def view_section(image_set: ImageSet, augmentation: TwoViewAugmentation) -> Repo
 def neighbor_section(contenders: Sequence[Contender], test: ImageSet) -> ReportSection:
     """Return the section with the nearest test images of a few test images, by every contender."""
     queries = test.balanced_subset(min(NUM_QUERIES, len(test)), seed=1).names
-    rows = [_neighbor_row(contender, test, test.names.index(query)) for query in queries for contender in contenders]
-    caption = (
+    blocks = [
+        PictureRows([_neighbor_row(contender, test, test.names.index(query)) for contender in contenders])
+        for query in queries
+    ]
+    explanation = (
         "Left: a test image. Right: the test images with the most similar features (first seed), most similar first. "
         "Labels are below; a dashed frame marks another class than the query's."
     )
-    return ReportSection("Nearest neighbours", [PictureRows(rows, caption)])
+    return ReportSection("Nearest neighbours", [Text([explanation]), *blocks])
 
 
 def _neighbor_row(contender: Contender, test: ImageSet, query: int) -> PictureRow:

@@ -27,6 +27,7 @@ CAUTION = (
     "0 the power law describes these pairs better. Pairs that share an image are not independent, so its size "
     "overstates the evidence. When the exponent is large, the two laws nearly coincide."
 )
+FIT_CAPTION = "Fits to the hardest 1 % of negatives, first seed. The free law, a generalised Pareto, may end anywhere."
 COLUMNS = (
     "Encoder",
     "threshold",
@@ -62,7 +63,7 @@ def tail_section(contenders: Sequence[Contender]) -> ReportSection:
         Table(
             COLUMNS,
             rows,
-            "Fits to the hardest 1 % of the negatives. The free law is a generalised Pareto law that may end anywhere.",
+            FIT_CAPTION,
         ),
         Text([CAUTION]),
     ]

@@ -8,8 +8,10 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise.data.augment import AugmentConfig, TwoViewAugmentation
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.evaluation.features import Features
+from anchorwise.models import EncoderSpec
 
 
 def embed(
@@ -55,22 +57,39 @@ def pixels(image_set: ImageSet, *, split: str = "") -> Features:
 
 def embed_splits(
     encoder: nn.Module,
+    spec: EncoderSpec,
     splits: Splits,
     *,
-    transform: Callable[[Tensor], Tensor],
     device: torch.device | str = "cpu",
     show_progress: bool = False,
 ) -> tuple[Features, Features]:
-    """Return the features of the training and the test images; arguments as for `embed`.
+    """Return the features of the training and the test images by an encoder that expects images as `spec` says.
 
     Raises:
-        ValueError: As `embed`, and if there are no test images.
+        ValueError: As `embed`, if there are no test images, or the images are not of the encoder's size.
     """
+    plain = TwoViewAugmentation(
+        AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std
+    ).plain
     train, test = (
-        embed(encoder, part, transform=transform, device=device, split=name, show_progress=show_progress)
+        embed(encoder, part, transform=plain, device=device, split=name, show_progress=show_progress)
         for name, part in (("train", splits.train), ("test", test_of(splits)))
     )
     return train, test
+
+
+def as_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is CUDA where there is one.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # An AssertionError is how torch built without CUDA says so.
+        raise ValueError(f"device must be 'auto' or a torch device of this machine, got {name!r}") from error
 
 
 def test_of(splits: Splits) -> ImageSet:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import torch
 
-from anchorwise import __version__
-
 PACKAGES = ("torch", "torchvision", "kornia", "timm", "numpy", "scipy", "scikit-learn")
 
 
@@ -20,9 +18,9 @@ def environment() -> dict[str, str]:
     return {
         "command": command(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "anchorwise": __version__,
+        "anchorwise": version("anchorwise"),
         "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
+        **{package: version(package) for package in PACKAGES},
         "system": platform.platform(),
         "processor": _processor(),
         "cpu_cores": str(os.cpu_count()),
@@ -36,7 +34,8 @@ def command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """Return the installed version of a package."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
 """Figures in one style, made without pyplot, so that nothing is shown, registered or left open."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -63,11 +63,11 @@ def panel(title: str, x_label: str, y_label: str, *, width_inch: float = 4.2) ->
         axes.set_title(title)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        axes.locator_params(axis="x", nbins=4)  # Few enough for labels as long as 0.99995.
+        axes.locator_params(axis="x", nbins=round(width_inch))  # Few enough for labels as long as 0.99995.
     return figure, axes
 
 
-def add_legend(axes: Axes, location: str = "best") -> None:
+def add_legend(axes: Axes, location: Literal["best", "lower right", "upper left"] = "best") -> None:
     """Name what is drawn, on a ground that keeps the names legible over lines and bars; nothing if nothing is named."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc=location, frameon=True, framealpha=0.85, edgecolor="none", fontsize=9.0)

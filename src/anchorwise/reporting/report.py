@@ -7,7 +7,8 @@ from pathlib import Path
 
 import jinja2
 
-from anchorwise import __version__, _files
+from anchorwise import _files
+from anchorwise.reporting.environment import version
 
 TEMPLATE = "report.html.jinja"
 
@@ -142,7 +143,7 @@ class Report:
         environment = jinja2.Environment(
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        return environment.from_string(template).render(report=self, version=__version__)
+        return environment.from_string(template).render(report=self, version=version("anchorwise"))
 
     def write(self, path: Path) -> None:
         """Write `path`, whole or not at all."""
