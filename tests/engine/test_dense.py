@@ -2,7 +2,7 @@ import torch
 
 from anchorwise.engine import exceedance_rows, logsumexp_rows, pooled_tail, tail_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.pairs import Exclusion, unit_rows
+from anchorwise.pairs import SameId, unit_rows
 
 LINK = SoftmaxLink(0.1)
 
@@ -13,7 +13,7 @@ def _rows(num_rows: int = 6) -> torch.Tensor:
 
 def test_logsumexp_leaves_excluded_pairs_out():
     rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
-    result = logsumexp_rows(rows, rows, link=LINK, exclude=[Exclusion(ids, ids)])
+    result = logsumexp_rows(rows, rows, link=LINK, exclude=[SameId(ids, ids)])
     scores = rows @ rows.T
     expected = (scores[0, 2:] / 0.1).exp().sum().log()
     torch.testing.assert_close(result[0], expected)
@@ -22,7 +22,7 @@ def test_logsumexp_leaves_excluded_pairs_out():
 def test_a_row_without_keys_is_minus_infinity_and_has_no_gradient():
     rows = _rows(2).requires_grad_()
     ids = torch.tensor([0, 0])
-    result = logsumexp_rows(rows, rows, link=LINK, exclude=[Exclusion(ids, ids)])
+    result = logsumexp_rows(rows, rows, link=LINK, exclude=[SameId(ids, ids)])
     result.sum().backward()
     assert (result == -torch.inf).all()
     assert rows.grad is not None
@@ -31,7 +31,7 @@ def test_a_row_without_keys_is_minus_infinity_and_has_no_gradient():
 
 def test_several_exclusions_add_up():
     rows = _rows()
-    exclusions = [Exclusion(torch.arange(6), torch.arange(6)), Exclusion(torch.arange(6), torch.arange(6) + 1)]
+    exclusions = [SameId(torch.arange(6), torch.arange(6)), SameId(torch.arange(6), torch.arange(6) + 1)]
     tail = tail_rows(rows, rows, num_tail=5, exclude=exclusions)
     assert (tail.scores[0] != -torch.inf).all()
     assert tail.scores[1, -1] == -torch.inf
