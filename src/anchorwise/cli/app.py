@@ -22,7 +22,7 @@ for command in (demo, pretrain, embed, evaluate, export):
     app.command()(command)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"anchorwise {anchorwise.__version__}")
         raise typer.Exit
@@ -31,8 +31,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
-    ] = False,
+        bool | None,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = None,
 ) -> None:
     """Contrastive representation learning that takes the tail of the hardest negatives seriously."""
 
@@ -41,6 +42,6 @@ def main() -> None:
     """Run the program; a user's mistake ends it with one line on standard error and status 2."""
     try:
         app()
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, OSError) as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(2)

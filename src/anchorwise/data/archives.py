@@ -5,6 +5,8 @@ encrypted or damaged archives, and decompression bombs (limits on members, bytes
 """
 
 import gzip
+import io
+import lzma
 import re
 import stat
 import tarfile
@@ -19,7 +21,7 @@ ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 
 _MIB = 1 << 20
 _GZIP_START = b"\x1f\x8b"
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError)
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError)
 
 
 class ArchiveError(ValueError):
@@ -69,6 +71,7 @@ def read_archive(
     Raises:
         ArchiveError: If the archive is damaged or a member is refused; the message names the member.
     """
+    path.open("rb").close()  # A missing file or permission is its own error, not damage.
     guard = _Guard(path, limits)
     read = _read_zip if path.name.lower().endswith(".zip") else _read_tar
     try:
@@ -127,29 +130,39 @@ class _Guard:
 class _Metered:
     """A readable stream that counts, so that headers and skipped members are held to the limits as well."""
 
-    def __init__(self, stream: IO[bytes], guard: _Guard) -> None:
+    def __init__(self, stream: io.BufferedIOBase, guard: _Guard) -> None:
         self._stream = stream
         self._guard = guard
         self._total_bytes = 0
         self._member_start = 0
+        self._content_end = 0
 
     def next_member(self) -> None:
         self._member_start = self._total_bytes
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
+        if content := data.rstrip(b"\0"):
+            self._content_end = self._total_bytes + len(content)
         self._total_bytes += len(data)
         # A tar header and the padding around it are not the member's own bytes.
         in_member = self._total_bytes - self._member_start - 64 * 1024
         self._guard.sizes(in_member, self._total_bytes, "a member or its header")
         return data
 
+    def check_end(self, start: int) -> None:
+        """Raise unless zeros, at least one tar block of them, are all there is from `start` on."""
+        while self.read(_MIB):
+            pass
+        if self._content_end > start or self._total_bytes < start + tarfile.BLOCKSIZE:
+            raise tarfile.ReadError(f"no readable header and no end of the archive at byte {start}")
+
 
 def _read_tar(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Iterator[tuple[str, bytes]]:
     with path.open("rb") as file:
         is_gzip = file.read(2) == _GZIP_START
         file.seek(0)
-        metered = _Metered(cast(IO[bytes], gzip.GzipFile(fileobj=file)) if is_gzip else file, guard)
+        metered = _Metered(gzip.GzipFile(fileobj=file) if is_gzip else file, guard)
         with tarfile.open(fileobj=cast(IO[bytes], metered), mode="r|") as archive:
             for info in archive:
                 name = guard.member(info.name, is_file=info.isreg() and not info.issparse(), is_folder=info.isdir())
@@ -158,7 +171,9 @@ def _read_tar(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Itera
                 if info.isreg() and wanted(name):
                     yield name, cast(IO[bytes], archive.extractfile(info)).read()
                 # A stream never goes back: forget the member, or the list of all of them stays in memory.
-                archive.members = []
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
+            # At a damaged header tarfile stops as if the archive ended there.
+            metered.check_end(archive.offset)
 
 
 def _read_zip(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Iterator[tuple[str, bytes]]:

@@ -1,15 +1,16 @@
 """Two random views of every image of a batch, drawn per sample and per view.
 
 Source: SimCLR, Chen et al. 2020, Section 3 and Appendix A, https://arxiv.org/abs/2002.05709. The operations are
-kornia's, on whole batches, on the device of the images. Deviation: the order of the colour steps is drawn once per batch
-and view, not per image, as kornia does; their strengths are drawn per image.
+kornia's, on whole batches, on the device of the images. Deviation: the order of the colour steps is drawn once per
+batch and view, not per image, as kornia does; their strengths are drawn per image.
 """
 
 from collections.abc import Sequence
+from math import inf, isinf
 
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import ValidationInfo, field_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from anchorwise import _checks
@@ -18,6 +19,19 @@ from anchorwise._config import Section
 # n = images, c = channels, h = height, w = width (pixels)
 
 Range = tuple[float, float]
+
+_FRACTIONS = (
+    "flip_probability",
+    "translation_fraction",
+    "jitter_probability",
+    "brightness",
+    "contrast",
+    "saturation",
+    "greyscale_probability",
+    "blur_probability",
+    "blur_kernel_fraction",
+    "erasing_probability",
+)
 
 
 class AugmentConfig(Section):
@@ -59,38 +73,21 @@ class AugmentConfig(Section):
     erasing_probability: float = 0.0
     erasing_scale: Range = (0.02, 0.2)
 
-    @field_validator(
-        "flip_probability",
-        "translation_fraction",
-        "jitter_probability",
-        "brightness",
-        "contrast",
-        "saturation",
-        "greyscale_probability",
-        "blur_probability",
-        "blur_kernel_fraction",
-        "erasing_probability",
-    )
-    @classmethod
-    def _fraction(cls, value: float, info: ValidationInfo) -> float:
-        return _checks.fraction(str(info.field_name), value)
-
-    @field_validator("rotation_degrees", "hue")
-    @classmethod
-    def _turn(cls, value: float, info: ValidationInfo) -> float:
-        highest = 0.5 if info.field_name == "hue" else 180.0
-        if not 0.0 <= value <= highest:
-            raise ValueError(f"{info.field_name} must lie in [0, {highest:g}], got {value!r}")
-        return value
-
-    @field_validator("crop_scale", "crop_ratio", "blur_sigma_px", "erasing_scale")
-    @classmethod
-    def _range(cls, value: Range, info: ValidationInfo) -> Range:
-        lowest, highest = value
-        top = 1.0 if info.field_name in ("crop_scale", "erasing_scale") else float("inf")
-        if not 0.0 < lowest <= highest <= top:
-            raise ValueError(f"{info.field_name} must be two rising numbers above 0 and at most {top:g}, got {value!r}")
-        return value
+    @model_validator(mode="after")
+    def _check_ranges(self) -> "AugmentConfig":
+        for name in _FRACTIONS:
+            _checks.fraction(f"augment.{name}", getattr(self, name))
+        for name, highest in (("rotation_degrees", 180.0), ("hue", 0.5)):
+            if not 0.0 <= getattr(self, name) <= highest:
+                raise ValueError(f"augment.{name} must lie in [0, {highest:g}], got {getattr(self, name)!r}")
+        for name, highest in (("crop_scale", 1.0), ("erasing_scale", 1.0), ("crop_ratio", inf), ("blur_sigma_px", inf)):
+            low, high = getattr(self, name)
+            if not 0.0 < low <= high <= highest or isinf(high):
+                raise ValueError(
+                    f"augment.{name} must be two finite numbers, lowest first, above 0 and at most {highest:g}, "
+                    f"got {(low, high)!r}"
+                )
+        return self
 
 
 POLICIES: dict[str, AugmentConfig] = {
@@ -145,7 +142,7 @@ POLICIES: dict[str, AugmentConfig] = {
 
 
 def policy_for(source: str, image_size_px: int) -> AugmentConfig:
-    """Return the policy of a data source; others than those named here go by size: `cifar` up to 48 px, `stl10` above."""
+    """Return the policy of a data source; those without their own go by size: `cifar` up to 48 px, else `stl10`."""
     named = {"digits": "digits", "stl10": "stl10", "tiny-imagenet": "stl10"}
     return POLICIES[named.get(source, "cifar" if image_size_px <= 48 else "stl10")]
 

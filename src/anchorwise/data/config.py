@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import model_validator
 
 from anchorwise import _checks
 from anchorwise._config import Section
@@ -14,8 +14,8 @@ class DataConfig(Section):
     Attributes:
         source: `digits`, `cifar10`, `cifar100`, `stl10`, `imagenet32`, `tiny-imagenet`, or the path of a folder or
             `.tar`, `.tar.gz`, `.tgz` or `.zip` of images (layouts: `anchorwise.data.folders`).
-        root: Folder with the local copy of a named data set; None means `datasets` in the cache folder. `digits` and
-            paths need none.
+        root: Folder with the local copy of a named data set; None means `datasets` in the cache folder. Refused for
+            `digits` and paths, which need none.
         download: Fetch CIFAR-10, CIFAR-100 or STL-10 into `root` if it is not there.
         image_size_px: Height and width to resize to (shorter side, then centre crop); None keeps the data set's own,
             which images of a folder must then share.
@@ -36,12 +36,10 @@ class DataConfig(Section):
     seed: int = 0
     verify_checksums: bool = True
 
-    @field_validator("image_size_px", "num_train_images", "num_test_images")
-    @classmethod
-    def _positive(cls, value: int | None, info: ValidationInfo) -> int | None:
-        return None if value is None else _checks.count(str(info.field_name), value)
-
-    @field_validator("seed")
-    @classmethod
-    def _not_negative(cls, value: int) -> int:
-        return _checks.count("seed", value, 0)
+    @model_validator(mode="after")
+    def _check_ranges(self) -> "DataConfig":
+        for name in ("image_size_px", "num_train_images", "num_test_images"):
+            if (value := getattr(self, name)) is not None:
+                _checks.count(f"data.{name}", value)
+        _checks.count("data.seed", self.seed, 0)
+        return self

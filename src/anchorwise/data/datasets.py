@@ -53,6 +53,7 @@ SOURCES: dict[str, Callable[[Path, DataConfig], Splits]] = {
     "imagenet32": load_imagenet32,
     "tiny-imagenet": load_tiny_imagenet,
 }
+ROOTED = tuple(name for name in SOURCES if name != "digits")
 DOWNLOADABLE = ("cifar10", "cifar100", "stl10")
 
 
@@ -79,6 +80,8 @@ def load_splits(config: DataConfig) -> Splits:
 def _load(config: DataConfig) -> Splits:
     if config.download and config.source not in DOWNLOADABLE:
         raise ValueError(f"data.download is for {', '.join(DOWNLOADABLE)} only, got it with source {config.source!r}")
+    if config.root is not None and config.source not in ROOTED:
+        raise ValueError(f"data.root is for {', '.join(ROOTED)} only, got it with source {config.source!r}")
     if config.source in SOURCES:
         root = config.root or cache_dir() / "datasets"
         return SOURCES[config.source](root.expanduser(), config)

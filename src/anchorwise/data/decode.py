@@ -105,11 +105,9 @@ def _plain(image: Image.Image) -> Image.Image:
         return _from_16_bit(image)
     if image.mode == "F":
         raise ValueError("floating pixels have no agreed range; save it with 8 or 16 bits")
-    if image.mode in ("1", "L"):
-        return image.convert("L")
     if image.has_transparency_data:
         return _over_white(image)
-    return image.convert("RGB")
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
@@ -122,7 +120,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
 def _over_white(image: Image.Image) -> Image.Image:
     colour = image.convert("RGBA")
     white = Image.new("RGBA", colour.size, "white")
-    grey = image.mode in ("L", "LA", "La")
+    grey = image.mode in ("1", "L", "LA", "La")
     return Image.alpha_composite(white, colour).convert("L" if grey else "RGB")
 
 

@@ -1,0 +1,1 @@
+"""Frozen features judged: embedding, linear probe, nearest neighbours, recall, geometry."""

@@ -1,4 +1,4 @@
-"""Who encodes what: methods that turn images into the embeddings an objective compares."""
+"""Who encodes what."""
 
 from anchorwise.methods.simclr import SimCLR
 

@@ -8,6 +8,8 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from anchorwise.models import Encoder
+
 # n = images, c = channels, h = height, w = width in pixels, d = embedding width
 
 
@@ -20,7 +22,7 @@ class SimCLR(nn.Module):
         head: Maps features to embeddings.
     """
 
-    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head

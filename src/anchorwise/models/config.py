@@ -1,6 +1,6 @@
 """What an encoder and a projection head are made of."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ class EncoderConfig(Section):
         name: "small", a 32-pixel "resnet18", "resnet34" or "resnet50", or any timm backbone as "timm/<name>".
         norm: Normalisation layers: "batch", or "group", which makes an image's features independent of its batch.
             A timm backbone brings its own and takes "batch" only.
-        width: Channels after the first convolution of "small"; 48 if left out. Only "small" has it.
+        width: Channels after the first convolution of "small"; 32 if left out. Only "small" has it.
     """
 
     name: str = "small"
@@ -25,7 +25,7 @@ class EncoderConfig(Section):
     width: int | None = Field(default=None, ge=8)
 
     @model_validator(mode="after")
-    def _refuse_what_does_nothing(self) -> Self:
+    def _refuse_what_does_nothing(self) -> "EncoderConfig":
         if not self.name.startswith("timm/"):
             _checks.one_of("encoder.name", self.name, ("small", *RESNETS, "timm/<name>"))
         elif self.norm != "batch":

@@ -1,6 +1,8 @@
 """Encoders by name: images in, one feature row per image out."""
 
+from difflib import get_close_matches
 from functools import partial
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -12,7 +14,7 @@ from anchorwise.models.small import SmallEncoder, norm_layer
 
 # n = images, c = channels, h = height, w = width in pixels, f = features
 
-_SMALL_WIDTH = 48
+_SMALL_WIDTH = 32
 
 
 class Encoder(nn.Module):
@@ -60,7 +62,7 @@ def _resnet(config: EncoderConfig, num_channels: int) -> Encoder:
     from torchvision.models import get_model
 
     resnet = get_model(config.name, weights=None, norm_layer=partial(norm_layer, config.norm))
-    num_features = resnet.fc.in_features
+    num_features = cast(nn.Linear, resnet.fc).in_features
     resnet.conv1 = nn.Conv2d(num_channels, 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(resnet.conv1.weight, mode="fan_out", nonlinearity="relu")
     resnet.maxpool = nn.Identity()
@@ -68,27 +70,28 @@ def _resnet(config: EncoderConfig, num_channels: int) -> Encoder:
     return Encoder(resnet, num_features=num_features)
 
 
-def _timm_encoder(name: str, num_channels: int, image_size_px: int) -> Encoder:
+def create_timm(name: str, num_channels: int, image_size_px: int) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a timm backbone without classifier, and the arguments of `timm.create_model` that make it.
+
+    Raises:
+        ValueError: If timm has no model of that name.
+    """
     import timm
 
     if not timm.is_model(name):
-        raise ValueError(_checks_unknown_timm(name))
-    options = {"pretrained": False, "num_classes": 0, "in_chans": num_channels}
+        near = get_close_matches(name, timm.list_models(), n=3)
+        raise ValueError(f"encoder.name must be 'timm/' and a name in timm.list_models(), got {name!r}; near: {near}")
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": num_channels}
     try:
-        backbone = timm.create_model(name, img_size=image_size_px, **options)
+        sized = {**arguments, "img_size": image_size_px}
+        return timm.create_model(name, pretrained=False, **sized), sized
     except TypeError:  # Convolutional backbones take any size and have no such argument.
-        backbone = timm.create_model(name, **options)
-    num_features = _output_width(backbone, num_channels, image_size_px)
-    return Encoder(backbone, num_features=num_features)
+        return timm.create_model(name, pretrained=False, **arguments), arguments
 
 
-def _checks_unknown_timm(name: str) -> str:
-    from difflib import get_close_matches
-
-    import timm
-
-    near = get_close_matches(name, timm.list_models(), n=3)
-    return f"encoder.name must be 'timm/' and a model that timm.list_models() lists, got {name!r}; near: {near}"
+def _timm_encoder(name: str, num_channels: int, image_size_px: int) -> Encoder:
+    backbone, _ = create_timm(name, num_channels, image_size_px)
+    return Encoder(backbone, num_features=_output_width(backbone, num_channels, image_size_px))
 
 
 def _output_width(backbone: nn.Module, num_channels: int, image_size_px: int) -> int:

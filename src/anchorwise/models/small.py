@@ -13,7 +13,7 @@ _STRIDE_FROM_PX = 24  # Images at least this wide lose half their resolution in 
 
 @final
 class SmallEncoder(nn.Module):
-    """Three residual stages of one block each, `width`, `2 * width` and `4 * width` channels, then the mean over pixels.
+    """Residual stages of one block each, `width`, `2 * width` and `4 * width` channels, then the mean over pixels.
 
     Args:
         width: Channels after the first convolution, a multiple of 8.

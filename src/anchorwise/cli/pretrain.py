@@ -1,0 +1,55 @@
+"""`anchorwise pretrain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def pretrain(
+    recipe: Annotated[
+        str, typer.Argument(help="Where to start from: digits, cifar10-small, cifar10-resnet18 or folder.")
+    ] = "digits",
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory; by default runs/RECIPE. A stopped run there goes on.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="digits, cifar10, cifar100, stl10, imagenet32, tiny-imagenet, or a folder or archive of images. "
+            "Short for --set data.source=..."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Override one setting, such as train.num_epochs=5, encoder.name=resnet18 or objective.gate.margin=6. "
+            "Values are TOML. May be given several times.",
+        ),
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the configuration that would run, as JSON, and stop.")
+    ] = False,
+) -> None:
+    """Pretrain an encoder on images, without labels; a run that was stopped goes on.
+
+    The run directory gets config.json and environment.json before the first step, log.jsonl, TensorBoard events and
+    checkpoints while it goes on, and the frozen encoder at the end. Under torchrun, all processes share every batch.
+    """
+    from anchorwise.training import apply_overrides
+    from anchorwise.training import pretrain as run
+    from anchorwise.training import recipe as named
+
+    source = [f"data.source={data}"] if data is not None else []
+    config = apply_overrides(named(recipe), [*source, *(settings or [])])
+    if show_config:
+        typer.echo(config.model_dump_json(indent=2))
+        return
+    try:
+        directory = run(config, out or Path("runs") / recipe)
+    except KeyboardInterrupt as interrupt:
+        typer.echo(str(interrupt), err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"done: {directory.path}; judge it with `anchorwise evaluate {directory.path}`")

@@ -1,0 +1,67 @@
+"""What the demo compares: every column of its report, with all that was measured on it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anchorwise.data.images import ImageSet, Splits
+from anchorwise.diagnostics.exceedances import Exceedances, pooled_exceedances
+from anchorwise.diagnostics.laws import TailFit, fit_laws
+from anchorwise.evaluation.embed import embed_splits, pixels, test_of
+from anchorwise.evaluation.features import Features
+from anchorwise.evaluation.judge import Evaluation, evaluate
+from anchorwise.evaluation.statistics import Interval, t_interval
+from anchorwise.reporting.figures import BLUE, GREY, ORANGE
+from anchorwise.training.state import RunState
+
+PIXELS, UNTRAINED = "pixels", "untrained"
+COLOURS = {"InfoNCE": BLUE, "WEINCE": ORANGE, UNTRAINED: GREY}
+VIEW_SEED = 20_260  # Of the views in the pictures and in the tails.
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to get features, judged once per seed.
+
+    Attributes:
+        name: As the report calls it.
+        evaluations: One per seed.
+        test: Test features of the first seed.
+        exceedances: Hardest negatives of the first seed; None for features without an encoder.
+        fit: Laws fitted to them.
+    """
+
+    name: str
+    evaluations: Sequence[Evaluation]
+    test: Features
+    exceedances: Exceedances | None = None
+    fit: TailFit | None = None
+
+    def over_seeds(self, number: Callable[[Evaluation], float]) -> Interval:
+        """Return mean and t-interval over seeds of one number of the evaluations."""
+        return t_interval([number(evaluation) for evaluation in self.evaluations])
+
+
+def judge_pixels(name: str, splits: Splits) -> Contender:
+    """Judge the pixels themselves."""
+    train, test = pixels(splits.train, split="train"), pixels(test_of(splits), split="test")
+    return Contender(name, [evaluate(train, test)], test)
+
+
+def judge_runs(name: str, states: Sequence[RunState], splits: Splits) -> Contender:
+    """Judge the frozen encoders of one run per seed, and look at the tail of the first."""
+    pairs = [embed_splits(state.model.encoder, state.spec, splits) for state in states]
+    exceedances = pooled_exceedances(*two_view_embeddings(states[0], splits.train))
+    return Contender(
+        name, [evaluate(train, test) for train, test in pairs], pairs[0][1], exceedances, fit_laws(exceedances)
+    )
+
+
+@torch.no_grad()
+def two_view_embeddings(state: RunState, image_set: ImageSet) -> tuple[Tensor, Tensor]:
+    """Return the projected embeddings of two views of every image: what the objective sees, in evaluation mode."""
+    state.model.eval()
+    view0, view1 = (state.model(view) for view in state.augmentation(image_set.images, seed=VIEW_SEED))
+    return view0, view1

@@ -1,0 +1,55 @@
+"""The whole demo, from images to report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from anchorwise.data.datasets import load_splits
+from anchorwise.data.images import Splits
+from anchorwise.demo.contenders import PIXELS, UNTRAINED, Contender, judge_pixels, judge_runs
+from anchorwise.demo.report import Measured, demo_report
+from anchorwise.demo.runs import OBJECTIVES, DemoRun, pretrain_all, untrained_state
+
+REPORT_FILE = "report.html"
+
+
+def run_demo(out: Path, *, seeds: Sequence[int] = (0, 1, 2), num_epochs: int | None = None) -> Path:
+    """Pretrain with InfoNCE and WEINCE on digits, judge both, write the report, and return its path.
+
+    Runs that are finished are reused, so that a second call only judges and writes.
+
+    Args:
+        out: Folder of the runs and the report.
+        seeds: One training of each objective per seed.
+        num_epochs: Of every training; the recipe's own if left out.
+
+    Raises:
+        ValueError: If there is no seed, or `out` holds runs of other settings.
+    """
+    if not seeds:
+        raise ValueError("seeds must name at least one, got none")
+    runs = pretrain_all(out, seeds=seeds, num_epochs=num_epochs)
+    splits = load_splits(runs[0].directory.config().data)
+    print("Judging the frozen encoders and fitting their tails", flush=True)
+    path = out / REPORT_FILE
+    demo_report(measure(runs, splits)).write(path)
+    return path
+
+
+def measure(runs: Sequence[DemoRun], splits: Splits) -> Measured:
+    """Return all that the report shows."""
+    by_name = {name: [run for run in runs if run.name == name] for name in OBJECTIVES}
+    first = next(iter(by_name.values()))
+    untrained = [untrained_state(run.directory.config(), splits) for run in first]
+    contenders: list[Contender] = [judge_pixels(PIXELS, splits), judge_runs(UNTRAINED, untrained, splits)]
+    contenders += [judge_runs(name, [run.state(splits) for run in of], splits) for name, of in by_name.items()]
+    return Measured(
+        splits=splits,
+        augmentation=untrained[0].augmentation,
+        contenders=contenders,
+        logs={f"{run.name}/{run.seed}": run.directory.log() for run in runs},
+        configurations={
+            f"{name}, seed {of[0].seed}": of[0].directory.config_file.read_text(encoding="utf-8")
+            for name, of in by_name.items()
+        },
+        commands="\n".join([run.command() for run in runs] + [run.judging_command() for run in runs]),
+    )

@@ -1,0 +1,68 @@
+"""What one can see: views of one image, and nearest neighbours in feature space."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from anchorwise.data.augment import TwoViewAugmentation
+from anchorwise.data.images import ImageSet
+from anchorwise.demo.contenders import VIEW_SEED, Contender
+from anchorwise.evaluation.neighbors import nearest
+from anchorwise.reporting.pictures import image_uri
+from anchorwise.reporting.report import Picture, PictureRow, PictureRows, ReportSection, Text
+
+NUM_VIEW_PAIRS = 8
+NUM_QUERIES = 5
+NUM_NEIGHBORS = 8
+
+
+def view_section(image_set: ImageSet, augmentation: TwoViewAugmentation) -> ReportSection:
+    """Return the section that shows a few images with two views each."""
+    images = image_set.balanced_subset(min(NUM_VIEW_PAIRS, len(image_set)), seed=0).images
+    views = [_visible(view, augmentation) for view in augmentation(images, seed=VIEW_SEED)]
+    rows = [
+        PictureRow(label, [Picture(image_uri(image)) for image in shown])
+        for label, shown in zip(("image", "view 1", "view 2"), (images, *views), strict=True)
+    ]
+    explanation = (
+        "No label is used in pretraining. Every image is distorted at random twice. The two views of one image are to "
+        "come out alike, and the views of all other images in the batch, the negatives, unlike."
+    )
+    return ReportSection("What the encoder sees", [Text([explanation]), PictureRows(rows)])
+
+
+def neighbor_section(contenders: Sequence[Contender], test: ImageSet) -> ReportSection:
+    """Return the section with the nearest test images of a few test images, by every contender."""
+    queries = test.balanced_subset(min(NUM_QUERIES, len(test)), seed=1).names
+    blocks = [
+        PictureRows([_neighbor_row(contender, test, test.names.index(query)) for contender in contenders])
+        for query in queries
+    ]
+    explanation = (
+        "Left: a test image. Right: the test images with the most similar features (first seed), most similar first. "
+        "Labels are below; a dashed frame marks another class than the query's."
+    )
+    return ReportSection("Nearest neighbours", [Text([explanation]), *blocks])
+
+
+def _neighbor_row(contender: Contender, test: ImageSet, query: int) -> PictureRow:
+    features = contender.test.features
+    # One more than shown: the query finds itself, or its exact twin, among the first.
+    found = next(nearest(features[query : query + 1], features, num_neighbors=min(NUM_NEIGHBORS + 1, len(features))))
+    others = [index for index in found.indices[0].tolist() if index != query][:NUM_NEIGHBORS]
+    query_label = _label(test, query)
+    pictures = [Picture(image_uri(test.images[query]), query_label, "query")]
+    for index in others:
+        label = _label(test, index)
+        pictures.append(Picture(image_uri(test.images[index]), label, "right" if label == query_label else "wrong"))
+    return PictureRow(contender.name, pictures)
+
+
+def _label(image_set: ImageSet, index: int) -> str:
+    return "" if image_set.labels is None else image_set.class_names[int(image_set.labels[index])]
+
+
+def _visible(view: Tensor, augmentation: TwoViewAugmentation) -> Tensor:
+    """Undo the normalisation."""
+    return ((view * augmentation.std + augmentation.mean) * 255.0).round().clamp(0, 255).to(torch.uint8)

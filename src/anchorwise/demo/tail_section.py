@@ -1,0 +1,96 @@
+"""Where the hardest negatives end: the part of the report that the objectives are about."""
+
+from collections.abc import Sequence
+
+from anchorwise.demo.contenders import COLOURS, Contender
+from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.figures import cosine_figure, exceedance_figure, quantile_figure
+from anchorwise.diagnostics.laws import TailFit
+from anchorwise.reporting.pictures import figure_uri
+from anchorwise.reporting.report import Block, Figures, ReportSection, Table, Text
+
+EXPLANATION = (
+    "A contrastive loss pushes every image away from the other images in its batch, and pushes hardest against those "
+    "that look most alike: the hardest negatives. What it does there depends on how their similarities are spread. "
+    "InfoNCE weighs a negative of cosine s with exp(s / temperature), which fits scores that could go on for ever. "
+    "Cosines cannot: they stop at 1.",
+    "Extreme value theory says what the largest values of a sample look like once a high threshold is passed. There "
+    "are two cases that matter here. Without an end, the excess over the threshold follows an exponential law. With an "
+    "end at 1, it follows a power of the distance that is left, 1 - s. InfoNCE suits the first, and WEINCE leans "
+    "towards the second, anchor by anchor, as far as the anchor's own hardest negatives show it.",
+    "Below are the cosines between projected views of different training images. The threshold leaves the hardest "
+    "1 % above it, and both laws, with one free number each, are fitted to what is above. On the logarithmic axis an "
+    "exponential law is a straight line; in the last panel the points of a law that holds lie on the diagonal.",
+)
+CAUTION = (
+    "How to read the difference: 2 x (log-likelihood of the power law - log-likelihood of the exponential), so above "
+    "0 the power law describes these pairs better. Pairs that share an image are not independent, so its size "
+    "overstates the evidence. When the exponent is large, the two laws nearly coincide."
+)
+FIT_CAPTION = "Fits to the hardest 1 % of negatives, first seed. The free law, a generalised Pareto, may end anywhere."
+COLUMNS = (
+    "Encoder",
+    "threshold",
+    "hardest",
+    "exponential: mean",
+    "power law: exponent",
+    "difference",
+    "free law: shape",
+    "free law: endpoint",
+)
+
+
+def tail_section(contenders: Sequence[Contender]) -> ReportSection:
+    """Return the section for all contenders that have embeddings."""
+    tails = {
+        contender.name: (contender.exceedances, contender.fit)
+        for contender in contenders
+        if contender.exceedances is not None and contender.fit is not None
+    }
+    overview = cosine_figure({name: found for name, (found, _) in tails.items()}, COLOURS, title="All negatives")
+    blocks: list[Block] = [
+        Text(EXPLANATION),
+        Figures(
+            [figure_uri(overview)],
+            ["Distribution of the cosines of all negatives"],
+            "Cosines of all pairs of views of different images, first seed. Dashed: the threshold of each encoder, "
+            "with the hardest 1 % to its right. Dotted: 1, where cosines end.",
+        ),
+    ]
+    blocks += [_tail_figures(name, found, fit) for name, (found, fit) in tails.items()]
+    rows = [_tail_row(name, found, fit) for name, (found, fit) in tails.items()]
+    blocks += [
+        Table(
+            COLUMNS,
+            rows,
+            FIT_CAPTION,
+        ),
+        Text([CAUTION]),
+    ]
+    return ReportSection("Where the hardest negatives end", blocks)
+
+
+def _tail_figures(name: str, found: Exceedances, fit: TailFit) -> Figures:
+    figures = [
+        exceedance_figure(found, fit, title=name),
+        exceedance_figure(found, fit, title=f"{name}, log axis", log_density=True),
+        quantile_figure(found, fit, title=f"{name}, QQ"),
+    ]
+    kinds = ("density of the hardest negatives", "the same on a logarithmic axis", "quantiles against both laws")
+    return Figures([figure_uri(figure) for figure in figures], [f"{name}: {kind}" for kind in kinds], fit.message)
+
+
+def _tail_row(name: str, found: Exceedances, fit: TailFit) -> list[str]:
+    hardest = f"{found.threshold + found.values[0]:.4f}" if len(found.values) else "-"
+    cells = [name, f"{found.threshold:.4f}", hardest]
+    if fit.exponential is None or fit.shortfall is None or fit.pareto is None:
+        return [*cells, *["-"] * (len(COLUMNS) - len(cells))]
+    pareto = fit.pareto
+    endpoint = "none" if pareto.endpoint is None else f"{pareto.endpoint:.4f}"
+    return [
+        *cells,
+        f"{fit.exponential.mean:.5f}",
+        f"{fit.shortfall.exponent:.2f}",
+        f"{fit.delta_aic:+.0f}",
+        *((f"{pareto.shape:.3f}", endpoint) if pareto.converged else ("-", "-")),
+    ]

@@ -1,0 +1,92 @@
+"""How embeddings fill their space: effective rank, alignment, uniformity.
+
+Sources: Garrido et al. 2023, "RankMe", Eq. 1 and 2, https://arxiv.org/abs/2210.02885;
+Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
+Hypersphere", section 4.1, https://arxiv.org/abs/2005.10242.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.evaluation.knn import check_labels
+from anchorwise.evaluation.neighbors import CHUNK_SCORES, unit_rows
+
+# n = rows, d = feature width
+
+
+def effective_rank(features: Float[Tensor, "n d"]) -> float:
+    """Return RankMe: the exponential of the entropy of the normalised singular values, from 1 to min(n, d).
+
+    The features are taken as they are, neither centred nor normalised, as in the source.
+
+    Raises:
+        ValueError: If the features are unusable or all zero.
+    """
+    unit_rows("features", features)
+    wide = features.double()
+    # Singular values are the roots of the eigenvalues of the smaller Gram matrix.
+    gram = wide.T @ wide if wide.shape[0] >= wide.shape[1] else wide @ wide.T
+    singular = torch.linalg.eigvalsh(gram).clamp(min=0.0).sqrt()
+    if float(singular.sum()) == 0.0:
+        raise ValueError("features must not be all zero; the encoder has collapsed")
+    shares = singular / singular.sum()
+    return float(torch.special.entr(shares).sum().exp())
+
+
+def alignment(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, exponent: float = 2.0) -> float:
+    """Return the mean distance between the unit rows of two views of one image, to the power `exponent`.
+
+    Raises:
+        ValueError: If the views do not fit or `exponent` is not above 0.
+    """
+    _checks.views(view0, view1)
+    _checks.positive("exponent", exponent)
+    distances = (unit_rows("view0", view0) - unit_rows("view1", view1)).norm(dim=1)
+    return float(distances.double().pow(exponent).mean())
+
+
+def class_alignment(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> float:
+    """Return the mean squared distance between the unit rows of two different items of one class.
+
+    Like `alignment`, with classes in the place of views: it needs labels and no augmentation. All pairs of all classes
+    weigh the same. Not a number when no class has two items.
+
+    Raises:
+        ValueError: If shapes or values do not fit.
+    """
+    check_labels("labels", labels, len(features))
+    units = unit_rows("features", features).double()
+    sums = units.new_zeros(int(labels.max()) + 1, units.shape[1]).index_add_(0, labels.long(), units)
+    squares = units.new_zeros(len(sums)).index_add_(0, labels.long(), units.square().sum(dim=1))
+    sizes = labels.long().bincount(minlength=len(sums)).double()
+    # Over ordered pairs, sum |a - b|^2 = 2 * size * sum |a|^2 - 2 * |sum a|^2.
+    total = (2 * sizes * squares - 2 * sums.square().sum(dim=1)).sum()
+    return float(total / (sizes * (sizes - 1)).sum())
+
+
+def uniformity(features: Float[Tensor, "n d"], *, scale: float = 2.0) -> float:
+    """Return `log mean exp(-scale * |a - b|^2)` over all pairs of different unit rows; lower is more uniform.
+
+    Args:
+        features: At least two rows, any scale.
+        scale: The source's t, above 0.
+
+    Raises:
+        ValueError: If there are fewer than two rows, or the values do not fit.
+    """
+    _checks.positive("scale", scale)
+    units = unit_rows("features", features)
+    n = len(units)
+    if n < 2:
+        raise ValueError(f"features must have at least two rows, got {n}")
+    chunk_size = max(1, CHUNK_SCORES // n)
+    total = units.new_zeros((), dtype=torch.float64)
+    for start in range(0, n, chunk_size):
+        chunk = units[start : start + chunk_size]
+        kernel = (2 * scale * (chunk @ units.T - 1)).exp()  # |a - b|^2 = 2 - 2 a.b
+        rows = torch.arange(len(chunk), device=units.device)
+        kernel[rows, rows + start] = 0.0
+        total += kernel.sum(dtype=torch.float64)
+    return float((total / (n * (n - 1))).log())

@@ -1,0 +1,241 @@
+"""Frozen features judged: linear probe, kNN, recall and geometry in one result.
+
+Settings (the probe's penalty, kNN's k) are chosen on stratified validation splits of the training rows, one split per
+seed; the chosen classifier then uses all training rows and scores every test row once. The intervals over split seeds
+therefore cover the choice of the setting and nothing else: not another encoder, not another test set.
+"""
+
+from pathlib import Path
+
+import torch
+from pydantic import Field
+
+from anchorwise import _files
+from anchorwise._config import Section
+from anchorwise.evaluation.features import Features
+from anchorwise.evaluation.geometry import class_alignment, effective_rank, uniformity
+from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies
+from anchorwise.evaluation.linear import PENALTIES, LinearProbe, choose_penalty, fit_probe
+from anchorwise.evaluation.recall import recalls_within
+from anchorwise.evaluation.splits import Split, stratified_split
+from anchorwise.evaluation.statistics import Interval, t_interval
+
+
+class EvaluationConfig(Section):
+    """How features are judged.
+
+    Attributes:
+        split_seeds: One validation split each.
+        validation_fraction: Share of every class's training rows held out to choose settings.
+        penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
+        knn_temperature: Divides the cosines of the votes.
+        knn_max_neighbors: k is chosen from 1 to this, or to the number of rows where there are fewer.
+        knn_neighbors: Values of k reported as they are.
+        recall_neighbors: Values of k at which recall is reported.
+        interval_level: Confidence level of the intervals.
+    """
+
+    split_seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    penalties: tuple[float, ...] = Field(default=PENALTIES, min_length=1)
+    knn_temperature: float = Field(default=0.1, gt=0)
+    knn_max_neighbors: int = Field(default=200, ge=1)
+    knn_neighbors: tuple[int, ...] = (1, 5, 10, 20, 50, 200)
+    recall_neighbors: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
+    interval_level: float = Field(default=0.95, gt=0, lt=1)
+
+
+class ClassifierScores(Section):
+    """Test accuracy of one classifier, by split seed.
+
+    Attributes:
+        accuracy: In [0, 1], mean and interval over the seeds.
+        accuracies: One per seed.
+        chosen: The setting chosen on that seed's split: penalty or k.
+        validation_accuracies: Accuracy of the chosen setting on that split.
+    """
+
+    accuracy: Interval
+    accuracies: tuple[float, ...]
+    chosen: tuple[float, ...]
+    validation_accuracies: tuple[float, ...]
+
+
+class Geometry(Section):
+    """How the test features fill their space (`anchorwise.evaluation.geometry`)."""
+
+    effective_rank: float
+    uniformity: float
+    class_alignment: float | None
+
+
+class Evaluation(Section):
+    """What frozen features are worth.
+
+    Attributes:
+        num_train: Rows the classifiers were fitted on.
+        num_test: Rows scored; none is left out.
+        num_features: Width of a row.
+        linear: Linear probe.
+        knn: Weighted kNN, k chosen on the split.
+        knn_accuracy: k to test accuracy, for the fixed values of k.
+        recall: k to recall, each test row searched for among the other test rows.
+        class_accuracy: Class to the linear probe's accuracy on it, mean over seeds.
+        geometry: Of the test features.
+        config: How they were judged.
+    """
+
+    num_train: int
+    num_test: int
+    num_features: int
+    linear: ClassifierScores
+    knn: ClassifierScores
+    knn_accuracy: dict[int, float]
+    recall: dict[int, float]
+    class_accuracy: dict[str, float]
+    geometry: Geometry
+    config: EvaluationConfig
+
+    def save(self, path: Path) -> None:
+        """Write `path` as JSON, whole or not at all."""
+        _files.write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Evaluation":
+        """Read what `save` wrote."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def evaluate(train: Features, test: Features, config: EvaluationConfig | None = None) -> Evaluation:
+    """Judge frozen features.
+
+    Args:
+        train: Labelled rows to fit on.
+        test: Labelled rows to score, from the same encoder and with the same classes.
+        config: How; the defaults if left out.
+
+    Raises:
+        ValueError: If labels are missing, or the two sets do not belong together.
+    """
+    config = config or EvaluationConfig()
+    _check_pair(train, test)
+    splits = [
+        stratified_split(train.require_labels(), validation_fraction=config.validation_fraction, seed=seed)
+        for seed in config.split_seeds
+    ]
+    linear, class_accuracy = _judge_linear(train, test, splits, config)
+    test_accuracies = _accuracies(train, test, _reachable(config.knn_max_neighbors, len(train)), config)
+    recalls = recalls_within(
+        test.features, test.require_labels(), max_neighbors=_reachable(max(config.recall_neighbors), len(test) - 1)
+    )
+    return Evaluation(
+        num_train=len(train),
+        num_test=len(test),
+        num_features=train.features.shape[1],
+        linear=linear,
+        knn=_judge_knn(train, splits, test_accuracies, config),
+        knn_accuracy=_at(test_accuracies, config.knn_neighbors),
+        recall=_at(recalls, config.recall_neighbors),
+        class_accuracy=class_accuracy,
+        geometry=_geometry(test),
+        config=config,
+    )
+
+
+def _judge_linear(
+    train: Features, test: Features, splits: list[Split], config: EvaluationConfig
+) -> tuple[ClassifierScores, dict[str, float]]:
+    labels, test_labels = train.require_labels(), test.require_labels()
+    choices = [choose_penalty(train.features, labels, split, penalties=config.penalties) for split in splits]
+    probes: dict[float, LinearProbe] = {}
+    for penalty in {choice.penalty for choice in choices}:
+        probes[penalty] = fit_probe(train.features, labels, penalty=penalty)
+    hits = torch.stack([probes[choice.penalty].predict(test.features) == test_labels for choice in choices]).double()
+    scores = _scores(
+        hits.mean(dim=1).tolist(),
+        [choice.penalty for choice in choices],
+        [choice.validation_accuracy for choice in choices],
+        config.interval_level,
+    )
+    names = test.class_names or train.class_names
+    by_class = {
+        names[label] if names else str(label): float(hits[:, test_labels == label].mean())
+        for label in test_labels.unique().tolist()
+    }
+    return scores, by_class
+
+
+def _judge_knn(
+    train: Features, splits: list[Split], test_accuracies: list[float], config: EvaluationConfig
+) -> ClassifierScores:
+    labels = train.require_labels()
+    chosen, validation_accuracies = [], []
+    for split in splits:
+        accuracies = knn_accuracies(
+            train.features[split.train],
+            labels[split.train],
+            train.features[split.validation],
+            labels[split.validation],
+            max_neighbors=_reachable(config.knn_max_neighbors, len(split.train)),
+            temperature=config.knn_temperature,
+        )
+        chosen.append(best_num_neighbors(accuracies))
+        validation_accuracies.append(max(accuracies))
+    accuracies = [test_accuracies[k - 1] for k in chosen]
+    return _scores(accuracies, chosen, validation_accuracies, config.interval_level)
+
+
+def _accuracies(train: Features, test: Features, max_neighbors: int, config: EvaluationConfig) -> list[float]:
+    return knn_accuracies(
+        train.features,
+        train.require_labels(),
+        test.features,
+        test.require_labels(),
+        max_neighbors=max_neighbors,
+        temperature=config.knn_temperature,
+    )
+
+
+def _scores(
+    accuracies: list[float], chosen: list[float] | list[int], validation_accuracies: list[float], level: float
+) -> ClassifierScores:
+    return ClassifierScores(
+        accuracy=t_interval(accuracies, level=level),
+        accuracies=tuple(accuracies),
+        chosen=tuple(map(float, chosen)),
+        validation_accuracies=tuple(validation_accuracies),
+    )
+
+
+def _geometry(test: Features) -> Geometry:
+    labels = test.require_labels()
+    has_pairs = int(labels.bincount().max()) > 1
+    return Geometry(
+        effective_rank=effective_rank(test.features),
+        uniformity=uniformity(test.features),
+        class_alignment=class_alignment(test.features, labels) if has_pairs else None,
+    )
+
+
+def _reachable(num_neighbors: int, num_rows: int) -> int:
+    return min(num_neighbors, num_rows)
+
+
+def _at(values: list[float], positions: tuple[int, ...]) -> dict[int, float]:
+    return {k: values[k - 1] for k in positions if k <= len(values)}
+
+
+def _check_pair(train: Features, test: Features) -> None:
+    train_width, test_width = train.features.shape[1], test.features.shape[1]
+    if train_width != test_width:
+        raise ValueError(
+            f"train and test must have features of the same width, got {train_width} and {test_width}; "
+            "both must come from one encoder"
+        )
+    if len(test) < 2:
+        raise ValueError(f"test must have at least two rows, got {len(test)}")
+    if train.class_names and test.class_names and train.class_names != test.class_names:
+        raise ValueError(
+            "train and test must have the same class_names in the same order, "
+            f"got {', '.join(train.class_names[:5])}, ... and {', '.join(test.class_names[:5])}, ..."
+        )

@@ -1,0 +1,150 @@
+"""A report: sections of blocks, written as one HTML file that asks for nothing from anywhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from anchorwise import _files
+from anchorwise.reporting.environment import version
+
+TEMPLATE = "report.html.jinja"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs of plain text."""
+
+    paragraphs: Sequence[str]
+    kind: str = field(default="text", init=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under column names; the first column names the rows.
+
+    Attributes:
+        columns: Names of all columns.
+        rows: Each as long as `columns`.
+        caption: What the numbers are.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    kind: str = field(default="table", init=False)
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"rows must have {len(self.columns)} cells, one per column, got {list(row)!r}")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures side by side where there is room, below each other where there is not.
+
+    Attributes:
+        uris: Data URIs (`anchorwise.reporting.pictures`).
+        descriptions: What each shows, for readers who do not see it.
+        caption: Below all of them.
+    """
+
+    uris: Sequence[str]
+    descriptions: Sequence[str]
+    caption: str = ""
+    kind: str = field(default="figures", init=False)
+
+
+@dataclass(frozen=True)
+class PictureRows:
+    """Rows of small pictures.
+
+    Attributes:
+        rows: Every row has a label and its pictures.
+        caption: Below all of them.
+    """
+
+    rows: Sequence["PictureRow"]
+    caption: str = ""
+    kind: str = field(default="pictures", init=False)
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """A labelled row of small pictures."""
+
+    label: str
+    pictures: Sequence["Picture"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small picture.
+
+    Attributes:
+        uri: Data URI.
+        label: Short text below it.
+        mark: `query`, `right`, `wrong`, or empty.
+    """
+
+    uri: str
+    label: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values."""
+
+    facts: Mapping[str, str]
+    kind: str = field(default="facts", init=False)
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be copied, such as commands or a configuration; folded away if it has a `summary`."""
+
+    text: str
+    summary: str = ""
+    kind: str = field(default="code", init=False)
+
+
+Block = Text | Table | Figures | PictureRows | Facts | Code
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """A titled part of a report."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything in a report.
+
+    Attributes:
+        title: Of the page.
+        summary: One or two sentences below it.
+        sections: In order.
+    """
+
+    title: str
+    summary: str
+    sections: Sequence[ReportSection]
+
+    def html(self) -> str:
+        """Return the page; every text in it is escaped."""
+        template = resources.files("anchorwise.reporting").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        environment = jinja2.Environment(
+            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        return environment.from_string(template).render(report=self, version=version("anchorwise"))
+
+    def write(self, path: Path) -> None:
+        """Write `path`, whole or not at all."""
+        _files.write_text(path, self.html())

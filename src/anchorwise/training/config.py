@@ -1,0 +1,92 @@
+"""The configuration of a pretraining run: one typed tree, saved before the first step."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from anchorwise._config import Section
+from anchorwise.data.augment import AugmentConfig
+from anchorwise.data.config import DataConfig
+from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.objectives import Objective, build
+
+
+class ObjectiveConfig(Section):
+    """The objective by its registered name.
+
+    Attributes:
+        name: As `anchorwise.objectives.OBJECTIVES` has it.
+        params: Its hyperparameters; one that is an object, such as a gate, is a table with its own `name`.
+    """
+
+    name: str = "weince"
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _refuse_what_cannot_be_built(self) -> "ObjectiveConfig":
+        self.build()
+        return self
+
+    def build(self) -> Objective:
+        """Return the objective."""
+        return build({"name": self.name, **self.params})
+
+
+class OptimizerConfig(Section):
+    """The optimiser and its schedule: linear warm-up to the peak, then a cosine to zero.
+
+    Attributes:
+        name: "adamw", "sgd" or "lars" (timm's, trust coefficient 0.001).
+        peak_lr: Learning rate after the warm-up.
+        weight_decay: Decoupled for AdamW; never applied to biases and normalisation layers.
+        momentum: Of SGD and LARS; AdamW has (0.9, 0.999).
+        warmup_epochs: Epochs of linear warm-up; may be a fraction.
+    """
+
+    name: Literal["adamw", "sgd", "lars"] = "adamw"
+    peak_lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    warmup_epochs: float = Field(default=1.0, ge=0)
+
+
+class TrainConfig(Section):
+    """How long and in what steps.
+
+    Attributes:
+        num_epochs: Passes over the images.
+        batch_size: Images of a batch over all ranks together; each gives two views.
+        drop_last: Leave out a last batch that is not full.
+        seed: Decides initial weights, the order of images and every random view.
+        device: "auto" takes CUDA where there is one.
+        amp: bfloat16 autocast, on CUDA devices that have it; scores stay in float32.
+        checkpoint_every_epochs: A run killed at any moment goes on from its last checkpoint.
+        knn_every_epochs: kNN accuracy on a validation part of the training images this often; 0 never.
+        log_every_steps: Steps between two lines of the log.
+    """
+
+    num_epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=256, ge=1)
+    drop_last: bool = False
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    amp: bool = True
+    checkpoint_every_epochs: int = Field(default=1, ge=1)
+    knn_every_epochs: int = Field(default=1, ge=0)
+    log_every_steps: int = Field(default=10, ge=1)
+
+
+class RunConfig(Section):
+    """A whole run.
+
+    Attributes:
+        augment: Left out, it is the policy of the data source, and is filled in before the run starts.
+    """
+
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig | None = None
+    encoder: EncoderConfig = EncoderConfig()
+    head: HeadConfig = HeadConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    train: TrainConfig = TrainConfig()

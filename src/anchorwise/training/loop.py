@@ -1,0 +1,200 @@
+"""Pretraining from configuration to frozen encoder: the same numbers however often it is stopped and resumed."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from anchorwise import _files
+from anchorwise.data.batches import epoch_batches, num_batches
+from anchorwise.data.datasets import load_splits
+from anchorwise.data.images import Splits
+from anchorwise.models import StoredEncoder, save_encoder
+from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint
+from anchorwise.training.config import RunConfig
+from anchorwise.training.distributed import Ranks, ranks
+from anchorwise.training.log import RunLog
+from anchorwise.training.monitor import monitor_knn
+from anchorwise.training.optimizers import lr_at
+from anchorwise.training.progress import RunProgress
+from anchorwise.training.run_directory import RunDirectory
+from anchorwise.training.state import RunState, initial_state, resolved
+from anchorwise.training.step import measured, train_step
+
+
+def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> RunDirectory:
+    """Pretrain an encoder into the run directory `out`, or go on with the run that is there.
+
+    A run killed at any moment goes on from its last checkpoint; on a CPU its weights come out bit-identical to those of
+    a run that never stopped. SIGINT and SIGTERM end it after the step, with a checkpoint.
+
+    Args:
+        config: What to do.
+        out: Run directory, new or of the same configuration.
+        show_progress: Show progress on standard error or, plainly, on standard output.
+
+    Raises:
+        ValueError: If `out` holds something else, or the configuration does not fit the data.
+        FileNotFoundError: If the data are not there.
+        NonFiniteLossError: If a loss is not finite; the last checkpoint stays.
+        KeyboardInterrupt: If a signal ended the run early; calling again goes on.
+    """
+    with ranks(config.train.device) as here:
+        splits = load_splits(config.data)
+        config = resolved(config, splits.pretrain)
+        directory = RunDirectory(out)
+        if here.is_first:
+            directory.prepare(config)
+        if not here.any_wants(directory.is_done):
+            _Run(config, directory, splits, here, show_progress).train()
+    return directory
+
+
+@dataclass
+class _Run:
+    config: RunConfig
+    directory: RunDirectory
+    splits: Splits
+    here: Ranks
+    show_progress: bool
+
+    def train(self) -> None:
+        """Take all steps that are left, then write encoder and summary."""
+        state = initial_state(self.config, self.splits.pretrain, self.here.device)
+        if self.directory.checkpoint_file.is_file():
+            state.restore(load_checkpoint(self.directory.checkpoint_file))
+        with ExitStack() as stack:
+            log = RunLog(self.directory, next_step=state.step) if self.here.is_first else None
+            if log is not None:
+                stack.callback(log.close)
+            show = self.show_progress and self.here.is_first
+            progress = stack.enter_context(RunProgress(num_steps=self.num_steps, done=state.step, show=show))
+            stopping = stack.enter_context(_signals())
+            network = self._network(state)
+            while state.step < self.num_steps:
+                self._epoch(state, network, log, progress, stopping)
+        if self.here.is_first:
+            self._finish(state)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        train = self.config.train
+        return num_batches(
+            len(self.splits.pretrain),
+            batch_size=train.batch_size,
+            world_size=self.here.world_size,
+            drop_last=train.drop_last,
+        )
+
+    @property
+    def num_steps(self) -> int:
+        return self.config.train.num_epochs * self.steps_per_epoch
+
+    def _network(self, state: RunState) -> nn.Module:
+        state.model.train()
+        if self.here.world_size == 1:
+            return state.model
+        return DistributedDataParallel(state.model)
+
+    def _epoch(
+        self, state: RunState, network: nn.Module, log: RunLog | None, progress: RunProgress, stopping: list[int]
+    ) -> None:
+        """Take the steps of one epoch that are left, then evaluate and save."""
+        train, epoch = self.config.train, state.step // self.steps_per_epoch
+        batches = epoch_batches(
+            len(self.splits.pretrain),
+            batch_size=train.batch_size,
+            seed=train.seed,
+            epoch=epoch,
+            rank=self.here.rank,
+            world_size=self.here.world_size,
+            drop_last=train.drop_last,
+        )
+        for batch in batches[state.step % self.steps_per_epoch :]:
+            values = self._step(state, network, batch)
+            if log is not None and values:
+                log.write("step", state.step - 1, values)
+            progress.step(state.step, values)
+            if self.here.any_wants(bool(stopping)):
+                self._stop(state)
+        if log is not None:
+            self._after_epoch(state, epoch + 1, log, progress)
+
+    def _step(self, state: RunState, network: nn.Module, batch: torch.Tensor) -> dict[str, float]:
+        """Take one step; return what is to be logged of it, if anything."""
+        started_s = time.perf_counter()
+        rate = lr_at(
+            state.step,
+            num_steps=self.num_steps,
+            num_warmup_steps=round(self.config.optimizer.warmup_epochs * self.steps_per_epoch),
+            peak_lr=self.config.optimizer.peak_lr,
+        )
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        images = self.splits.pretrain.images[batch]
+        outcome, view0, view1 = train_step(state, network, images, self.config, self.here)
+        state.step += 1
+        spent_s = time.perf_counter() - started_s
+        state.wall_time_s += spent_s
+        if state.step % self.config.train.log_every_steps and state.step != self.num_steps:
+            return {}
+        return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": len(view0) / spent_s}
+
+    def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog, progress: RunProgress) -> None:
+        train, is_last = self.config.train, state.step == self.num_steps
+        if train.knn_every_epochs and (num_epochs % train.knn_every_epochs == 0 or is_last):
+            accuracy = monitor_knn(state, self.splits.train, self.here.device)
+            if accuracy is not None:
+                log.write("knn", state.step - 1, {"knn_accuracy": accuracy, "epoch": num_epochs})
+                progress.step(state.step, {"knn_accuracy": accuracy})
+        if num_epochs % train.checkpoint_every_epochs == 0 or is_last:
+            save_checkpoint(self.directory.checkpoint_file, state.saved())
+
+    def _stop(self, state: RunState) -> None:
+        if self.here.is_first:
+            save_checkpoint(self.directory.checkpoint_file, state.saved())
+        raise KeyboardInterrupt(
+            f"stopped after step {state.step} of {self.num_steps}; the same command goes on from there"
+        )
+
+    def _finish(self, state: RunState) -> None:
+        """Write the encoder, then the summary, which says that the run is done."""
+        save_encoder(self.directory.path, StoredEncoder(state.model.encoder, state.spec))
+        summary: dict[str, Any] = {
+            "num_steps": state.step,
+            "num_images": len(self.splits.pretrain),
+            "num_skipped": len(self.splits.pretrain.skipped),
+            "train_time_s": round(state.wall_time_s, 3),
+            "images_per_s": round(state.step * self.config.train.batch_size / state.wall_time_s, 1),
+        }
+        lines = self.directory.log()
+        for kind in ("step", "knn"):
+            last = [line for line in lines if line["kind"] == kind][-1:]
+            summary |= {name: value for line in last for name, value in line.items() if name not in ("kind", "step")}
+        _files.write_text(self.directory.summary_file, json.dumps(summary, indent=2) + "\n")
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying of them; a second one is obeyed at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

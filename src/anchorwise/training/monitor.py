@@ -1,0 +1,33 @@
+"""kNN accuracy of the frozen encoder while it trains, on training images only."""
+
+import torch
+
+from anchorwise.data.images import ImageSet
+from anchorwise.evaluation.embed import embed
+from anchorwise.evaluation.knn import knn_accuracy
+from anchorwise.evaluation.splits import stratified_split
+from anchorwise.training.state import RunState
+
+_NUM_NEIGHBORS = 20
+_MAX_IMAGES = 10_000
+_VALIDATION_FRACTION = 0.2
+
+
+def monitor_knn(state: RunState, train: ImageSet, device: torch.device) -> float | None:
+    """Return weighted-kNN accuracy on a fifth of at most 10,000 training images; None for images without labels.
+
+    Test images are for the end of a study alone.
+    """
+    if train.labels is None:
+        return None
+    images = train.balanced_subset(min(_MAX_IMAGES, len(train)), 0)
+    features = embed(state.model.encoder, images, transform=state.augmentation.plain, device=device)
+    labels = features.require_labels()
+    split = stratified_split(labels, validation_fraction=_VALIDATION_FRACTION, seed=0)
+    return knn_accuracy(
+        features.features[split.train],
+        labels[split.train],
+        features.features[split.validation],
+        labels[split.validation],
+        num_neighbors=min(_NUM_NEIGHBORS, len(split.train)),
+    )

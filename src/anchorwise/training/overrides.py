@@ -1,0 +1,86 @@
+"""`--set a.b=value`: fields of a configuration overridden from the command line."""
+
+import json
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from anchorwise._config import Section
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+# Below these fields a key may be anything: the objective itself refuses what it does not know.
+_OPEN = ("objective", "params")
+
+
+def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
+    """Return `config` with every `dotted.name=value` of `settings` put in.
+
+    Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
+    quotes. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
+    reached the same way: `objective.gate.margin=6`.
+
+    Raises:
+        ValueError: If a setting is not of that form, its name is unknown, or its value has the wrong type or range.
+    """
+    tree = json.loads(config.model_dump_json())
+    for setting in settings:
+        name, found, text = setting.partition("=")
+        if not found:
+            raise ValueError(f"a setting must have the form name=value, got {setting!r}")
+        _put(tree, name.strip().split("."), _value(text.strip()), name.strip())
+    try:
+        return type(config).model_validate_json(json.dumps(tree), strict=True)
+    except ValidationError as error:
+        raise ValueError(_wording(error)) from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
+    if path[0] == "objective" and len(path) > 1 and path[1] not in tree["objective"]:
+        path = [*_OPEN, *path[1:]]
+    is_open = tuple(path[:2]) == _OPEN
+    for depth, key in enumerate(path[:-1]):
+        if is_open and depth >= len(_OPEN):
+            tree[key] = _table(tree.get(key))
+        _refuse_unknown(tree, key, name)
+        if tree[key] is None:
+            tree[key] = {}
+        if not isinstance(tree[key], dict):
+            raise ValueError(f"unknown setting {name!r}: {'.'.join(path[: depth + 1])} has no parts")
+        tree = tree[key]
+    if not is_open and tree:
+        _refuse_unknown(tree, path[-1], name)
+    tree[path[-1]] = value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """Return the table of an objective's part; a part given by name becomes a table with that name."""
+    if isinstance(value, dict):
+        return value
+    return {} if value is None else {"name": value}
+
+
+def _refuse_unknown(tree: dict[str, Any], key: str, name: str) -> None:
+    if key not in tree:
+        near = get_close_matches(key, tree, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{hint}")
+
+
+def _wording(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {message}, got {problem['input']!r}" if problem["type"] != "value_error" else message)
+    return "; ".join(lines)

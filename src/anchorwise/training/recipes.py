@@ -1,0 +1,71 @@
+"""Complete configurations to start from. Times are for the whole run on the machine named."""
+
+from collections.abc import Callable
+
+from anchorwise import _checks
+from anchorwise.data.config import DataConfig
+from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
+
+
+def digits() -> RunConfig:
+    """Scikit-learn's 8 px digits, small encoder, 40 epochs: a minute or two on two CPU cores."""
+    return RunConfig(
+        data=DataConfig(source="digits"),
+        encoder=EncoderConfig(name="small"),
+        head=HeadConfig(output_width=64),
+        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
+        optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=2),
+        train=TrainConfig(num_epochs=40, batch_size=256, knn_every_epochs=5, checkpoint_every_epochs=5),
+    )
+
+
+def cifar10_small() -> RunConfig:
+    """20,480 CIFAR-10 images, small encoder, 6 epochs: a few minutes on two CPU cores. Name the data with --data."""
+    return RunConfig(
+        data=DataConfig(source="cifar10", num_train_images=20_480),
+        encoder=EncoderConfig(name="small"),
+        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
+        optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=0.5),
+        train=TrainConfig(num_epochs=6, batch_size=256),
+    )
+
+
+def cifar10_resnet18() -> RunConfig:
+    """CIFAR-10, ResNet-18 for 32 px, 100 epochs, batch 256, as Erol et al. 2026 pretrain. Wants a GPU."""
+    return RunConfig(
+        data=DataConfig(source="cifar10"),
+        encoder=EncoderConfig(name="resnet18"),
+        head=HeadConfig(output_width=64),
+        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
+        optimizer=OptimizerConfig(peak_lr=1e-3, warmup_epochs=5),
+        train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),
+    )
+
+
+def folder() -> RunConfig:
+    """Your own images, resized to 64 px, ResNet-18, 100 epochs. Name the folder or archive with --data. Wants a GPU."""
+    return RunConfig(
+        data=DataConfig(source="images", image_size_px=64),
+        encoder=EncoderConfig(name="resnet18"),
+        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
+        optimizer=OptimizerConfig(peak_lr=1e-3, warmup_epochs=5),
+        train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),
+    )
+
+
+RECIPES: dict[str, Callable[[], RunConfig]] = {
+    "digits": digits,
+    "cifar10-small": cifar10_small,
+    "cifar10-resnet18": cifar10_resnet18,
+    "folder": folder,
+}
+
+
+def recipe(name: str) -> RunConfig:
+    """Return the recipe of that name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    return RECIPES[_checks.one_of("recipe", name, RECIPES)]()

@@ -1,0 +1,82 @@
+"""What a run is made of, and the part of it that changes and is saved."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from anchorwise.data.augment import TwoViewAugmentation, pixel_statistics, policy_for
+from anchorwise.data.images import ImageSet
+from anchorwise.methods.simclr import SimCLR
+from anchorwise.models import EncoderSpec, ProjectionHead, build_encoder
+from anchorwise.objectives import Objective
+from anchorwise.training.config import RunConfig
+from anchorwise.training.optimizers import build_optimizer
+
+
+@dataclass
+class RunState:
+    """Model, objective and optimiser of a run, and how far it is.
+
+    Attributes:
+        model: Encoder and projection head.
+        objective: What is minimised; its buffers are part of the state.
+        optimizer: Of the model.
+        augmentation: Draws the two views.
+        spec: What the encoder is and expects.
+        step: Steps done.
+        wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
+    """
+
+    model: SimCLR
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    augmentation: TwoViewAugmentation
+    spec: EncoderSpec
+    step: int = 0
+    wall_time_s: float = 0.0
+
+    def saved(self) -> dict[str, Any]:
+        """Return everything that a resumed run needs beyond its configuration."""
+        return {
+            "step": self.step,
+            "wall_time_s": self.wall_time_s,
+            "model": self.model.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take up a saved state."""
+        self.step, self.wall_time_s = saved["step"], saved["wall_time_s"]
+        self.model.load_state_dict(saved["model"])
+        self.objective.load_state_dict(saved["objective"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+
+
+def resolved(config: RunConfig, images: ImageSet) -> RunConfig:
+    """Return the configuration with what was left to the data filled in."""
+    augment = config.augment or policy_for(config.data.source, images.image_size_px)
+    return config.model_copy(update={"augment": augment})
+
+
+def initial_state(config: RunConfig, images: ImageSet, device: torch.device) -> RunState:
+    """Return the state before the first step; initial weights depend on `train.seed` alone."""
+    mean, std = pixel_statistics(images.images)
+    channels, size_px = images.num_channels, images.image_size_px
+    spec = EncoderSpec(encoder=config.encoder, num_channels=channels, image_size_px=size_px, mean=mean, std=std)
+    torch.manual_seed(config.train.seed)
+    encoder = build_encoder(config.encoder, num_channels=channels, image_size_px=size_px)
+    model = SimCLR(encoder, ProjectionHead(config.head, num_features=encoder.num_features))
+    _channels_last(model.to(device))
+    policy = config.augment or policy_for(config.data.source, size_px)
+    augmentation = TwoViewAugmentation(policy, channels, size_px, mean=mean, std=std).to(device)
+    return RunState(
+        model, config.objective.build().to(device), build_optimizer(config.optimizer, model), augmentation, spec
+    )
+
+
+def _channels_last(model: nn.Module) -> None:
+    # Convolutions are faster so, on CPUs and GPUs alike; the numbers are the same layer by layer.
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

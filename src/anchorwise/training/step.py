@@ -1,0 +1,77 @@
+"""One training step: two views, their embeddings on all ranks, the loss, the update."""
+
+import math
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from anchorwise.data.batches import mixed_seed
+from anchorwise.engine.ranks import gather_rows
+from anchorwise.objectives import Outcome
+from anchorwise.tails import hardest_shortfall
+from anchorwise.training.config import RunConfig
+from anchorwise.training.distributed import Ranks
+from anchorwise.training.state import RunState
+
+
+class NonFiniteLossError(ValueError):
+    """The loss of a step is not finite; the run stops before the step changes a weight."""
+
+
+def train_step(
+    state: RunState, network: nn.Module, images: Tensor, config: RunConfig, ranks: Ranks
+) -> tuple[Outcome, Tensor, Tensor]:
+    """Take one step and return its outcome with the embeddings of all ranks.
+
+    Everything random in it depends on the seed, the step and the rank alone.
+
+    Args:
+        state: Changed in place.
+        network: The model of `state`, or it wrapped for several ranks.
+        images: This rank's uint8 images.
+        config: Of the run.
+        ranks: Where this process stands.
+
+    Raises:
+        NonFiniteLossError: If the loss is not finite.
+    """
+    seed = mixed_seed(config.train.seed, state.step, ranks.rank)
+    torch.manual_seed(seed)
+    views = torch.cat(state.augmentation(images.to(ranks.device), seed=seed))
+    views = views.contiguous(memory_format=torch.channels_last)
+    with autocast(config, ranks.device):
+        embeddings = network(views)
+    own0, own1 = embeddings.chunk(2)
+    view0, view1 = gather_rows(own0), gather_rows(own1)
+    outcome = state.objective.detail(view0, view1)
+    if not math.isfinite(outcome.loss.item()):
+        raise NonFiniteLossError(
+            f"the loss of step {state.step} is {outcome.loss.item()}; the last checkpoint is as it was. "
+            "A lower optimizer.peak_lr or train.amp=false may help"
+        )
+    state.optimizer.zero_grad(set_to_none=True)
+    outcome.loss.backward()
+    state.optimizer.step()
+    return outcome, view0.detach(), view1.detach()
+
+
+def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Return bfloat16 autocast where the run asks for it and the device has it."""
+    usable = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.train.amp and usable)
+
+
+def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]:
+    """Return what is logged of a step: means of the statistics, and where the hardest negatives are.
+
+    `above_chance` is the loss minus log(2n - 1), the InfoNCE loss of embeddings that know nothing.
+    """
+    loss = outcome.loss.item()
+    values = {"loss": loss, "above_chance": loss - math.log(2 * len(view0) - 1)}
+    values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
+    hardest = hardest_shortfall(view0, view1)
+    if len(hardest):
+        values["hardest_score"] = 1.0 - hardest.median().item()
+        values["hardest_score_max"] = 1.0 - hardest.min().item()
+    return values

@@ -1,0 +1,54 @@
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import anchorwise
+from anchorwise.cli import app
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["anchorwise", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    return ended.value.code if isinstance(ended.value.code, int) else 0
+
+
+def test_the_version_is_the_packages(monkeypatch, capsys):
+    assert _run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"anchorwise {anchorwise.__version__}\n"
+
+
+def test_help_names_every_command(monkeypatch, capsys):
+    assert _run(monkeypatch, "--help") == 0
+    page = capsys.readouterr().out
+    assert all(command in page for command in ("demo", "pretrain", "embed", "evaluate", "export"))
+
+
+def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch, capsys, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    settings = ["--set", "train.num_epochs=3", "--data", "photos/", "--show-config"]
+    assert _run(monkeypatch, "pretrain", "folder", *settings) == 0
+    config = json.loads(capsys.readouterr().out)
+    assert (config["train"]["num_epochs"], config["data"]["source"]) == (3, "photos/")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", "digit"], "error: recipe must be one of 'digits', .*; did you mean 'digits'"),
+        (["pretrain", "--set", "train.epoch=1"], "error: unknown setting 'train.epoch'; here: num_epochs"),
+        (["pretrain", "folder", "--data", "nowhere"], "error: .*nowhere"),
+        (["evaluate", "nowhere"], "error: .*nowhere"),
+        (["export", "nowhere", "--out", "there"], "error: nowhere holds no encoder.json"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, tmp_path: Path, arguments, message: str):
+    monkeypatch.chdir(tmp_path)
+    assert _run(monkeypatch, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.match(message, error), error

@@ -1,0 +1,106 @@
+import pytest
+import torch
+from rich.console import Console
+
+from anchorwise.evaluation.features import Features
+from anchorwise.evaluation.judge import Evaluation, EvaluationConfig, evaluate
+from anchorwise.evaluation.knn import knn_accuracy
+from anchorwise.evaluation.linear import fit_probe
+from anchorwise.evaluation.table import evaluation_rows, evaluation_table
+
+CONFIG = EvaluationConfig(split_seeds=(0, 1, 2), penalties=(1.0, 0.1, 0.01))
+
+
+def clustered(num_rows, seed, spread=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(num_rows) % 3
+    centres = torch.randn(3, 8, generator=torch.Generator().manual_seed(7))
+    rows = centres[labels] + spread * torch.randn(num_rows, 8, generator=generator)
+    return Features(rows, labels, class_names=("ant", "bee", "cat"))
+
+
+@pytest.fixture(scope="module")
+def judged():
+    train, test = clustered(300, 0), clustered(100, 1)
+    return train, test, evaluate(train, test, CONFIG)
+
+
+def test_every_test_row_is_scored_by_a_classifier_of_all_training_rows(judged):
+    train, test, result = judged
+    assert (result.num_train, result.num_test) == (300, 100)
+    for penalty, accuracy in zip(result.linear.chosen, result.linear.accuracies, strict=True):
+        probe = fit_probe(train.features, train.labels, penalty=penalty)
+        assert accuracy == pytest.approx(probe.accuracy(test.features, test.labels))
+    for k, accuracy in zip(result.knn.chosen, result.knn.accuracies, strict=True):
+        expected = knn_accuracy(train.features, train.labels, test.features, test.labels, num_neighbors=int(k))
+        assert accuracy == expected
+
+
+def test_fixed_k_are_reported_beside_the_chosen_one(judged):
+    train, test, result = judged
+    assert list(result.knn_accuracy) == [1, 5, 10, 20, 50, 200]
+    expected = knn_accuracy(train.features, train.labels, test.features, test.labels, num_neighbors=20)
+    assert result.knn_accuracy[20] == expected
+    assert list(result.recall) == [1, 2, 5, 10, 20, 50]
+
+
+def test_class_accuracies_average_to_the_probes(judged):
+    _, test, result = judged
+    counts = test.labels.bincount().tolist()
+    mean = sum(a * n for a, n in zip(result.class_accuracy.values(), counts, strict=True)) / sum(counts)
+    assert list(result.class_accuracy) == ["ant", "bee", "cat"]
+    assert mean == pytest.approx(result.linear.accuracy.mean)
+
+
+def test_an_evaluation_survives_its_file(judged, tmp_path):
+    *_, result = judged
+    result.save(tmp_path / "evaluation.json")
+    assert Evaluation.load(tmp_path / "evaluation.json") == result
+
+
+def test_the_same_features_give_the_same_evaluation(judged):
+    train, test, result = judged
+    assert evaluate(train, test, CONFIG) == result
+
+
+def test_test_labels_do_not_reach_the_choice_of_settings(judged):
+    train, _, result = judged
+    other = evaluate(train, clustered(100, 5), CONFIG)
+    assert other.linear.chosen == result.linear.chosen
+    assert other.knn.chosen == result.knn.chosen
+
+
+def test_small_sets_report_the_k_they_can(judged):
+    result = evaluate(clustered(30, 0), clustered(9, 1), EvaluationConfig(split_seeds=(0,), penalties=(0.1,)))
+    assert list(result.knn_accuracy) == [1, 5, 10, 20]
+    assert list(result.recall) == [1, 2, 5]
+    assert result.linear.accuracy.half_width is None
+
+
+def test_a_class_only_in_the_test_set_is_scored_as_wrong():
+    train, test = clustered(60, 0), clustered(30, 1)
+    train = Features(train.features[train.labels < 2], train.labels[train.labels < 2], class_names=train.class_names)
+    result = evaluate(train, test, EvaluationConfig(split_seeds=(0,), penalties=(0.1,)))
+    assert result.class_accuracy["cat"] == 0.0
+
+
+def test_the_table_shows_every_number_of_every_evaluation(judged):
+    *_, result = judged
+    console = Console(width=100, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        console.print(evaluation_table({"a": result, "b": result}))
+    for name, value in evaluation_rows(result).items():
+        assert name in captured.get()
+        assert captured.get().count(value) >= 2
+
+
+def test_sets_that_do_not_belong_together_are_refused():
+    train, test = clustered(30, 0), clustered(9, 1)
+    narrow = Features(test.features[:, :4].contiguous(), test.labels)
+    with pytest.raises(ValueError, match="train and test must have features of the same width, got 8 and 4"):
+        evaluate(train, narrow)
+    renamed = Features(test.features, test.labels, class_names=("bee", "ant", "cat"))
+    with pytest.raises(ValueError, match="train and test must have the same class_names in the same order"):
+        evaluate(train, renamed)
+    with pytest.raises(ValueError, match="must have labels"):
+        evaluate(train, Features(test.features))

@@ -1,0 +1,113 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+import torch
+
+from anchorwise.reporting.pictures import figure_uri, image_uri
+from anchorwise.reporting.report import (
+    Code,
+    Facts,
+    Figures,
+    Picture,
+    PictureRow,
+    PictureRows,
+    Report,
+    ReportSection,
+    Table,
+    Text,
+)
+
+DOT = image_uri(torch.zeros(1, 2, 2, dtype=torch.uint8))
+BLOCKS = (
+    Text(["One.", "Two & three <b>."]),
+    Table(["name", "value"], [["a", "1"], ["<script>", "2"]], caption="Numbers."),
+    Figures([DOT], ["a dot"], caption="Figures."),
+    PictureRows([PictureRow("query", [Picture(DOT, "7", "query"), Picture(DOT, "1", "wrong")])], caption="Pictures."),
+    Facts({"torch": "2.15"}),
+    Code("anchorwise demo"),
+    Code("a = 1", summary="All settings"),
+)
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.addresses, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def page():
+    html = Report("A & B", "What <it> is.", [ReportSection("First", BLOCKS), ReportSection("Second", [])]).html()
+    return html, Page()
+
+
+def test_the_page_is_well_formed_and_complete(page):
+    html, parser = page
+    parser.feed(html)
+    assert parser.open == []
+    for text in ("First", "Second", "One.", "Numbers.", "Figures.", "Pictures.", "2.15", "anchorwise demo", "a = 1"):
+        assert text in html
+
+
+def test_the_page_asks_for_nothing_from_anywhere(page):
+    html, parser = page
+    parser.feed(html)
+    assert all(address.startswith(("data:", "#")) for address in parser.addresses)
+    assert "script" not in parser.tags
+    assert "link" not in parser.tags
+    assert not re.search(r"url\(|@import|https?://", html)
+
+
+def test_every_text_is_escaped(page):
+    html, _ = page
+    assert "Two &amp; three &lt;b&gt;." in html
+    assert "&lt;script&gt;" in html
+    assert "A &amp; B" in html
+
+
+def test_a_report_is_written_to_its_path(tmp_path):
+    path = tmp_path / "new" / "report.html"
+    Report("T", "S", []).write(path)
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_table_with_a_missing_cell_is_refused():
+    with pytest.raises(ValueError, match=r"rows must have 2 cells, one per column, got \['a'\]"):
+        Table(["name", "value"], [["a"]])
+
+
+@pytest.mark.parametrize("num_channels", [1, 2, 3])
+def test_an_image_keeps_its_pixels(num_channels):
+    import base64
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    image = torch.randint(0, 256, (num_channels, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
+    encoded = image_uri(image, size_px=20).removeprefix("data:image/png;base64,")
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    assert shown.shape[:2] == (24, 24)
+    expected = image.permute(1, 2, 0).numpy() if num_channels == 3 else image[0].numpy()
+    assert np.array_equal(shown[::3, ::3], expected)
+
+
+def test_the_same_figure_gives_the_same_text():
+    from matplotlib.figure import Figure
+
+    def draw():
+        figure = Figure()
+        figure.subplots().plot([1, 2], [3, 4])
+        return figure_uri(figure)
+
+    assert draw() == draw()

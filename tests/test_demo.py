@@ -1,0 +1,110 @@
+import re
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from anchorwise.cli.demo import demo
+from anchorwise.cli.embed import embed
+from anchorwise.cli.evaluate import evaluate
+from anchorwise.demo import run_demo
+from anchorwise.demo.runs import demo_config, pretrain_all
+from anchorwise.evaluation.judge import Evaluation
+
+app = typer.Typer()
+for command in (demo, embed, evaluate):
+    app.command()(command)
+SECTIONS = (
+    "What this is",
+    "Results",
+    "What the encoder sees",
+    "Training",
+    "Where the hardest negatives end",
+    "Nearest neighbours",
+    "Class by class",
+    "How it was made",
+)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A demo of one epoch and one seed: the whole way, with encoders that have learnt little."""
+    out = tmp_path_factory.mktemp("demo")
+    return out, run_demo(out, seeds=(0,), num_epochs=1).read_text(encoding="utf-8")
+
+
+def test_the_report_has_every_part_and_loads_nothing(tiny):
+    _, page = tiny
+    assert [re.sub("<.*?>", "", title) for title in re.findall("<h2>.*?</h2>", page)] == list(SECTIONS)
+    for name in ("pixels", "untrained", "InfoNCE", "WEINCE"):
+        assert f">{name}<" in page
+    assert not re.search(r"<script|<link|https?://", page)
+    assert page.count("data:image/svg+xml") >= 11
+
+
+def test_one_seed_makes_no_claim_of_an_interval(tiny):
+    _, page = tiny
+    assert "One encoder seed, so there is no interval" in page
+
+
+def test_finished_trainings_are_reused(tiny, capsys):
+    out, _ = tiny
+    weights = {path: path.stat().st_mtime_ns for path in out.glob("*/encoder.safetensors")}
+    assert len(weights) == 2
+    runs = pretrain_all(out, seeds=(0,), num_epochs=1)
+    assert [run.was_done for run in runs] == [True, True]
+    assert capsys.readouterr().out.count("already trained, reused") == 2
+    assert {path: path.stat().st_mtime_ns for path in weights} == weights
+
+
+def test_other_settings_in_the_same_folder_are_refused(tiny):
+    out, _ = tiny
+    with pytest.raises(ValueError, match="holds a run with another configuration"):
+        run_demo(out, seeds=(0,), num_epochs=2)
+
+
+def test_both_objectives_differ_in_the_objective_alone():
+    info_nce, weince = (demo_config(name, seed=3, num_epochs=None) for name in ("InfoNCE", "WEINCE"))
+    assert info_nce.objective.params["temperature"] == weince.objective.params["temperature"]
+    assert info_nce.model_copy(update={"objective": weince.objective}) == weince
+
+
+def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
+    out, _ = tiny
+    run, runner = str(out / "weince-seed0"), CliRunner()
+    settings = ["--set", "split_seeds=[0, 1]", "--set", "penalties=[0.1]", "--device", "cpu"]
+    judged = runner.invoke(app, ["evaluate", run, "--out", str(tmp_path / "a.json"), *settings])
+    assert judged.exit_code == 0, judged.output
+    embedded = runner.invoke(app, ["embed", run, "--out", str(tmp_path), "--device", "cpu"])
+    assert embedded.exit_code == 0, embedded.output
+    files = [str(tmp_path / "train.npz"), str(tmp_path / "test.npz")]
+    again = runner.invoke(app, ["evaluate", *files, "--out", str(tmp_path / "b.json"), *settings])
+    assert again.exit_code == 0, again.output
+    assert Evaluation.load(tmp_path / "a.json") == Evaluation.load(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "a.npz", "b.npz", "c.npz"], "give the folder of a run, or a training and a test file"),
+        (["evaluate", "a.npz", "b.npz", "--data", "digits"], "feature files bring their own rows"),
+        (["evaluate", "a.npz", "b.npz", "--set", "split_seed=[0]"], "did you mean 'split_seeds'"),
+        (["evaluate", "nowhere"], "nowhere holds no encoder.json"),
+        (["embed", "nowhere", "--out", "x", "--format", "csv"], "--format must be one of 'npz', 'safetensors'"),
+    ],
+)
+def test_wrong_commands_say_what_is_accepted(arguments, message):
+    result = CliRunner().invoke(app, arguments)
+    assert message in str(result.exception)
+    assert isinstance(result.exception, ValueError | OSError)
+
+
+@pytest.mark.slow
+def test_the_whole_demo_learns_more_than_the_untrained_encoder(tmp_path):
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--seeds", "1"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "report.html").resolve().as_uri() in result.output
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    cells = re.search(r"kNN, k = 20, %</th>(.*?)</tr>", page).group(1)
+    _, untrained, info_nce, weince = map(float, re.findall(r"<td>([\d.]+)</td>", cells))
+    assert min(info_nce, weince) > untrained + 5

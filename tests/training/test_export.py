@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from anchorwise.models import EncoderConfig, EncoderSpec, StoredEncoder, build_encoder, save_encoder
+from anchorwise.training.export import export_encoder, load_exported
+
+
+def _finished_run(folder: Path, name: str, norm: str = "batch") -> StoredEncoder:
+    config = EncoderConfig(name=name, norm=norm)
+    spec = EncoderSpec(encoder=config, num_channels=3, image_size_px=32, mean=(0.5,) * 3, std=(0.2,) * 3)
+    stored = StoredEncoder(build_encoder(config, num_channels=3, image_size_px=32).eval(), spec)
+    save_encoder(folder, stored)
+    return stored
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "library"),
+    [("resnet18", "batch", "torchvision"), ("resnet18", "group", "torchvision"), ("timm/resnet10t", "batch", "timm")],
+)
+def test_an_export_loads_in_its_library_with_the_same_features(tmp_path: Path, name: str, norm: str, library: str):
+    stored = _finished_run(tmp_path / "run", name, norm)
+    assert export_encoder(tmp_path / "run", tmp_path / "out") == library
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(load_exported(tmp_path / "out")(images), stored.encoder(images))
+
+
+def test_an_encoder_of_our_own_is_refused_with_the_way_out(tmp_path: Path):
+    _finished_run(tmp_path / "run", "small")
+    with pytest.raises(ValueError, match=r"torchvision and timm cannot load it; use anchorwise.models.load_encoder"):
+        export_encoder(tmp_path / "run", tmp_path / "out")
+
+
+def test_a_run_that_is_not_finished_is_refused(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"holds no encoder.json; give the folder of a finished run"):
+        export_encoder(tmp_path, tmp_path / "out")

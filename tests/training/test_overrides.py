@@ -1,0 +1,55 @@
+import pytest
+
+from anchorwise.training import RECIPES, RunConfig, apply_overrides, recipe
+
+
+def test_values_are_toml_and_words_are_text():
+    settings = ["train.num_epochs=3", "encoder.name=resnet18", "train.amp=false", "optimizer.peak_lr=1e-2"]
+    config = apply_overrides(recipe("digits"), settings)
+    assert (config.train.num_epochs, config.encoder.name, config.train.amp) == (3, "resnet18", False)
+    assert config.optimizer.peak_lr == 0.01
+
+
+def test_an_objective_is_set_by_its_own_names():
+    config = apply_overrides(
+        recipe("digits"), ["objective.temperature=0.1", "objective.gate=published", "objective.gate.margin=6"]
+    )
+    assert config.objective.params == {"temperature": 0.1, "gate": {"name": "published", "margin": 6}}
+
+
+def test_an_objective_can_be_replaced_whole():
+    config = apply_overrides(recipe("digits"), ["objective.name=info_nce", "objective.params={temperature=0.5}"])
+    assert config.objective.model_dump() == {"name": "info_nce", "params": {"temperature": 0.5}}
+
+
+def test_a_policy_left_to_the_data_can_be_given_in_part():
+    assert apply_overrides(RunConfig(), ["augment.flip_probability=0.5"]).augment.flip_probability == 0.5
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.epoch=5", r"unknown setting 'train.epoch'; here: num_epochs, .*; did you mean 'num_epochs'\?"),
+        ("trian.num_epochs=5", r"unknown setting 'trian.num_epochs'; here: data, .*did you mean 'train'"),
+        ("train.num_epochs.x=5", "unknown setting 'train.num_epochs.x': train.num_epochs has no parts"),
+        ("train.num_epochs", "a setting must have the form name=value, got 'train.num_epochs'"),
+        ("train.num_epochs=five", r"train.num_epochs: Input should be a valid integer, got 'five'"),
+        ("train.num_epochs='5'", r"train.num_epochs: Input should be a valid integer, got '5'"),
+        ("train.num_epochs=0", r"train.num_epochs: Input should be greater than or equal to 1, got 0"),
+        ("train.amp=False", "train.amp: Input should be a valid boolean, got 'False'"),
+        ("objective.temprature=0.1", "hyperparameter of weince must be one of .* did you mean 'temperature'"),
+        ("objective.temperature=-1", "temperature must be above 0, got -1"),
+        ("encoder.name=resnet19", "encoder.name must be one of .*; did you mean 'resnet18'"),
+        ("augment.flip=1", "unknown setting 'augment.flip'|augment.flip: Extra inputs"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_is_accepted(setting: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        apply_overrides(recipe("digits"), [setting])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_being_saved_and_loaded(name: str):
+    config = recipe(name)
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+    assert RECIPES[name].__doc__

@@ -1,0 +1,143 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from anchorwise.models import load_encoder
+from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain
+from anchorwise.training import loop as loop_module
+from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.step import NonFiniteLossError
+from tests.training.conftest import TINY
+
+ANCHORWISE = str(Path(sys.executable).with_name("anchorwise"))
+
+
+def _weights(directory: RunDirectory) -> dict[str, torch.Tensor]:
+    return load_checkpoint(directory.checkpoint_file)["model"]
+
+
+def _assert_same_weights(first: RunDirectory, second: RunDirectory) -> None:
+    expected, actual = _weights(first), _weights(second)
+    assert expected.keys() == actual.keys()
+    for name in expected:
+        assert torch.equal(expected[name], actual[name]), name
+
+
+def test_a_run_leaves_everything_a_later_reader_needs(tiny: RunConfig, tmp_path: Path):
+    directory = pretrain(tiny, tmp_path / "run", show_progress=False)
+    lines = directory.log()
+    assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 3, 5, 7, 9, 11]
+    assert [line["epoch"] for line in lines if line["kind"] == "knn"] == [2, 3]
+    assert {"loss", "above_chance", "lambda", "hardest_score", "images_per_s", "lr"} <= lines[0].keys()
+    assert directory.summary()["num_steps"] == 12
+    assert directory.config().augment is not None
+    assert "torch" in json.loads((directory.path / "environment.json").read_text())
+    assert list((directory.path / "tensorboard").iterdir())
+    images = torch.rand(2, 1, 8, 8)
+    assert torch.equal(directory.encoder().encoder(images), load_encoder(directory.path).encoder(images))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: RunConfig, tmp_path: Path):
+    first, second = (pretrain(tiny, tmp_path / name, show_progress=False) for name in ("a", "b"))
+    _assert_same_weights(first, second)
+    other = pretrain(apply_overrides(tiny, ["train.seed=1"]), tmp_path / "c", show_progress=False)
+    assert not torch.equal(_weights(first)["head.layers.0.weight"], _weights(other)["head.layers.0.weight"])
+
+
+def test_configuration_is_on_disk_before_the_first_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    def no_step(*_: object) -> None:
+        raise RuntimeError("first step")
+
+    monkeypatch.setattr(loop_module, "train_step", no_step)
+    with pytest.raises(RuntimeError, match="first step"):
+        pretrain(tiny, tmp_path, show_progress=False)
+    assert RunDirectory(tmp_path).config().train == tiny.train
+    assert (tmp_path / "environment.json").is_file()
+
+
+def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path: Path):
+    longer = [*TINY, "train.num_epochs=40", "objective.exponent.name=pooled", "objective.exponent.min_tail_points=64"]
+    settings = [word for setting in longer for word in ("--set", setting)]
+    directory = RunDirectory(tmp_path / "killed")
+    process = subprocess.Popen([ANCHORWISE, "pretrain", "digits", "--out", str(directory.path), *settings])
+    while not directory.checkpoint_file.is_file():
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not directory.is_done
+    config = apply_overrides(tiny, longer)
+    resumed = pretrain(config, directory.path, show_progress=False)
+    whole = pretrain(config, tmp_path / "whole", show_progress=False)
+    _assert_same_weights(whole, resumed)
+    average = [load_checkpoint(run.checkpoint_file)["objective"]["exponent.average"] for run in (whole, resumed)]
+    assert torch.equal(*average)
+    steps = [[line["step"] for line in run.log()] for run in (whole, resumed)]
+    assert steps[0] == steps[1]
+
+
+def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    real_step, calls = loop_module.train_step, []
+
+    def interrupted_step(*arguments):
+        calls.append(None)
+        if len(calls) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real_step(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop_module, "train_step", interrupted_step)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 6 of 12; the same command goes on"):
+            pretrain(tiny, tmp_path / "a", show_progress=False)
+    assert load_checkpoint(RunDirectory(tmp_path / "a").checkpoint_file)["step"] == 6
+    resumed = pretrain(tiny, tmp_path / "a", show_progress=False)
+    _assert_same_weights(pretrain(tiny, tmp_path / "b", show_progress=False), resumed)
+
+
+def test_a_finished_run_is_not_trained_again(tiny: RunConfig, tmp_path: Path):
+    directory = pretrain(tiny, tmp_path, show_progress=False)
+    before = directory.checkpoint_file.stat().st_mtime_ns
+    pretrain(tiny, tmp_path, show_progress=False)
+    assert directory.checkpoint_file.stat().st_mtime_ns == before
+
+
+def test_another_configuration_in_the_same_folder_is_refused(tiny: RunConfig, tmp_path: Path):
+    pretrain(tiny, tmp_path, show_progress=False)
+    other = apply_overrides(tiny, ["train.batch_size=20"])
+    with pytest.raises(ValueError, match=r"another configuration \(train.batch_size is 16, not 20\); choose another"):
+        pretrain(other, tmp_path, show_progress=False)
+
+
+def test_a_folder_with_other_files_is_refused(tiny: RunConfig, tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        pretrain(tiny, tmp_path, show_progress=False)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tiny: RunConfig, tmp_path: Path):
+    diverging = apply_overrides(tiny, ["optimizer.name=sgd", "optimizer.peak_lr=1e38", "optimizer.warmup_epochs=0"])
+    with pytest.raises(NonFiniteLossError, match=r"the loss of step \d+ is nan; the last checkpoint is as it was"):
+        pretrain(diverging, tmp_path, show_progress=False)
+    assert not RunDirectory(tmp_path).is_done
+
+
+def test_two_ranks_with_uneven_batches_train_as_one_process_does(tiny: RunConfig, tmp_path: Path):
+    # Group and layer normalisation, and no augmentation, so that an image's embedding does not depend on its rank.
+    alike = [*TINY, "encoder.norm=group", "head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
+    alike += ["data.num_train_images=57", "augment.flip_probability=0.0", "train.knn_every_epochs=0"]
+    settings = [word for setting in alike for word in ("--set", setting)]
+    together = RunDirectory(tmp_path / "two")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    command = [*torchrun, ANCHORWISE, "pretrain", "digits", "--out", str(together.path), *settings]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    alone = pretrain(apply_overrides(tiny, alike), tmp_path / "one", show_progress=False)
+    expected, actual = _weights(alone), _weights(together)
+    for name in expected:
+        torch.testing.assert_close(actual[name], expected[name], rtol=1e-4, atol=1e-5)
