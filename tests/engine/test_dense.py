@@ -1,6 +1,6 @@
 import torch
 
-from anchorwise.engine import exceedance_rows, logsumexp_rows, pooled_tail, tail_rows
+from anchorwise.engine import attend_rows, exceedance_rows, logsumexp_rows, pooled_tail, sum_rows, tail_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.pairs import SameId, unit_rows
 
@@ -53,3 +53,32 @@ def test_exceedances_are_counted_above_the_threshold_and_duplicates_apart():
     assert sums.num_at_endpoint.tolist() == [2.0]
     torch.testing.assert_close(sums.sum_shortfall, torch.tensor([0.2], dtype=torch.float64))
     torch.testing.assert_close(sums.sum_log_shortfall, torch.tensor([0.2], dtype=torch.float64).log())
+
+
+def test_sums_count_what_is_asked_for_and_nothing_excluded():
+    rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
+    itself = SameId(torch.arange(6), torch.arange(6))
+    others = sum_rows(rows, rows, link=LINK, exclude=[SameId(ids, ids)])
+    friends = sum_rows(rows, rows, link=LINK, exclude=[itself], only=SameId(ids, ids))
+    scores = rows @ rows.T / 0.1
+    torch.testing.assert_close(others[0], scores[0, 2:].sum())
+    torch.testing.assert_close(friends[0], scores[0, 1])
+    assert (sum_rows(rows, rows[:0], link=LINK) == 0).all()
+
+
+def test_attention_is_the_softmax_mean_of_values():
+    rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
+    values = torch.arange(12.0, dtype=torch.float64).view(6, 2)
+    result = attend_rows(rows, rows, values, link=LINK, exclude=[SameId(ids, ids)])
+    shares = (rows[:1] @ rows[2:].T / 0.1).softmax(dim=1)
+    torch.testing.assert_close(result[:1], shares @ values[2:])
+    nothing = torch.zeros(6, dtype=torch.int64)
+    assert (attend_rows(rows, rows, values, link=LINK, exclude=[SameId(nothing, nothing)]) == 0).all()
+
+
+def test_a_link_may_have_learnable_numbers():
+    rows = _rows()
+    for temperature in (torch.tensor(0.2, dtype=torch.float64), torch.full((6,), 0.2, dtype=torch.float64)):
+        assert torch.autograd.gradcheck(
+            lambda tau: logsumexp_rows(rows, rows, link=SoftmaxLink(tau)), [temperature.requires_grad_()]
+        )

@@ -3,7 +3,7 @@
 G is a Gaussian kernel, so log u is linear in the score and every function here takes log u: nothing is divided by a
 small u.
 
-Source: Lu et al. 2024, "f-MICL: Understanding and Generalizing InfoNCE-based Contrastive Learning", Table 1,
+Source: Lu et al. 2024, "f-MICL: Understanding and Generalizing InfoNCE-based Contrastive Learning",
 https://arxiv.org/abs/2402.10150.
 """
 

@@ -1,6 +1,6 @@
 """ADNCE: the negatives of a chosen hardness count most.
 
-Source: Wu et al. 2023, "Understanding Contrastive Learning via Distributionally Robust Optimization", section 5,
+Source: Wu et al. 2023, "Understanding Contrastive Learning via Distributionally Robust Optimization",
 https://arxiv.org/abs/2310.11048, and its released code.
 """
 

@@ -1,7 +1,7 @@
 """Alignment and uniformity, each a term of its own.
 
 Source: Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
-Hypersphere", section 4, https://arxiv.org/abs/2005.10242.
+Hypersphere", https://arxiv.org/abs/2005.10242.
 """
 
 import math

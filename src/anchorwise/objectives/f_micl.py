@@ -1,6 +1,6 @@
 """f-MICL: mutual information in any f-divergence, with a Gaussian kernel as the critic.
 
-Source: Lu et al. 2024, "f-MICL: Understanding and Generalizing InfoNCE-based Contrastive Learning", section 4,
+Source: Lu et al. 2024, "f-MICL: Understanding and Generalizing InfoNCE-based Contrastive Learning",
 https://arxiv.org/abs/2402.10150.
 """
 

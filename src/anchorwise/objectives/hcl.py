@@ -1,7 +1,7 @@
 """HCL: hard negatives count more, and the positives hidden among them are taken off again.
 
-Source: Robinson et al. 2020, "Contrastive Learning with Hard Negative Samples", Eq. 4, https://arxiv.org/abs/2010.04592,
-and its released code; beta 0 is Chuang et al. 2020, "Debiased Contrastive Learning", Eq. 8,
+Source: Robinson et al. 2020, "Contrastive Learning with Hard Negative Samples", https://arxiv.org/abs/2010.04592,
+and its released code; beta 0 is Chuang et al. 2020, "Debiased Contrastive Learning",
 https://arxiv.org/abs/2007.00224.
 """
 

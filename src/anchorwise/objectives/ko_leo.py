@@ -1,6 +1,6 @@
 """KoLeo: every row away from its nearest neighbour, a regulariser to add to other objectives.
 
-Source: Sablayrolles et al. 2018, "Spreading vectors for similarity search", section 3.2,
+Source: Sablayrolles et al. 2018, "Spreading vectors for similarity search",
 https://arxiv.org/abs/1806.03198.
 """
 

@@ -1,7 +1,7 @@
 """Soft targets: part of the target is what a momentum encoder finds similar.
 
 Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation Learning with Momentum Distillation"
-(ALBEF), Eq. 6, https://arxiv.org/abs/2107.07651.
+(ALBEF), https://arxiv.org/abs/2107.07651.
 """
 
 from typing import final

@@ -1,6 +1,6 @@
 """SwAV: a view predicts the prototypes to which another view is assigned.
 
-Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments", Eq. 2 and 6,
+Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments",
 https://arxiv.org/abs/2006.09882.
 """
 
