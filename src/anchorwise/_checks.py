@@ -63,27 +63,92 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}, got {value!r}{hint}")
 
 
-def views(view0: Tensor, view1: Tensor) -> None:
-    """Refuse two views that are not floating (n, d) tensors of one shape, dtype and device with n and d at least 1."""
-    for name, view in (("view0", view0), ("view1", view1)):
-        if view.ndim != 2:
-            raise ValueError(
-                f"{name} must have shape (images, width), got {tuple(view.shape)}; flatten or pool the other axes first"
-            )
-        if not view.is_floating_point():
-            raise TypeError(f"{name} must have a floating dtype, got {view.dtype}; convert it with {name}.float()")
-    if view0.shape != view1.shape:
+def views(*given: Tensor) -> None:
+    """Refuse views that are not floating (n, d) tensors of one shape, dtype and device with n and d at least 1."""
+    for index, view in enumerate(given):
+        rows(f"view{index}", view)
+    for index, view in enumerate(given[1:], start=1):
+        _same_shape("view0", given[0], f"view{index}", view)
+        alike("view0", given[0], f"view{index}", view)
+    if 0 in given[0].shape:
+        names = " and ".join(f"view{index}" for index in range(len(given)))
+        raise ValueError(f"{names} must have at least one row and one column, got {tuple(given[0].shape)}")
+
+
+def rows(name: str, given: Tensor) -> None:
+    """Refuse what is not a floating (rows, width) tensor."""
+    if given.ndim != 2:
         raise ValueError(
-            f"view0 and view1 must have the same shape, got {tuple(view0.shape)} and {tuple(view1.shape)}; "
+            f"{name} must have shape (images, width), got {tuple(given.shape)}; flatten or pool the other axes first"
+        )
+    if not given.is_floating_point():
+        raise TypeError(f"{name} must have a floating dtype, got {given.dtype}; convert it with {name}.float()")
+
+
+def alike(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
+    """Refuse two tensors that differ in width, dtype or device."""
+    if given.shape[-1] != first.shape[-1]:
+        raise ValueError(
+            f"{first_name} and {name} must have the same width, got {tuple(first.shape)} and {tuple(given.shape)}"
+        )
+    if given.dtype != first.dtype or given.device != first.device:
+        raise ValueError(
+            f"{first_name} and {name} must share dtype and device, got {first.dtype} on {first.device} and "
+            f"{given.dtype} on {given.device}; move one with .to()"
+        )
+
+
+def _same_shape(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
+    if given.shape != first.shape:
+        raise ValueError(
+            f"{first_name} and {name} must have the same shape, got {tuple(first.shape)} and {tuple(given.shape)}; "
             "row i of both must come from image i"
         )
-    if 0 in view0.shape:
-        raise ValueError(f"view0 and view1 must have at least one row and one column, got {tuple(view0.shape)}")
-    if view0.dtype != view1.dtype or view0.device != view1.device:
+
+
+def num_views(who: object, num_views: int, lowest: int) -> None:
+    """Refuse fewer views than an objective needs."""
+    if num_views < lowest:
+        raise ValueError(f"{_name(who)} needs at least {lowest} views, got {num_views}: objective(view0, view1, ...)")
+
+
+def num_images(who: object, num_images: int, lowest: int = 2) -> None:
+    """Refuse fewer images than an objective needs to have a denominator at all."""
+    if num_images < lowest:
         raise ValueError(
-            f"view0 and view1 must share dtype and device, got {view0.dtype} on {view0.device} and "
-            f"{view1.dtype} on {view1.device}; move one with .to()"
+            f"{_name(who)} needs at least {lowest} images, got {num_images}: its denominator has negatives only, and "
+            "one image has none; use larger batches (drop_last=True in the loader)"
         )
+
+
+def needed(who: object, name: str, value: Tensor | None, what: str) -> Tensor:
+    """Return an argument of the call that an objective cannot do without."""
+    if value is None:
+        raise ValueError(f"{_name(who)} needs {name}: {what}; call objective(view0, ..., {name}={name})")
+    return value
+
+
+def one_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
+    """Return whole numbers, one for each row of a view."""
+    if value.is_floating_point() or value.is_complex():
+        raise TypeError(f"{name} must be whole numbers, got {value.dtype}; convert them with {name}.long()")
+    if value.shape != view.shape[:1]:
+        raise ValueError(
+            f"{name} must have one number for each of the {len(view)} images, shape ({len(view)},), "
+            f"got {tuple(value.shape)}"
+        )
+    return value
+
+
+def scalar(name: str, value: Tensor) -> Tensor:
+    """Return a floating tensor of one number, such as a learnable scale."""
+    if value.numel() != 1 or not value.is_floating_point():
+        raise ValueError(f"{name} must be one floating number as a tensor, got shape {tuple(value.shape)}")
+    return value.reshape(())
+
+
+def _name(who: object) -> str:
+    return who if isinstance(who, str) else type(who).__name__
 
 
 def ordered(low_name: str, low: object, high_name: str, high: object) -> tuple[float, float]:
@@ -92,3 +157,11 @@ def ordered(low_name: str, low: object, high_name: str, high: object) -> tuple[f
     if lowest > highest:
         raise ValueError(f"{low_name} must not be above {high_name}, got {low!r} and {high!r}")
     return lowest, highest
+
+
+def share(name: str, value: object) -> float:
+    """Return `value` as a float in (0, 1]."""
+    checked = number(name, value)
+    if not 0.0 < checked <= 1.0:
+        raise ValueError(f"{name} must lie in (0, 1], got {value!r}")
+    return checked

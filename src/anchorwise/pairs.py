@@ -6,49 +6,147 @@ Exclusions are integer ids, one per row, and never a mask: a mask has as many en
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 
-# n = images, d = embedding width, a = anchors, k = keys
+# n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor
 
 
 @dataclass(frozen=True)
-class Exclusion:
-    """A pair is excluded where the anchor's id equals the key's id."""
+class SameId:
+    """The pairs whose anchor and key have the same id."""
 
     anchor_ids: Int[Tensor, " a"]
     key_ids: Int[Tensor, " k"]
 
 
 @dataclass(frozen=True)
-class TwoViews:
-    """Two views of n images as one set of a = 2n rows, each an anchor and a key.
+class Contrast:
+    """Anchors and the keys among which their negatives are.
 
     Attributes:
-        rows: Unit rows, view 0 above view 1, float32 or float64.
-        positive_scores: Cosine of every row with the other view of its image.
-        same_image: Excludes a row itself and its positive; what is left are its 2n - 2 negatives.
+        anchors: Unit rows, float32 or float64.
+        keys: Unit rows; the same tensor where the anchors are the keys.
+        exclude: The pairs that are no negatives.
+        excluded_keys: The keys of those pairs, where every anchor has the same number of them; None where the
+            numbers differ, as with labels.
     """
 
-    rows: Float[Tensor, "a d"]
-    positive_scores: Float[Tensor, " a"]
-    same_image: Exclusion
+    anchors: Float[Tensor, "a d"]
+    keys: Float[Tensor, "k d"]
+    exclude: tuple[SameId, ...]
+    excluded_keys: Int[Tensor, "a e"] | None = None
 
 
-def two_views(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> TwoViews:
-    """Normalise two views and say which of their rows belong together.
+@dataclass(frozen=True)
+class Views:
+    """Views of n images as unit rows.
+
+    Attributes:
+        units: Unit rows of every view, float32 or float64; row i of every view comes from image i.
+        ids: Which image a row comes from; rows of one id are never negatives of each other.
+        distinct: Whether no id is there twice.
+    """
+
+    units: Float[Tensor, "v n d"]
+    ids: Int[Tensor, " n"]
+    distinct: bool = True
+
+    @property
+    def num_views(self) -> int:
+        """Views of every image."""
+        return self.units.shape[0]
+
+    @property
+    def num_images(self) -> int:
+        """Rows of every view."""
+        return self.units.shape[1]
+
+    @property
+    def rows(self) -> Float[Tensor, "a d"]:
+        """All rows, view by view."""
+        return self.units.flatten(0, 1)
+
+    @property
+    def positive_scores(self) -> Float[Tensor, " a"]:
+        """Cosine of every row with the other one of two views of its image."""
+        return self.scores_between(0, 1).repeat(2)
+
+    @property
+    def image_scores(self) -> Float[Tensor, "a v"]:
+        """Cosine of every row with all views of its image, itself among them."""
+        # Not a matrix product, which autocast would round to half precision.
+        columns = [(self.units * unit).sum(dim=2).flatten() for unit in self.units]
+        return torch.stack(columns, dim=1)
+
+    @property
+    def itself(self) -> Bool[Tensor, "a v"]:
+        """Where `image_scores` are those of a row with itself."""
+        eye = torch.eye(self.num_views, dtype=torch.bool, device=self.ids.device)
+        return eye.repeat_interleave(self.num_images, dim=0)
+
+    def over_pairs(self, logits: Float[Tensor, "a v"]) -> Float[Tensor, " n"]:
+        """Return the logsumexp over the ordered pairs of different views of every image."""
+        of_image = logits.masked_fill(self.itself, -torch.inf).view(self.num_views, self.num_images, self.num_views)
+        return of_image.logsumexp(dim=(0, 2))
+
+    def scores_between(self, view: int, other: int) -> Float[Tensor, " n"]:
+        """Return the cosine of every image's two views."""
+        return (self.units[view] * self.units[other]).sum(dim=1)
+
+    def pooled(self, *, same_view: bool = True) -> Contrast:
+        """Contrast every row with the rows of all other images, with or without those of its own view."""
+        ids = self.ids.repeat(self.num_views)
+        rows, same_image = self.rows, SameId(ids, ids)
+        if not same_view:
+            return Contrast(rows, rows, (same_image, self._same_view()))
+        index = torch.arange(self.num_images, device=ids.device).repeat(self.num_views).unsqueeze(1)
+        offsets = torch.arange(self.num_views, device=ids.device) * self.num_images
+        return Contrast(rows, rows, (same_image,), index + offsets if self.distinct else None)
+
+    def same_image(self) -> SameId:
+        """Say which pairs of a row of one view and a row of any view are of one image."""
+        return SameId(self.ids, self.ids.repeat(self.num_views))
+
+    def _same_view(self) -> SameId:
+        views = torch.arange(self.num_views, device=self.ids.device).repeat_interleave(self.num_images)
+        return SameId(views, views)
+
+    def within(self, view: int) -> Contrast:
+        """Contrast the rows of one view with each other."""
+        rows = self.units[view]
+        return self._between(rows, rows)
+
+    def across(self, view: int, other: int) -> Contrast:
+        """Contrast the rows of one view with those of another."""
+        return self._between(self.units[view], self.units[other])
+
+    def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
+        index = torch.arange(self.num_images, device=self.ids.device).unsqueeze(1)
+        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), index if self.distinct else None)
+
+
+def views_of(*views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None) -> Views:
+    """Normalise views and say which of their rows belong together: those with the same row number, and the same id.
 
     Raises:
-        ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty.
-        TypeError: If a view is not floating.
+        ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty, or if ids do not
+            fit them.
+        TypeError: If a view is not floating or ids are not whole numbers.
     """
-    _checks.views(view0, view1)
-    unit0, unit1 = unit_rows(view0), unit_rows(view1)
-    scores = (unit0 * unit1).sum(dim=1)
-    images = torch.arange(len(view0), device=view0.device).repeat(2)
-    return TwoViews(torch.cat([unit0, unit1]), scores.repeat(2), Exclusion(images, images))
+    _checks.views(*views)
+    units = torch.stack([unit_rows(view) for view in views])
+    if ids is None:
+        return Views(units, torch.arange(len(views[0]), device=views[0].device))
+    return Views(units, _checks.one_per_image("ids", ids, views[0]), distinct=False)
+
+
+def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """Return how many rows have each row's id, itself among them."""
+    rising = ids.sort().values
+    return torch.searchsorted(rising, ids, right=True) - torch.searchsorted(rising, ids)
 
 
 def unit_rows(rows: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
@@ -61,3 +159,9 @@ def unit_rows(rows: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
     scaled = wide / torch.where(largest > 0, largest, 1.0)
     length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
     return scaled / torch.where(length > 0, length, 1.0)
+
+
+def passing(rows: Float[Tensor, "a d"], share: float) -> Float[Tensor, "a d"]:
+    """Return the rows unchanged; only `share` of the gradient goes through them."""
+    held = rows.detach()
+    return held + share * (rows - held)

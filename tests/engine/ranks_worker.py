@@ -1,6 +1,7 @@
 """One rank of the distributed test: every objective's gradient on its own rows; run by test_ranks.py."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,13 +15,16 @@ from tests.contracts.cases import CASES
 def main(folder: str, rank: int, world_size: int) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world_size)
     gradients = {}
+    # Uneven: the last rank has what is left.
+    mine = slice(7 * rank, None if rank == world_size - 1 else 7 * (rank + 1))
     for case in CASES:
-        # Uneven: the last rank has what is left.
-        mine = slice(7 * rank, None if rank == world_size - 1 else 7 * (rank + 1))
         own = [view[mine].clone().requires_grad_() for view in batches.ordinary()]
-        case.objective()(*(gather_rows(view) for view in own)).backward()
+        call = case.call(*(gather_rows(view) for view in own))
+        # What comes with an image is gathered like its rows.
+        call = replace(call, per_image=call.of_images(lambda values: gather_rows(values[mine])).per_image)
+        call.loss(case.objective()).backward()
         # DistributedDataParallel takes the mean over ranks.
-        gradients[case.name] = [view.grad / world_size for view in own if view.grad is not None]
+        gradients[case.name] = [None if view.grad is None else view.grad / world_size for view in own]
     torch.save(gradients, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 

@@ -1,8 +1,8 @@
 import torch
 
-from anchorwise.engine import exceedance_rows, logsumexp_rows, pooled_tail, tail_rows
+from anchorwise.engine import attend_rows, exceedance_rows, logsumexp_rows, pooled_tail, sum_rows, tail_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.pairs import Exclusion, unit_rows
+from anchorwise.pairs import SameId, unit_rows
 
 LINK = SoftmaxLink(0.1)
 
@@ -13,7 +13,7 @@ def _rows(num_rows: int = 6) -> torch.Tensor:
 
 def test_logsumexp_leaves_excluded_pairs_out():
     rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
-    result = logsumexp_rows(rows, rows, link=LINK, exclude=[Exclusion(ids, ids)])
+    result = logsumexp_rows(rows, rows, link=LINK, exclude=[SameId(ids, ids)])
     scores = rows @ rows.T
     expected = (scores[0, 2:] / 0.1).exp().sum().log()
     torch.testing.assert_close(result[0], expected)
@@ -22,7 +22,7 @@ def test_logsumexp_leaves_excluded_pairs_out():
 def test_a_row_without_keys_is_minus_infinity_and_has_no_gradient():
     rows = _rows(2).requires_grad_()
     ids = torch.tensor([0, 0])
-    result = logsumexp_rows(rows, rows, link=LINK, exclude=[Exclusion(ids, ids)])
+    result = logsumexp_rows(rows, rows, link=LINK, exclude=[SameId(ids, ids)])
     result.sum().backward()
     assert (result == -torch.inf).all()
     assert rows.grad is not None
@@ -31,7 +31,7 @@ def test_a_row_without_keys_is_minus_infinity_and_has_no_gradient():
 
 def test_several_exclusions_add_up():
     rows = _rows()
-    exclusions = [Exclusion(torch.arange(6), torch.arange(6)), Exclusion(torch.arange(6), torch.arange(6) + 1)]
+    exclusions = [SameId(torch.arange(6), torch.arange(6)), SameId(torch.arange(6), torch.arange(6) + 1)]
     tail = tail_rows(rows, rows, num_tail=5, exclude=exclusions)
     assert (tail.scores[0] != -torch.inf).all()
     assert tail.scores[1, -1] == -torch.inf
@@ -53,3 +53,32 @@ def test_exceedances_are_counted_above_the_threshold_and_duplicates_apart():
     assert sums.num_at_endpoint.tolist() == [2.0]
     torch.testing.assert_close(sums.sum_shortfall, torch.tensor([0.2], dtype=torch.float64))
     torch.testing.assert_close(sums.sum_log_shortfall, torch.tensor([0.2], dtype=torch.float64).log())
+
+
+def test_sums_count_what_is_asked_for_and_nothing_excluded():
+    rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
+    itself = SameId(torch.arange(6), torch.arange(6))
+    others = sum_rows(rows, rows, link=LINK, exclude=[SameId(ids, ids)])
+    friends = sum_rows(rows, rows, link=LINK, exclude=[itself], only=SameId(ids, ids))
+    scores = rows @ rows.T / 0.1
+    torch.testing.assert_close(others[0], scores[0, 2:].sum())
+    torch.testing.assert_close(friends[0], scores[0, 1])
+    assert (sum_rows(rows, rows[:0], link=LINK) == 0).all()
+
+
+def test_attention_is_the_softmax_mean_of_values():
+    rows, ids = _rows(), torch.tensor([0, 0, 1, 1, 2, 2])
+    values = torch.arange(12.0, dtype=torch.float64).view(6, 2)
+    result = attend_rows(rows, rows, values, link=LINK, exclude=[SameId(ids, ids)])
+    shares = (rows[:1] @ rows[2:].T / 0.1).softmax(dim=1)
+    torch.testing.assert_close(result[:1], shares @ values[2:])
+    nothing = torch.zeros(6, dtype=torch.int64)
+    assert (attend_rows(rows, rows, values, link=LINK, exclude=[SameId(nothing, nothing)]) == 0).all()
+
+
+def test_a_link_may_have_learnable_numbers():
+    rows = _rows()
+    for temperature in (torch.tensor(0.2, dtype=torch.float64), torch.full((6,), 0.2, dtype=torch.float64)):
+        assert torch.autograd.gradcheck(
+            lambda tau: logsumexp_rows(rows, rows, link=SoftmaxLink(tau)), [temperature.requires_grad_()]
+        )

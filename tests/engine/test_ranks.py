@@ -23,8 +23,9 @@ def test_gradients_on_uneven_ranks_equal_those_of_one_process(tmp_path: Path, wo
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
     for case in CASES:
         views = [view.requires_grad_() for view in batches.ordinary()]
-        case.objective()(*views).backward()
+        case.loss(*views).backward()
         for index, view in enumerate(views):
-            together = torch.cat([part[case.name][index] for part in parts])
-            assert view.grad is not None
-            torch.testing.assert_close(together, view.grad, rtol=1e-12, atol=1e-14)
+            if index not in case.without_gradient:
+                together = torch.cat([part[case.name][index] for part in parts])
+                assert view.grad is not None
+                torch.testing.assert_close(together, view.grad, rtol=1e-11, atol=1e-13)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from anchorwise.pairs import two_views
+from anchorwise.pairs import views_of
 from anchorwise.tails import hardest_shortfall
 from anchorwise.tails.negatives import negatives_of
 from tests import twins
@@ -12,8 +12,8 @@ from tests.contracts import batches
 
 @pytest.mark.parametrize("batch", batches.EXTREME.values(), ids=batches.EXTREME)
 def test_the_threshold_from_moments_equals_the_one_from_the_scores(batch):
-    views = two_views(*batch())
-    threshold = negatives_of(views).exceedances(0.1).threshold_shortfall
+    views = views_of(*batch())
+    threshold = negatives_of(views.pooled()).exceedances(0.1).threshold_shortfall
     scores = views.rows @ views.rows.T
     images = torch.arange(len(scores)) % (len(scores) // 2)
     rows = scores[images.unsqueeze(1) != images].view(len(scores), -1)
@@ -33,7 +33,7 @@ def test_a_single_image_has_no_hardest_negative():
 
 
 def test_a_shorter_tail_is_cut_from_a_longer_one():
-    negatives = negatives_of(two_views(*batches.ordinary()))
+    negatives = negatives_of(views_of(*batches.ordinary()).pooled())
     longer = negatives.hardest_shortfalls(9)
     assert torch.equal(negatives.hardest_shortfalls(4), longer[:, :4])
     assert negatives.hardest_keys(4).shape == (48, 4)
@@ -41,6 +41,6 @@ def test_a_shorter_tail_is_cut_from_a_longer_one():
 
 
 def test_duplicates_are_counted_apart_from_the_tail():
-    tail = negatives_of(two_views(*batches.duplicates())).exceedances(0.1)
+    tail = negatives_of(views_of(*batches.duplicates()).pooled()).exceedances(0.1)
     assert tail.sums.num_at_endpoint.sum() > 0
     assert (tail.sums.sum_log_shortfall >= tail.count * math.log(1e-6)).all()

@@ -10,6 +10,7 @@ from anchorwise.cli.demo import demo
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.cli.export import export
+from anchorwise.cli.objectives import objectives
 from anchorwise.cli.pretrain import pretrain
 
 app = typer.Typer(
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, pretrain, embed, evaluate, export):
+for command in (demo, pretrain, embed, evaluate, export, objectives):
     app.command()(command)
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise.links import MIN_SHORTFALL, Link
-from anchorwise.pairs import Exclusion
+from anchorwise.pairs import SameId
 
-# a = anchors, k = keys, d = embedding width, t = tail points
+# a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ExceedanceSums:
 
 
 def logsumexp_rows(
-    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, link: Link, exclude: Sequence[Exclusion] = ()
+    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, link: Link, exclude: Sequence[SameId] = ()
 ) -> Float[Tensor, " a"]:
     """Return log(sum over keys of exp(link(score))) per anchor; minus infinity, without gradient, where no key is left.
 
@@ -55,6 +55,45 @@ def logsumexp_rows(
     return logits.masked_fill(empty.unsqueeze(1), 0.0).logsumexp(dim=1).masked_fill(empty, -torch.inf)
 
 
+def sum_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    link: Link,
+    exclude: Sequence[SameId] = (),
+    only: SameId | None = None,
+) -> Float[Tensor, " a"]:
+    """Return the sum over keys of link(score) per anchor; 0 where no key is left.
+
+    Args:
+        anchors: Unit rows.
+        keys: Unit rows.
+        link: Gives what is summed.
+        exclude: Pairs that do not count.
+        only: The only pairs that count; None counts all that are not excluded.
+    """
+    left_out = _excluded(exclude, anchors, keys)
+    if only is not None:
+        left_out |= only.anchor_ids.unsqueeze(1) != only.key_ids
+    return link(_scores(anchors, keys)).masked_fill(left_out, 0.0).sum(dim=1)
+
+
+def attend_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    values: Float[Tensor, "k e"],
+    *,
+    link: Link,
+    exclude: Sequence[SameId] = (),
+) -> Float[Tensor, "a e"]:
+    """Return the mean of the values per anchor, weighted by the softmax of link(score); 0 where no key is left."""
+    logits = link(_scores(anchors, keys)).masked_fill(_excluded(exclude, anchors, keys), -torch.inf)
+    empty = (logits == -torch.inf).all(dim=1, keepdim=True)
+    shares = logits.masked_fill(empty, 0.0).softmax(dim=1).masked_fill(empty, 0.0)
+    with torch.autocast(anchors.device.type, enabled=False):
+        return shares @ values
+
+
 def scores_at(
     anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
 ) -> Float[Tensor, "a t"]:
@@ -64,7 +103,7 @@ def scores_at(
 
 @torch.no_grad()
 def tail_rows(
-    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, num_tail: int, exclude: Sequence[Exclusion] = ()
+    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, num_tail: int, exclude: Sequence[SameId] = ()
 ) -> Tail:
     """Return the `num_tail` largest scores of every row, without gradient."""
     scores = _scores(anchors, keys).masked_fill(_excluded(exclude, anchors, keys), -torch.inf)
@@ -73,7 +112,7 @@ def tail_rows(
 
 @torch.no_grad()
 def pooled_tail(
-    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, num_tail: int, exclude: Sequence[Exclusion] = ()
+    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, num_tail: int, exclude: Sequence[SameId] = ()
 ) -> Float[Tensor, " t"]:
     """Return the `num_tail` largest scores of all rows together in falling order, without gradient."""
     scores = _scores(anchors, keys).masked_fill(_excluded(exclude, anchors, keys), -torch.inf)
@@ -87,7 +126,7 @@ def exceedance_rows(
     *,
     threshold: Float[Tensor, " a"],
     endpoint: float,
-    exclude: Sequence[Exclusion] = (),
+    exclude: Sequence[SameId] = (),
 ) -> ExceedanceSums:
     """Return sums over the scores above each row's threshold, without gradient; `endpoint` is where scores end."""
     scores = _scores(anchors, keys)
@@ -108,7 +147,7 @@ def _scores(anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"]) -> Float[
         return anchors @ keys.T
 
 
-def _excluded(exclude: Sequence[Exclusion], anchors: Tensor, keys: Tensor) -> Bool[Tensor, "a k"]:
+def _excluded(exclude: Sequence[SameId], anchors: Tensor, keys: Tensor) -> Bool[Tensor, "a k"]:
     excluded = torch.zeros(len(anchors), len(keys), dtype=torch.bool, device=anchors.device)
     for pairs in exclude:
         excluded |= pairs.anchor_ids.unsqueeze(1) == pairs.key_ids

@@ -4,14 +4,16 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
-# n = rows of this rank, m = rows of all ranks, d = embedding width
+# n = rows of this rank, m = rows of all ranks
 
 
-def gather_rows(rows: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+def gather_rows(rows: Shaped[Tensor, " n *rest"]) -> Shaped[Tensor, " m *rest"]:
     """Return the rows of all ranks, rank by rank; without a process group, the rows themselves.
+
+    Labels and ids, one number per row, are gathered in the same way.
 
     Ranks may hold different numbers of rows. Every rank is to compute the same loss of all rows; the gradient that
     comes back to a rank is then its own rows' share, times the number of ranks, so that the mean over ranks which

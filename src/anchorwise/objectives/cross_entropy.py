@@ -7,24 +7,37 @@ from torch.nn import functional
 
 from anchorwise import engine
 from anchorwise.links import Link
-from anchorwise.pairs import TwoViews
+from anchorwise.pairs import Contrast
 
 # a = anchors, m = chosen negatives per anchor
 
 
-def cross_entropy(views: TwoViews, link: Link, *, hardest: Int[Tensor, "a m"] | None = None) -> Float[Tensor, " a"]:
-    """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor.
+def repulsion(contrast: Contrast, link: Link, *, hardest: Int[Tensor, "a m"] | None = None) -> Float[Tensor, " a"]:
+    """Return `log(sum over negatives of exp(logit))` of every anchor; minus infinity where it has none.
 
     Args:
-        views: The batch; an anchor's negatives are both views of all other images.
+        contrast: Anchors, keys, and the pairs that are no negatives.
         link: Turns scores into logits.
-        hardest: The rows that are each anchor's only negatives; None counts all of them.
+        hardest: The keys that are each anchor's only negatives; None counts all of them.
     """
     if hardest is None:
-        negatives = engine.logsumexp_rows(views.rows, views.rows, link=link, exclude=[views.same_image])
-    elif hardest.shape[1] == 0:
-        negatives = torch.full_like(views.positive_scores, -torch.inf)
-    else:
-        negatives = link(engine.scores_at(views.rows, views.rows, hardest)).logsumexp(dim=1)
-    # Equal to the formula above, without its cancellation where the loss is small.
-    return -functional.logsigmoid(link(views.positive_scores) - negatives)
+        return engine.logsumexp_rows(contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude)
+    if hardest.shape[1] == 0:
+        return torch.full_like(contrast.anchors[:, 0], -torch.inf)
+    return link(engine.scores_at(contrast.anchors, contrast.keys, hardest)).logsumexp(dim=1)
+
+
+def cross_entropy(
+    contrast: Contrast,
+    positive_scores: Float[Tensor, " a"],
+    link: Link,
+    *,
+    hardest: Int[Tensor, "a m"] | None = None,
+) -> Float[Tensor, " a"]:
+    """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor."""
+    return against(link(positive_scores), repulsion(contrast, link, hardest=hardest))
+
+
+def against(positive_logits: Float[Tensor, "*shape"], repulsion: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return `-p + log(exp(p) + exp(r))`, without its cancellation where the loss is small."""
+    return -functional.logsigmoid(positive_logits - repulsion)

@@ -13,7 +13,7 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
-from anchorwise.pairs import two_views
+from anchorwise.pairs import views_of
 from anchorwise.tails.negatives import negatives_of
 
 
@@ -39,7 +39,9 @@ class InfoNCE(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = two_views(view0, view1)
-        hardest = None if self.num_hardest is None else negatives_of(views).hardest_keys(self.num_hardest)
-        per_anchor = cross_entropy(views, SoftmaxLink(self.temperature), hardest=hardest)
-        return mean_outcome(per_anchor, {"positive_score": views.positive_scores})
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        contrast = views.pooled()
+        hardest = None if self.num_hardest is None else negatives_of(contrast).hardest_keys(self.num_hardest)
+        per_anchor = cross_entropy(contrast, positive_scores, SoftmaxLink(self.temperature), hardest=hardest)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores})

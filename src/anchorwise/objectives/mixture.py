@@ -3,7 +3,7 @@
 Source of the WEINCE forms: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, final
 
 import torch
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise.objectives.info_nce import InfoNCE
-from anchorwise.objectives.objective import Objective, Outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.weibit import Weibit
 
 
 @final
 class Mixture(Objective):
-    """A weighted sum of objectives on the same two views.
+    """A weighted sum of objectives on the same views.
 
     The release's global mixture (its policy "soft") is the default; its two regularisers are `hardest_regularised`.
 
@@ -38,11 +38,15 @@ class Mixture(Objective):
             raise ValueError(
                 f"weights must have one number for each of the {len(self.objectives)} objectives, got {weights!r}"
             )
+        self.inputs = _inputs([objective.inputs for objective in cast("Iterable[Objective]", self.objectives)])
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the weighted loss; the statistics are those of the first objective, and every objective's own loss."""
+    def detail(self, *views: Float[Tensor, "n d"], **given: Tensor) -> Outcome:
+        """Return the weighted loss; the statistics are those of the first objective, and every objective's own loss.
+
+        Arguments by name go to the objectives that take them.
+        """
         parts = cast("Iterable[Objective]", self.objectives)
-        outcomes = [objective.detail(view0, view1) for objective in parts]
+        outcomes = [objective.detail(*views, **_taken(objective, given)) for objective in parts]
         loss = _weighted(self.weights, [outcome.loss for outcome in outcomes])
         per_anchor = _weighted(self.weights, [outcome.per_anchor for outcome in outcomes])
         losses = {f"loss{index}": outcome.loss.detach() for index, outcome in enumerate(outcomes)}
@@ -72,6 +76,18 @@ def hardest_regularised(
         softmax or InfoNCE(num_hardest=50),
     ]
     return Mixture(objectives=terms, weights=(1.0, weibit_weight, softmax_weight))
+
+
+def _inputs(parts: Sequence[Inputs]) -> Inputs:
+    needs = {name: None for part in parts for name in part.needs}
+    takes = {name: None for part in parts for name in part.takes if name not in needs}
+    most = [part.max_views for part in parts if part.max_views is not None]
+    return Inputs(max(part.min_views for part in parts), min(most, default=None), tuple(needs), tuple(takes))
+
+
+def _taken(objective: Objective, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    accepted = (*objective.inputs.needs, *objective.inputs.takes)
+    return {name: value for name, value in given.items() if name in accepted}
 
 
 def _weighted(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:

@@ -1,14 +1,16 @@
-"""What every objective is: a module called with two views, and an outcome with more than the loss."""
+"""What every objective is: a module called with views of the same images, and an outcome with more than the loss."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# n = images, d = embedding width, a = anchors
+# a = anchors
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,48 @@ class Outcome:
     stats: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
 
 
-class Objective(nn.Module, ABC):
-    """A contrastive objective over two views of the same images.
+@dataclass(frozen=True)
+class Inputs:
+    """What an objective is called with.
 
-    Row i of both views comes from image i. Views are embeddings of any scale and floating dtype; half precision is
-    widened to float32 before anything is computed. Non-finite embeddings give a non-finite loss, not an error.
+    Attributes:
+        min_views: Views at least.
+        max_views: Views at most; None for any number.
+        needs: Arguments by name without which there is no loss.
+        takes: Arguments by name that may be left out.
     """
 
-    def forward(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-        """Return the scalar loss.
+    min_views: int = 2
+    max_views: int | None = 2
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+class Objective(nn.Module, ABC):
+    """A contrastive objective over views of the same images.
+
+    Row i of every view comes from image i. Views are embeddings of any scale and floating dtype; half precision is
+    widened to float32 before anything is computed. Non-finite embeddings give a non-finite loss, not an error.
+    Which views and further arguments an objective is called with, its `inputs` say and its `detail` names.
+    """
+
+    inputs: Inputs = Inputs()
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, *views: Any, **given: Any) -> Float[Tensor, ""]:
+        """Return the scalar loss; takes what `detail` takes.
 
         Raises:
-            ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty.
+            ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty, or if an
+                argument that the objective needs is missing or does not fit them.
             TypeError: If a view is not floating.
         """
-        return self.detail(view0, view1).loss
+        return self.detail(*views, **given).loss
 
     @abstractmethod
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+    def detail(self, *views: Any, **given: Any) -> Outcome:
         """Return the loss with the anchors' losses and statistics."""
 
 
@@ -51,3 +77,8 @@ def mean_outcome(per_anchor: Float[Tensor, " a"], stats: Mapping[str, Tensor]) -
     """Return the outcome whose loss is the mean over anchors; statistics are detached."""
     detached = {name: value.detach() for name, value in stats.items()}
     return Outcome(per_anchor.mean(), per_anchor.detach(), MappingProxyType(detached))
+
+
+def joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the statistics of several sets of anchors as those of all of them."""
+    return {name: torch.cat([part[name].reshape(-1) for part in parts]) for name in parts[0]}

@@ -5,10 +5,39 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anchorwise import _checks, tails
+from anchorwise.objectives.adnce import ADNCE
+from anchorwise.objectives.align_uniform import AlignUniform
+from anchorwise.objectives.arctanh import ArctanhInfoNCE
+from anchorwise.objectives.asymmetric import AsymmetricInfoNCE
+from anchorwise.objectives.averaged_views import AveragedViews
+from anchorwise.objectives.clip import CLIP
+from anchorwise.objectives.cross_view import CrossViewInfoNCE
+from anchorwise.objectives.dcl import DCL
+from anchorwise.objectives.dclw import DCLW
+from anchorwise.objectives.dhel import DHEL
+from anchorwise.objectives.f_micl import FMICL
+from anchorwise.objectives.hcl import HCL
+from anchorwise.objectives.i_sog_clr import ISogCLR
 from anchorwise.objectives.info_nce import InfoNCE
+from anchorwise.objectives.kcl import KCL
+from anchorwise.objectives.ko_leo import KoLeo
+from anchorwise.objectives.meow import MEOW
 from anchorwise.objectives.mixture import Mixture, hardest_regularised
+from anchorwise.objectives.moco import MoCo
+from anchorwise.objectives.moco_v3 import MoCoV3
+from anchorwise.objectives.mv_dhel import MVDHEL
+from anchorwise.objectives.mv_info_nce import MVInfoNCE
 from anchorwise.objectives.objective import Objective
+from anchorwise.objectives.pairwise_views import PairwiseViews
+from anchorwise.objectives.poly_view import PolyView
+from anchorwise.objectives.proto_nce import ProtoNCE
 from anchorwise.objectives.selection import Selection
+from anchorwise.objectives.siglip import SigLIP
+from anchorwise.objectives.soft_targets import SoftTargets
+from anchorwise.objectives.sog_clr import SogCLR
+from anchorwise.objectives.sup_con import SupCon
+from anchorwise.objectives.swav import SwAV
+from anchorwise.objectives.triplet import Triplet
 from anchorwise.objectives.weibit import Weibit
 from anchorwise.objectives.weince import WEINCE
 
@@ -19,7 +48,37 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "selection": Selection,
     "mixture": Mixture,
     "hardest_regularised": hardest_regularised,
+    "cross_view": CrossViewInfoNCE,
+    "arctanh": ArctanhInfoNCE,
+    "clip": CLIP,
+    "siglip": SigLIP,
+    "moco": MoCo,
+    "moco_v3": MoCoV3,
+    "dcl": DCL,
+    "dclw": DCLW,
+    "dhel": DHEL,
+    "kcl": KCL,
+    "f_micl": FMICL,
+    "align_uniform": AlignUniform,
+    "hcl": HCL,
+    "adnce": ADNCE,
+    "asymmetric": AsymmetricInfoNCE,
+    "sup_con": SupCon,
+    "mv_info_nce": MVInfoNCE,
+    "mv_dhel": MVDHEL,
+    "poly_view": PolyView,
+    "averaged_views": AveragedViews,
+    "pairwise_views": PairwiseViews,
+    "meow": MEOW,
+    "soft_targets": SoftTargets,
+    "proto_nce": ProtoNCE,
+    "swav": SwAV,
+    "triplet": Triplet,
+    "ko_leo": KoLeo,
+    "i_sog_clr": ISogCLR,
+    "sog_clr": SogCLR,
 }
+BLENDS: dict[str, Callable[..., tails.Blend]] = {"weince": tails.Blend}
 GATES: dict[str, Callable[..., tails.Gate]] = {
     "likelihood": tails.LikelihoodGate,
     "published": tails.PublishedGate,
@@ -40,6 +99,7 @@ _PARTS: dict[str, Mapping[str, Callable[..., Any]]] = {
     "objectives": OBJECTIVES,
     "weibit": OBJECTIVES,
     "softmax": OBJECTIVES,
+    "blend": BLENDS,
     "gate": GATES,
     "exponent": EXPONENTS,
     "towards": EXPONENTS,

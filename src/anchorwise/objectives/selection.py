@@ -13,7 +13,7 @@ from anchorwise import _checks
 from anchorwise.links import ShortfallLink, SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
-from anchorwise.pairs import two_views
+from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent, as_exponent
 from anchorwise.tails.gates import Gate, as_gate
 from anchorwise.tails.negatives import negatives_of
@@ -52,11 +52,13 @@ class Selection(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
-        views = two_views(view0, view1)
-        negatives = negatives_of(views)
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        contrast = views.pooled()
+        negatives = negatives_of(contrast)
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
-        softmax = cross_entropy(views, SoftmaxLink(self.temperature))
+        softmax = cross_entropy(contrast, positive_scores, SoftmaxLink(self.temperature))
         hardest = negatives.hardest_keys(self.num_hardest)
-        weibit = cross_entropy(views, ShortfallLink(exponent), hardest=hardest)
-        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": views.positive_scores}
+        weibit = cross_entropy(contrast, positive_scores, ShortfallLink(exponent), hardest=hardest)
+        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}
         return mean_outcome((1.0 - reading.blend) * softmax + reading.blend * weibit, {**stats, **reading.stats})

@@ -12,7 +12,7 @@ from anchorwise import _checks
 from anchorwise.links import ShortfallLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
-from anchorwise.pairs import two_views
+from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent, HillTail, as_exponent
 from anchorwise.tails.negatives import negatives_of
 
@@ -45,9 +45,11 @@ class Weibit(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the anchors' losses, exponents and the cosines of their positives."""
-        views = two_views(view0, view1)
-        negatives = negatives_of(views, endpoint=self.endpoint)
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        contrast = views.pooled()
+        negatives = negatives_of(contrast, endpoint=self.endpoint)
         exponent = self.exponent(negatives)
         hardest = None if self.num_hardest is None else negatives.hardest_keys(self.num_hardest)
-        per_anchor = cross_entropy(views, ShortfallLink(exponent, self.endpoint), hardest=hardest)
-        return mean_outcome(per_anchor, {"positive_score": views.positive_scores, "exponent": exponent})
+        per_anchor = cross_entropy(contrast, positive_scores, ShortfallLink(exponent, self.endpoint), hardest=hardest)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, "exponent": exponent})

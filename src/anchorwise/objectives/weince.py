@@ -13,7 +13,7 @@ from anchorwise import _checks
 from anchorwise.links import BlendLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
-from anchorwise.pairs import two_views
+from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent, as_exponent
 from anchorwise.tails.gates import Gate, as_gate
 from anchorwise.tails.negatives import negatives_of
@@ -56,10 +56,13 @@ class WEINCE(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
-        views = two_views(view0, view1)
-        negatives = negatives_of(views, endpoint=self.endpoint)
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        contrast = views.pooled()
+        negatives = negatives_of(contrast, endpoint=self.endpoint)
         reading = self.gate.read(negatives)
         exponent = self.exponent(negatives)
-        per_anchor = cross_entropy(views, BlendLink(reading.blend, self.temperature, exponent, self.endpoint))
-        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": views.positive_scores}
+        link = BlendLink(reading.blend, self.temperature, exponent, self.endpoint)
+        per_anchor = cross_entropy(contrast, positive_scores, link)
+        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}
         return mean_outcome(per_anchor, {**stats, **reading.stats})

@@ -1,5 +1,6 @@
 """Per-anchor statistics of the hardest negatives, and the gates and exponents made of them: batched and detached."""
 
+from anchorwise.tails.blend import Blend, LinkReading, read_link
 from anchorwise.tails.exponents import (
     AnchorExponent,
     BatchExponent,
@@ -24,6 +25,7 @@ from anchorwise.tails.negatives import Negatives, hardest_shortfall
 __all__ = [
     "AnchorExponent",
     "BatchExponent",
+    "Blend",
     "CapGate",
     "ConstantGate",
     "Exponent",
@@ -33,10 +35,12 @@ __all__ = [
     "HardGate",
     "HillTail",
     "LikelihoodGate",
+    "LinkReading",
     "Negatives",
     "PooledExponent",
     "PublishedGate",
     "RegressionTail",
     "TailEstimator",
     "hardest_shortfall",
+    "read_link",
 ]

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import engine
-from anchorwise.links import MIN_SHORTFALL, shortfall
-from anchorwise.pairs import Exclusion, TwoViews, two_views
+from anchorwise.links import MIN_SHORTFALL, Moment, shortfall
+from anchorwise.pairs import Contrast, SameId, views_of
 
 # a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points
 
@@ -49,8 +49,8 @@ class Negatives:
     Attributes:
         anchors: Unit rows, detached.
         keys: Unit rows, detached.
-        same_image: Pairs that are no negatives.
-        excluded_scores: The cosines of those pairs, the same number in every row.
+        exclude: Pairs that are no negatives.
+        excluded_scores: The cosines of those pairs, the same number in every row; None where the numbers differ.
         endpoint: Where scores end; shortfalls are measured from it.
 
     A sorted tail is the dearest statistic there is: the longest one read so far is kept, and shorter ones are cut
@@ -59,14 +59,23 @@ class Negatives:
 
     anchors: Float[Tensor, "a d"]
     keys: Float[Tensor, "k d"]
-    same_image: Exclusion
-    excluded_scores: Float[Tensor, "a e"]
+    exclude: tuple[SameId, ...]
+    excluded_scores: Float[Tensor, "a e"] | None
     endpoint: float = 1.0
     _tails: list[engine.Tail] = field(default_factory=list, init=False, repr=False)
 
     @property
     def num_negatives(self) -> int:
-        """Negatives of each anchor."""
+        """Negatives of each anchor.
+
+        Raises:
+            ValueError: If anchors have different numbers of negatives.
+        """
+        if self.excluded_scores is None:
+            raise ValueError(
+                "a gate or exponent that sorts tails needs the same number of negatives for every anchor, and with "
+                "labels or ids they differ; use gate='likelihood' and exponents read by tails.HillTail"
+            )
         return self.keys.shape[0] - self.excluded_scores.shape[1]
 
     def hardest_shortfalls(self, num_tail: int) -> Float[Tensor, "a t"]:
@@ -80,20 +89,20 @@ class Negatives:
 
     def _tail(self, num_tail: int) -> engine.Tail:
         if not self._tails or self._tails[-1].scores.shape[1] < num_tail:
-            tail = engine.tail_rows(self.anchors, self.keys, num_tail=num_tail, exclude=[self.same_image])
+            tail = engine.tail_rows(self.anchors, self.keys, num_tail=num_tail, exclude=self.exclude)
             self._tails.append(tail)
         return self._tails[-1]
 
     def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
         """Return the `num_tail` smallest shortfalls of the whole batch, rising."""
-        scores = engine.pooled_tail(self.anchors, self.keys, num_tail=num_tail, exclude=[self.same_image])
+        scores = engine.pooled_tail(self.anchors, self.keys, num_tail=num_tail, exclude=self.exclude)
         return shortfall(scores, self.endpoint)
 
     def exceedances(self, tail_fraction: float) -> Exceedances:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
         threshold = self._threshold(tail_fraction)
         sums = engine.exceedance_rows(
-            self.anchors, self.keys, threshold=threshold, endpoint=self.endpoint, exclude=[self.same_image]
+            self.anchors, self.keys, threshold=threshold, endpoint=self.endpoint, exclude=self.exclude
         )
         return Exceedances(self.endpoint - threshold, sums)
 
@@ -104,26 +113,44 @@ class Negatives:
         return mean + quantile * variance.clamp_min(0.0).sqrt()
 
     def _moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
+        if self.excluded_scores is None:
+            return self._summed_moments()
+        return self._moments_without(self.excluded_scores)
+
+    def _summed_moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
+        """Mean and variance of every row's negatives, by two passes over the scores."""
+        num_negatives = self._sum(Moment(0)).clamp_min(1.0)
+        mean = self._sum(Moment(1)) / num_negatives
+        return mean, self._sum(Moment(2, mean)) / num_negatives
+
+    def _sum(self, moment: Moment) -> Float[Tensor, " a"]:
+        return engine.sum_rows(self.anchors, self.keys, link=moment, exclude=self.exclude)
+
+    def _moments_without(
+        self, excluded_scores: Float[Tensor, "a e"]
+    ) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
         """Mean and variance of every row's negatives, from the keys' first two moments: no pass over the scores."""
         num_keys, num_negatives = len(self.keys), max(self.num_negatives, 1)
-        centre = self.keys.mean(dim=0)
+        centre = self.keys.sum(dim=0) / max(num_keys, 1)
         centred = self.keys - centre
         with torch.autocast(self.anchors.device.type, enabled=False):
-            covariance = centred.T @ centred / num_keys
+            covariance = centred.T @ centred / max(num_keys, 1)
             mean_of_all = self.anchors @ centre
             variance_of_all = ((self.anchors @ covariance) * self.anchors).sum(dim=1)
-        mean = (num_keys * mean_of_all - self.excluded_scores.sum(dim=1)) / num_negatives
+        mean = (num_keys * mean_of_all - excluded_scores.sum(dim=1)) / num_negatives
         # Taken about the new mean, so that a collapsed batch does not cancel.
         spread_of_all = num_keys * (variance_of_all + (mean_of_all - mean).square())
-        spread_of_excluded = (self.excluded_scores - mean.unsqueeze(1)).square().sum(dim=1)
+        spread_of_excluded = (excluded_scores - mean.unsqueeze(1)).square().sum(dim=1)
         return mean, (spread_of_all - spread_of_excluded) / num_negatives
 
 
-def negatives_of(views: TwoViews, *, endpoint: float = 1.0) -> Negatives:
-    """Return the negatives of two views, detached."""
-    rows, positive_scores = views.rows.detach(), views.positive_scores.detach()
-    with_itself = (rows * rows).sum(dim=1)
-    return Negatives(rows, rows, views.same_image, torch.stack([with_itself, positive_scores], dim=1), endpoint)
+@torch.no_grad()
+def negatives_of(contrast: Contrast, *, endpoint: float = 1.0) -> Negatives:
+    """Return the negatives of a contrast, detached."""
+    anchors = contrast.anchors.detach()
+    keys = anchors if contrast.keys is contrast.anchors else contrast.keys.detach()
+    scores = None if contrast.excluded_keys is None else engine.scores_at(anchors, keys, contrast.excluded_keys)
+    return Negatives(anchors, keys, contrast.exclude, scores, endpoint)
 
 
 @torch.no_grad()
@@ -134,5 +161,5 @@ def hardest_shortfall(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) 
         ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty.
         TypeError: If a view is not floating.
     """
-    negatives = negatives_of(two_views(view0, view1))
+    negatives = negatives_of(views_of(view0, view1).pooled())
     return negatives.hardest_shortfalls(min(1, negatives.num_negatives)).flatten()

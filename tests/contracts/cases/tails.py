@@ -1,8 +1,6 @@
-"""The objectives under contract: how each is made, its slow twin, and another value for each of its hyperparameters."""
+"""WEINCE and what it is made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from anchorwise import (
     WEINCE,
@@ -12,7 +10,6 @@ from anchorwise import (
     InfoNCE,
     LikelihoodGate,
     Mixture,
-    Objective,
     PublishedGate,
     Selection,
     Weibit,
@@ -20,23 +17,10 @@ from anchorwise import (
 )
 from anchorwise.tails import AnchorExponent, HillTail
 from tests import twins
+from tests.contracts.cases.case import Case
 from tests.twins import Batch, Rows
 
 Twin = Callable[[Rows, Rows], list[float]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """An objective and what is promised of it; `others` has a value for every hyperparameter that changes the loss."""
-
-    name: str
-    make: Callable[..., Objective]
-    twin: Twin
-    given: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
-
-    def objective(self, **changes: Any) -> Objective:
-        return self.make(**{**self.given, **changes})
 
 
 def _weince(blend: Callable[[Batch], list[float]], exponents: Callable[[Batch], list[float]], tau: float = 0.5) -> Twin:

@@ -1,0 +1,23 @@
+"""`anchorwise objectives`."""
+
+from typing import Annotated
+
+import typer
+
+
+def objectives(
+    name: Annotated[str | None, typer.Argument(help="Only this one; by default all of them.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write the page of the documentation.")] = False,
+) -> None:
+    """List the objectives: what each computes, where it is from, its hyperparameters and what it is called with."""
+    from anchorwise.objectives.catalogue import catalogue, describe
+    from anchorwise.objectives.catalogue import markdown as as_markdown
+
+    if markdown:
+        typer.echo(as_markdown(), nl=False)
+        return
+    for entry in catalogue() if name is None else [describe(name)]:
+        typer.secho(f"{entry.name}  {entry.python_name}{entry.call}", bold=True)
+        typer.echo(f"    {entry.summary}")
+        typer.echo(f"    hyperparameters: {', '.join(entry.hyperparameters) or 'none'}")
+        typer.echo(f"    source: {entry.source or 'this library'}\n")

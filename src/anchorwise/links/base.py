@@ -1,0 +1,45 @@
+"""What a link is, and the one place where `1 - s` and distances are guarded."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+# a = anchors
+
+# Below this shortfall two rows count as the same point: float32 cosines are good to about 1e-7, so a smaller shortfall
+# is rounding. The WEINCE release uses the same floor. Float16 and bfloat16 never get here: rows are widened first.
+MIN_SHORTFALL = 1e-6
+
+# A parameter of a link: one number, one learnable number, or one number per anchor.
+Parameter = float | Float[Tensor, ""] | Float[Tensor, " a"]
+
+
+def shortfall(scores: Float[Tensor, "*shape"], endpoint: float = 1.0) -> Float[Tensor, "*shape"]:
+    """Return `endpoint - scores`, not below `MIN_SHORTFALL`; where the floor acts there is no gradient."""
+    return (endpoint - scores).clamp_min(MIN_SHORTFALL)
+
+
+def squared_distance(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return `2 - 2 scores`, the squared distance of unit rows; rounding below 0 counts as 0."""
+    return (2.0 - 2.0 * scores).clamp_min(0.0)
+
+
+def per_row(parameter: Parameter, scores: Tensor) -> float | Tensor:
+    """Return the parameter as it multiplies scores: an anchor's number goes along its row."""
+    if isinstance(parameter, Tensor) and parameter.ndim == 1 and scores.ndim == 2:
+        return parameter.unsqueeze(1)
+    return parameter
+
+
+@dataclass(frozen=True)
+class Link(ABC):
+    """Turns scores into logits, or into what is summed over a row, entry by entry.
+
+    Every field that is a tensor has one number, or one per anchor; it may need a gradient.
+    """
+
+    @abstractmethod
+    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
+        """Return the logits of `scores`, one score or one row of scores per anchor."""

@@ -1,0 +1,90 @@
+"""Links that turn a cosine into the logit of a choice among keys."""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from anchorwise.links.base import Link, Parameter, per_row, shortfall
+
+# a = anchors
+
+
+@final
+@dataclass(frozen=True)
+class SoftmaxLink(Link):
+    """`s / temperature`: the logit of InfoNCE, right for scores without a ceiling (Gumbel noise)."""
+
+    temperature: Parameter
+
+    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
+        """Return `s / temperature`."""
+        return scores / per_row(self.temperature, scores)
+
+
+@final
+@dataclass(frozen=True)
+class ShortfallLink(Link):
+    """`-exponent * log(endpoint - s)`: the weibit logit, right for scores that end at `endpoint` (Weibull law).
+
+    Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs/2606.00262.
+    """
+
+    exponent: Float[Tensor, " a"]
+    endpoint: float = 1.0
+
+    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
+        """Return `-exponent * log(endpoint - s)`."""
+        return -per_row(self.exponent, scores) * shortfall(scores, self.endpoint).log()
+
+
+@final
+@dataclass(frozen=True)
+class BlendLink(Link):
+    """`(1 - blend) * s / temperature - blend * exponent * log(endpoint - s)`: WEINCE's logit, one blend per anchor.
+
+    Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs/2606.00262.
+    """
+
+    blend: Float[Tensor, " a"]
+    temperature: Parameter
+    exponent: Float[Tensor, " a"]
+    endpoint: float = 1.0
+
+    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
+        """Return the blended logits."""
+        softmax_slope = per_row((1.0 - self.blend) / self.temperature, scores)
+        weibit_slope = per_row(self.blend * self.exponent, scores)
+        return softmax_slope * scores - weibit_slope * shortfall(scores, self.endpoint).log()
+
+
+@final
+@dataclass(frozen=True)
+class ArctanhLink(Link):
+    """`2 arctanh(s) = log((1 + s) / (1 - s))`: the log-odds of the probability (1 + s) / 2, without a temperature.
+
+    Source: Kim and Kim 2025, "Temperature-Free Loss Function for Contrastive Learning",
+    https://arxiv.org/abs/2501.17683.
+    """
+
+    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
+        """Return `log(1 + s) - log(1 - s)`."""
+        return shortfall(-scores).log() - shortfall(scores).log()
+
+
+@final
+@dataclass(frozen=True)
+class SigmoidLink(Link):
+    """`-log sigmoid(-(scale s + bias))`: the loss of one negative pair, judged by itself.
+
+    Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", https://arxiv.org/abs/2303.15343.
+    """
+
+    scale: Parameter
+    bias: Parameter
+
+    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
+        """Return `log(1 + exp(scale s + bias))`."""
+        return functional.softplus(per_row(self.scale, scores) * scores + per_row(self.bias, scores))

@@ -1,0 +1,56 @@
+"""ADNCE: the negatives of a chosen hardness count most.
+
+Source: Wu et al. 2023, "Understanding Contrastive Learning via Distributionally Robust Optimization",
+https://arxiv.org/abs/2310.11048, and its released code.
+"""
+
+import math
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import BellWeight, SoftmaxLink, WeightedLink
+from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import views_of
+
+# n = images, d = embedding width
+
+
+@final
+class ADNCE(Objective):
+    """Cross-entropy against negatives weighted by a bell curve of their cosine, mean over the 2n anchors.
+
+        w_k = exp(-(s_k - mu)^2 / (2 sigma^2)) / mean over the row of the same, without gradient
+
+    The released code weighs cosines; the pseudo-code in its README weighs their exponentials. The defaults are the
+    source's for CIFAR-10; CIFAR-100: temperature 0.3, mu 0.5, sigma 1; STL-10: 0.2, 0.8, 1.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        mu: Cosine of the negatives that count most.
+        sigma: Width of the bell, above 0.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(self, *, temperature: float = 0.4, mu: float = 0.7, sigma: float = 0.5) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.mu = _checks.number("mu", mu)
+        self.sigma = _checks.positive("sigma", sigma)
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives."""
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        contrast, logit = views.pooled(), SoftmaxLink(self.temperature)
+        log_weight = BellWeight(self.mu, self.sigma)
+        negatives = repulsion(contrast, WeightedLink(logit, log_weight))
+        if views.num_images > 1:
+            log_mean = repulsion(contrast, log_weight).detach() - math.log(2 * views.num_images - 2)
+            negatives = negatives - log_mean
+        return mean_outcome(against(logit(positive_scores), negatives), {"positive_score": positive_scores})

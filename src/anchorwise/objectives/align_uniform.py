@@ -1,0 +1,64 @@
+"""Alignment and uniformity, each a term of its own.
+
+Source: Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
+Hypersphere", https://arxiv.org/abs/2005.10242.
+"""
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import DistancePower, LogGaussianKernel
+from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import Views, views_of
+
+# n = images, d = embedding width
+
+
+@final
+class AlignUniform(Objective):
+    """`align_weight mean |u - v|^alpha + uniform_weight (uniform(u) + uniform(v)) / 2`.
+
+        uniform(x) = log mean over pairs of exp(-t |x_i - x_j|^2)
+
+    The logarithm is of the mean over the whole view. An anchor's loss is its own alignment and its view's uniformity,
+    over the 2n anchors. At least 2 images.
+
+    Args:
+        align_weight: At least 0.
+        uniform_weight: At least 0.
+        alpha: Power of the distance of a positive pair, above 0; below 2 the slope is infinite where they coincide.
+        t: Sharpness of the Gaussian, above 0.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self, *, align_weight: float = 1.0, uniform_weight: float = 1.0, alpha: float = 2.0, t: float = 2.0
+    ) -> None:
+        super().__init__()
+        self.align_weight = _checks.at_least("align_weight", align_weight, 0.0)
+        self.uniform_weight = _checks.at_least("uniform_weight", uniform_weight, 0.0)
+        self.alpha = _checks.positive("alpha", alpha)
+        self.t = _checks.positive("t", t)
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses, the alignment and both views' uniformity."""
+        views = views_of(view0, view1)
+        _checks.num_images(self, views.num_images)
+        alignment = -DistancePower(self.alpha)(views.positive_scores)
+        uniformity = torch.stack([_uniformity(views, view, self.t) for view in (0, 1)])
+        shared = uniformity.repeat_interleave(views.num_images)
+        per_anchor = self.align_weight * alignment + self.uniform_weight * shared
+        return mean_outcome(per_anchor, {"alignment": alignment.mean(), "uniformity": uniformity.mean()})
+
+
+def _uniformity(views: Views, view: int, t: float) -> Float[Tensor, ""]:
+    num_pairs = views.num_images * (views.num_images - 1)
+    return repulsion(views.within(view), LogGaussianKernel(t)).logsumexp(dim=0) - math.log(num_pairs)

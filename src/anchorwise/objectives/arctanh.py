@@ -1,0 +1,39 @@
+"""InfoNCE without a temperature: the logit of a cosine is its log-odds.
+
+Source: Kim and Kim 2025, "Temperature-Free Loss Function for Contrastive Learning",
+https://arxiv.org/abs/2501.17683.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise.links import ArctanhLink
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import views_of
+
+# n = images, d = embedding width
+
+
+@final
+class ArctanhInfoNCE(Objective):
+    """Cross-entropy under logits `2 arctanh(s)`, against both views of all other images, mean over the 2n anchors.
+
+    Args:
+        same_view: Whether rows of an anchor's own view are negatives, as in NT-Xent; without them only the other
+            view's are.
+    """
+
+    def __init__(self, *, same_view: bool = True) -> None:
+        super().__init__()
+        self.same_view = same_view
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives."""
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        contrast = views.pooled(same_view=self.same_view)
+        per_anchor = cross_entropy(contrast, positive_scores, ArctanhLink())
+        return mean_outcome(per_anchor, {"positive_score": positive_scores})

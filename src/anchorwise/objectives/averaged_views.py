@@ -1,0 +1,54 @@
+"""InfoNCE of every view with the mean of the others.
+
+Source: the AVG baseline of Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning",
+https://arxiv.org/abs/2507.06979, as in its released code.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.pairs import Views, unit_rows, views_of
+
+# n = images, v = views, d = embedding width
+
+
+@final
+class AveragedViews(Objective):
+    """NT-Xent of a view and the mean of the unit rows of the other views, mean over views and their 2n anchors.
+
+    Two or more views; with two it is InfoNCE.
+
+    Args:
+        temperature: Divides every score. Dimensionless, above 0.
+        normalise: Whether the mean rows are scaled to length 1; in the released code they stay shorter, so that scores
+            with them are no cosines.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(max_views=None)
+
+    def __init__(self, *, temperature: float = 0.5, normalise: bool = False) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.normalise = normalise
+
+    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the scores of their positives."""
+        views = views_of(view0, *more_views)
+        _checks.num_views(self, views.num_views, 2)
+        losses, stats = [], []
+        for view, rows in enumerate(views.units):
+            others = torch.cat([views.units[:view], views.units[view + 1 :]]).mean(dim=0)
+            pair = Views(torch.stack([rows, unit_rows(others) if self.normalise else others]), views.ids)
+            losses.append(cross_entropy(pair.pooled(), pair.positive_scores, SoftmaxLink(self.temperature)))
+            stats.append({"positive_score": pair.positive_scores})
+        return mean_outcome(torch.cat(losses), joined(stats))

@@ -1,0 +1,57 @@
+"""CLIP: cross-entropy between two modalities, in both directions, with a scale that the model may learn.
+
+Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", Fig. 3,
+https://arxiv.org/abs/2103.00020.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_view import across_views
+from anchorwise.objectives.objective import Inputs, Objective, Outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend
+
+# n = images, d = embedding width
+
+
+@final
+class CLIP(Objective):
+    """Mean of the cross-entropies of rows and of columns of `scale * images @ texts.T`, over 2n anchors.
+
+    The learnable scale belongs to the model: pass it as `logit_scale` and it gets its gradient. The authors start it at
+    1 / 0.07 and clamp it to at most 100 after every step, which is the training loop's to do.
+
+    Args:
+        temperature: Divides every cosine where the call gives no `logit_scale`. Dimensionless, above 0.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(takes=("logit_scale",))
+
+    def __init__(self, *, temperature: float = 0.07, blend: Blend | None = None) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.blend = blend
+
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, logit_scale: Tensor | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, images first, and the cosines of their positives.
+
+        Args:
+            view0: Rows of one modality.
+            view1: Rows of the other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
+        """
+        views = views_of(view0, view1)
+        temperature: float | Tensor = self.temperature
+        if logit_scale is not None:
+            temperature = 1.0 / _checks.scalar("logit_scale", logit_scale).to(views.units)
+        return across_views(views, ((0, 1), (1, 0)), temperature, self.blend)

@@ -1,0 +1,61 @@
+"""InfoNCE between views: the negatives of an anchor are the other images in the other view alone.
+
+Source: van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", Eq. 4,
+https://arxiv.org/abs/1807.03748; both directions: Tian et al. 2019, "Contrastive Multiview Coding",
+https://arxiv.org/abs/1906.05849.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Objective, Outcome, joined, mean_outcome
+from anchorwise.pairs import Views, views_of
+from anchorwise.tails.blend import Blend, read_link
+
+# n = images, d = embedding width, a = anchors
+
+
+@final
+class CrossViewInfoNCE(Objective):
+    """Softmax cross-entropy of the positive against the other view of all other images.
+
+    Unlike InfoNCE (NT-Xent), rows of the same view are never compared. The loss is the mean over anchors: the 2n rows
+    of both views, or the n rows of view 0.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        both_directions: Whether view 1 is contrasted with view 0 too. Without it this is one-directional InfoNCE.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(self, *, temperature: float = 0.07, both_directions: bool = True, blend: Blend | None = None) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.both_directions = both_directions
+        self.blend = blend
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives."""
+        directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
+        return across_views(views_of(view0, view1), directions, self.temperature, self.blend)
+
+
+def across_views(
+    views: Views, directions: tuple[tuple[int, int], ...], temperature: float | Tensor, blend: Blend | None
+) -> Outcome:
+    """Return the mean over the anchors of all directions of their cross-entropy against the other view."""
+    losses, stats = [], []
+    for view, other in directions:
+        contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
+        reading = read_link(blend, contrast, temperature)
+        losses.append(cross_entropy(contrast, positive_scores, reading.link))
+        stats.append({"positive_score": positive_scores, **reading.stats})
+    return mean_outcome(torch.cat(losses), joined(stats))

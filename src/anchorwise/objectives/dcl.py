@@ -1,0 +1,48 @@
+"""DCL: NT-Xent with the positive taken out of the denominator.
+
+Source: Yeh et al. 2021, "Decoupled Contrastive Learning", https://arxiv.org/abs/2110.06848.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
+
+# n = images, d = embedding width
+
+
+@final
+class DCL(Objective):
+    """`-s_positive / temperature + log sum over negatives of exp(s / temperature)`, mean over the 2n anchors.
+
+    The negatives are both views of all other images. The loss has no lower bound. Public implementations add the two
+    directions, which doubles it. At least 2 images.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(self, *, temperature: float = 0.1, blend: Blend | None = None) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.blend = blend
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives."""
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        _checks.num_images(self, views.num_images)
+        contrast = views.pooled()
+        reading = read_link(self.blend, contrast, self.temperature)
+        per_anchor = repulsion(contrast, reading.link) - reading.link(positive_scores)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -1,0 +1,70 @@
+"""DHEL: the denominator holds the same view's other images only, so alignment and uniformity come apart.
+
+Source: Koromilas et al. 2024, "Bridging Mini-Batch and Asymptotic Analysis in Contrastive Learning: From InfoNCE to
+Kernel-Based Losses", https://arxiv.org/abs/2405.18045, and its released code.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.objective import Objective, Outcome, joined, mean_outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
+
+# n = images, d = embedding width
+
+
+@final
+class DHEL(Objective):
+    """Alignment of positives plus `log sum exp` over the rows of the same view.
+
+        mean over images of  -s_positive / temperature + uniformity_weight (LSE_view0 + LSE_view1)
+
+    That is the mean over 2n anchors of the alignment and twice the weight times the anchor's own LSE. At least 2
+    images.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        both_views: Whether view 1 has its LSE too (include_augs in the released code); without it, the n rows of view 0
+            are the anchors.
+        uniformity_weight: 1 is the authors' scale, where both views together weigh twice the alignment; 0.5 is the
+            symmetrised form of Lee et al. 2025, "On the Similarities of Embeddings in Contrastive Learning". Above 0.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.3,
+        both_views: bool = True,
+        uniformity_weight: float = 1.0,
+        blend: Blend | None = None,
+    ) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.both_views = both_views
+        self.uniformity_weight = _checks.positive("uniformity_weight", uniformity_weight)
+        self.blend = blend
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives."""
+        views = views_of(view0, view1)
+        _checks.num_images(self, views.num_images)
+        positive_scores = views.scores_between(0, 1)
+        num_sides = 2 if self.both_views else 1
+        losses, stats = [], []
+        for view in range(num_sides):
+            contrast = views.within(view)
+            reading = read_link(self.blend, contrast, self.temperature)
+            uniformity = num_sides * self.uniformity_weight * repulsion(contrast, reading.link)
+            losses.append(uniformity - reading.link(positive_scores))
+            stats.append({"positive_score": positive_scores, **reading.stats})
+        return mean_outcome(torch.cat(losses), joined(stats))

@@ -1,0 +1,96 @@
+"""HCL: hard negatives count more, and the positives hidden among them are taken off again.
+
+Source: Robinson et al. 2020, "Contrastive Learning with Hard Negative Samples", https://arxiv.org/abs/2010.04592,
+and its released code; beta 0 is Chuang et al. 2020, "Debiased Contrastive Learning",
+https://arxiv.org/abs/2007.00224.
+"""
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import Link, SoftmaxLink, WeightedLink
+from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.pairs import Contrast, views_of
+
+# n = images, d = embedding width, a = anchors
+
+
+@final
+class HCL(Objective):
+    """Cross-entropy of the positive against a debiased, hardness-weighted sum over negatives, mean over the 2n anchors.
+
+        R  = sum_k w_k exp(s_k / temperature) / mean_k w_k,   w_k = exp(beta s_k / temperature)
+        Ng = max((R - positive_prior N exp(s_positive / temperature)) / (1 - positive_prior), N exp(-1 / temperature))
+        loss = -log(exp(s_positive / temperature) / (exp(s_positive / temperature) + Ng))
+
+    over the N = 2n - 2 negatives of both views. `beta=0` is the debiased loss, `beta=0, positive_prior=0` is InfoNCE.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        positive_prior: Probability that a negative is of the anchor's class (tau_plus), in [0, 1).
+        beta: How much harder negatives count, at least 0.
+        detach_weights: Whether w has no gradient; in the released code it has one.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.5,
+        positive_prior: float = 0.1,
+        beta: float = 1.0,
+        detach_weights: bool = False,
+    ) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.positive_prior = _checks.fraction("positive_prior", positive_prior)
+        if self.positive_prior == 1.0:
+            raise ValueError("positive_prior must be below 1, got 1.0: nothing would be left of the negatives")
+        self.beta = _checks.at_least("beta", beta, 0.0)
+        self.detach_weights = detach_weights
+
+    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives."""
+        views = views_of(view0, view1)
+        positive_scores = views.positive_scores
+        num_negatives = 2 * views.num_images - 2
+        logit = SoftmaxLink(self.temperature)
+        positives = logit(positive_scores)
+        hard = positives.new_full((), -torch.inf).expand_as(positives)
+        if num_negatives > 0:
+            hard = self._hard(views.pooled(), logit, num_negatives)
+            hard = debiased(hard, positives, self.positive_prior, num_negatives, self.temperature)
+        return mean_outcome(against(positives, hard), {"positive_score": positive_scores})
+
+    def _hard(self, contrast: Contrast, logit: Link, num_negatives: int) -> Float[Tensor, " a"]:
+        """Return log R."""
+        if self.beta == 0.0:
+            return repulsion(contrast, logit)
+        log_weight = SoftmaxLink(self.temperature / self.beta)
+        weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=self.detach_weights))
+        total = repulsion(contrast, log_weight)
+        return weighted - (total.detach() if self.detach_weights else total) + math.log(num_negatives)
+
+
+def debiased(
+    log_sum: Float[Tensor, " a"],
+    positives: Float[Tensor, " a"],
+    positive_prior: float,
+    num_negatives: int,
+    temperature: float,
+) -> Float[Tensor, " a"]:
+    """Return the logarithm of Ng; where its floor acts there is no gradient."""
+    floor = math.log(num_negatives) - 1.0 / temperature
+    share = positive_prior * num_negatives * (positives - log_sum).exp()
+    # Where nothing is left the logarithm is not taken at all, so that its gradient is not either.
+    some_left = ~(share >= 1.0)
+    left = log_sum + torch.log1p(-torch.where(some_left, share, 0.0)) - math.log1p(-positive_prior)
+    return torch.where(some_left, left.clamp_min(floor), floor)

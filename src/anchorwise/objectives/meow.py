@@ -1,0 +1,67 @@
+"""MEOW: a negative counts as often as clusterings tell it apart from the anchor.
+
+Source: Yu and Li 2023, "Heterogeneous Graph Contrastive Learning with Meta-path Contexts and Weighted Negative
+Samples", and its released code. Its second term is `ProtoNCE`.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import _checks, engine
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.pairs import SameId, views_of
+
+# n = images, d = embedding width, c = clusterings
+
+
+@final
+class MEOW(Objective):
+    """`-s_positive / temperature + log sum_k w_k exp(s_k / temperature)` over the other view, mean over 2n anchors.
+
+    w_k is the number of clusterings in which the anchor and key k are in different clusters, so the positive's is 0. An
+    anchor that shares its cluster with everything in all of them has loss 0.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0. The released code uses 0.4 and 0.9.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(needs=("clusters",))
+
+    def __init__(self, *, temperature: float = 0.4) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        clusters: Int[Tensor, "n c"] | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            clusters: The cluster of every image in each of one or more clusterings.
+        """
+        clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
+        views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
+        same = [SameId(column, column) for column in clusters.unbind(dim=1)]
+        positive_scores = views.scores_between(0, 1)
+        losses = []
+        for anchors, keys in (views.units, views.units.flip(0)):
+            # A sum of weights is a sum over clusterings of sums over their different clusters.
+            sums = [engine.logsumexp_rows(anchors, keys, link=link, exclude=[pairs]) for pairs in same]
+            repelled = torch.stack(sums).logsumexp(dim=0)
+            nothing = 0.0 * positive_scores
+            losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
+        stats = {"positive_score": positive_scores}
+        return mean_outcome(torch.cat(losses), joined([stats, stats]))

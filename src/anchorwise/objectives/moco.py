@@ -1,0 +1,90 @@
+"""MoCo: one view against the other and a queue of keys that a momentum encoder made.
+
+Source: He et al. 2019, "Momentum Contrast for Unsupervised Visual Representation Learning", Eq. 1,
+https://arxiv.org/abs/1911.05722.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import Contrast, SameId, unit_rows, views_of
+from anchorwise.tails.blend import Blend, read_link
+
+# n = images, d = embedding width, k = keys in the queue
+
+EMPTY_SLOT = -1
+
+
+@final
+class MoCo(Objective):
+    """Softmax cross-entropy of the key of the same image against the keys of a queue, mean over the n rows of view 0.
+
+    There are no negatives from the batch: its keys enter the queue after the loss. Keys carry no gradient. The queue is
+    the caller's; an empty one gives loss 0. The sources: temperature 0.07 (v1), 0.2 (v2).
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(needs=("negatives",), takes=("ids", "negative_ids"))
+
+    def __init__(self, *, temperature: float = 0.07, blend: Blend | None = None) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.blend = blend
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        negatives: Float[Tensor, "k d"] | None = None,
+        ids: Int[Tensor, " n"] | None = None,
+        negative_ids: Int[Tensor, " k"] | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Queries, from the trained encoder.
+            view1: Keys of the same images, from the momentum encoder.
+            negatives: The queue, of any length.
+            ids: The images' numbers, from 0; entries of the queue with the same number are left out.
+            negative_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
+        """
+        queue = _checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
+        views = views_of(view0, view1.detach())
+        contrast = Contrast(views.units[0], _queue(queue, view0), *_excluded(view0, queue, ids, negative_ids))
+        reading = read_link(self.blend, contrast, self.temperature)
+        positive_scores = views.scores_between(0, 1)
+        per_anchor = cross_entropy(contrast, positive_scores, reading.link)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})
+
+
+def _queue(queue: Tensor, view0: Tensor) -> Tensor:
+    _checks.rows("negatives", queue)
+    _checks.alike("view0", view0, "negatives", queue)
+    return unit_rows(queue.detach())
+
+
+def _excluded(
+    view0: Tensor, queue: Tensor, ids: Tensor | None, negative_ids: Tensor | None
+) -> tuple[tuple[SameId, ...], Tensor | None]:
+    if negative_ids is None:
+        if ids is not None:
+            raise ValueError("ids need negative_ids beside them: the image numbers of the queue's entries")
+        return (), torch.empty(len(view0), 0, dtype=torch.int64, device=view0.device)
+    held = _checks.one_per_image("negative_ids", negative_ids, queue)
+    exclude = [SameId(torch.full_like(held[:1], EMPTY_SLOT).expand(len(view0)), held)]
+    if ids is not None:
+        exclude.append(SameId(_checks.one_per_image("ids", ids, view0), held))
+    return tuple(exclude), None

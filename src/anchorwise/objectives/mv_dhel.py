@@ -1,0 +1,60 @@
+"""MV-DHEL: the product over views of DHEL's denominators, in log space.
+
+Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning",
+https://arxiv.org/abs/2507.06979, and its released code.
+"""
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
+
+# n = images, v = views, d = embedding width
+
+
+@final
+class MVDHEL(Objective):
+    """`-log sum over pairs of views of e^(s/t) + sum over views of log sum within the view of e^(s/t)`, over n images.
+
+    As released: unordered pairs of views, and the anchor itself is not in its denominator; the formula in the README
+    has ordered pairs, which is a constant log 2 less, and the anchor. With two views it is DHEL. The released product
+    of sums overflows float32 from six views on; a sum of logarithms does not. At least 2 images, two or more views.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        blend: WEINCE's logit in place of the softmax one, read off every view's own rows; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(max_views=None)
+
+    def __init__(self, *, temperature: float = 0.5, blend: Blend | None = None) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.blend = blend
+
+    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the images' losses; statistics are means over all rows."""
+        views = views_of(view0, *more_views)
+        _checks.num_views(self, views.num_views, 2)
+        _checks.num_images(self, views.num_images)
+        uniformity, logits, stats = [], [], []
+        for view, scores in enumerate(views.image_scores.unflatten(0, (views.num_views, -1))):
+            contrast = views.within(view)
+            reading = read_link(self.blend, contrast, self.temperature)
+            uniformity.append(repulsion(contrast, reading.link))
+            logits.append(reading.link(scores))
+            stats.append(reading.stats)
+        alignment = views.over_pairs(torch.cat(logits)) - math.log(2.0)
+        means = {name: torch.stack([part[name].mean() for part in stats]).mean() for name in stats[0]}
+        return mean_outcome(torch.stack(uniformity).sum(dim=0) - alignment, means)

@@ -1,0 +1,55 @@
+"""MV-InfoNCE: all views of an image in one term.
+
+Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning",
+https://arxiv.org/abs/2507.06979, and its released code.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
+
+# n = images, d = embedding width
+
+
+@final
+class MVInfoNCE(Objective):
+    """`-log(sum over pairs of an image's views of e^(s/t) / sum over pairs of rows of e^(s/t))`, mean over n images.
+
+    The numerator has all ordered pairs of different views of the image, the denominator all ordered pairs of one of its
+    rows and any row but itself. Two or more views.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+        within_view: Whether pairs within one view are in the denominator, as in the released code; without them it is
+            the formula in its README, with other views only.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(max_views=None)
+
+    def __init__(self, *, temperature: float = 0.5, within_view: bool = True, blend: Blend | None = None) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.within_view = within_view
+        self.blend = blend
+
+    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
+        """Return the loss with the images' losses; statistics are means over all rows."""
+        views = views_of(view0, *more_views)
+        _checks.num_views(self, views.num_views, 2)
+        contrast = views.pooled(same_view=self.within_view)
+        reading = read_link(self.blend, contrast, self.temperature)
+        negatives = repulsion(contrast, reading.link).view(views.num_views, -1).logsumexp(dim=0)
+        positives = views.over_pairs(reading.link(views.image_scores))
+        per_image = against(positives, negatives)
+        return mean_outcome(per_image, {name: value.mean() for name, value in reading.stats.items()})

@@ -1,0 +1,59 @@
+"""ProtoNCE: a row against cluster centres, each as sharp as its cluster is dense.
+
+Source: Li et al. 2020, "Prototypical Contrastive Learning of Unsupervised Representations", Eq. 11,
+https://arxiv.org/abs/2005.04966.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import Contrast, SameId, unit_rows, views_of
+
+# n = images, d = embedding width, k = prototypes
+
+
+@final
+class ProtoNCE(Objective):
+    """`-log(e^(s_own / phi_own) / sum over prototypes of e^(s_k / phi_k))`, mean over n images: the prototype term.
+
+    The source adds it, as a mean over several clusterings, to InfoNCE (`Mixture`), and samples the other prototypes
+    where there are many; here all of them count.
+    """
+
+    inputs: Inputs = Inputs(min_views=1, max_views=1, needs=("prototypes", "assignments", "concentrations"))
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        *,
+        prototypes: Float[Tensor, "k d"] | None = None,
+        assignments: Int[Tensor, " n"] | None = None,
+        concentrations: Float[Tensor, " k"] | None = None,
+    ) -> Outcome:
+        """Return the loss with the images' losses and the cosines with their own prototypes.
+
+        Args:
+            view0: Rows of the images.
+            prototypes: Centres of the clusters, of any length.
+            assignments: The images' own prototypes, by row number.
+            concentrations: phi, a temperature of every prototype, above 0: small for a dense cluster.
+        """
+        prototypes = _checks.needed(self, "prototypes", prototypes, "the cluster centres, shape (prototypes, width)")
+        assignments = _checks.needed(self, "assignments", assignments, "the images' prototypes, shape (images,)")
+        phi = _checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
+        _checks.rows("prototypes", prototypes)
+        own = _checks.one_per_image("assignments", assignments, view0)
+        rows, centres = views_of(view0).units[0], unit_rows(prototypes)
+        # A key's temperature is part of the key: scores are then logits.
+        keys = (centres / phi.to(centres).unsqueeze(1)).to(rows)
+        numbers = torch.arange(len(keys), device=rows.device)
+        contrast = Contrast(rows, keys, (SameId(own, numbers),), own.unsqueeze(1))
+        per_image = cross_entropy(contrast, (rows * keys[own]).sum(dim=1), SoftmaxLink(1.0))
+        return mean_outcome(per_image, {"prototype_score": (rows * centres[own]).sum(dim=1)})

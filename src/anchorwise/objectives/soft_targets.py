@@ -1,0 +1,87 @@
+"""Soft targets: part of the target is what a momentum encoder finds similar.
+
+Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation Learning with Momentum Distillation"
+(ALBEF), https://arxiv.org/abs/2107.07651.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _checks, engine
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.pairs import unit_rows, views_of
+
+# n = images, k = keys, d = embedding width
+
+
+@final
+class SoftTargets(Objective):
+    """Cross-entropy of `softmax(s / temperature)` over momentum keys against soft targets, mean over 2n anchors.
+
+        target = alpha softmax(momentum scores / temperature) + (1 - alpha) (1 for the own key, else 0)
+
+    Both modalities are anchors; the keys are the other one's momentum rows and then its queue. Keys and targets have no
+    gradient. The mean target of an anchor is a mean of keys, so no matrix of targets is made.
+
+    Args:
+        temperature: Divides every cosine where the call gives no `logit_scale`. Dimensionless, above 0.
+        alpha: Share of the soft target, in [0, 1].
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "logit_scale"))
+
+    def __init__(self, *, temperature: float = 0.07, alpha: float = 0.4) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+        self.alpha = _checks.fraction("alpha", alpha)
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
+        queues: tuple[Float[Tensor, "k d"], Float[Tensor, "k d"]] | None = None,
+        logit_scale: Tensor | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines with their own keys.
+
+        Args:
+            view0: Rows of one modality.
+            view1: Rows of the other.
+            keys: Rows of view 0 and of view 1 from the momentum encoders.
+            queues: Earlier keys of both modalities.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature.
+        """
+        if keys is None:
+            raise ValueError(
+                "SoftTargets needs keys: the momentum encoders' rows of both views; "
+                "call objective(view0, view1, keys=(key0, key1))"
+            )
+        units = views_of(view0, view1).units
+        own = views_of(*(key.detach() for key in keys)).units
+        scale = 1.0 / self.temperature if logit_scale is None else _checks.scalar("logit_scale", logit_scale).to(units)
+        losses, stats = [], []
+        for view, other in ((0, 1), (1, 0)):
+            candidates = own[other] if queues is None else torch.cat([own[other], unit_rows(queues[other].detach())])
+            loss, score = self._loss(units[view], own[view], own[other], candidates, scale)
+            losses.append(loss)
+            stats.append({"positive_score": score})
+        return mean_outcome(torch.cat(losses), joined(stats))
+
+    def _loss(
+        self, anchors: Tensor, momentum_anchors: Tensor, own: Tensor, candidates: Tensor, scale: float | Tensor
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        link = SoftmaxLink(1.0 / scale)
+        found = engine.attend_rows(momentum_anchors, candidates, candidates, link=link).detach()
+        mean_key = self.alpha * found + (1.0 - self.alpha) * own
+        attraction = scale * (anchors * mean_key).sum(dim=1)
+        loss = engine.logsumexp_rows(anchors, candidates, link=link) - attraction
+        return loss, (anchors * own).sum(dim=1)

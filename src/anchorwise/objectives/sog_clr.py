@@ -1,0 +1,90 @@
+"""SogCLR: DCL whose denominators remember the images of earlier batches.
+
+Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning: Small Batch Does Not Harm
+Performance", Algorithm 1, https://arxiv.org/abs/2202.12387, and its released code; the gradient of a global
+temperature: Wei et al. 2024, "FastCLIP", https://arxiv.org/abs/2407.01445.
+"""
+
+from typing import final
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.per_image import RunningDenominators
+from anchorwise.pairs import num_same, views_of
+
+# n = images, d = embedding width
+
+
+@final
+class SogCLR(Objective):
+    """`temperature (log u + rho) - s_positive`, mean over the 2n anchors, with the gradient of the source.
+
+    u is an image's running mean of `mean over negatives of exp(s / temperature)`; the negatives are both views of all
+    other images. The value is this batch's estimate of the global loss. The gradient differentiates the batch's
+    exponentials over u: with gamma 1 or at a first visit, `temperature` times DCL's. The released code adds the two
+    directions, which doubles it.
+
+    The table is kept as `RunningDenominators` says: an image that was not seen before starts at its own estimate (in
+    the released code only a batch without any seen image does), one that is in a batch twice moves once. At least 2
+    images.
+
+    Args:
+        num_images: Images of the data set.
+        temperature: Divides every cosine where the call gives none. Dimensionless, above 0.
+        gamma: Weight of this batch in u, in (0, 1].
+        rho: Pull on a learnt temperature: its gradient is `log u + rho - mean s / temperature`, means over negatives
+            weighted by their exponentials. It changes nothing else but the value.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(needs=("ids",), takes=("temperature",))
+
+    def __init__(self, *, num_images: int, temperature: float = 0.1, gamma: float = 0.9, rho: float = 0.0) -> None:
+        super().__init__()
+        self.denominators = RunningDenominators(_checks.count("num_images", num_images))
+        self.temperature = _checks.positive("temperature", temperature)
+        self.gamma = _checks.share("gamma", gamma)
+        self.rho = _checks.number("rho", rho)
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Int[Tensor, " n"] | None = None,
+        temperature: Tensor | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, the cosines of their positives and log u.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: The images' numbers in the data set, from 0 to num_images - 1.
+            temperature: A learnable temperature for all images, in place of the own one.
+        """
+        ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
+        views = views_of(view0, view1, ids=ids)
+        _checks.num_images(self, views.num_images)
+        tau = views.units.new_tensor(self.temperature)
+        tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)
+        repelled = repulsion(views.pooled(), SoftmaxLink(tau))
+        log_estimates = repelled - log_num_negatives(ids).to(repelled)
+        log_u = self.denominators(
+            ids, log_estimates.detach().view(2, -1), gamma=self.gamma, temperature=tau.detach().expand(len(ids))
+        ).flatten()
+        pushed = (tau * (log_estimates - log_u).exp()).detach() * (repelled - repelled.detach())
+        positive_scores = views.positive_scores
+        per_anchor = tau * (log_u + self.rho) + pushed - positive_scores
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, "log_u": log_u})
+
+
+def log_num_negatives(ids: Int[Tensor, " n"]) -> Float[Tensor, " a"]:
+    """Return the logarithm of how many rows of both views are of other images, for every row of both."""
+    return (2 * (len(ids) - num_same(ids))).double().log().repeat(2)

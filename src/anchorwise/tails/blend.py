@@ -1,0 +1,67 @@
+"""WEINCE's logit for any objective that compares softmax logits: one gate and one exponent, read off its negatives.
+
+Source: Erol et al. 2026, "When Softmax Fails at the Top: Extreme-Value Corrections for InfoNCE",
+https://arxiv.org/abs/2606.00262.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.links import BlendLink, Link, Parameter, SoftmaxLink
+from anchorwise.pairs import Contrast
+from anchorwise.tails.exponents import Exponent, as_exponent
+from anchorwise.tails.gates import Gate, as_gate
+from anchorwise.tails.negatives import Negatives, negatives_of
+
+
+@dataclass(frozen=True)
+class LinkReading:
+    """A link, and what its parameters were made of.
+
+    Attributes:
+        link: Turns the scores of these anchors into logits.
+        stats: Detached, one value per anchor.
+    """
+
+    link: Link
+    stats: Mapping[str, Tensor]
+
+
+@final
+class Blend(nn.Module):
+    """`(1 - lambda) s / temperature - lambda exponent log(endpoint - s)`, with lambda and exponent of every anchor.
+
+    Args:
+        gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", or any `tails.Gate`;
+            `tails.ConstantGate(1.0)` gives the pure shortfall link.
+        exponent: "unit", "batch", "anchor", a number above 0, or any `tails.Exponent`, as for WEINCE.
+        endpoint: Where scores end. In cosines, above -1 and at most 1.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self, *, gate: str | Gate = "likelihood", exponent: float | str | Exponent = "batch", endpoint: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.gate = as_gate(gate)
+        self.exponent = as_exponent(exponent, self.gate.tail)
+        self.endpoint = _checks.endpoint(endpoint)
+
+    def forward(self, negatives: Negatives, temperature: Parameter) -> LinkReading:
+        """Return the link for the anchors of these negatives."""
+        reading, exponent = self.gate.read(negatives), self.exponent(negatives)
+        link = BlendLink(reading.blend, temperature, exponent, self.endpoint)
+        return LinkReading(link, {"lambda": reading.blend, "exponent": exponent, **reading.stats})
+
+
+def read_link(blend: Blend | None, contrast: Contrast, temperature: Parameter) -> LinkReading:
+    """Return the softmax link, or the blend's for the anchors of this contrast."""
+    if blend is None:
+        return LinkReading(SoftmaxLink(temperature), {})
+    return blend(negatives_of(contrast, endpoint=blend.endpoint), temperature)

@@ -1,0 +1,230 @@
+"""Two views, sums of exponentials: cross-view, cross-modal, queue, decoupled, reweighted."""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from anchorwise import (
+    ADNCE,
+    CLIP,
+    DCL,
+    DCLW,
+    DHEL,
+    HCL,
+    ArctanhInfoNCE,
+    AsymmetricInfoNCE,
+    Blend,
+    ConstantGate,
+    CrossViewInfoNCE,
+    MoCo,
+    MoCoV3,
+    SigLIP,
+)
+from tests.contracts.cases.case import Call, Case, cosines
+from tests.twins import two_view
+from tests.twins.core import Rows
+
+HALF = Blend(gate=ConstantGate(0.5), exponent=3.0)
+BLEND = {"blend": HALF}
+
+
+def _scaled(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), learned={"logit_scale": view0.new_tensor(4.0)})
+
+
+def _scaled_and_shifted(view0: Tensor, view1: Tensor) -> Call:
+    learned = {"logit_scale": view0.new_tensor(4.0), "logit_bias": view0.new_tensor(-2.0)}
+    return Call((view0, view1), learned=learned)
+
+
+def _queue(width: int, dtype: torch.dtype) -> Tensor:
+    return torch.randn(17, width, generator=torch.Generator().manual_seed(9), dtype=torch.float64).to(dtype)
+
+
+def _queued(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), shared={"negatives": _queue(view0.shape[1], view0.dtype)})
+
+
+def _half_filled(view0: Tensor, view1: Tensor) -> Call:
+    held = torch.arange(17) - 1
+    held[8:] = -1
+    shared = {"negatives": _queue(view0.shape[1], view0.dtype), "negative_ids": held}
+    return Call((view0, view1), per_image={"ids": torch.arange(len(view0)) % 9}, shared=shared)
+
+
+def _keyed(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), per_image={"keys": (view0 + 0.3 * view1.roll(1, dims=1), view1.roll(1, dims=1))})
+
+
+def _clip(view0: Rows, view1: Rows, logit_scale: float) -> list[float]:
+    return two_view.cross_view(view0, view1, lambda s: s * logit_scale)
+
+
+def _siglip(view0: Rows, view1: Rows, logit_scale: float, logit_bias: float) -> list[float]:
+    return two_view.siglip(view0, view1, logit_scale, logit_bias)
+
+
+def _moco(view0: Rows, view1: Rows, negatives: Rows) -> list[float]:
+    return two_view.moco(view0, view1, negatives, two_view.scaled(0.07), lambda i, k: True)
+
+
+def _moco_held(
+    view0: Rows, view1: Rows, ids: list[int], negatives: Rows, negative_ids: list[int], logit: two_view.Logit
+) -> list[float]:
+    return two_view.moco(
+        view0, view1, negatives, logit, lambda i, k: negative_ids[k] != -1 and negative_ids[k] != ids[i]
+    )
+
+
+def _adnce_gradient(view0: Tensor, view1: Tensor) -> Tensor:
+    rows, num_images = torch.cat([view0, view1]), len(view0)
+    scores, index = cosines(rows, rows), torch.arange(len(rows))
+    others = index.unsqueeze(0) % num_images != index.unsqueeze(1) % num_images
+    weights = (torch.exp(-((scores - 0.7) ** 2) / (2 * 0.5**2)) * others).detach()
+    weights = weights / (weights.sum(dim=1, keepdim=True) / (len(rows) - 2))
+    positives = (scores[index, (index + num_images) % len(rows)] / 0.4).exp()
+    return -(positives / (positives + (weights * (scores / 0.4).exp()).sum(dim=1))).log().mean()
+
+
+def _asymmetric_gradient(view0: Tensor, view1: Tensor) -> Tensor:
+    rows, num_images = torch.cat([view0, view1]), len(view0)
+    to_keys, to_anchors = cosines(view0.detach(), rows), cosines(view0, rows.detach())
+    logits = (0.2 * to_keys + 0.8 * to_anchors) / 0.5
+    index = torch.arange(num_images)
+    logits = logits.masked_fill(torch.nn.functional.one_hot(index, 2 * num_images).bool(), -math.inf)
+    return torch.nn.functional.cross_entropy(logits, index + num_images)
+
+
+MIXED = two_view.mixed(0.5, 0.07, 3.0)
+
+CASES = [
+    Case(
+        "cross_view",
+        CrossViewInfoNCE,
+        partial(two_view.cross_view, logit=two_view.scaled(0.07)),
+        others={"temperature": 0.2, "both_directions": False, **BLEND},
+    ),
+    Case(
+        "cross_view-one",
+        CrossViewInfoNCE,
+        partial(two_view.cross_view, logit=two_view.scaled(0.005), both=False),
+        given={"temperature": 0.005, "both_directions": False},
+        symmetric=False,
+    ),
+    Case("arctanh", ArctanhInfoNCE, two_view.arctanh, others={"same_view": False}),
+    Case(
+        "arctanh-cross",
+        ArctanhInfoNCE,
+        partial(two_view.arctanh, same_view=False),
+        given={"same_view": False},
+    ),
+    Case(
+        "clip",
+        CLIP,
+        partial(two_view.cross_view, logit=two_view.scaled(0.07)),
+        others={"temperature": 0.2, **BLEND},
+    ),
+    Case("clip-scale", CLIP, _clip, call=_scaled),
+    Case("clip-blend", CLIP, partial(two_view.cross_view, logit=MIXED), given=BLEND),
+    Case(
+        "siglip",
+        SigLIP,
+        partial(two_view.siglip, scale=10.0, bias=-10.0),
+        others={"scale": 5.0, "bias": -2.71},
+        single_image="finite",
+    ),
+    Case("siglip-learned", SigLIP, _siglip, call=_scaled_and_shifted, single_image="finite"),
+    Case(
+        "moco",
+        MoCo,
+        _moco,
+        others={"temperature": 0.2, **BLEND},
+        call=_queued,
+        symmetric=False,
+        single_image="finite",
+        without_gradient=(1,),
+    ),
+    Case(
+        "moco-half_filled",
+        MoCo,
+        partial(_moco_held, logit=MIXED),
+        given=BLEND,
+        call=_half_filled,
+        symmetric=False,
+        single_image="finite",
+        without_gradient=(1,),
+    ),
+    Case(
+        "moco_v3",
+        MoCoV3,
+        partial(two_view.moco_v3, temperature=0.2, scale=0.8),
+        others={"temperature": 0.5, "source_scale": False},
+        call=_keyed,
+        symmetric=False,
+    ),
+    Case(
+        "dcl",
+        DCL,
+        partial(two_view.dcl, logit=two_view.scaled(0.1)),
+        others={"temperature": 0.2, **BLEND},
+        single_image="refused",
+    ),
+    Case(
+        "dcl-cold",
+        DCL,
+        partial(two_view.dcl, logit=two_view.scaled(0.005)),
+        {"temperature": 0.005},
+        single_image="refused",
+    ),
+    Case(
+        "dclw",
+        DCLW,
+        partial(two_view.dclw, temperature=0.1, sigma=0.5),
+        others={"temperature": 0.2, "sigma": 1.0, "detach_weights": True},
+        single_image="refused",
+    ),
+    Case(
+        "dhel",
+        DHEL,
+        partial(two_view.dhel, logit=two_view.scaled(0.3)),
+        others={"temperature": 0.1, "both_views": False, "uniformity_weight": 0.5, **BLEND},
+        single_image="refused",
+    ),
+    Case(
+        "dhel-one",
+        DHEL,
+        partial(two_view.dhel, logit=two_view.mixed(0.5, 0.005, 3.0), both=False, weight=0.5),
+        given={"temperature": 0.005, "both_views": False, "uniformity_weight": 0.5, **BLEND},
+        symmetric=False,
+        single_image="refused",
+    ),
+    Case(
+        "hcl",
+        HCL,
+        partial(two_view.hcl, temperature=0.5, prior=0.1, beta=1.0),
+        others={"temperature": 0.2, "positive_prior": 0.3, "beta": 0.5, "detach_weights": True},
+    ),
+    Case(
+        "hcl-debiased",
+        HCL,
+        partial(two_view.hcl, temperature=0.1, prior=0.3, beta=0.0),
+        given={"temperature": 0.1, "positive_prior": 0.3, "beta": 0.0},
+    ),
+    Case(
+        "adnce",
+        ADNCE,
+        partial(two_view.adnce, temperature=0.4, mu=0.7, sigma=0.5),
+        others={"temperature": 0.2, "mu": 0.5, "sigma": 1.0},
+        surrogate=_adnce_gradient,
+    ),
+    Case(
+        "asymmetric",
+        AsymmetricInfoNCE,
+        partial(two_view.asymmetric, temperature=0.5, weight=1.0),
+        others={"temperature": 0.2, "alpha": 0.5, "positive_weight": 2.0},
+        symmetric=False,
+        surrogate=_asymmetric_gradient,
+    ),
+]

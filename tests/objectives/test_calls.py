@@ -1,0 +1,115 @@
+"""How objectives are called: numbers of views, what overflows in the sources, and what is refused."""
+
+import pytest
+import torch
+
+from anchorwise import (
+    CLIP,
+    DCL,
+    DHEL,
+    HCL,
+    KCL,
+    MVDHEL,
+    AveragedViews,
+    InfoNCE,
+    ISogCLR,
+    Mixture,
+    MoCo,
+    MoCoV3,
+    MVInfoNCE,
+    PairwiseViews,
+    PolyView,
+    SogCLR,
+    SupCon,
+    SwAV,
+    _checks,
+)
+from tests.contracts import batches
+
+VIEWS = batches.ordinary()
+
+
+@pytest.mark.parametrize("num_views", [2, 3, 5, 8])
+@pytest.mark.parametrize("make", [MVInfoNCE, MVDHEL, PolyView, AveragedViews])
+def test_many_collapsed_views_at_a_low_temperature_stay_finite(make, num_views: int):
+    # The released product of sums is infinite in float32 from six views on at temperature 0.1.
+    views = [torch.ones(64, 4, requires_grad=True) for _ in range(num_views)]
+    loss = make(temperature=0.005)(*views)
+    loss.backward()
+    assert loss.isfinite()
+    assert all(view.grad is not None and view.grad.isfinite().all() for view in views)
+
+
+def test_sinkhorn_stays_finite_where_exponentials_overflow():
+    view0, view1 = (view.float() for view in VIEWS)
+    assert SwAV(epsilon=1e-3)(view0, view1, prototypes=torch.eye(6)).isfinite()
+
+
+def test_a_mixture_passes_on_what_each_part_takes():
+    mixture = Mixture(objectives=(InfoNCE(), SupCon(temperature=0.5), CLIP()), weights=(1.0, 1.0, 1.0))
+    labels, scale = torch.arange(24) % 5, torch.tensor(3.0)
+    expected = InfoNCE()(*VIEWS) + SupCon(temperature=0.5)(*VIEWS, labels=labels) + CLIP()(*VIEWS, logit_scale=scale)
+    torch.testing.assert_close(mixture(*VIEWS, labels=labels, logit_scale=scale), expected)
+    assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("logit_scale",))
+    assert mixture.inputs.max_views == 2
+
+
+def test_pairs_of_views_pass_labels_on():
+    labels = torch.arange(24) % 5
+    paired = PairwiseViews(objective=SupCon())(*VIEWS, labels=labels)
+    torch.testing.assert_close(paired, SupCon()(*VIEWS, labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: SupCon()(*VIEWS), r"SupCon needs labels: the class of every image, shape \(images,\); call .*labels="),
+        (lambda: MoCo()(*VIEWS), "MoCo needs negatives: the queue of keys"),
+        (lambda: MoCo()(*VIEWS, negatives=VIEWS[0], ids=torch.arange(24)), "ids need negative_ids beside them"),
+        (lambda: MoCoV3()(*VIEWS), r"MoCoV3 needs keys: .*keys=\(key0, key1\)"),
+        (lambda: SogCLR(num_images=24)(*VIEWS), "SogCLR needs ids: the images' numbers in the data set"),
+        (lambda: SwAV()(*VIEWS), "SwAV needs prototypes"),
+        (lambda: MVDHEL()(VIEWS[0]), r"MVDHEL needs at least 2 views, got 1: objective\(view0, view1, ...\)"),
+        (
+            lambda: DCL()(VIEWS[0][:1], VIEWS[1][:1]),
+            "DCL needs at least 2 images, got 1: its denominator has negatives",
+        ),
+        (lambda: CLIP()(*VIEWS, logit_scale=torch.ones(2)), "logit_scale must be one floating number as a tensor"),
+        (lambda: KCL(kernel="gausian"), "kernel must be one of .*; did you mean 'gaussian'"),
+        (lambda: KCL(kernel="riesz", t=0.0), "t must not be 0 for a riesz kernel"),
+        (lambda: KCL(kernel="imq", t=-1.0), "t must be above 0"),
+        (lambda: HCL(positive_prior=1.0), "positive_prior must be below 1"),
+        (lambda: SogCLR(num_images=3, gamma=0.0), r"gamma must lie in \(0, 1\]"),
+        (lambda: ISogCLR(num_images=3, temperature=1.0), r"temperature must lie in temperature_range \(0.05, 0.7\)"),
+        (lambda: DHEL(uniformity_weight=0.0), "uniformity_weight must be above 0"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_with_the_way_out(call, message: str):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("check", "error", "message"),
+    [
+        (
+            lambda: _checks.one_per_image("labels", torch.ones(24), VIEWS[0]),
+            TypeError,
+            r"labels must be whole numbers, got torch.float32; .*labels.long\(\)",
+        ),
+        (
+            lambda: _checks.one_per_image("labels", torch.arange(3), VIEWS[0]),
+            ValueError,
+            r"labels must have one number for each of the 24 images, shape \(24,\), got \(3,\)",
+        ),
+        (
+            lambda: _checks.alike("view0", VIEWS[0], "negatives", torch.ones(5, 3).double()),
+            ValueError,
+            "view0 and negatives must have the same width",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_views_is_refused(check, error, message: str):
+    # Called below the shape checks that only the test run installs.
+    with pytest.raises(error, match=message):
+        check()

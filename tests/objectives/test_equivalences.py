@@ -1,0 +1,212 @@
+"""Objectives that are equal, or proportional, to each other by their formulas."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from anchorwise import (
+    CLIP,
+    DCL,
+    DCLW,
+    DHEL,
+    FMICL,
+    HCL,
+    KCL,
+    MVDHEL,
+    WEINCE,
+    AlignUniform,
+    AsymmetricInfoNCE,
+    AveragedViews,
+    Blend,
+    ConstantGate,
+    CrossViewInfoNCE,
+    InfoNCE,
+    MoCo,
+    MoCoV3,
+    MVInfoNCE,
+    Objective,
+    PairwiseViews,
+    PolyView,
+    PublishedGate,
+    SoftTargets,
+    SogCLR,
+    SupCon,
+)
+from tests.contracts import batches
+
+# Both sides are computed in float64, in another order.
+CLOSE = {"rtol": 1e-12, "atol": 1e-12}
+ONE_EACH = torch.arange(24)
+
+
+def _gradients(loss: Tensor, *views: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(loss, views)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 0.05])
+@pytest.mark.parametrize(
+    ("make", "given"),
+    [
+        (SupCon, {"labels": ONE_EACH}),
+        (lambda temperature: HCL(temperature=temperature, beta=0.0, positive_prior=0.0), {}),
+        (lambda temperature: PolyView(temperature=temperature, mean="geometric"), {}),
+        (lambda temperature: PolyView(temperature=temperature, mean="arithmetic"), {}),
+        (AveragedViews, {}),
+        (lambda temperature: PairwiseViews(objective=InfoNCE(temperature=temperature)), {}),
+        (lambda temperature: WEINCE(temperature=temperature, gate=ConstantGate(0.0)), {}),
+    ],
+    ids=["sup_con", "hcl", "geometric", "arithmetic", "averaged", "pairwise", "weince"],
+)
+def test_what_reduces_to_info_nce(make, given, temperature: float):
+    views = [view.requires_grad_() for view in batches.ordinary()]
+    loss, expected = make(temperature=temperature)(*views, **given), InfoNCE(temperature=temperature)(*views)
+    torch.testing.assert_close(loss, expected, **CLOSE)
+    torch.testing.assert_close(_gradients(loss, *views), _gradients(expected, *views), **CLOSE)
+
+
+def test_the_released_scale_of_sup_con_is_temperature_over_base_temperature():
+    views = batches.ordinary()
+    scaled = SupCon(temperature=0.5, base_temperature=0.07)(*views, labels=ONE_EACH)
+    torch.testing.assert_close(scaled, InfoNCE(temperature=0.5)(*views) * 0.5 / 0.07, **CLOSE)
+
+
+def test_dcl_is_the_mean_of_its_two_directions():
+    # Each direction as the public implementations write it: own view beside the other view, the diagonal left out.
+    view0, view1 = (torch.nn.functional.normalize(view) for view in batches.ordinary())
+    directions = []
+    for anchors, keys in ((view0, view1), (view1, view0)):
+        cross, own = anchors @ keys.T / 0.1, anchors @ anchors.T / 0.1
+        diagonal = torch.eye(len(anchors), dtype=torch.bool)
+        others = torch.cat([cross.masked_fill(diagonal, -torch.inf), own.masked_fill(diagonal, -torch.inf)], dim=1)
+        directions.append((others.logsumexp(dim=1) - cross.diagonal()).mean())
+    torch.testing.assert_close(DCL(temperature=0.1)(view0, view1), (directions[0] + directions[1]) / 2, **CLOSE)
+
+
+def test_mv_dhel_with_two_views_is_dhel():
+    views = batches.ordinary()
+    torch.testing.assert_close(MVDHEL(temperature=0.3)(*views), DHEL(temperature=0.3)(*views), **CLOSE)
+
+
+def test_the_symmetrised_dhel_is_another_loss_than_half_of_the_released_one():
+    views = batches.ordinary()
+    assert (DHEL()(*views) / 2 - DHEL(uniformity_weight=0.5)(*views)).abs() > 0.1
+
+
+def test_the_first_step_of_sog_clr_has_the_gradient_of_dcl_times_temperature():
+    views = [view.requires_grad_() for view in batches.ordinary()]
+    loss = SogCLR(num_images=24, temperature=0.2, gamma=1.0)(*views, ids=ONE_EACH)
+    expected = 0.2 * DCL(temperature=0.2)(*views)
+    torch.testing.assert_close(_gradients(loss, *views), _gradients(expected, *views), **CLOSE)
+    # The mean of exponentials in place of their sum is all that the values differ in.
+    torch.testing.assert_close(loss, expected - 0.2 * math.log(46), **CLOSE)
+
+
+def test_the_two_denominators_of_mv_info_nce_are_two_losses():
+    views = batches.ordinary()
+    scores = torch.nn.functional.normalize(torch.cat(views))
+    pairs = (scores @ scores.T / 0.5).exp()
+    images, sides = torch.arange(48) % 24, torch.arange(48) // 24
+    positives = (pairs * ((images == images[:, None]) & (sides != sides[:, None]))).sum(dim=1).view(2, -1).sum(dim=0)
+    all_but_itself = (pairs - pairs.diagonal().diag()).sum(dim=1).view(2, -1).sum(dim=0)
+    other_views = (pairs * (sides != sides[:, None])).sum(dim=1).view(2, -1).sum(dim=0)
+    for within_view, denominator in ((True, all_but_itself), (False, other_views)):
+        expected = -(positives / denominator).log().mean()
+        torch.testing.assert_close(MVInfoNCE(within_view=within_view)(*views), expected, **CLOSE)
+
+
+def test_f_micl_with_kullback_leibler_is_a_quadratic_alignment_and_a_mean_gaussian():
+    view0, view1 = (torch.nn.functional.normalize(view) for view in batches.ordinary())
+    alignment = (view0 - view1).square().sum(dim=1).mean()
+    gaussian = (-torch.pdist(view0).square()).exp().mean()
+    torch.testing.assert_close(FMICL()(view0, view1), alignment + 40.0 * gaussian - 1.0, **CLOSE)
+
+
+def test_the_gaussian_energy_of_kcl_is_the_exponential_of_uniformity():
+    view0, view1 = batches.ordinary()
+    same = AlignUniform(align_weight=0.0)(view0, view0)
+    energy = (KCL(energy_weight=3.0)(view0, view0) - KCL(energy_weight=1.0)(view0, view0)) / 4.0
+    torch.testing.assert_close(energy, same.exp(), **CLOSE)
+    assert view1.shape == view0.shape
+
+
+def test_moco_with_the_batch_as_its_queue_is_a_ctr_of_moco_v3():
+    view0, view1 = batches.ordinary()
+    queued = MoCo(temperature=0.2)(view0, view1, negatives=view1, ids=ONE_EACH, negative_ids=ONE_EACH)
+    one_way = CrossViewInfoNCE(temperature=0.2, both_directions=False)
+    torch.testing.assert_close(queued, one_way(view0, view1), **CLOSE)
+    both = MoCoV3(temperature=0.2)(view0, view1, keys=(view0, view1))
+    torch.testing.assert_close(both, 0.4 * (one_way(view0, view1) + one_way(view1, view0)), **CLOSE)
+
+
+def test_an_empty_queue_gives_no_loss():
+    view0, view1 = batches.ordinary()
+    for given in ({"negatives": view0[:0]}, {"negatives": view0, "negative_ids": torch.full((24,), -1)}):
+        assert MoCo()(view0, view1, **given) == 0.0
+
+
+def test_clip_is_the_mean_of_rows_and_columns():
+    image, text = batches.ordinary()
+    logits = torch.nn.functional.normalize(image) @ torch.nn.functional.normalize(text).T * 9.0
+    targets = torch.arange(24)
+    rows, columns = (torch.nn.functional.cross_entropy(side, targets) for side in (logits, logits.T))
+    torch.testing.assert_close(CLIP()(image, text, logit_scale=torch.tensor(9.0)), (rows + columns) / 2, **CLOSE)
+
+
+def test_soft_targets_without_softness_are_moco_v3s_and_clips():
+    views = batches.ordinary()
+    soft = SoftTargets(alpha=0.0)(*views, keys=views)
+    torch.testing.assert_close(soft, CLIP()(*views), **CLOSE)
+
+
+def test_an_even_split_of_the_gradient_halves_one_sided_info_nce():
+    views = [view.requires_grad_() for view in batches.ordinary()]
+    even = AsymmetricInfoNCE(alpha=0.5)(*views)
+    plain = InfoNCE().detail(*views)
+    torch.testing.assert_close(even, plain.per_anchor[:24].mean(), **CLOSE)
+    shares = [_gradients(AsymmetricInfoNCE(alpha=alpha)(*views), *views) for alpha in (0.0, 0.5, 1.0)]
+    # The gradient is linear in alpha, and all of it goes somewhere at the ends.
+    for to_anchor, half, to_key in zip(*shares, strict=True):
+        torch.testing.assert_close(2 * half, to_anchor + to_key, **CLOSE)
+
+
+def test_detached_weights_of_dclw_change_the_gradient_only():
+    views = [view.requires_grad_() for view in batches.ordinary()]
+    kept, detached = DCLW()(*views), DCLW(detach_weights=True)(*views)
+    torch.testing.assert_close(kept, detached, **CLOSE)
+    assert (_gradients(kept, *views)[0] - _gradients(detached, *views)[0]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("gate", [ConstantGate(0.3), PublishedGate(), "likelihood"])
+@pytest.mark.parametrize(
+    ("blended", "given"),
+    [
+        (lambda blend: MVInfoNCE(blend=blend), {}),
+        (lambda blend: SupCon(temperature=0.5, blend=blend), {"labels": ONE_EACH}),
+    ],
+    ids=["mv_info_nce", "sup_con"],
+)
+def test_a_blend_reads_what_weince_reads(blended, given, gate):
+    if given and isinstance(gate, PublishedGate):
+        with pytest.raises(ValueError, match="needs the same number of negatives for every anchor"):
+            blended(Blend(gate=gate))(*batches.clustered(), **given)
+        return
+    views = batches.clustered()
+    objective = blended(Blend(gate=gate, exponent=2.0))
+    expected: Objective = WEINCE(gate=gate, exponent=2.0)
+    outcome, weince = objective.detail(*views, **given), expected.detail(*views)
+    torch.testing.assert_close(outcome.stats["lambda"].mean(), weince.stats["lambda"].mean(), rtol=1e-9, atol=1e-9)
+    if given:
+        torch.testing.assert_close(outcome.loss, weince.loss, rtol=1e-9, atol=1e-9)
+
+
+def test_the_loss_on_which_five_libraries_agree():
+    golden = np.load(Path(__file__).parents[1] / "golden" / "nt_xent_peers.npz")
+    views = [torch.from_numpy(golden[f"view{i}"]).double().requires_grad_() for i in (0, 1)]
+    loss = InfoNCE(temperature=float(golden["temperature"]))(*views)
+    assert loss.item() == pytest.approx(float(golden["loss"]), rel=1e-12)
+    norm = torch.cat(_gradients(loss, *views)).norm().item()
+    assert norm == pytest.approx(float(golden["grad_norm"]), rel=1e-9)

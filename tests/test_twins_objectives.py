@@ -1,0 +1,118 @@
+"""The twins of the other objectives, checked on cases worked by hand before anything is checked against them."""
+
+import math
+
+import pytest
+
+from tests.twins import assigned, global_loss, kernels, labelled, multi_view, two_view
+
+# Two orthogonal images with identical views: a positive scores 1, everything else 0. Logits are the scores.
+EYE = [[1.0, 0.0], [0.0, 1.0]]
+PLAIN = two_view.scaled(1.0)
+E = math.e
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        # One negative, in the other view.
+        (two_view.cross_view(EYE, EYE, PLAIN), [math.log(E + 1) - 1] * 4),
+        (two_view.cross_view(EYE, EYE, PLAIN, both=False), [math.log(E + 1) - 1] * 2),
+        # A positive at 1 has odds 2 / 1e-6 at the floor, and two negatives odds 1 each.
+        (two_view.arctanh(EYE, EYE), [math.log(2e6 + 2) - math.log(2e6)] * 4),
+        # The pair itself: -log sigmoid(2 - 1); the other: -log sigmoid(-(0 - 1)).
+        (two_view.siglip(EYE, EYE, 2.0, -1.0), [2 * math.log(1 + 1 / E)] * 2),
+        # A queue of the opposite direction (score -1) and of the second image; the first entry is not kept.
+        (
+            two_view.moco(EYE[:1], EYE[:1], [[1.0, 1.0], [-1.0, 0.0], [0.0, 1.0]], PLAIN, lambda i, k: k > 0),
+            [math.log(E + 1 / E + 1) - 1],
+        ),
+        (two_view.moco_v3(EYE, EYE, (EYE, EYE), 1.0, 4.0), [4 * (math.log(E + 1) - 1)] * 4),
+        # Two negatives at 0, positive left out.
+        (two_view.dcl(EYE, EYE, PLAIN), [math.log(2) - 1] * 4),
+        # Equal positives: every weight is 2 - 1.
+        (two_view.dclw(EYE, EYE, 1.0, 0.5), [math.log(2) - 1] * 4),
+        # One other row in the view, at 0; both views' terms count for the image, so twice per anchor.
+        (two_view.dhel(EYE, EYE, PLAIN), [-1.0] * 4),
+        (two_view.dhel(EYE, [[-1.0, 0.0], [0.0, 1.0]], two_view.scaled(0.5), both=False), [2.0, -2.0]),
+        # N = 2, R = 2, so Ng = max((2 - 0.1 * 2 e) / 0.9, 2 / e) = (2 - 0.2 e) / 0.9.
+        (two_view.hcl(EYE, EYE, 1.0, 0.1, 1.0), [math.log((E + (2 - 0.2 * E) / 0.9) / E)] * 4),
+        # (2 - 0.5 * 2 e) / 0.5 is below 0, and the floor 2 / e acts.
+        (two_view.hcl(EYE, EYE, 1.0, 0.5, 0.0), [math.log((E + 2 / E) / E)] * 4),
+        # Equal negatives have weight 1 whatever the bell.
+        (two_view.adnce(EYE, EYE, 1.0, 0.7, 0.5), [math.log(E + 2) - 1] * 4),
+        (two_view.asymmetric(EYE, EYE, 1.0, 2.0), [math.log(2 * E + 2) - math.log(2 * E)] * 2),
+        # d^2 is 0 for a positive and 2 for the other row of the view.
+        (kernels.kcl(EYE, EYE, "gaussian", 1.0, 3.0), [-2 + 6 / E**2] * 4),
+        (kernels.kcl(EYE, EYE, "log", 1.0, 3.0), [-3 * math.log(3)] * 4),
+        (kernels.kcl(EYE, EYE, "imq", 1.0, 3.0), [-2 + 6 / math.sqrt(3)] * 4),
+        (kernels.kcl(EYE, EYE, "gaussian_riesz", 2.0, 3.0), [-2 + 3.0] * 4),
+        (kernels.kcl(EYE, EYE, "riesz", -2.0, 3.0), [2 * 2e-6 - 12.0] * 4),
+        # G is 2 for the positive and 2 / e^2 for the other row.
+        (kernels.f_micl(EYE, EYE, "kl", 1.0, 2.0, 3.0), [6 / E**2 - math.log(2) - 1] * 2),
+        (kernels.f_micl(EYE, EYE, "pearson", 1.0, 2.0, 3.0), [3 * (4 / E**4 - 1) - 2.0] * 2),
+        # log mean exp(-2 * 2) = -4, no distance of positives; opposite positives are 2 apart.
+        (kernels.align_uniform(EYE, EYE), [-4.0] * 4),
+        (kernels.align_uniform(EYE, [[-1.0, 0.0], [0.0, -1.0]], alpha=1.0), [2.0 - 4.0] * 4),
+        # Three equal views: 6 ordered pairs at 1; denominators add 18 (or 12 across views) pairs at 0.
+        (multi_view.mv_info_nce(EYE, EYE, EYE, logit=PLAIN), [math.log((6 * E + 9) / (6 * E))] * 2),
+        (
+            multi_view.mv_info_nce(EYE, EYE, EYE, logit=PLAIN, within_view=False),
+            [math.log((6 * E + 6) / (6 * E))] * 2,
+        ),
+        # Three unordered pairs at 1 and one row at 0 in every denominator.
+        (multi_view.mv_dhel(EYE, EYE, EYE, logit=PLAIN), [-math.log(3 * E)] * 2),
+        (multi_view.poly_view(EYE, EYE, temperature=1.0, mean="geometric"), [math.log(E + 2) - 1] * 4),
+        (multi_view.poly_view(EYE, EYE, EYE, temperature=1.0, mean="arithmetic"), [math.log(E + 3) - 1] * 6),
+        (multi_view.pairwise(EYE, EYE, EYE, temperature=1.0), [math.log(E + 2) - 1] * 12),
+        # The mean of a row and its opposite is 0, and so are all scores with it; within the view too.
+        (
+            multi_view.averaged([EYE[0]], [EYE[0]], [[-1.0, 0.0]], temperature=1.0, normalise=False),
+            [0.0] * 6,
+        ),
+        # Both images in one class: three positives at 1, 0, 0 and the same three in the denominator.
+        (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN), [math.log(E + 2) - 1 / 3] * 4),
+        (labelled.sup_con(EYE, labels=[0, 1], logit=PLAIN), [0.0] * 2),
+        # u is 1 for negatives at 0; temperature (0 + rho) - 1.
+        (global_loss.sog_clr(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.0] * 4),
+        # exp(-1 / tau) each: tau (-1 / tau + rho).
+        (global_loss.i_sog_clr(EYE, EYE, [0, 1]), [-1 + 0.4 * 0.1] * 4),
+        (global_loss.ko_leo(EYE), [-math.log(math.sqrt(2))] * 2),
+        # Distances 0 and 2: max(0 - 2 + 3, 0).
+        (global_loss.triplet(EYE, EYE, EYE[::-1], margin=3.0), [1.0] * 4),
+        # Each image has its own prototype; balanced shares e^(1/eps) : 1 stay as they are.
+        (
+            assigned.swav(EYE, EYE, prototypes=EYE, temperature=1.0, epsilon=1.0),
+            [math.log(E + 1) - E / (E + 1)] * 4,
+        ),
+        # Logits 1 / 0.5 for the own prototype, 0 for the other.
+        (assigned.proto_nce(EYE, EYE, [0, 1], [0.5, 1.0]), [math.log(E**2 + 1) - 2, math.log(E + 1) - 1]),
+        # Target 0.4 e / (e + 1) + 0.6 on the own key, with logits 1 and 0.
+        (
+            assigned.soft_targets(EYE, EYE, (EYE, EYE), logit_scale=1.0),
+            [math.log(E + 1) - (0.4 * E / (E + 1) + 0.6)] * 4,
+        ),
+        # Told apart by one of two clusterings: weight 1 for the other image, at 0.
+        (assigned.meow(EYE, EYE, [[0, 0], [0, 1]], temperature=1.0), [-1.0] * 4),
+    ],
+)
+def test_a_twin_gives_the_number_worked_by_hand(losses: list[float], expected: list[float]):
+    assert losses == pytest.approx(expected, rel=1e-7, abs=1e-12)
+
+
+def test_a_second_visit_moves_u_by_gamma():
+    twin = global_loss.Global(gamma=0.25, rho=0.0, temperature=1.0, shifted=False)
+    twin.visit(EYE, EYE, [0, 1])
+    # Negatives at 0 first (u = 1), then, with the second image turned round, still 0; then at -1.
+    twin.visit(EYE, [[1.0, 0.0], [0.0, -1.0]], [0, 1])
+    assert twin.denominators[0] == pytest.approx(1.0)
+    twin.visit([[1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]], [0, 1])
+    assert twin.denominators[0] == pytest.approx(0.75 + 0.25 / E)
+
+
+def test_a_temperature_moves_against_its_slope():
+    twin = global_loss.Global(gamma=0.5, rho=0.4, temperature=0.1, shifted=True)
+    twin.visit(EYE, EYE, [0, 1])
+    # log u = -10 and the weighted excess is -1: slope -10 + 0.4 + 10 = 0.4, momentum half of it.
+    assert twin.temperatures[0] == pytest.approx(0.1 - 0.03 * 0.2)
+    assert twin.denominators[0] == pytest.approx(math.exp(-10 * 0.1 / twin.temperatures[0]))

@@ -1,0 +1,78 @@
+"""Twins of the objectives with prototypes, clusters or soft targets."""
+
+import math
+from collections.abc import Sequence
+
+from tests.twins.core import Rows, cosine
+from tests.twins.two_view import log_sum_exp
+
+
+def sinkhorn(scores: Rows, epsilon: float, num_iterations: int) -> list[list[float]]:
+    """The source's own order: exponentials, then rows of prototypes to 1/K, columns of images to 1/B."""
+    shares = [[math.exp(s / epsilon) for s in row] for row in scores]
+    num_rows, num_prototypes = len(shares), len(shares[0])
+    for _ in range(num_iterations):
+        used = [math.fsum(row[k] for row in shares) for k in range(num_prototypes)]
+        shares = [[share / used[k] / num_prototypes for k, share in enumerate(row)] for row in shares]
+        shares = [[share / math.fsum(row) / num_rows for share in row] for row in shares]
+    return [[share * num_rows for share in row] for row in shares]
+
+
+def swav(
+    *views: Rows, prototypes: Rows, temperature: float = 0.1, epsilon: float = 0.05, num_iterations: int = 3
+) -> list[float]:
+    scores = [[[cosine(row, centre) for centre in prototypes] for row in view] for view in views]
+    losses = []
+    for code in range(2):
+        targets = sinkhorn(scores[code], epsilon, num_iterations)
+        for view in range(len(views)):
+            if view == code:
+                continue
+            for target, row in zip(targets, scores[view], strict=True):
+                logits = [s / temperature for s in row]
+                norm = log_sum_exp(logits)
+                losses.append(-math.fsum(q * (logit - norm) for q, logit in zip(target, logits, strict=True)))
+    return losses
+
+
+def proto_nce(
+    view0: Rows, prototypes: Rows, assignments: Sequence[int], concentrations: Sequence[float]
+) -> list[float]:
+    losses = []
+    for row, own in zip(view0, assignments, strict=True):
+        logits = [cosine(row, centre) / phi for centre, phi in zip(prototypes, concentrations, strict=True)]
+        losses.append(log_sum_exp(logits) - logits[own])
+    return losses
+
+
+def soft_targets(
+    view0: Rows,
+    view1: Rows,
+    keys: tuple[Rows, Rows],
+    queues: tuple[Rows, Rows] = ((), ()),
+    logit_scale: float = 1 / 0.07,
+    alpha: float = 0.4,
+) -> list[float]:
+    losses = []
+    for anchors, momentum, other, queue in ((view0, keys[0], keys[1], queues[1]), (view1, keys[1], keys[0], queues[0])):
+        candidates = [*other, *queue]
+        for i, anchor in enumerate(anchors):
+            logits = [cosine(anchor, key) * logit_scale for key in candidates]
+            found = [cosine(momentum[i], key) * logit_scale for key in candidates]
+            norm, found_norm = log_sum_exp(logits), log_sum_exp(found)
+            target = [alpha * math.exp(x - found_norm) + (1 - alpha) * (k == i) for k, x in enumerate(found)]
+            losses.append(-math.fsum(q * (x - norm) for q, x in zip(target, logits, strict=True)))
+    return losses
+
+
+def meow(view0: Rows, view1: Rows, clusters: Rows, temperature: float = 0.4) -> list[float]:
+    losses = []
+    for anchors, keys in ((view0, view1), (view1, view0)):
+        for i, anchor in enumerate(anchors):
+            terms = []
+            for j, key in enumerate(keys):
+                weight = sum(a != b for a, b in zip(clusters[i], clusters[j], strict=True))
+                terms.append(weight * math.exp(cosine(anchor, key) / temperature))
+            total = math.fsum(terms)
+            losses.append(math.log(total) - cosine(anchor, keys[i]) / temperature if total else 0.0)
+    return losses

@@ -1,0 +1,71 @@
+"""What the twins share: cosines, links, cross-entropy, written out."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Rows = Sequence[Sequence[float]]
+Link = Callable[[int, float], float]
+
+FLOOR = 1e-6
+
+
+@dataclass
+class Batch:
+    """Cosines of every anchor with its positive and with its negatives (and the negatives' row numbers)."""
+
+    positives: list[float]
+    negatives: list[list[float]]
+
+    @staticmethod
+    def of(view0: Rows, view1: Rows) -> "Batch":
+        rows = [*view0, *view1]
+        images = [*range(len(view0)), *range(len(view1))]
+        positives, negatives = [], []
+        for a, row in enumerate(rows):
+            negatives.append([cosine(row, rows[k]) for k in range(len(rows)) if images[k] != images[a]])
+            (other,) = [k for k in range(len(rows)) if images[k] == images[a] and k != a]
+            positives.append(cosine(row, rows[other]))
+        return Batch(positives, negatives)
+
+    @property
+    def anchors(self) -> range:
+        return range(len(self.positives))
+
+
+def cosine(x: Sequence[float], y: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(x, y, strict=True)) / (math.hypot(*x) * math.hypot(*y))
+
+
+def shortfall(s: float, endpoint: float = 1.0) -> float:
+    return max(endpoint - s, FLOOR)
+
+
+def softmax_link(temperature: float) -> Link:
+    return lambda a, s: s / temperature
+
+
+def weibit_link(exponents: Sequence[float], endpoint: float = 1.0) -> Link:
+    return lambda a, s: -exponents[a] * math.log(shortfall(s, endpoint))
+
+
+def blend_link(blends: Sequence[float], first: Link, second: Link) -> Link:
+    return lambda a, s: (1 - blends[a]) * first(a, s) + blends[a] * second(a, s)
+
+
+def cross_entropy(batch: Batch, link: Link, num_hardest: int | None = None) -> list[float]:
+    losses = []
+    for a in batch.anchors:
+        hardest = sorted(batch.negatives[a], reverse=True)[:num_hardest]
+        logits = [link(a, batch.positives[a]), *(link(a, s) for s in hardest)]
+        top = max(logits)
+        losses.append(top + math.log(math.fsum(math.exp(x - top) for x in logits)) - logits[0])
+    return losses
+
+
+def info_nce(view0: Rows, view1: Rows, temperature: float, num_hardest: int | None = None) -> list[float]:
+    return cross_entropy(Batch.of(view0, view1), softmax_link(temperature), num_hardest)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

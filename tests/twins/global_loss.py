@@ -1,0 +1,78 @@
+"""Twins of SogCLR and iSogCLR, visit by visit, and KoLeo and triplets."""
+
+import math
+from collections.abc import Sequence
+
+from tests.twins.core import FLOOR, Batch, Rows, cosine
+
+
+class Global:
+    """u and the temperatures of all images; a visit gives the losses of the 2n anchors. Ids of a batch differ."""
+
+    def __init__(self, *, gamma: float, rho: float, temperature: float, shifted: bool) -> None:
+        self.gamma, self.rho, self.temperature, self.shifted = gamma, rho, temperature, shifted
+        self.denominators: dict[int, float] = {}
+        self.temperatures: dict[int, float] = {}
+        self.momenta: dict[int, float] = {}
+
+    def visit(self, view0: Rows, view1: Rows, ids: Sequence[int]) -> list[float]:
+        batch, losses = Batch.of(view0, view1), []
+        n, moved = len(view0), {}
+        for a in batch.anchors:
+            image, s = ids[a % n], batch.positives[a]
+            tau = self.temperatures.get(image, self.temperature)
+            terms = [math.exp((k - (s if self.shifted else 0.0)) / tau) for k in batch.negatives[a]]
+            estimate = math.fsum(terms) / len(terms)
+            u = estimate
+            if image in self.denominators:
+                u = (1 - self.gamma) * self.denominators[image] + self.gamma * estimate
+            shares = [term / (len(terms) * u) for term in terms]
+            excess = math.fsum(p * (k - s) for p, k in zip(shares, batch.negatives[a], strict=True))
+            moved.setdefault(image, []).append((u, math.log(u) + self.rho - excess / tau))
+            losses.append(tau * (math.log(u) + self.rho) - (0.0 if self.shifted else s))
+        for image, both in moved.items():
+            self.denominators[image] = sum(u for u, _ in both) / 2
+            if self.shifted:
+                self._adapt(image, sum(slope for _, slope in both) / 2)
+        return losses
+
+    def _adapt(self, image: int, slope: float, beta: float = 0.5, eta: float = 0.03) -> None:
+        tau = self.temperatures.get(image, self.temperature)
+        momentum = (1 - beta) * self.momenta.get(image, 0.0) + beta * min(max(slope, -3.0), 3.0)
+        self.momenta[image] = momentum
+        self.temperatures[image] = min(max(tau - eta * momentum, 0.05), 0.7)
+        # u is kept as tau log u, so it moves with the temperature.
+        self.denominators[image] **= tau / self.temperatures[image]
+
+
+def sog_clr(view0: Rows, view1: Rows, ids: Sequence[int], temperature: float = 0.1, rho: float = 0.0) -> list[float]:
+    return Global(gamma=0.9, rho=rho, temperature=temperature, shifted=False).visit(view0, view1, ids)
+
+
+# Temperatures are kept in float32.
+STORED = 0.10000000149011612
+
+
+def i_sog_clr(view0: Rows, view1: Rows, ids: Sequence[int]) -> list[float]:
+    return Global(gamma=0.8, rho=0.4, temperature=STORED, shifted=True).visit(view0, view1, ids)
+
+
+def ko_leo(*views: Rows) -> list[float]:
+    losses = []
+    for view in views:
+        for i, row in enumerate(view):
+            nearest = max(cosine(row, view[j]) for j in range(len(view)) if j != i)
+            losses.append(-math.log(math.sqrt(max(2 - 2 * nearest, 2 * FLOOR))))
+    return losses
+
+
+def triplet(view0: Rows, view1: Rows, view2: Rows, margin: float = 1.0, both: bool = True) -> list[float]:
+    def square(x: Sequence[float], y: Sequence[float]) -> float:
+        return math.fsum((a / math.hypot(*x) - b / math.hypot(*y)) ** 2 for a, b in zip(x, y, strict=True))
+
+    sides = ((view0, view1), (view1, view0))[: 2 if both else 1]
+    return [
+        max(square(a, p) - square(a, q) + margin, 0.0)
+        for anchors, positives in sides
+        for a, p, q in zip(anchors, positives, view2, strict=True)
+    ]

@@ -1,0 +1,131 @@
+"""Twins of the objectives on two views whose denominators are sums of exponentials."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from tests.twins.core import Batch, Rows, cosine, shortfall, softmax_link
+
+Logit = Callable[[float], float]
+
+
+def log_sum_exp(values: Sequence[float]) -> float:
+    top = max(values)
+    return top + math.log(math.fsum(math.exp(value - top) for value in values))
+
+
+def scaled(temperature: float) -> Logit:
+    return lambda s: s / temperature
+
+
+def mixed(blend: float, temperature: float, exponent: float) -> Logit:
+    """WEINCE's logit with the same lambda and exponent for all."""
+    return lambda s: (1 - blend) * s / temperature - blend * exponent * math.log(shortfall(s))
+
+
+def cross_view(view0: Rows, view1: Rows, logit: Logit, both: bool = True) -> list[float]:
+    losses = []
+    for anchors, keys in ((view0, view1), (view1, view0))[: 2 if both else 1]:
+        for i, anchor in enumerate(anchors):
+            logits = [logit(cosine(anchor, key)) for key in keys]
+            losses.append(log_sum_exp(logits) - logits[i])
+    return losses
+
+
+def arctanh(view0: Rows, view1: Rows, same_view: bool = True) -> list[float]:
+    def logit(s: float) -> float:
+        return math.log(shortfall(-s) / shortfall(s))
+
+    if not same_view:
+        return cross_view(view0, view1, logit)
+    batch = Batch.of(view0, view1)
+    rows = zip(batch.positives, batch.negatives, strict=True)
+    return [log_sum_exp([logit(s) for s in (p, *negatives)]) - logit(p) for p, negatives in rows]
+
+
+def siglip(view0: Rows, view1: Rows, scale: float, bias: float) -> list[float]:
+    losses = []
+    for i, image in enumerate(view0):
+        signed = [(1 if i == j else -1) * (scale * cosine(image, text) + bias) for j, text in enumerate(view1)]
+        losses.append(math.fsum(math.log1p(math.exp(-x)) if x > 0 else math.log1p(math.exp(x)) - x for x in signed))
+    return losses
+
+
+def moco(view0: Rows, view1: Rows, queue: Rows, logit: Logit, kept: Callable[[int, int], bool]) -> list[float]:
+    """`kept` says whether an image is contrasted with an entry of the queue."""
+    losses = []
+    for i, (query, key) in enumerate(zip(view0, view1, strict=True)):
+        positive = logit(cosine(query, key))
+        negatives = [logit(cosine(query, queue[k])) for k in range(len(queue)) if kept(i, k)]
+        losses.append(log_sum_exp([positive, *negatives]) - positive)
+    return losses
+
+
+def moco_v3(view0: Rows, view1: Rows, keys: tuple[Rows, Rows], temperature: float, scale: float) -> list[float]:
+    first = cross_view(view0, keys[1], scaled(temperature), both=False)
+    second = cross_view(view1, keys[0], scaled(temperature), both=False)
+    return [scale * loss for loss in (*first, *second)]
+
+
+def dcl(view0: Rows, view1: Rows, logit: Logit) -> list[float]:
+    batch = Batch.of(view0, view1)
+    rows = zip(batch.positives, batch.negatives, strict=True)
+    return [log_sum_exp([logit(s) for s in negatives]) - logit(p) for p, negatives in rows]
+
+
+def dclw(view0: Rows, view1: Rows, temperature: float, sigma: float) -> list[float]:
+    batch = Batch.of(view0, view1)
+    num_images = len(view0)
+    mean = math.fsum(math.exp(p / sigma) for p in batch.positives[:num_images]) / num_images
+    losses = []
+    for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
+        weight = 2 - math.exp(positive / sigma) / mean
+        losses.append(log_sum_exp([s / temperature for s in negatives]) - weight * positive / temperature)
+    return losses
+
+
+def within(view: Rows, i: int) -> list[float]:
+    return [cosine(view[i], view[j]) for j in range(len(view)) if j != i]
+
+
+def dhel(view0: Rows, view1: Rows, logit: Logit, both: bool = True, weight: float = 1.0) -> list[float]:
+    """Per image and view; the mean over images of both views' terms is the source's formula."""
+    losses = []
+    for view in (view0, view1)[: 2 if both else 1]:
+        for i in range(len(view)):
+            uniformity = log_sum_exp([logit(s) for s in within(view, i)])
+            losses.append((2 if both else 1) * weight * uniformity - logit(cosine(view0[i], view1[i])))
+    return losses
+
+
+def hcl(view0: Rows, view1: Rows, temperature: float, prior: float, beta: float) -> list[float]:
+    """In plain exponentials, so not for low temperatures."""
+    batch = Batch.of(view0, view1)
+    losses = []
+    for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
+        weights = [math.exp(beta * s / temperature) for s in negatives]
+        sums = math.fsum(w * math.exp(s / temperature) for w, s in zip(weights, negatives, strict=True))
+        reweighted = sums / (math.fsum(weights) / len(weights))
+        pull, number = math.exp(positive / temperature), len(negatives)
+        negative = max((reweighted - prior * number * pull) / (1 - prior), number * math.exp(-1 / temperature))
+        losses.append(math.log((pull + negative) / pull))
+    return losses
+
+
+def adnce(view0: Rows, view1: Rows, temperature: float, mu: float, sigma: float) -> list[float]:
+    batch = Batch.of(view0, view1)
+    losses = []
+    for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
+        weights = [math.exp(-((s - mu) ** 2) / (2 * sigma**2)) for s in negatives]
+        mean = math.fsum(weights) / len(weights)
+        weighted = [s / temperature + math.log(w / mean) for w, s in zip(weights, negatives, strict=True)]
+        losses.append(log_sum_exp([positive / temperature, *weighted]) - positive / temperature)
+    return losses
+
+
+def asymmetric(view0: Rows, view1: Rows, temperature: float, weight: float) -> list[float]:
+    batch, link = Batch.of(view0, view1), softmax_link(temperature)
+    losses = []
+    for i in range(len(view0)):
+        positive = link(i, batch.positives[i]) + math.log(weight)
+        losses.append(log_sum_exp([positive, *(link(i, s) for s in batch.negatives[i])]) - positive)
+    return losses
