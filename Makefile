@@ -3,13 +3,16 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test parity check format lock clean
 
 demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
 	$(BIN)/anchorwise demo
 
 test: .venv/ready  ## The test suite.
 	$(BIN)/pytest
+
+parity: .parity/ready  ## Losses and gradients beside those of other libraries.
+	.parity/bin/python -m pytest -m parity tests/parity
 
 check: .venv/ready  ## Lint, formatting, types, layers.
 	$(BIN)/ruff check .
@@ -26,12 +29,18 @@ lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml.
 		--no-header --no-annotate --python-version 3.11 --output-file requirements.lock
 
 clean:
-	rm -rf .uv .venv runs
+	rm -rf .uv .venv .parity runs
 
 .venv/ready: requirements.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --requirement requirements.lock
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	touch $@
+
+.parity/ready: requirements.lock pyproject.toml | $(UV)
+	test -x .parity/bin/python || $(UV) venv --quiet --python $(PYTHON) .parity
+	VIRTUAL_ENV=.parity $(UV) pip install --quiet --requirement requirements.lock --group parity
+	VIRTUAL_ENV=.parity $(UV) pip install --quiet --no-deps --editable .
 	touch $@
 
 $(UV):
