@@ -24,6 +24,14 @@ def test_a_saved_file_loads_back_the_same(tmp_path, suffix):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_subset_keeps_rows_labels_and_names_together():
+    whole = some_features()
+    part = whole.subset(torch.tensor([4, 1]))
+    assert torch.equal(part.features, whole.features[[4, 1]])
+    assert part.require_labels().tolist() == [0, 1]
+    assert part.names == ("cat/4.png", "cat/1.png")
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_unlabelled_features_stay_unlabelled(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"

@@ -44,6 +44,14 @@ def test_fixed_k_are_reported_beside_the_chosen_one(judged):
     assert list(result.recall) == [1, 2, 5, 10, 20, 50]
 
 
+def test_a_fixed_k_beyond_the_chosen_range_is_still_reported(judged):
+    train, test, result = judged
+    config = EvaluationConfig(split_seeds=(0,), penalties=(0.1,), knn_max_neighbors=3, knn_neighbors=(1, 50))
+    narrow = evaluate(train, test, config)
+    assert narrow.knn_accuracy == {k: result.knn_accuracy[k] for k in (1, 50)}
+    assert narrow.knn.chosen[0] <= 3
+
+
 def test_class_accuracies_average_to_the_probes(judged):
     _, test, result = judged
     counts = test.labels.bincount().tolist()

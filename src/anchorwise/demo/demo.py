@@ -1,11 +1,14 @@
 """The whole demo, from images to report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.images import Splits
-from anchorwise.demo.contenders import PIXELS, UNTRAINED, Contender, judge_pixels, judge_runs
+from anchorwise.demo.contenders import PIXELS, UNTRAINED, judge_pixels, judge_runs
 from anchorwise.demo.report import Measured, demo_report
 from anchorwise.demo.runs import OBJECTIVES, DemoRun, pretrain_all, untrained_state
 
@@ -31,7 +34,9 @@ def run_demo(out: Path, *, seeds: Sequence[int] = (0, 1, 2), num_epochs: int | N
     splits = load_splits(runs[0].directory.config().data)
     print("Judging the frozen encoders and fitting their tails", flush=True)
     path = out / REPORT_FILE
-    demo_report(measure(runs, splits)).write(path)
+    with _one_thread():
+        measured = measure(runs, splits)
+    demo_report(measured).write(path)
     return path
 
 
@@ -40,8 +45,8 @@ def measure(runs: Sequence[DemoRun], splits: Splits) -> Measured:
     by_name = {name: [run for run in runs if run.name == name] for name in OBJECTIVES}
     first = next(iter(by_name.values()))
     untrained = [untrained_state(run.directory.config(), splits) for run in first]
-    contenders: list[Contender] = [judge_pixels(PIXELS, splits), judge_runs(UNTRAINED, untrained, splits)]
-    contenders += [judge_runs(name, [run.state(splits) for run in of], splits) for name, of in by_name.items()]
+    contenders = [judge_runs(name, [run.state(splits) for run in of], splits) for name, of in by_name.items()]
+    contenders += [judge_runs(UNTRAINED, untrained, splits), judge_pixels(PIXELS, splits)]
     return Measured(
         splits=splits,
         augmentation=untrained[0].augmentation,
@@ -53,3 +58,14 @@ def measure(runs: Sequence[DemoRun], splits: Splits) -> Measured:
         },
         commands="\n".join([run.command() for run in runs] + [run.judging_command() for run in runs]),
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """So few rows are judged faster in one thread: on a busy machine several mostly wait for each other."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from anchorwise import _checks, _files
 
-# n = images, d = feature width
+# n = images, d = feature width, m = chosen images
 
 FEATURE_KEYS = ("features", "embeddings", "x")
 LABEL_KEYS = ("labels", "y", "targets")
@@ -72,6 +72,15 @@ class Features:
                 f"{which} must have labels to be judged, got none; store one whole number per row as 'labels'"
             )
         return self.labels
+
+    def subset(self, indices: Int64[Tensor, " m"]) -> "Features":
+        """Return the rows at `indices`, in that order."""
+        return replace(
+            self,
+            features=self.features[indices],
+            labels=None if self.labels is None else self.labels[indices],
+            names=tuple(self.names[i] for i in indices.tolist()),
+        )
 
     def to(self, device: torch.device | str) -> "Features":
         """Return the same rows on another device."""

@@ -8,7 +8,7 @@ therefore cover the choice of the setting and nothing else: not another encoder,
 from pathlib import Path
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from anchorwise import _files
 from anchorwise._config import Section
@@ -30,8 +30,8 @@ class EvaluationConfig(Section):
         penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
         knn_temperature: Divides the cosines of the votes.
         knn_max_neighbors: k is chosen from 1 to this, or to the number of rows where there are fewer.
-        knn_neighbors: Values of k reported as they are.
-        recall_neighbors: Values of k at which recall is reported.
+        knn_neighbors: Values of k reported as they are; those above the number of rows are left out.
+        recall_neighbors: Values of k at which recall is reported; likewise.
         interval_level: Confidence level of the intervals.
     """
 
@@ -40,8 +40,8 @@ class EvaluationConfig(Section):
     penalties: tuple[float, ...] = Field(default=PENALTIES, min_length=1)
     knn_temperature: float = Field(default=0.1, gt=0)
     knn_max_neighbors: int = Field(default=200, ge=1)
-    knn_neighbors: tuple[int, ...] = (1, 5, 10, 20, 50, 200)
-    recall_neighbors: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
+    knn_neighbors: tuple[PositiveInt, ...] = (1, 5, 10, 20, 50, 200)
+    recall_neighbors: tuple[PositiveInt, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
 
 
@@ -124,9 +124,9 @@ def evaluate(train: Features, test: Features, config: EvaluationConfig | None = 
         for seed in config.split_seeds
     ]
     linear, class_accuracy = _judge_linear(train, test, splits, config)
-    test_accuracies = _accuracies(train, test, _reachable(config.knn_max_neighbors, len(train)), config)
+    test_accuracies = _accuracies(train, test, max((config.knn_max_neighbors, *config.knn_neighbors)), config)
     recalls = recalls_within(
-        test.features, test.require_labels(), max_neighbors=_reachable(max(config.recall_neighbors), len(test) - 1)
+        test.features, test.require_labels(), max_neighbors=min(max(config.recall_neighbors), len(test) - 1)
     )
     return Evaluation(
         num_train=len(train),
@@ -168,17 +168,10 @@ def _judge_linear(
 def _judge_knn(
     train: Features, splits: list[Split], test_accuracies: list[float], config: EvaluationConfig
 ) -> ClassifierScores:
-    labels = train.require_labels()
     chosen, validation_accuracies = [], []
     for split in splits:
-        accuracies = knn_accuracies(
-            train.features[split.train],
-            labels[split.train],
-            train.features[split.validation],
-            labels[split.validation],
-            max_neighbors=_reachable(config.knn_max_neighbors, len(split.train)),
-            temperature=config.knn_temperature,
-        )
+        fitted, held_out = train.subset(split.train), train.subset(split.validation)
+        accuracies = _accuracies(fitted, held_out, config.knn_max_neighbors, config)
         chosen.append(best_num_neighbors(accuracies))
         validation_accuracies.append(max(accuracies))
     accuracies = [test_accuracies[k - 1] for k in chosen]
@@ -191,7 +184,7 @@ def _accuracies(train: Features, test: Features, max_neighbors: int, config: Eva
         train.require_labels(),
         test.features,
         test.require_labels(),
-        max_neighbors=max_neighbors,
+        max_neighbors=min(max_neighbors, len(train)),
         temperature=config.knn_temperature,
     )
 
@@ -215,10 +208,6 @@ def _geometry(test: Features) -> Geometry:
         uniformity=uniformity(test.features),
         class_alignment=class_alignment(test.features, labels) if has_pairs else None,
     )
-
-
-def _reachable(num_neighbors: int, num_rows: int) -> int:
-    return min(num_neighbors, num_rows)
 
 
 def _at(values: list[float], positions: tuple[int, ...]) -> dict[int, float]:

@@ -23,7 +23,7 @@ from anchorwise.evaluation.splits import Split
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 PATIENCE = 2  # Grid steps without a better validation accuracy after which weaker penalties are not tried.
 MAX_ITERATIONS = 200
-GRADIENT_TOLERANCE = 1e-4  # Largest gradient entry; smaller ones change no accuracy beyond one or two rows in 10,000.
+GRADIENT_TOLERANCE = 1e-4  # Largest gradient entry; 1e-6 moved the accuracy by at most 0.0004 where tried.
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,148 @@
+"""Positive and negative pairs from labels or from a miner's index lists, as anchors' logits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from anchorwise import _checks, engine
+from anchorwise.links import Link, SoftmaxLink
+from anchorwise.pairs import Contrast, SameId, unit_rows
+from anchorwise.tails import Blend
+from anchorwise.tails.blend import read_link
+
+# a = anchors, k = keys, d = embedding width, p = positives of the anchor that has most, q = pairs
+
+IndicesTuple = Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Anchors and keys as unit rows.
+
+    Attributes:
+        anchors: Float32 or float64.
+        keys: The same tensor where anchors are compared with each other.
+        same_label: The labels of both; None where there are none.
+    """
+
+    anchors: Float[Tensor, "a d"]
+    keys: Float[Tensor, "k d"]
+    same_label: SameId | None
+
+    @property
+    def contrast(self) -> Contrast:
+        """Anchors against the keys of other labels."""
+        if self.same_label is None:
+            raise ValueError("blend needs labels, off whose other rows it is read: call loss(embeddings, labels, ...)")
+        return Contrast(self.anchors, self.keys, (self.same_label,))
+
+
+@dataclass(frozen=True)
+class Logits:
+    """Logits of every anchor's positives, padded, and the logarithm of the sum of its negatives' exponentials."""
+
+    positives: Float[Tensor, "a p"]
+    repulsion: Float[Tensor, " a"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which pairs count.
+
+    Attributes:
+        positives: Every anchor's positive keys, padded with 0.
+        is_positive: Where that is no padding.
+        is_negative: The mined negatives; None is every key of another label.
+    """
+
+    positives: Int[Tensor, "a p"]
+    is_positive: Bool[Tensor, "a p"]
+    is_negative: Bool[Tensor, "a k"] | None
+
+    def logits(self, given: Labelled, blend: Blend | None, temperature: float) -> Logits:
+        """Return the logits under the softmax link or the blend's."""
+        link: Link = SoftmaxLink(temperature)
+        if blend is not None:
+            link = read_link(blend, given.contrast, temperature).link
+        positives = link(engine.scores_at(given.anchors, given.keys, self.positives))
+        return Logits(positives, self._repulsion(given, link))
+
+    def _repulsion(self, given: Labelled, link: Link) -> Float[Tensor, " a"]:
+        if self.is_negative is None:
+            return engine.logsumexp_rows(given.anchors, given.keys, link=link, exclude=given.contrast.exclude)
+        # Mined pairs are no id's: a mask of them, which the miner's own matrix of distances outweighs.
+        with torch.autocast(given.anchors.device.type, enabled=False):
+            logits = link(given.anchors @ given.keys.T)
+        # The gradient of the logsumexp of an empty row would be nan.
+        empty = ~self.is_negative.any(dim=1, keepdim=True)
+        held = logits.masked_fill(~self.is_negative, -torch.inf).masked_fill(empty, 0.0)
+        return held.logsumexp(dim=1).masked_fill(empty.squeeze(1), -torch.inf)
+
+
+def labelled(embeddings: Tensor, labels: Tensor | None, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Labelled:
+    """Normalise the rows and put their labels beside them.
+
+    Raises:
+        ValueError: If the rows differ in width, dtype or device, or labels do not fit them.
+        TypeError: If rows are not floating or labels are no whole numbers.
+    """
+    _checks.rows("embeddings", embeddings)
+    anchors = unit_rows(embeddings)
+    if labels is not None:
+        labels = _checks.one_per_image("labels", labels.to(embeddings.device), embeddings)
+    if ref_emb is None:
+        return Labelled(anchors, anchors, None if labels is None else SameId(labels, labels))
+    _checks.rows("ref_emb", ref_emb)
+    _checks.alike("embeddings", embeddings, "ref_emb", ref_emb)
+    if labels is None or ref_labels is None:
+        return Labelled(anchors, unit_rows(ref_emb), None)
+    ref_labels = _checks.one_per_image("ref_labels", ref_labels.to(ref_emb.device), ref_emb)
+    return Labelled(anchors, unit_rows(ref_emb), SameId(labels, ref_labels))
+
+
+def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None) -> Pairs:
+    """Return the pairs that a miner chose, or all pairs of equal and of different labels.
+
+    Raises:
+        ValueError: If there is neither a miner's choice nor labels, or the choice is no pairs or triplets.
+    """
+    num_anchors, num_keys = len(given.anchors), len(given.keys)
+    if indices_tuple is None:
+        return Pairs(*_padded(*_same_label(given), num_anchors), None)
+    if len(indices_tuple) not in (3, 4):
+        raise ValueError(f"indices_tuple must be 3 tensors (triplets) or 4 (pairs), got {len(indices_tuple)}")
+    device = given.anchors.device
+    lists = [indices.to(device).long() for indices in indices_tuple]
+    anchors, positives, negative_anchors, negatives = lists if len(lists) == 4 else (*lists[:2], lists[0], lists[2])
+    once = torch.unique(anchors * num_keys + positives)
+    is_negative = torch.zeros(num_anchors, num_keys, dtype=torch.bool, device=device)
+    is_negative[negative_anchors, negatives] = True
+    return Pairs(*_padded(once // num_keys, once % num_keys, num_anchors), is_negative)
+
+
+def _same_label(given: Labelled) -> tuple[Tensor, Tensor]:
+    same = given.same_label
+    if same is None:
+        raise ValueError(
+            "labels must be given (and ref_labels with ref_emb) where no indices_tuple is: loss(embeddings, labels)"
+        )
+    equal = same.anchor_ids.unsqueeze(1) == same.key_ids
+    if given.keys is given.anchors:
+        equal.fill_diagonal_(False)
+    anchors, keys = equal.nonzero(as_tuple=True)
+    return anchors, keys
+
+
+def _padded(
+    anchors: Int[Tensor, " q"], keys: Int[Tensor, " q"], num_anchors: int
+) -> tuple[Int[Tensor, "a p"], Bool[Tensor, "a p"]]:
+    """Lay out pairs, sorted by anchor, as one row per anchor."""
+    counts = torch.bincount(anchors, minlength=num_anchors)
+    width = int(counts.max()) if len(anchors) else 0
+    place = torch.arange(len(anchors), device=anchors.device) - (counts.cumsum(0) - counts)[anchors]
+    padded = torch.zeros(num_anchors, width, dtype=torch.int64, device=anchors.device)
+    padded[anchors, place] = keys
+    return padded, torch.arange(width, device=anchors.device) < counts.unsqueeze(1)

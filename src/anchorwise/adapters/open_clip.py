@@ -1,0 +1,137 @@
+"""OpenCLIP's loss convention: features of both modalities and a scale that the model learns.
+
+    loss = ClipLoss(rank=rank, world_size=world_size)
+    losses = loss(image_features, text_features, logit_scale, output_dict=True)
+
+OpenCLIP itself is not imported.
+"""
+
+from typing import final
+
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.engine.ranks import gather_rows
+from anchorwise.objectives import CLIP, SigLIP
+from anchorwise.tails import Blend
+
+# n = pairs, d = embedding width
+
+_LossOrDict = Float[Tensor, ""] | dict[str, Tensor]
+
+
+@final
+class ClipLoss(nn.Module):
+    """Drop-in for `open_clip.ClipLoss`.
+
+    Features are normalised here as well, so rows of any length give the loss of their cosines. `logit_bias` is taken
+    and leaves the loss as it is, since a softmax does not change when all of its logits move; its gradient is 0.
+
+    Args:
+        local_loss: Taken and not needed: gradients are right in any case. OpenCLIP's are only with both this and
+            `gather_with_grad`, or `gather_with_grad` alone; its defaults divide them by the number of ranks.
+        gather_with_grad: Taken and not needed, as `local_loss`.
+        cache_labels: Taken and not needed; there are no labels to cache.
+        rank: Taken and not needed; the process group knows it.
+        world_size: Above 1, the pairs of all ranks are each other's negatives, and every rank returns the loss of all.
+        use_horovod: Not supported.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If Horovod is asked for, or there is no process group of that size.
+    """
+
+    def __init__(
+        self,
+        local_loss: bool = False,
+        gather_with_grad: bool = False,
+        cache_labels: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+        use_horovod: bool = False,
+        *,
+        blend: Blend | None = None,
+    ) -> None:
+        super().__init__()
+        if use_horovod:
+            raise ValueError("use_horovod must be False, got True: start the ranks with torchrun")
+        self.world_size = _checks.count("world_size", world_size)
+        self.objective = CLIP(blend=blend)
+
+    def forward(
+        self,
+        image_features: Float[Tensor, "n d"],
+        text_features: Float[Tensor, "n d"],
+        logit_scale: float | Tensor,
+        logit_bias: Tensor | None = None,
+        output_dict: bool = False,
+    ) -> _LossOrDict:
+        """Return the loss, or a dictionary with it under "contrastive_loss".
+
+        Args:
+            image_features: Rows of the images.
+            text_features: Rows of their texts.
+            logit_scale: Multiplies every cosine; OpenCLIP's models return it, already exponentiated.
+            logit_bias: Changes nothing.
+            output_dict: Whether to return a dictionary.
+        """
+        images, texts = _of_all_ranks(image_features, text_features, self.world_size)
+        loss = self.objective(images, texts, logit_scale=_as_tensor(logit_scale, images))
+        if logit_bias is not None:
+            # Part of the graph, or DistributedDataParallel would wait for its gradient.
+            loss = loss + 0.0 * logit_bias.sum()
+        return {"contrastive_loss": loss} if output_dict else loss
+
+
+@final
+class SigLipLoss(nn.Module):
+    """Drop-in for `open_clip.SigLipLoss`.
+
+    Args:
+        cache_labels: Taken and not needed; there are no labels to cache.
+        rank: Taken and not needed; the process group knows it.
+        world_size: Above 1, the pairs of all ranks are each other's negatives, and every rank returns the loss of all.
+        dist_impl: Taken and not needed: rows are gathered.
+
+    Raises:
+        ValueError: If there is no process group of that size.
+    """
+
+    def __init__(
+        self, cache_labels: bool = False, rank: int = 0, world_size: int = 1, dist_impl: str | None = None
+    ) -> None:
+        super().__init__()
+        self.world_size = _checks.count("world_size", world_size)
+        self.objective = SigLIP()
+
+    def forward(
+        self,
+        image_features: Float[Tensor, "n d"],
+        text_features: Float[Tensor, "n d"],
+        logit_scale: float | Tensor,
+        logit_bias: float | Tensor,
+        output_dict: bool = False,
+    ) -> _LossOrDict:
+        """Return the loss, or a dictionary with it under "contrastive_loss"; arguments as for `ClipLoss`."""
+        images, texts = _of_all_ranks(image_features, text_features, self.world_size)
+        scale, bias = _as_tensor(logit_scale, images), _as_tensor(logit_bias, images)
+        loss = self.objective(images, texts, logit_scale=scale, logit_bias=bias)
+        return {"contrastive_loss": loss} if output_dict else loss
+
+
+def _of_all_ranks(images: Tensor, texts: Tensor, world_size: int) -> tuple[Tensor, Tensor]:
+    if world_size == 1:
+        return images, texts
+    found = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    if found != world_size:
+        raise ValueError(
+            f"world_size must be that of the process group, {found}, got {world_size}; call "
+            "torch.distributed.init_process_group first"
+        )
+    return gather_rows(images), gather_rows(texts)
+
+
+def _as_tensor(value: float | Tensor, features: Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else features.new_tensor(value)

@@ -1,0 +1,113 @@
+"""The loss convention of sentence-transformers: a loss holds its model and is called with columns of features.
+
+    loss = MultipleNegativesRankingLoss(model, blend=anchorwise.Blend())
+    SentenceTransformerTrainer(model=model, train_dataset=pairs, loss=loss).train()
+
+That library itself is not imported.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.adapters.two_views import two_view_objective
+from anchorwise.engine.ranks import gather_rows
+from anchorwise.objectives import Objective
+from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.pairs import Contrast, SameId, unit_rows
+from anchorwise.tails import Blend
+from anchorwise.tails.blend import read_link
+
+# n = anchors, d = embedding width
+
+
+@final
+class MultipleNegativesRankingLoss(nn.Module):
+    """Drop-in for the loss of that name: every anchor's positive against all other documents of the batch.
+
+    Columns are anchors, positives, and any number of further negatives. Not supported: similarities other than the
+    cosine, `directions`, `partition_mode` and `hardness_mode`; for pairs, `objective=CrossViewInfoNCE(...)` is both
+    directions, and `objective=InfoNCE(...)` compares anchors with each other as well.
+
+    Args:
+        model: Turns features into a dictionary with "sentence_embedding".
+        scale: Multiplies every cosine, above 0: 1 / temperature. None is that library's 20. Only without an objective.
+        similarity_fct: Only its `util.cos_sim`, or None.
+        gather_across_devices: Whether the documents of all ranks are negatives. Every rank then returns the loss of all
+            anchors; the gradients that DistributedDataParallel averages are that library's.
+        objective: Any objective of two views, anchors and positives, in place of the formula above.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+
+    Raises:
+        ValueError: If an argument is out of range or not supported.
+        TypeError: If the objective is none of this library.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        scale: float | None = None,
+        similarity_fct: Callable[..., Any] | None = None,
+        gather_across_devices: bool = False,
+        *,
+        objective: Objective | None = None,
+        blend: Blend | None = None,
+    ) -> None:
+        super().__init__()
+        name = getattr(similarity_fct, "__name__", "cos_sim")
+        if name != "cos_sim":
+            raise ValueError(f"similarity_fct must be cos_sim, got {name}: objectives here compare cosines")
+        if objective is not None and (scale is not None or blend is not None):
+            raise ValueError("scale and blend must be left out beside an objective: they belong to the objective")
+        self.model = model
+        self.scale = _checks.positive("scale", 20.0 if scale is None else scale)
+        self.gather_across_devices = gather_across_devices
+        self.objective = None if objective is None else two_view_objective(objective)
+        self.blend = blend
+
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Float[Tensor, ""]:
+        """Return the scalar loss of columns of features; labels are not used, as in that library."""
+        return self.compute_loss_from_embeddings(
+            [self.model(column)["sentence_embedding"] for column in sentence_features]
+        )
+
+    def compute_loss_from_embeddings(
+        self, embeddings: list[Float[Tensor, "n d"]], labels: Tensor | None = None
+    ) -> Float[Tensor, ""]:
+        """Return the scalar loss of columns of embeddings: anchors, positives, negatives."""
+        if len(embeddings) < 2:
+            raise ValueError(
+                f"columns must be anchors, positives and optionally negatives, got {len(embeddings)} column"
+            )
+        if self.gather_across_devices:
+            embeddings = [gather_rows(column) for column in embeddings]
+        if self.objective is None:
+            return _ranking_loss(embeddings, 1.0 / self.scale, self.blend)
+        if len(embeddings) > 2:
+            raise ValueError(
+                f"columns must be anchors and positives with an objective of two views, got {len(embeddings)} columns; "
+                "drop the negatives or leave the objective out"
+            )
+        return self.objective(*embeddings)
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Return what the model card tells of the loss."""
+        if self.objective is not None:
+            return {"objective": type(self.objective).__name__}
+        return {"scale": self.scale, "blend": None if self.blend is None else type(self.blend.gate).__name__}
+
+
+def _ranking_loss(columns: list[Float[Tensor, "n d"]], temperature: float, blend: Blend | None) -> Float[Tensor, ""]:
+    _checks.views(*columns)
+    anchors, documents = unit_rows(columns[0]), unit_rows(torch.cat(columns[1:]))
+    # Every document has a number of its own; the first n belong to the anchors.
+    ids = torch.arange(len(documents), device=documents.device)
+    own = ids[: len(anchors)]
+    contrast = Contrast(anchors, documents, (SameId(own, ids),), own.unsqueeze(1))
+    reading = read_link(blend, contrast, temperature)
+    positive_scores = (anchors * documents[: len(anchors)]).sum(dim=1)
+    return cross_entropy(contrast, positive_scores, reading.link).mean()

@@ -1,0 +1,190 @@
+"""The callers' conventions without the callers: what is refused, and formulas. Side by side with them: tests/parity."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anchorwise import CLIP, DCL, WEINCE, Blend, CrossViewInfoNCE, InfoNCE, MoCo, Objective, SigLIP, SupCon, Triplet
+from anchorwise.adapters import lightly, open_clip, pytorch_metric_learning, sentence_transformers
+from anchorwise.adapters.two_views import two_view_objective
+
+EYE = torch.eye(2, dtype=torch.float64)
+
+
+def _views(num_images: int = 10) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(num_images, 6, generator=generator, dtype=torch.float64) for _ in range(2)]
+
+
+def test_no_adapter_imports_the_library_it_stands_in_for():
+    modules = ["lightly", "open_clip", "pytorch_metric_learning", "sentence_transformers"]
+    program = (
+        f"import sys, importlib\nfor name in {modules}:\n    importlib.import_module('anchorwise.adapters.' + name)\n"
+        f"print([name for name in {modules} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_lightly_default_is_their_temperature():
+    torch.testing.assert_close(lightly.NTXentLoss()(*_views()), InfoNCE(temperature=0.5)(*_views()))
+
+
+def test_lightly_gathering_without_a_process_group_changes_nothing():
+    torch.testing.assert_close(lightly.NTXentLoss(gather_distributed=True)(*_views()), InfoNCE()(*_views()))
+
+
+@pytest.mark.parametrize("size", [4096, (4096, 128)])
+def test_lightly_memory_bank_is_refused_with_the_way_out(size: int | tuple[int, int]):
+    with pytest.raises(ValueError, match=r"memory_bank_size must be 0, got .*4096.*negatives=queue"):
+        lightly.NTXentLoss(memory_bank_size=size)
+
+
+def test_an_objective_brings_its_own_temperature():
+    with pytest.raises(ValueError, match=r"temperature must be left out .* objective=WEINCE\(temperature=0.2\)"):
+        lightly.NTXentLoss(0.2, objective=WEINCE())
+
+
+@pytest.mark.parametrize(
+    ("objective", "reason"),
+    [
+        (MoCo(), "needs .'negatives'"),
+        (SupCon(), "needs .'labels'"),
+        (Triplet(), "two views, got Triplet, which takes 3 to 3"),
+    ],
+)
+def test_objectives_of_more_than_two_views_are_refused(objective: Objective, reason: str):
+    for build in (lightly.NTXentLoss, lambda objective: pytorch_metric_learning.ViewsLoss(objective)):
+        with pytest.raises(ValueError, match=reason):
+            build(objective=objective)
+
+
+def test_what_is_no_objective_is_refused():
+    with pytest.raises(TypeError, match=r"objective must be an anchorwise\.Objective, got Identity"):
+        two_view_objective(nn.Identity())
+
+
+def test_open_clip_takes_a_number_or_a_tensor_as_scale():
+    loss = open_clip.ClipLoss()
+    torch.testing.assert_close(loss(*_views(), 10.0), CLIP(temperature=0.1)(*_views()))
+    torch.testing.assert_close(loss(*_views(), torch.tensor(10.0)), CLIP(temperature=0.1)(*_views()))
+    torch.testing.assert_close(open_clip.SigLipLoss()(*_views(), 10.0, -10.0), SigLIP()(*_views()))
+
+
+def test_open_clip_refuses_horovod_and_ranks_that_are_not_there():
+    with pytest.raises(ValueError, match="use_horovod must be False"):
+        open_clip.ClipLoss(use_horovod=True)
+    with pytest.raises(ValueError, match=r"world_size must be that of the process group, 1, got 2; call .*init"):
+        open_clip.ClipLoss(world_size=2)(*_views(), 10.0)
+
+
+def test_metric_learning_nt_xent_by_hand():
+    # Rows e1, e1, e2, T=1, classes 0, 0, 1: two positive pairs with logit 1 against one negative with logit 0.
+    rows, labels = torch.cat([EYE[:1], EYE]), torch.tensor([0, 0, 1])
+    loss = pytorch_metric_learning.NTXentLoss(1.0)(rows, labels)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-1)))
+
+
+def test_metric_learning_sup_con_by_hand():
+    # As above with a second positive e2 for each e1: log(e + 1 + 1) - (1 + 0) / 2 for both e1.
+    # For the positive e2: log(1 + 1 + e) - 0, its positives both at 0, the negative e2 at 1. The negative has none.
+    rows, labels = torch.cat([EYE[:1], EYE, EYE[1:]]), torch.tensor([0, 0, 0, 1])
+    loss = pytorch_metric_learning.SupConLoss(1.0)(rows, labels)
+    assert loss.item() == pytest.approx(math.log(math.e + 2) - 1 / 3)
+
+
+def test_metric_learning_triplets_count_each_pair_once():
+    view = torch.cat(_views())
+    pairs = (torch.tensor([0]), torch.tensor([1]), torch.tensor([0, 0]), torch.tensor([2, 3]))
+    triplets = (torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]), torch.tensor([2, 3, 3]))
+    loss = pytorch_metric_learning.NTXentLoss()
+    torch.testing.assert_close(loss(view, None, triplets), loss(view, None, pairs))
+
+
+def test_metric_learning_without_pairs_is_zero_with_a_gradient():
+    view = _views()[0].requires_grad_()
+    nothing = torch.tensor([], dtype=torch.int64)
+    for loss in (pytorch_metric_learning.NTXentLoss(), pytorch_metric_learning.SupConLoss()):
+        loss(view, None, (nothing, nothing, nothing)).backward()
+        alone = loss(view, torch.arange(10))
+        assert alone == 0.0
+    assert view.grad is not None
+    assert (view.grad == 0).all()
+
+
+def test_metric_learning_anchors_with_one_positive_and_nothing_else_do_not_count():
+    view = _views()[0]
+    nothing = torch.tensor([], dtype=torch.int64)
+    loss = pytorch_metric_learning.SupConLoss()
+    assert loss(view, None, (torch.tensor([0]), torch.tensor([1]), nothing, nothing)) == 0.0
+
+
+@pytest.mark.parametrize("loss", [pytorch_metric_learning.NTXentLoss, pytorch_metric_learning.SupConLoss])
+def test_metric_learning_says_what_is_missing(loss: type):
+    view = _views()[0]
+    with pytest.raises(ValueError, match="labels must be given"):
+        loss()(view)
+    with pytest.raises(ValueError, match=r"3 tensors .triplets. or 4 .pairs., got 2"):
+        loss()(view, None, (torch.tensor([0]), torch.tensor([1])))
+    with pytest.raises(ValueError, match="blend needs labels"):
+        loss(blend=Blend())(view, None, (torch.tensor([0]), torch.tensor([1]), torch.tensor([2])))
+
+
+def test_metric_learning_views_need_image_numbers():
+    loss = pytorch_metric_learning.ViewsLoss(DCL())
+    view0, view1 = _views()
+    numbers = torch.arange(10)
+    torch.testing.assert_close(loss(torch.cat([view0, view1]), numbers.repeat(2)), DCL()(view0, view1))
+    for labels in (torch.zeros(20, dtype=torch.int64), torch.arange(20)):
+        with pytest.raises(ValueError, match="image numbers, each of two rows"):
+            loss(torch.cat([view0, view1]), labels)
+    with pytest.raises(ValueError, match="ref_labels must be given"):
+        loss(view0, numbers, None, view1)
+    with pytest.raises(ValueError, match="drop the miner"):
+        loss(view0, numbers, (numbers, numbers, numbers))
+
+
+def test_sentence_transformers_by_hand():
+    # Cosines 1 and 0, scale 2, and one further negative at 0 for each: log(1 + 2 exp(-2)) in each row.
+    negatives = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    loss = sentence_transformers.MultipleNegativesRankingLoss(nn.Identity(), 2.0)
+    value = loss.compute_loss_from_embeddings([EYE, EYE, negatives])
+    # The negative of the other row is the anchor itself, at cosine 1.
+    assert value.item() == pytest.approx(math.log(2 * math.e**2 + 2) - 2)
+
+
+def test_sentence_transformers_embeds_columns_with_its_model():
+    class Model(nn.Module):
+        def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {"sentence_embedding": 3.0 * features["input"]}
+
+    loss = sentence_transformers.MultipleNegativesRankingLoss(Model())
+    expected = CrossViewInfoNCE(temperature=1 / 20, both_directions=False)(*_views())
+    torch.testing.assert_close(loss([{"input": view} for view in _views()]), expected)
+
+
+def test_sentence_transformers_takes_an_objective_or_a_blend():
+    build = sentence_transformers.MultipleNegativesRankingLoss
+    whole = build(nn.Identity(), objective=WEINCE())
+    torch.testing.assert_close(whole.compute_loss_from_embeddings(_views()), WEINCE()(*_views()))
+    ours = CrossViewInfoNCE(temperature=1 / 20, both_directions=False, blend=Blend())
+    blended = build(nn.Identity(), blend=Blend())
+    torch.testing.assert_close(blended.compute_loss_from_embeddings(_views()), ours(*_views()))
+    assert whole.get_config_dict() == {"objective": "WEINCE"}
+    assert blended.get_config_dict() == {"scale": 20.0, "blend": "LikelihoodGate"}
+
+
+def test_sentence_transformers_refuses_by_name():
+    build = sentence_transformers.MultipleNegativesRankingLoss
+    with pytest.raises(ValueError, match="similarity_fct must be cos_sim, got dot"):
+        build(nn.Identity(), 20.0, torch.dot)
+    with pytest.raises(ValueError, match="scale and blend must be left out"):
+        build(nn.Identity(), 20.0, objective=InfoNCE())
+    with pytest.raises(ValueError, match="got 3 columns; drop the negatives"):
+        build(nn.Identity(), objective=InfoNCE()).compute_loss_from_embeddings([*_views(), _views()[0]])
+    with pytest.raises(ValueError, match="got 1 column"):
+        build(nn.Identity()).compute_loss_from_embeddings(_views()[:1])
