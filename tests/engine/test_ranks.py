@@ -15,7 +15,7 @@ def test_without_a_process_group_rows_are_returned_as_they_are():
     assert gather_rows(rows) is rows
 
 
-@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("world_size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 2))])
 def test_gradients_on_uneven_ranks_equal_those_of_one_process(tmp_path: Path, world_size: int):
     program = [sys.executable, "-m", "tests.engine.ranks_worker", str(tmp_path)]
     ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]

@@ -45,6 +45,8 @@ class Mixture(Objective):
 
         Arguments by name go to the objectives that take them.
         """
+        for name in given:
+            _checks.one_of("argument of a mixture", name, (*self.inputs.needs, *self.inputs.takes))
         parts = cast("Iterable[Objective]", self.objectives)
         outcomes = [objective.detail(*views, **_taken(objective, given)) for objective in parts]
         loss = _weighted(self.weights, [outcome.loss for outcome in outcomes])
