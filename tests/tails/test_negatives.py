@@ -44,3 +44,9 @@ def test_duplicates_are_counted_apart_from_the_tail():
     tail = negatives_of(views_of(*batches.duplicates()).pooled()).exceedances(0.1)
     assert tail.sums.num_at_endpoint.sum() > 0
     assert (tail.sums.sum_log_shortfall >= tail.count * math.log(1e-6)).all()
+
+
+def test_the_hardest_negative_of_the_exceedances_is_that_of_the_tail():
+    negatives = negatives_of(views_of(*batches.near_cap()).pooled())
+    expected = negatives.hardest_shortfalls(1)[:, 0]
+    torch.testing.assert_close(negatives.exceedances(0.1).hardest_shortfall, expected)

@@ -61,5 +61,8 @@ def embed_run(
     elif root is not None or download:
         raise ValueError("--root and --download belong to --data; without it the run's own images are used")
     else:
-        config = RunDirectory(run).config().data
+        directory = RunDirectory(run)
+        if not directory.config_file.is_file():
+            raise ValueError(f"{run} holds an encoder without its run; name the images with --data")
+        config = directory.config().data
     return embed_splits(stored.encoder, stored.spec, load_splits(config), device=as_device(device), show_progress=True)

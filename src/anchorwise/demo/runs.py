@@ -49,7 +49,6 @@ class DemoRun:
             f"objective.name={config.objective.name}",
             f"train.seed={self.seed}",
             f"train.num_epochs={config.train.num_epochs}",
-            "train.drop_last=true",
         )
         return " ".join(["anchorwise pretrain", RECIPE, *(f"--set {one}" for one in settings), f"--out {self.path}"])
 
@@ -62,8 +61,7 @@ def demo_config(name: str, *, seed: int, num_epochs: int | None) -> RunConfig:
     """Return the recipe with one objective and one seed; both objectives have the recipe's temperature."""
     config = recipe(RECIPE)
     objective = ObjectiveConfig(name=OBJECTIVES[name], params=config.objective.params)
-    # Whole batches only, so that every step has the same number of negatives.
-    train = {"drop_last": True, "seed": seed, "num_epochs": num_epochs or config.train.num_epochs}
+    train = {"seed": seed, "num_epochs": num_epochs or config.train.num_epochs}
     return config.model_copy(update={"objective": objective, "train": config.train.model_copy(update=train)})
 
 

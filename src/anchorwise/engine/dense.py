@@ -29,13 +29,15 @@ class ExceedanceSums:
     """Sums over the scores of a row that lie above its threshold; sums of parts of a row add up to the row's.
 
     `count` counts the exceedances and `num_at_endpoint` those left out of it because their shortfall is below
-    `MIN_SHORTFALL`: exact duplicates are false negatives, not tail.
+    `MIN_SHORTFALL`: exact duplicates are false negatives, not tail. `largest_score` is the row's, whether above the
+    threshold or not; minus infinity where no key is left.
     """
 
     count: Float[Tensor, " a"]
     sum_log_shortfall: Float[Tensor, " a"]
     sum_shortfall: Float[Tensor, " a"]
     num_at_endpoint: Float[Tensor, " a"]
+    largest_score: Float[Tensor, " a"]
 
 
 def logsumexp_rows(
@@ -129,8 +131,8 @@ def exceedance_rows(
     exclude: Sequence[SameId] = (),
 ) -> ExceedanceSums:
     """Return sums over the scores above each row's threshold, without gradient; `endpoint` is where scores end."""
-    scores = _scores(anchors, keys)
-    above = (scores > threshold.unsqueeze(1)) & ~_excluded(exclude, anchors, keys)
+    scores = _scores(anchors, keys).masked_fill(_excluded(exclude, anchors, keys), -torch.inf)
+    above = scores > threshold.unsqueeze(1)
     shortfalls = endpoint - scores
     counted = above & (shortfalls >= MIN_SHORTFALL)
     return ExceedanceSums(
@@ -138,6 +140,7 @@ def exceedance_rows(
         sum_log_shortfall=torch.where(counted, shortfalls, 1.0).log().sum(dim=1),
         sum_shortfall=torch.where(counted, shortfalls, 0.0).sum(dim=1),
         num_at_endpoint=(above & ~counted).sum(dim=1).to(scores.dtype),
+        largest_score=scores.amax(dim=1),
     )
 
 

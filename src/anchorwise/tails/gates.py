@@ -173,12 +173,13 @@ class LikelihoodGate(Gate):
 
     @torch.no_grad()
     def read(self, negatives: Negatives) -> GateReading:
-        """Return lambda with the evidence (dAIC) and the number of exceedances."""
+        """Return lambda with the evidence (dAIC), the number of exceedances and rho."""
         tail = negatives.exceedances(self.tail_fraction)
         delta_aic = likelihood_delta_aic(tail)
         evident = torch.sigmoid(self.sharpness * (delta_aic - self.margin))
         blend = torch.where(tail.count >= self.min_tail_points, evident, 0.0)
-        return GateReading(blend, {"lambda_evidence": evident, "evidence": delta_aic, "tail_points": tail.count})
+        stats = {"lambda_evidence": evident, "evidence": delta_aic, "tail_points": tail.count}
+        return GateReading(blend, {**stats, "hardest_shortfall": tail.hardest_shortfall})
 
 
 @final

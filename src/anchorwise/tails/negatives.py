@@ -19,10 +19,12 @@ class Exceedances:
 
     Attributes:
         threshold_shortfall: Endpoint minus threshold: the widest shortfall in the tail.
+        hardest_shortfall: Shortfall of the row's hardest negative; that of an orthogonal one where it has none.
         sums: Their number, the sum of their shortfalls and of the shortfalls' logarithms.
     """
 
     threshold_shortfall: Float[Tensor, " a"]
+    hardest_shortfall: Float[Tensor, " a"]
     sums: engine.ExceedanceSums
 
     @property
@@ -104,7 +106,8 @@ class Negatives:
         sums = engine.exceedance_rows(
             self.anchors, self.keys, threshold=threshold, endpoint=self.endpoint, exclude=self.exclude
         )
-        return Exceedances(self.endpoint - threshold, sums)
+        largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
+        return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
 
     @torch.no_grad()
     def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:

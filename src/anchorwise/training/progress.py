@@ -45,6 +45,7 @@ class RunProgress:
         )
         self._task = self._bar.add_task("", total=num_steps, completed=done)
         self._started_s, self._printed_s, self._first = time.monotonic(), -_PLAIN_EVERY_S, done
+        self._is_over = False
 
     def __enter__(self) -> "RunProgress":
         self._bar.start()
@@ -60,10 +61,11 @@ class RunProgress:
         self._newest.update(newest or {})
         self._bar.update(self._task, completed=done, description=self._numbers())
         now_s = time.monotonic()
-        if self._plain and newest and (now_s - self._printed_s >= _PLAIN_EVERY_S or done == self._num_steps):
+        is_due = now_s - self._printed_s >= _PLAIN_EVERY_S or done == self._num_steps
+        if self._plain and newest and is_due and not self._is_over:
             left_s = (now_s - self._started_s) / max(done - self._first, 1) * (self._num_steps - done)
             print(f"step {done}/{self._num_steps}  {self._numbers()}  {left_s:.0f} s left", flush=True)
-            self._printed_s = now_s
+            self._printed_s, self._is_over = now_s, done == self._num_steps
 
     def _numbers(self) -> str:
         return "  ".join(text.format(self._newest[name]) for name, text in _SHOWN.items() if name in self._newest)

@@ -16,7 +16,8 @@ def digits() -> RunConfig:
         head=HeadConfig(output_width=64),
         objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
         optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=2),
-        train=TrainConfig(num_epochs=40, batch_size=256, knn_every_epochs=5, checkpoint_every_epochs=5),
+        # Whole batches only: the last of an epoch would have 67 images, whose tails are too short for a gate.
+        train=TrainConfig(num_epochs=40, batch_size=256, drop_last=True, knn_every_epochs=5, checkpoint_every_epochs=5),
     )
 
 
