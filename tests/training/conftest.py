@@ -8,6 +8,7 @@ TINY = [
     "head.output_width=8",
     "train.num_epochs=3",
     "train.batch_size=16",
+    "train.drop_last=false",
     "train.log_every_steps=2",
     "train.knn_every_epochs=2",
     "train.checkpoint_every_epochs=1",

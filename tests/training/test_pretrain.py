@@ -128,9 +128,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tiny: RunCon
     assert not RunDirectory(tmp_path).is_done
 
 
+@pytest.mark.parametrize(
+    "settings", [["objective.name=sup_con"], ["objective.name=sog_clr", "objective.params={num_images=60}"]]
+)
+def test_labels_and_image_numbers_reach_the_objectives_that_need_them(tiny: RunConfig, tmp_path: Path, settings):
+    config = apply_overrides(tiny, ["objective.params={}", "train.num_epochs=1", *settings])
+    assert pretrain(config, tmp_path, show_progress=False).summary()["num_steps"] == 4
+
+
 def test_two_ranks_with_uneven_batches_train_as_one_process_does(tiny: RunConfig, tmp_path: Path):
     # Group and layer normalisation, and no augmentation, so that an image's embedding does not depend on its rank.
     alike = [*TINY, "encoder.norm=group", "head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
+    # One epoch: rounding grows from step to step.
+    alike += ["train.num_epochs=1"]
     alike += ["data.num_train_images=57", "augment.flip_probability=0.0", "train.knn_every_epochs=0"]
     settings = [word for setting in alike for word in ("--set", setting)]
     together = RunDirectory(tmp_path / "two")

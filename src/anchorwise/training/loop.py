@@ -27,7 +27,7 @@ from anchorwise.training.optimizers import lr_at
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import measured, train_step
+from anchorwise.training.step import ImageBatch, measured, train_step
 
 
 def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> RunDirectory:
@@ -139,8 +139,9 @@ class _Run:
         )
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        images = self.splits.pretrain.images[batch]
-        outcome, view0, view1 = train_step(state, network, images, self.config, self.here)
+        images, labels = self.splits.pretrain.images, self.splits.pretrain.labels
+        taken = ImageBatch(images[batch], batch, None if labels is None else labels[batch])
+        outcome, view0, view1 = train_step(state, network, taken, self.config, self.here)
         state.step += 1
         spent_s = time.perf_counter() - started_s
         state.wall_time_s += spent_s

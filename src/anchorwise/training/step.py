@@ -2,17 +2,33 @@
 
 import math
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from anchorwise.data.batches import mixed_seed
 from anchorwise.engine.ranks import gather_rows
-from anchorwise.objectives import Outcome
+from anchorwise.objectives import Objective, Outcome
 from anchorwise.tails import hardest_shortfall
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """One rank's part of a batch.
+
+    Attributes:
+        images: Uint8, shape (images, channels, size, size).
+        ids: The images' numbers in the data set.
+        labels: Their classes; None if unlabelled.
+    """
+
+    images: Tensor
+    ids: Tensor
+    labels: Tensor | None
 
 
 class NonFiniteLossError(ValueError):
@@ -20,7 +36,7 @@ class NonFiniteLossError(ValueError):
 
 
 def train_step(
-    state: RunState, network: nn.Module, images: Tensor, config: RunConfig, ranks: Ranks
+    state: RunState, network: nn.Module, batch: ImageBatch, config: RunConfig, ranks: Ranks
 ) -> tuple[Outcome, Tensor, Tensor]:
     """Take one step and return its outcome with the embeddings of all ranks.
 
@@ -29,7 +45,7 @@ def train_step(
     Args:
         state: Changed in place.
         network: The model of `state`, or it wrapped for several ranks.
-        images: This rank's uint8 images.
+        batch: This rank's images.
         config: Of the run.
         ranks: Where this process stands.
 
@@ -38,13 +54,13 @@ def train_step(
     """
     seed = mixed_seed(config.train.seed, state.step, ranks.rank)
     torch.manual_seed(seed)
-    views = torch.cat(state.augmentation(images.to(ranks.device), seed=seed))
+    views = torch.cat(state.augmentation(batch.images.to(ranks.device), seed=seed))
     views = views.contiguous(memory_format=torch.channels_last)
     with autocast(config, ranks.device):
         embeddings = network(views)
     own0, own1 = embeddings.chunk(2)
     view0, view1 = gather_rows(own0), gather_rows(own1)
-    outcome = state.objective.detail(view0, view1)
+    outcome = state.objective.detail(view0, view1, **_given(state.objective, batch, ranks))
     if not math.isfinite(outcome.loss.item()):
         raise NonFiniteLossError(
             f"the loss of step {state.step} is {outcome.loss.item()}; the last checkpoint is as it was. "
@@ -54,6 +70,16 @@ def train_step(
     outcome.loss.backward()
     state.optimizer.step()
     return outcome, view0.detach(), view1.detach()
+
+
+def _given(objective: Objective, batch: ImageBatch, ranks: Ranks) -> dict[str, Tensor]:
+    """Return what the objective needs beside the views, of all ranks; what is not there it asks for itself."""
+    there = {"ids": batch.ids, "labels": batch.labels}
+    return {
+        name: gather_rows(value.to(ranks.device))
+        for name, value in there.items()
+        if value is not None and name in objective.inputs.needs
+    }
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
