@@ -9,7 +9,7 @@ demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge bot
 	$(BIN)/anchorwise demo
 
 test: .venv/ready  ## The test suite.
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 parity: .parity/ready  ## Losses and gradients beside those of other libraries.
 	.parity/bin/python -m pytest -m parity tests/parity
