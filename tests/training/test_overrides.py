@@ -22,6 +22,11 @@ def test_an_objective_can_be_replaced_whole():
     assert config.objective.model_dump() == {"name": "info_nce", "params": {"temperature": 0.5}}
 
 
+def test_naming_another_objective_starts_from_its_own_defaults():
+    config = apply_overrides(recipe("digits"), ["objective.exponent=anchor", "objective.name=weibit"])
+    assert config.objective.model_dump() == {"name": "weibit", "params": {"exponent": "anchor"}}
+
+
 def test_a_policy_left_to_the_data_can_be_given_in_part():
     assert apply_overrides(RunConfig(), ["augment.flip_probability=0.5"]).augment.flip_probability == 0.5
 

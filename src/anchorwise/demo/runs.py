@@ -47,6 +47,7 @@ class DemoRun:
         config = self.directory.config()
         settings = (
             f"objective.name={config.objective.name}",
+            *(f"objective.{name}={value}" for name, value in config.objective.params.items()),
             f"train.seed={self.seed}",
             f"train.num_epochs={config.train.num_epochs}",
         )

@@ -24,6 +24,10 @@ class Weibit(Objective):
     The probability of a key is a power of its shortfall from the endpoint. With an exponent that Hill's estimator reads
     off the batch there is no temperature: the link's slope, exponent / (endpoint - s), plays its part.
 
+    The default is what was measured: on CIFAR-10 with a small encoder, one seed (benchmarks/results), the batch's
+    exponent gave 51.1 % kNN and 52.8 % linear, the anchors' own 51.5 and 53.0 %, InfoNCE at the best of three
+    temperatures 50.9 and 53.5 %.
+
     Args:
         exponent: "batch" is the median over anchors of Hill's estimates, "anchor" an anchor's own estimate shrunk to
             it, "unit" is 1; a number above 0 is fixed; any `tails.Exponent` says it in its own way.

@@ -28,6 +28,10 @@ class WEINCE(Objective):
     Lambda and exponent are statistics of an anchor's negatives in this batch, without gradient; nothing is trained.
     Lambda 0 is InfoNCE. The release is `WEINCE(gate="published", exponent="unit")`.
 
+    The defaults are what was measured: on CIFAR-10 with a small encoder, one seed (benchmarks/results), from
+    temperature 0.2 to 0.5, kNN accuracy went from 50.3 to 50.1 % with the likelihood gate and the batch's exponent,
+    from 49.3 to 44.0 % with the released gate and exponent 1, and from 49.3 to 44.9 % with InfoNCE.
+
     Args:
         temperature: Divides every cosine in the softmax part. Dimensionless, above 0.
         gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", or any `tails.Gate`.

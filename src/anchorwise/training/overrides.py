@@ -21,13 +21,14 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
 
     Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
     quotes. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
-    reached the same way: `objective.gate.margin=6`.
+    reached the same way: `objective.gate.margin=6`. Naming another objective starts from that objective's own defaults.
 
     Raises:
         ValueError: If a setting is not of that form, its name is unknown, or its value has the wrong type or range.
     """
     tree = json.loads(config.model_dump_json())
-    for setting in settings:
+    # Naming another objective drops the hyperparameters of the one before, so it comes before settings of the new one.
+    for setting in sorted(settings, key=lambda setting: not setting.startswith("objective.name=")):
         name, found, text = setting.partition("=")
         if not found:
             raise ValueError(f"a setting must have the form name=value, got {setting!r}")
@@ -60,6 +61,8 @@ def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
         tree = tree[key]
     if not is_open and tree:
         _refuse_unknown(tree, path[-1], name)
+    if path == ["objective", "name"] and tree["name"] != value:
+        tree["params"] = {}
     tree[path[-1]] = value
 
 
