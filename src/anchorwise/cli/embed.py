@@ -8,7 +8,9 @@ import typer
 if TYPE_CHECKING:
     from anchorwise.evaluation.features import Features
 
-RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run, or of an exported encoder.")]
+RunArgument = Annotated[
+    Path, typer.Argument(help="Folder of a finished run, or its encoder.json and encoder.safetensors.")
+]
 DataOption = Annotated[
     str | None,
     typer.Option("--data", help="Other images than the run's own: a data set's name, a folder or an archive."),

@@ -90,6 +90,22 @@ class AugmentConfig(Section):
         return self
 
 
+# SimCLR's CIFAR-10 policy (Appendix B.9: strength 0.5, no blur), with crops no smaller than a fifth: at 32 px the paper's
+# 0.08 leaves 9 px.
+_HALF_STRENGTH = AugmentConfig(
+    crop_scale=(0.2, 1.0),
+    flip_probability=0.5,
+    jitter_probability=0.8,
+    brightness=0.4,
+    contrast=0.4,
+    saturation=0.4,
+    hue=0.1,
+    greyscale_probability=0.2,
+)
+_BLUR = {"blur_probability": 0.5}
+# SimCLR's ImageNet policy has twice the jitter and the paper's smallest crops.
+_FULL_STRENGTH = {"crop_scale": (0.08, 1.0), "brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}
+
 POLICIES: dict[str, AugmentConfig] = {
     # 8 x 8 grey scans: a mirrored digit is another sign, and half a stroke is a pixel wide.
     "digits": AugmentConfig(
@@ -101,42 +117,9 @@ POLICIES: dict[str, AugmentConfig] = {
         brightness=0.3,
         contrast=0.3,
     ),
-    # SimCLR's CIFAR-10 policy (Appendix B.9: strength 0.5, no blur), with crops no smaller than a fifth: at 32 px the
-    # paper's 0.08 leaves 9 px.
-    "cifar": AugmentConfig(
-        crop_scale=(0.2, 1.0),
-        flip_probability=0.5,
-        jitter_probability=0.8,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        greyscale_probability=0.2,
-    ),
-    # Strength 0.5 as for CIFAR, with blur.
-    "stl10": AugmentConfig(
-        crop_scale=(0.2, 1.0),
-        flip_probability=0.5,
-        jitter_probability=0.8,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        greyscale_probability=0.2,
-        blur_probability=0.5,
-    ),
-    # SimCLR's ImageNet policy, strength 1.
-    "imagenet": AugmentConfig(
-        crop_scale=(0.08, 1.0),
-        flip_probability=0.5,
-        jitter_probability=0.8,
-        brightness=0.8,
-        contrast=0.8,
-        saturation=0.8,
-        hue=0.2,
-        greyscale_probability=0.2,
-        blur_probability=0.5,
-    ),
+    "cifar": _HALF_STRENGTH,
+    "stl10": _HALF_STRENGTH.model_copy(update=_BLUR),
+    "imagenet": _HALF_STRENGTH.model_copy(update={**_FULL_STRENGTH, **_BLUR}),
     "none": AugmentConfig(),
 }
 

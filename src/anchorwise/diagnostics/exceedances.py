@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anchorwise.links import MIN_SHORTFALL
+
 # n = images, d = embedding width, r = rows of all views, p = pairs in a chunk
 
-DUPLICATE_SHORTFALL = 1e-6  # Closer to 1 than this, two images are one image seen twice, not a hard negative.
 HISTOGRAM_EDGES = np.linspace(-1.0, 1.0, 201)
 CHUNK_SCORES = 1 << 22  # Cosines held at once: 32 MiB in float64.
 
@@ -66,7 +67,7 @@ def pooled_exceedances(*views: Float[Tensor, "n d"], quantile: float = 0.99) -> 
     most = round((1.0 - quantile) * num_pairs) + 1
     hardest, counts, num_duplicates = torch.empty(0, dtype=torch.float64), np.zeros(len(HISTOGRAM_EDGES) - 1), 0
     for cosines in _negative_cosines(rows, image_ids):
-        distinct = cosines[cosines <= 1.0 - DUPLICATE_SHORTFALL]
+        distinct = cosines[cosines <= 1.0 - MIN_SHORTFALL]
         num_duplicates += len(cosines) - len(distinct)
         counts += np.histogram(distinct.numpy(), HISTOGRAM_EDGES)[0]
         pool = torch.cat([hardest, distinct])

@@ -56,7 +56,7 @@ def load_encoder(folder: Path) -> StoredEncoder:
     """
     for name in (SPEC_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run or of an export")
+            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
     spec = EncoderSpec.model_validate_json((folder / SPEC_FILE).read_text(encoding="utf-8"))
     encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
     try:
