@@ -90,8 +90,8 @@ class AugmentConfig(Section):
         return self
 
 
-# SimCLR's CIFAR-10 policy (Appendix B.9: strength 0.5, no blur), with crops no smaller than a fifth: at 32 px the paper's
-# 0.08 leaves 9 px.
+# SimCLR's CIFAR-10 policy (Appendix B.9: strength 0.5, no blur), with crops no smaller than a fifth: at 32 px the
+# paper's 0.08 leaves 9 px.
 _HALF_STRENGTH = AugmentConfig(
     crop_scale=(0.2, 1.0),
     flip_probability=0.5,
