@@ -33,7 +33,8 @@ def per_row(parameter: Parameter, scores: Tensor) -> float | Tensor:
     return parameter
 
 
-@dataclass(frozen=True)
+# Links are compared and hashed by identity: torch 2.11 hashes a callable while compiling, before it has its fields.
+@dataclass(frozen=True, eq=False)
 class Link(ABC):
     """Turns scores into logits, or into what is summed over a row, entry by entry.
 

@@ -22,7 +22,7 @@ from anchorwise.links.base import Link, squared_distance
 # a = anchors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Divergence(ABC):
     """An f-divergence by its generator f."""
 
@@ -36,7 +36,7 @@ class Divergence(ABC):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KullbackLeibler(Divergence):
     """f' = log u + 1, f* f' = u."""
 
@@ -50,7 +50,7 @@ class KullbackLeibler(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JensenShannon(Divergence):
     """f' = log 2 + log(u / (1 + u)), f* f' = -log 2 + log(1 + u)."""
 
@@ -64,7 +64,7 @@ class JensenShannon(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pearson(Divergence):
     """f' = 2 (u - 1), f* f' = u^2 - 1."""
 
@@ -78,7 +78,7 @@ class Pearson(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SquaredHellinger(Divergence):
     """f' = 1 - u^(-1/2), f* f' = u^(1/2) - 1."""
 
@@ -92,7 +92,7 @@ class SquaredHellinger(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tsallis(Divergence):
     """f' = order / (order - 1) u^(order - 1), f* f' = u^order.
 
@@ -116,7 +116,7 @@ class Tsallis(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VinczeLeCam(Divergence):
     """f' = 1 - 4 / (u + 1)^2, f* f' = 3 - 8 / (u + 1) + 4 / (u + 1)^2."""
 
@@ -131,7 +131,7 @@ class VinczeLeCam(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReverseKullbackLeibler(Divergence):
     """f' = -1 / u, f* f' = log u - 1; the paper reports collapse."""
 
@@ -145,7 +145,7 @@ class ReverseKullbackLeibler(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Neyman(Divergence):
     """f' = 1 - u^-2, f* f' = 2 - 2 / u; the paper reports collapse."""
 
@@ -159,7 +159,7 @@ class Neyman(Divergence):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NegativeTerm(Link):
     """`f*(f'(u))` of a score, with `log u = log_height - t d^2`."""
 
@@ -173,7 +173,7 @@ class NegativeTerm(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PositiveTerm(Link):
     """`f'(u)` of a score, with `log u = log_height - t d^2`."""
 

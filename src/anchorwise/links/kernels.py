@@ -16,7 +16,7 @@ from anchorwise.links.base import Link, shortfall, squared_distance
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianKernel(Link):
     """`exp(-t d^2)`."""
 
@@ -28,7 +28,7 @@ class GaussianKernel(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LogGaussianKernel(Link):
     """`-t d^2`: what is summed in log space where the Gaussian kernel is averaged inside a logarithm."""
 
@@ -40,7 +40,7 @@ class LogGaussianKernel(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LogKernel(Link):
     """`-log(1 + t d^2)`."""
 
@@ -52,7 +52,7 @@ class LogKernel(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InverseMultiquadric(Link):
     """`c / sqrt(c^2 + d^2)`."""
 
@@ -64,7 +64,7 @@ class InverseMultiquadric(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RieszKernel(Link):
     """`sign(s) d^-s`, singular at distance 0 for s > 0: there `MIN_SHORTFALL` acts."""
 
@@ -77,7 +77,7 @@ class RieszKernel(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DistancePower(Link):
     """`-d^power`; below power 2 the slope is infinite at distance 0, and `MIN_SHORTFALL` acts there."""
 

@@ -13,7 +13,7 @@ from anchorwise.links.base import Link, Parameter, per_row, shortfall
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SoftmaxLink(Link):
     """`s / temperature`: the logit of InfoNCE, right for scores without a ceiling (Gumbel noise)."""
 
@@ -25,7 +25,7 @@ class SoftmaxLink(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShortfallLink(Link):
     """`-exponent * log(endpoint - s)`: the weibit logit, right for scores that end at `endpoint` (Weibull law).
 
@@ -41,7 +41,7 @@ class ShortfallLink(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlendLink(Link):
     """`(1 - blend) * s / temperature - blend * exponent * log(endpoint - s)`: WEINCE's logit, one blend per anchor.
 
@@ -61,7 +61,7 @@ class BlendLink(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArctanhLink(Link):
     """`2 arctanh(s) = log((1 + s) / (1 - s))`: the log-odds of the probability (1 + s) / 2, without a temperature.
 
@@ -75,7 +75,7 @@ class ArctanhLink(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SigmoidLink(Link):
     """`-log sigmoid(-(scale s + bias))`: the loss of one negative pair, judged by itself.
 

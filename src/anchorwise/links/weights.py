@@ -13,7 +13,7 @@ from anchorwise.links.base import Link
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WeightedLink(Link):
     """`logit(s) + log weight(s)`.
 
@@ -34,7 +34,7 @@ class WeightedLink(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BellWeight(Link):
     """`-(s - centre)^2 / (2 width^2)`: keys near one hardness count most.
 
@@ -51,7 +51,7 @@ class BellWeight(Link):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moment(Link):
     """`(s - centre)^order`: not a logit but what a row's moments are sums of; order 0 counts a row's pairs."""
 

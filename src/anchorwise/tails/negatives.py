@@ -109,7 +109,6 @@ class Negatives:
         largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
         return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
 
-    @torch.no_grad()
     def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
         mean, variance = self._moments()
         quantile = torch.special.ndtri(mean.new_tensor(1.0 - tail_fraction))
