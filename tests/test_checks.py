@@ -46,7 +46,7 @@ def test_an_objective_is_built_from_nested_tables():
     tables = [{"name": "info_nce"}, {"name": "weibit", "exponent": {"name": "anchor", "tail": {"name": "hill"}}}]
     mixture = build({"name": "mixture", "objectives": tables, "weights": [0.5, 0.5]})
     assert isinstance(weince, WEINCE)
-    assert weince.gate == PublishedGate(margin=6.0)
+    assert weince.blend.gate == PublishedGate(margin=6.0)
     assert isinstance(mixture, Mixture)
 
 

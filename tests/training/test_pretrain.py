@@ -77,7 +77,7 @@ def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path
     resumed = pretrain(config, directory.path, show_progress=False)
     whole = pretrain(config, tmp_path / "whole", show_progress=False)
     _assert_same_weights(whole, resumed)
-    average = [load_checkpoint(run.checkpoint_file)["objective"]["exponent.average"] for run in (whole, resumed)]
+    average = [load_checkpoint(run.checkpoint_file)["objective"]["blend.exponent.average"] for run in (whole, resumed)]
     assert torch.equal(*average)
     steps = [[line["step"] for line in run.log()] for run in (whole, resumed)]
     assert steps[0] == steps[1]

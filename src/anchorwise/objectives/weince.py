@@ -10,13 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import BlendLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.exponents import Exponent, as_exponent
-from anchorwise.tails.gates import Gate, as_gate
-from anchorwise.tails.negatives import negatives_of
+from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.exponents import Exponent
+from anchorwise.tails.gates import Gate
 
 
 @final
@@ -54,19 +53,12 @@ class WEINCE(Objective):
     ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
-        self.gate = as_gate(gate)
-        self.exponent = as_exponent(exponent, self.gate.tail)
-        self.endpoint = _checks.endpoint(endpoint)
+        self.blend = Blend(gate=gate, exponent=exponent, endpoint=endpoint)
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
         views = views_of(view0, view1)
-        positive_scores = views.positive_scores
-        contrast = views.pooled()
-        negatives = negatives_of(contrast, endpoint=self.endpoint)
-        reading = self.gate.read(negatives)
-        exponent = self.exponent(negatives)
-        link = BlendLink(reading.blend, self.temperature, exponent, self.endpoint)
-        per_anchor = cross_entropy(contrast, positive_scores, link)
-        stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}
-        return mean_outcome(per_anchor, {**stats, **reading.stats})
+        positive_scores, contrast = views.positive_scores, views.pooled()
+        reading = read_link(self.blend, contrast, self.temperature)
+        per_anchor = cross_entropy(contrast, positive_scores, reading.link)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})
