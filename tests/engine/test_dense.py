@@ -29,6 +29,13 @@ def test_a_row_without_keys_is_minus_infinity_and_has_no_gradient():
     assert (rows.grad == 0).all()
 
 
+def test_scores_among_the_same_rows_are_symmetric_to_the_last_bit():
+    rows = unit_rows(torch.randn(300, 17, generator=torch.Generator().manual_seed(1)))
+    tail = tail_rows(rows, rows, num_tail=300)
+    scores = torch.empty(300, 300).scatter_(1, tail.keys, tail.scores)
+    assert torch.equal(scores, scores.T)
+
+
 def test_several_exclusions_add_up():
     rows = _rows()
     exclusions = [SameId(torch.arange(6), torch.arange(6)), SameId(torch.arange(6), torch.arange(6) + 1)]

@@ -147,7 +147,9 @@ def exceedance_rows(
 def _scores(anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"]) -> Float[Tensor, "a k"]:
     # Autocast would round the scores to half precision, where 1 - s has no digits left near the endpoint.
     with torch.autocast(anchors.device.type, enabled=False):
-        return anchors @ keys.T
+        scores = anchors @ keys.T
+    # Matrix products round s_ij and s_ji apart; two rows that are each other's hardest negative must stay equally near.
+    return scores.triu() + scores.triu(1).T if keys is anchors else scores
 
 
 def _excluded(exclude: Sequence[SameId], anchors: Tensor, keys: Tensor) -> Bool[Tensor, "a k"]:
