@@ -56,6 +56,11 @@ def test_an_unknown_timm_backbone_is_refused_with_near_ones():
         build_encoder(EncoderConfig(name="timm/resnet18x"), num_channels=3, image_size_px=32)
 
 
+def test_images_too_small_for_a_backbone_are_refused_with_the_way_out():
+    with pytest.raises(ValueError, match=r"cannot take images of 8 px .*a larger data.image_size_px"):
+        build_encoder(EncoderConfig(name="timm/vit_tiny_patch16_224"), num_channels=3, image_size_px=8)
+
+
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
 def test_a_head_has_the_asked_layers_and_widths(norm: str):
     head = ProjectionHead(HeadConfig(hidden_width=7, output_width=5, num_layers=3, norm=norm), num_features=6)

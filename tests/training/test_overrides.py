@@ -1,5 +1,7 @@
 import pytest
+from typer.testing import CliRunner
 
+from anchorwise.cli.app import app
 from anchorwise.training import RECIPES, RunConfig, apply_overrides, recipe
 
 
@@ -8,6 +10,15 @@ def test_values_are_toml_and_words_are_text():
     config = apply_overrides(recipe("digits"), settings)
     assert (config.train.num_epochs, config.encoder.name, config.train.amp) == (3, "resnet18", False)
     assert config.optimizer.peak_lr == 0.01
+
+
+def test_a_source_named_like_a_date_is_text():
+    assert apply_overrides(recipe("folder"), ["data.source=2024-01-05"]).data.source == "2024-01-05"
+
+
+def test_the_data_option_takes_a_folder_named_like_a_number():
+    result = CliRunner().invoke(app, ["pretrain", "folder", "--data", "2024", "--show-config"])
+    assert RunConfig.model_validate_json(result.output).data.source == "2024"
 
 
 def test_an_objective_is_set_by_its_own_names():

@@ -4,15 +4,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
-from anchorwise.models import load_encoder
+from anchorwise.models import EncoderConfig, load_encoder
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.state import RunState
 from anchorwise.training.step import NonFiniteLossError
 from tests.training.conftest import TINY
 
@@ -83,22 +85,56 @@ def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path
     assert steps[0] == steps[1]
 
 
-def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
+def _interrupt_step(number: int, monkeypatch) -> None:
     real_step, calls = loop_module.train_step, []
 
     def interrupted_step(*arguments):
         calls.append(None)
-        if len(calls) == 6:
+        if len(calls) == number:
             os.kill(os.getpid(), signal.SIGINT)
         return real_step(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop_module, "train_step", interrupted_step)
-        with pytest.raises(KeyboardInterrupt, match="stopped after step 6 of 12; the same command goes on"):
-            pretrain(tiny, tmp_path / "a", show_progress=False)
+    monkeypatch.setattr(loop_module, "train_step", interrupted_step)
+
+
+def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    _interrupt_step(6, monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 6 of 12; the same command goes on"):
+        pretrain(tiny, tmp_path / "a", show_progress=False)
     assert load_checkpoint(RunDirectory(tmp_path / "a").checkpoint_file)["step"] == 6
     resumed = pretrain(tiny, tmp_path / "a", show_progress=False)
     _assert_same_weights(pretrain(tiny, tmp_path / "b", show_progress=False), resumed)
+
+
+def test_an_interrupt_at_the_end_of_an_epoch_loses_no_line_of_the_log(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    _interrupt_step(8, monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 8 of 12"):
+        pretrain(tiny, tmp_path, show_progress=False)
+    resumed = pretrain(tiny, tmp_path, show_progress=False)
+    assert [line["epoch"] for line in resumed.log() if line["kind"] == "knn"] == [2, 3]
+
+
+def test_an_interrupt_in_the_last_step_lets_the_run_finish(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    _interrupt_step(12, monkeypatch)
+    assert pretrain(tiny, tmp_path, show_progress=False).is_done
+
+
+def test_a_run_can_be_started_from_another_thread(tiny: RunConfig, tmp_path: Path):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(pretrain, tiny, tmp_path, show_progress=False).result().is_done
+
+
+def test_the_summary_has_the_rate_of_the_whole_run(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    real_step = loop_module.train_step
+
+    def slow_first_step(state: RunState, *arguments):
+        time.sleep(1.0 if state.step == 0 else 0.0)
+        return real_step(state, *arguments)
+
+    monkeypatch.setattr(loop_module, "train_step", slow_first_step)
+    summary = pretrain(tiny, tmp_path, show_progress=False).summary()
+    # Three epochs of 60 images; both numbers are rounded.
+    assert summary["images_per_s"] == pytest.approx(180 / summary["train_time_s"], rel=0.01)
 
 
 def test_a_finished_run_is_not_trained_again(tiny: RunConfig, tmp_path: Path):
@@ -126,6 +162,31 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tiny: RunCon
     with pytest.raises(NonFiniteLossError, match=r"the loss of step \d+ is nan; the last checkpoint is as it was"):
         pretrain(diverging, tmp_path, show_progress=False)
     assert not RunDirectory(tmp_path).is_done
+
+
+def test_weights_that_are_not_finite_are_not_saved_over_good_ones(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    real_step = loop_module.train_step
+
+    def overflowing_step(state: RunState, *arguments):
+        outcome = real_step(state, *arguments)
+        if state.step == 7:  # The last step of the second epoch: its loss was finite, its update is not.
+            with torch.no_grad():
+                next(state.model.parameters()).fill_(torch.inf)
+        return outcome
+
+    monkeypatch.setattr(loop_module, "train_step", overflowing_step)
+    with pytest.raises(NonFiniteLossError, match="is not finite after step 7; the last checkpoint is as it was"):
+        pretrain(tiny, tmp_path, show_progress=False)
+    assert load_checkpoint(RunDirectory(tmp_path).checkpoint_file)["step"] == 4
+
+
+@pytest.mark.parametrize("setting", ["encoder.name=timm/resnet19", "train.batch_size=100"])
+def test_a_start_that_is_refused_leaves_the_folder_free(tiny: RunConfig, tmp_path: Path, setting: str):
+    plain = tiny.model_copy(update={"encoder": EncoderConfig(name="small")})
+    refused = apply_overrides(plain, [setting, "train.drop_last=true"])
+    with pytest.raises(ValueError, match=r"in timm.list_models|drop_last leaves no batch"):
+        pretrain(refused, tmp_path, show_progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,10 @@ def pretrain(
     from anchorwise.training import pretrain as run
     from anchorwise.training import recipe as named
 
-    source = [f"data.source={data}"] if data is not None else []
-    config = apply_overrides(named(recipe), [*source, *(settings or [])])
+    config = named(recipe)
+    if data is not None:  # Not as a setting: a folder may be named 2024, which is no text in TOML.
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": data})})
+    config = apply_overrides(config, settings or [])
     if show_config:
         typer.echo(config.model_dump_json(indent=2))
         return

@@ -98,8 +98,14 @@ def _output_width(backbone: nn.Module, num_channels: int, image_size_px: int) ->
     # Asked of the backbone itself: `num_features` is not the output width of every timm model.
     was_training = backbone.training
     backbone.eval()
-    with torch.no_grad():
-        features = backbone(torch.zeros(1, num_channels, image_size_px, image_size_px))
+    try:
+        with torch.no_grad():
+            features = backbone(torch.zeros(1, num_channels, image_size_px, image_size_px))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"this backbone cannot take images of {image_size_px} px ({error}); "
+            "choose another encoder.name or a larger data.image_size_px"
+        ) from error
     backbone.train(was_training)
     if features.ndim != 2:
         raise ValueError(f"the encoder must return (images, features), got shape {tuple(features.shape)}")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,9 @@ from anchorwise.training.optimizers import lr_at
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, measured, train_step
+from anchorwise.training.step import ImageBatch, check_weights, measured, train_step
+
+_NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
 
 def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> RunDirectory:
@@ -44,18 +47,20 @@ def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> Run
     Raises:
         ValueError: If `out` holds something else, or the configuration does not fit the data.
         FileNotFoundError: If the data are not there.
-        NonFiniteLossError: If a loss is not finite; the last checkpoint stays.
+        NonFiniteLossError: If a loss or a weight is not finite; the last checkpoint stays.
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
     with ranks(config.train.device) as here:
         splits = load_splits(config.data)
         config = resolved(config, splits.pretrain)
-        directory = RunDirectory(out)
+        # What does not fit the data is refused in these two, before anything is written.
+        run = _Run(config, RunDirectory(out), splits, here, show_progress)
+        state = initial_state(config, splits.pretrain, here.device)
         if here.is_first:
-            directory.prepare(config)
-        if not here.any_wants(directory.is_done):
-            _Run(config, directory, splits, here, show_progress).train()
-    return directory
+            run.directory.prepare(config)
+        if not here.any_wants(run.directory.is_done):
+            run.train(state)
+    return run.directory
 
 
 @dataclass
@@ -66,9 +71,18 @@ class _Run:
     here: Ranks
     show_progress: bool
 
-    def train(self) -> None:
+    def __post_init__(self) -> None:
+        train = self.config.train
+        self.steps_per_epoch = num_batches(
+            len(self.splits.pretrain),
+            batch_size=train.batch_size,
+            world_size=self.here.world_size,
+            drop_last=train.drop_last,
+        )
+        self.num_steps = train.num_epochs * self.steps_per_epoch
+
+    def train(self, state: RunState) -> None:
         """Take all steps that are left, then write encoder and summary."""
-        state = initial_state(self.config, self.splits.pretrain, self.here.device)
         if self.directory.checkpoint_file.is_file():
             state.restore(load_checkpoint(self.directory.checkpoint_file))
         with ExitStack() as stack:
@@ -83,20 +97,6 @@ class _Run:
                 self._epoch(state, network, log, progress, stopping)
         if self.here.is_first:
             self._finish(state)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        train = self.config.train
-        return num_batches(
-            len(self.splits.pretrain),
-            batch_size=train.batch_size,
-            world_size=self.here.world_size,
-            drop_last=train.drop_last,
-        )
-
-    @property
-    def num_steps(self) -> int:
-        return self.config.train.num_epochs * self.steps_per_epoch
 
     def _network(self, state: RunState) -> nn.Module:
         state.model.train()
@@ -123,10 +123,10 @@ class _Run:
             if log is not None and values:
                 log.write("step", state.step - 1, values)
             progress.step(state.step, values)
-            if self.here.any_wants(bool(stopping)):
+            if state.step % self.steps_per_epoch == 0:
+                self._after_epoch(state, epoch + 1, log, progress)
+            if self.here.any_wants(bool(stopping)) and state.step < self.num_steps:
                 self._stop(state)
-        if log is not None:
-            self._after_epoch(state, epoch + 1, log, progress)
 
     def _step(self, state: RunState, network: nn.Module, batch: torch.Tensor) -> dict[str, float]:
         """Take one step; return what is to be logged of it, if anything."""
@@ -149,7 +149,10 @@ class _Run:
             return {}
         return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": len(view0) / spent_s}
 
-    def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog, progress: RunProgress) -> None:
+    def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
+        check_weights(state)
+        if log is None:
+            return
         train, is_last = self.config.train, state.step == self.num_steps
         if train.knn_every_epochs and (num_epochs % train.knn_every_epochs == 0 or is_last):
             accuracy = monitor_knn(state, self.splits.train, self.here.device)
@@ -160,6 +163,7 @@ class _Run:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
 
     def _stop(self, state: RunState) -> None:
+        check_weights(state)
         if self.here.is_first:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
         raise KeyboardInterrupt(
@@ -169,17 +173,20 @@ class _Run:
     def _finish(self, state: RunState) -> None:
         """Write the encoder, then the summary, which says that the run is done."""
         save_encoder(self.directory.path, StoredEncoder(state.model.encoder, state.spec))
+        num_images, train = len(self.splits.pretrain), self.config.train
+        num_seen = train.num_epochs * (self.steps_per_epoch * train.batch_size if train.drop_last else num_images)
         summary: dict[str, Any] = {
             "num_steps": state.step,
-            "num_images": len(self.splits.pretrain),
+            "num_images": num_images,
             "num_skipped": len(self.splits.pretrain.skipped),
             "train_time_s": round(state.wall_time_s, 3),
-            "images_per_s": round(state.step * self.config.train.batch_size / state.wall_time_s, 1),
+            "images_per_s": round(num_seen / state.wall_time_s, 1),
         }
         lines = self.directory.log()
         for kind in ("step", "knn"):
             last = [line for line in lines if line["kind"] == kind][-1:]
-            summary |= {name: value for line in last for name, value in line.items() if name not in ("kind", "step")}
+            # The rate of the whole run stays, not that of its last step.
+            summary |= {name: value for line in last for name, value in line.items() if name not in _NOT_OF_THE_RUN}
         _files.write_text(self.directory.summary_file, json.dumps(summary, indent=2) + "\n")
 
 
@@ -187,6 +194,9 @@ class _Run:
 def _signals() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM in a list instead of dying of them; a second one is obeyed at once."""
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # Python hands signals to the main thread alone.
+        yield received
+        return
 
     def note(number: int, frame: object) -> None:
         if received:

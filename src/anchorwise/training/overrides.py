@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Sequence
+from datetime import date, time
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -41,9 +42,11 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    # No setting is a date, but a folder may be named like one.
+    return text if isinstance(value, date | time) else value
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:

@@ -15,6 +15,8 @@ from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
 
+_WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
+
 
 @dataclass(frozen=True)
 class ImageBatch:
@@ -32,7 +34,18 @@ class ImageBatch:
 
 
 class NonFiniteLossError(ValueError):
-    """The loss of a step is not finite; the run stops before the step changes a weight."""
+    """A loss or a weight is not finite; the run stops, and its last checkpoint stays."""
+
+
+def check_weights(state: RunState) -> None:
+    """Refuse a state that must not be saved: a finite loss can have a gradient that is not finite.
+
+    Raises:
+        NonFiniteLossError: If a weight is not finite.
+    """
+    for name, weight in state.model.state_dict().items():
+        if not bool(weight.isfinite().all()):
+            raise NonFiniteLossError(f"{name} is not finite after step {state.step - 1}; {_WAY_OUT}")
 
 
 def train_step(
@@ -62,10 +75,7 @@ def train_step(
     view0, view1 = gather_rows(own0), gather_rows(own1)
     outcome = state.objective.detail(view0, view1, **_given(state.objective, batch, ranks))
     if not math.isfinite(outcome.loss.item()):
-        raise NonFiniteLossError(
-            f"the loss of step {state.step} is {outcome.loss.item()}; the last checkpoint is as it was. "
-            "A lower optimizer.peak_lr or train.amp=false may help"
-        )
+        raise NonFiniteLossError(f"the loss of step {state.step} is {outcome.loss.item()}; {_WAY_OUT}")
     state.optimizer.zero_grad(set_to_none=True)
     outcome.loss.backward()
     state.optimizer.step()
