@@ -3,15 +3,16 @@
 Exclusions are integer ids, one per row, and never a mask: a mask has as many entries as the score matrix.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from anchorwise import _checks
 
-# n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor
+# n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,27 @@ class SameId:
 
     anchor_ids: Int[Tensor, " a"]
     key_ids: Int[Tensor, " k"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairWeight(ABC):
+    """Weights of pairs, made of what comes with an anchor and what comes with a key, for some of each at a time.
+
+    Weights have no gradient.
+
+    Attributes:
+        anchor_values: What comes with every anchor.
+        key_values: What comes with every key.
+    """
+
+    anchor_values: Shaped[Tensor, "a c"]
+    key_values: Shaped[Tensor, "k c"]
+
+    @abstractmethod
+    def log_weights(
+        self, anchor_values: Shaped[Tensor, "a c"], key_values: Shaped[Tensor, "k c"]
+    ) -> Float[Tensor, "a k"]:
+        """Return the logarithms of the weights of all pairs of these anchors and keys; minus infinity is weight 0."""
 
 
 @dataclass(frozen=True)

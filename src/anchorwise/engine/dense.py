@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise.links import MIN_SHORTFALL, Link
-from anchorwise.pairs import SameId
+from anchorwise.pairs import PairWeight, SameId
 
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
 
@@ -41,17 +41,27 @@ class ExceedanceSums:
 
 
 def logsumexp_rows(
-    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], *, link: Link, exclude: Sequence[SameId] = ()
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    link: Link,
+    exclude: Sequence[SameId] = (),
+    weight: PairWeight | None = None,
 ) -> Float[Tensor, " a"]:
-    """Return log(sum over keys of exp(link(score))) per anchor; minus infinity, without gradient, where no key is left.
+    """Return log(sum over keys of weight * exp(link(score))) per anchor.
+
+    It is minus infinity, without gradient, where no key is left.
 
     Args:
         anchors: Unit rows.
         keys: Unit rows.
         link: Turns a row's scores into logits.
         exclude: Pairs that do not count.
+        weight: Weights of pairs; None weighs all alike.
     """
     logits = link(_scores(anchors, keys)).masked_fill(_excluded(exclude, anchors, keys), -torch.inf)
+    if weight is not None:
+        logits = logits + _log_weights(weight).to(logits)
     # The gradient of the logsumexp of an empty row would be nan.
     empty = (logits == -torch.inf).all(dim=1)
     return logits.masked_fill(empty.unsqueeze(1), 0.0).logsumexp(dim=1).masked_fill(empty, -torch.inf)
@@ -64,8 +74,9 @@ def sum_rows(
     link: Link,
     exclude: Sequence[SameId] = (),
     only: SameId | None = None,
+    weight: PairWeight | None = None,
 ) -> Float[Tensor, " a"]:
-    """Return the sum over keys of link(score) per anchor; 0 where no key is left.
+    """Return the sum over keys of weight * link(score) per anchor; 0 where no key is left.
 
     Args:
         anchors: Unit rows.
@@ -73,11 +84,15 @@ def sum_rows(
         link: Gives what is summed.
         exclude: Pairs that do not count.
         only: The only pairs that count; None counts all that are not excluded.
+        weight: Weights of pairs; None weighs all alike.
     """
     left_out = _excluded(exclude, anchors, keys)
     if only is not None:
         left_out |= only.anchor_ids.unsqueeze(1) != only.key_ids
-    return link(_scores(anchors, keys)).masked_fill(left_out, 0.0).sum(dim=1)
+    terms = link(_scores(anchors, keys)).masked_fill(left_out, 0.0)
+    if weight is not None:
+        terms = terms * _log_weights(weight).exp().to(terms)
+    return terms.sum(dim=1)
 
 
 def attend_rows(
@@ -150,6 +165,11 @@ def _scores(anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"]) -> Float[
         scores = anchors @ keys.T
     # Matrix products round s_ij and s_ji apart; two rows that are each other's hardest negative must stay equally near.
     return scores.triu() + scores.triu(1).T if keys is anchors else scores
+
+
+@torch.no_grad()
+def _log_weights(weight: PairWeight) -> Float[Tensor, "a k"]:
+    return weight.log_weights(weight.anchor_values, weight.key_values)
 
 
 def _excluded(exclude: Sequence[SameId], anchors: Tensor, keys: Tensor) -> Bool[Tensor, "a k"]:
