@@ -63,8 +63,8 @@ def test_exceedances_are_counted_above_the_threshold_and_duplicates_apart():
     sums = exceedance_rows(keys[:1], keys, threshold=torch.tensor([0.5], dtype=torch.float64), endpoint=1.0)
     assert sums.count.tolist() == [1.0]
     assert sums.num_at_endpoint.tolist() == [2.0]
-    torch.testing.assert_close(sums.sum_shortfall, torch.tensor([0.2], dtype=torch.float64))
-    torch.testing.assert_close(sums.sum_log_shortfall, torch.tensor([0.2], dtype=torch.float64).log())
+    torch.testing.assert_close(sums.sum_excess, torch.tensor([0.5 - 0.2], dtype=torch.float64))
+    torch.testing.assert_close(sums.sum_log_ratio, torch.tensor([0.5 / 0.2], dtype=torch.float64).log())
 
 
 def test_sums_count_what_is_asked_for_and_nothing_excluded():
