@@ -2,14 +2,10 @@ import torch
 
 from anchorwise.engine import attend_rows, exceedance_rows, logsumexp_rows, pooled_tail, sum_rows, tail_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.pairs import PairWeight, SameId, unit_rows
+from anchorwise.pairs import SameId, unit_rows
+from tests.engine.weights import Distance
 
 LINK = SoftmaxLink(0.1)
-
-
-class _Distance(PairWeight):
-    def log_weights(self, anchor_values: torch.Tensor, key_values: torch.Tensor) -> torch.Tensor:
-        return torch.cdist(anchor_values, key_values).log()
 
 
 def _rows(num_rows: int = 6) -> torch.Tensor:
@@ -98,7 +94,7 @@ def test_a_link_may_have_learnable_numbers():
 
 def test_weights_count_pairs_by_what_comes_with_them():
     rows, values = _rows(), torch.arange(6.0, dtype=torch.float64).unsqueeze(1)
-    weight = _Distance(values, values)
+    weight = Distance(values, values)
     scores, distances = rows @ rows.T / 0.1, (values - values.T).abs()
     expected = (distances * scores.exp()).sum(dim=1).log()
     torch.testing.assert_close(logsumexp_rows(rows, rows, link=LINK, weight=weight), expected)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
-from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients
+from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
 from anchorwise.engine.tiled.space import Space
 from anchorwise.links import Link
 from anchorwise.pairs import PairWeight
@@ -94,21 +94,25 @@ class LinkLogSum(_AnyLink):
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""
-        return self._sums.value() * math.log(2.0)
+        return self._sums.value()
 
-    def start_slopes(self, value: Float[Tensor, " a"], gradient: Float[Tensor, " a"]) -> None:
+    @property
+    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
+        """The sums, as peak and total."""
+        return self._sums.peak, self._sums.total
+
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
         """Take what logits are relative to, and what shares of a row are multiplied by."""
-        self._base = torch.where(value == -torch.inf, torch.inf, value)
-        self._gradient = gradient
+        self._shares = Shares.of(kept, gradient)
 
     def shares(self, scores: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
         """Return every key's share of its anchor's sum times the gradient of the anchor, a row per anchor."""
         return self._factors(self._values(scores, self._of(side)), side)
 
     def _factors(self, values: Tensor, side: Side) -> Tensor:
-        logits = values + self._log_weights(side, values)
-        shares = (logits - self._base[side.rows].unsqueeze(1)).exp()
-        return _filled(shares, side, 0.0) * self._gradient[side.rows].unsqueeze(1)
+        logits = (values + self._log_weights(side, values)) * math.log2(math.e)
+        powers = (logits - self._shares.peak[side.rows].unsqueeze(1)).exp2()
+        return _filled(powers, side, 0.0) * self._shares.factor[side.rows].unsqueeze(1)
 
 
 class LinkSum(_AnyLink):
@@ -132,7 +136,7 @@ class LinkSum(_AnyLink):
         """Return the sums."""
         return self._totals
 
-    def start_slopes(self, value: Float[Tensor, " a"], gradient: Float[Tensor, " a"]) -> None:
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
         """Take what terms are multiplied by."""
         self._gradient = gradient
 

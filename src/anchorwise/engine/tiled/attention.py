@@ -19,7 +19,8 @@ def attend(
     """Return the means, by a pass for the sums of exponentials and one for the values; 0 for a row without keys."""
     reducer = reduction.make(())
     assert isinstance(reducer, LinkLogSum)
-    reducer.start_slopes(reduction.reduce(reducer, anchors, keys), anchors.new_ones(len(anchors)))
+    reduction.reduce(reducer, anchors, keys)
+    reducer.start_slopes(reducer.kept, anchors.new_ones(len(anchors)))
     result, space = values.new_zeros(len(anchors), values.shape[1]), Space(anchors)
 
     def add(tile: Tile) -> None:

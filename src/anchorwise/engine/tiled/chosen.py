@@ -38,7 +38,7 @@ class _ChosenScores(torch.autograd.Function):
             gradient = grad_outputs[0].detach()[rows].unsqueeze(2)
             by_anchors[rows] = (gradient * keys[chosen[rows]]).sum(dim=1)
             by_keys.index_add_(0, chosen[rows].flatten(), (gradient * anchors[rows].unsqueeze(1)).flatten(0, 1))
-        return *once([by_anchors, by_keys], grad_outputs[0]), None
+        return *once([by_anchors, by_keys], *ctx.saved_tensors[:2], grad_outputs[0]), None
 
 
 def _row_blocks(anchors: Tensor, chosen: Tensor) -> list[slice]:

@@ -46,9 +46,15 @@ class CommonSoftmax(Reducer):
         """Return the logarithms."""
         return self._totals.log()
 
-    def start_slopes(self, value: Float[Tensor, " a"], gradient: Float[Tensor, " a"]) -> None:
+    @property
+    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
+        """The sums."""
+        return (self._totals,)
+
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
         """Turn gradients into what exponentials are multiplied by."""
-        self._factors = torch.where(value == -torch.inf, 0.0, gradient * self._slope * (-value).exp())
+        (totals,) = kept
+        self._factors = (gradient * self._slope / totals).masked_fill(totals == 0.0, 0.0)
 
     def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
         """Return the tile's slopes."""

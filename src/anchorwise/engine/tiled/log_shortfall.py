@@ -8,7 +8,7 @@ from torch import Tensor
 
 from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
-from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients
+from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
 from anchorwise.engine.tiled.space import Space, log_
 from anchorwise.links import MIN_SHORTFALL
 from anchorwise.links.base import LogShortfall
@@ -52,28 +52,32 @@ class LogShortfallSum(Reducer):
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""
-        return self._sums.value() * math.log(2.0)
+        return self._sums.value()
 
-    def start_slopes(self, value: Float[Tensor, " a"], gradient: Float[Tensor, " a"]) -> None:
+    @property
+    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
+        """The sums, as peak and total."""
+        return self._sums.peak, self._sums.total
+
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
         """Take what the logits are relative to, and what shares of a row are multiplied by."""
-        self._base = torch.where(value == -torch.inf, torch.inf, value * math.log2(math.e))
-        self._gradient = gradient
-        self._slope_factor = (gradient * self._slope).expand_as(gradient)
-        self._power_factor = (gradient * self._power).expand_as(gradient)
+        self._shares = Shares.of(kept, gradient)
+        self._slope_factor = self._shares.factor * self._slope
+        self._power_factor = self._shares.factor * self._power
 
     def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
         """Return the tile's slopes."""
         logs, inverses = self._log_shortfalls(scores, space, inverse=True)
         result = space.tile("result", scores.shape)
         for index, side in enumerate(sides):
-            shares = self._logits(scores, logs, side, space).sub_(side.along(self._base)).exp2_()
+            powers = self._logits(scores, logs, side, space).sub_(side.along(self._shares.peak)).exp2_()
             if side.left_out is not None:
-                shares.masked_fill_(side.left_out, 0.0)
-            self._add_parameter_gradients(shares, scores, logs, side)
+                powers.masked_fill_(side.left_out, 0.0)
+            self._add_parameter_gradients(powers, scores, logs, side)
             if index == 0:
-                self._slope_of_logit(inverses, side, result).mul_(shares)
+                self._slope_of_logit(inverses, side, result).mul_(powers)
             else:
-                result.addcmul_(shares, self._slope_of_logit(inverses, side, space.tile("factors", scores.shape)))
+                result.addcmul_(powers, self._slope_of_logit(inverses, side, space.tile("factors", scores.shape)))
         return result
 
     @property
@@ -106,14 +110,14 @@ class LogShortfallSum(Reducer):
         return logits
 
     def _slope_of_logit(self, inverses: Tensor | None, side: Side, out: Tensor) -> Float[Tensor, "r c"]:
-        """Return the slopes of the logits times the gradients of their rows."""
+        """Return the slopes of the logits times the factors of their rows."""
         if inverses is None:
             return out.copy_(side.along(self._slope_factor))
         return torch.mul(inverses, side.along(self._power_factor), out=out).add_(side.along(self._slope_factor))
 
-    def _add_parameter_gradients(self, shares: Tensor, scores: Tensor, logs: Tensor | None, side: Side) -> None:
-        gradient = self._gradient[side.rows]
+    def _add_parameter_gradients(self, powers: Tensor, scores: Tensor, logs: Tensor | None, side: Side) -> None:
+        factor = self._shares.factor[side.rows]
         if self._by_slope is not None:
-            self._by_slope.add(side, gradient * (shares * scores).sum(dim=side.dim))
+            self._by_slope.add(side, factor * (powers * scores).sum(dim=side.dim))
         if self._by_power is not None and logs is not None:
-            self._by_power.add(side, -gradient * (shares * logs).sum(dim=side.dim))
+            self._by_power.add(side, -factor * (powers * logs).sum(dim=side.dim))

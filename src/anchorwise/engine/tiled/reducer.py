@@ -1,6 +1,8 @@
 """What is added up over a row, tile by tile, and the slopes of the scores behind it."""
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -34,9 +36,14 @@ class Reducer(ABC):
     def value(self) -> Float[Tensor, " a"]:
         """Return the reduction, after all tiles."""
 
+    @property
+    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
+        """What the slopes need of the sums."""
+        return ()
+
     @abstractmethod
-    def start_slopes(self, value: Float[Tensor, " a"], gradient: Float[Tensor, " a"]) -> None:
-        """Take the reduction's value and the gradient of the loss by it."""
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
+        """Take what was kept of the sums, and the gradient of the loss by the reduction."""
 
     @abstractmethod
     def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
@@ -74,8 +81,30 @@ class LogSum:
         self.peak = highest
 
     def value(self) -> Float[Tensor, " a"]:
-        """Return the logarithms of base 2."""
-        return self.peak + self.total.log2()
+        """Return the natural logarithms."""
+        # In double precision, so that a logarithm in the hundreds is rounded once.
+        return ((self.peak.double() + self.total.double().log2()) * math.log(2.0)).to(self.peak.dtype)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What turns a logit of base 2 into its share of its row's sum, times the gradient of the row.
+
+    The logarithm of the sum itself would be rounded: at low temperatures logits are in the hundreds.
+
+    Attributes:
+        peak: To be subtracted from logits; 0 in rows without keys.
+        factor: What the power of 2 is multiplied by; 0 in rows without keys.
+    """
+
+    peak: Float[Tensor, " a"]
+    factor: Float[Tensor, " a"]
+
+    @classmethod
+    def of(cls, kept: tuple[Tensor, ...], gradient: Float[Tensor, " a"]) -> "Shares":
+        """Return the shares for the peak and total that a `LogSum` ended with."""
+        peak, total = kept
+        return cls(peak.masked_fill(peak == -torch.inf, 0.0), (gradient / total).masked_fill(total == 0.0, 0.0))
 
 
 class RowGradients:

@@ -120,41 +120,46 @@ class _Reduce(torch.autograd.Function):
         ctx: Any, reduction: Reduction, anchors: Tensor, keys: Tensor | None, *parameters: Tensor
     ) -> Float[Tensor, " a"]:
         all_keys = anchors if keys is None else keys
-        value = reduction.fitting(lambda fit: fit.reduce(fit.make(parameters), anchors, all_keys))
-        ctx.reduction = reduction
-        ctx.save_for_backward(value, anchors, keys, *parameters)
+
+        def run(fit: Reduction) -> tuple[Tensor, tuple[Tensor, ...]]:
+            reducer = fit.make(parameters)
+            return fit.reduce(reducer, anchors, all_keys), reducer.kept
+
+        value, kept = reduction.fitting(run)
+        ctx.reduction, ctx.num_kept = reduction, len(kept)
+        ctx.save_for_backward(*kept, anchors, keys, *parameters)
         return value
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
-        value, anchors, keys, *parameters = ctx.saved_tensors
+        kept, (anchors, keys, *parameters) = ctx.saved_tensors[: ctx.num_kept], ctx.saved_tensors[ctx.num_kept :]
         wanted, learned = ctx.needs_input_grad[1:3], ctx.needs_input_grad[3:]
         marked = [given.detach().requires_grad_(wants) for given, wants in zip(parameters, learned, strict=True)]
         detached = anchors.detach()
 
         def run(fit: Reduction) -> list[Tensor | None]:
             reducer = fit.make(tuple(marked))
-            reducer.start_slopes(value, grad_outputs[0].detach())
+            reducer.start_slopes(kept, grad_outputs[0].detach())
             by_rows = fit.gradients(reducer, detached, detached if keys is None else keys.detach(), wanted)
             by_parameters = [gradient and gradient.value() for gradient in reducer.parameter_gradients]
             return [*(part if wants else None for part, wants in zip(by_rows, wanted, strict=True)), *by_parameters]
 
         gradients = ctx.reduction.fitting(run)
-        return None, *once(gradients, grad_outputs[0])
+        return None, *once(gradients, anchors, *([] if keys is None else [keys]), *parameters, grad_outputs[0])
 
 
-def once(gradients: Sequence[Tensor | None], source: Tensor) -> list[Tensor | None]:
-    """Return gradients that can't be differentiated; those that depend on `source` would be."""
+def once(gradients: Sequence[Tensor | None], *sources: Tensor) -> list[Tensor | None]:
+    """Return gradients that refuse to be differentiated by the `sources` that they are made of."""
     if not torch.is_grad_enabled():
         return [*gradients]
-    return [None if gradient is None else _Once.apply(gradient, source) for gradient in gradients]
+    return [None if gradient is None else _Once.apply(gradient, *sources) for gradient in gradients]
 
 
 class _Once(torch.autograd.Function):
     """Hand a gradient on, and refuse to be differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, source: Tensor) -> Tensor:
+    def forward(ctx: Any, gradient: Tensor, *sources: Tensor) -> Tensor:
         return gradient.clone()
 
     @staticmethod

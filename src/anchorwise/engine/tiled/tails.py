@@ -66,9 +66,9 @@ class WholeRows:
 
         work(dealt(blocks, self.ranks), visit, self.anchors.device)
 
-    def collect(self, width: int, of_block: Callable[[Float[Tensor, "r k"]], Tensor], like: Tensor) -> Tensor:
+    def collect(self, width: int, of_block: Callable[[Float[Tensor, "r k"]], Tensor]) -> Float[Tensor, "a s"]:
         """Return what `of_block` makes of the blocks, `width` numbers a row, of the rows of all ranks."""
-        result = like.new_zeros(len(self.anchors), width)
+        result = self.anchors.new_zeros(len(self.anchors), width)
 
         def step(rows: slice, scores: Tensor) -> None:
             result[rows] = of_block(scores)
