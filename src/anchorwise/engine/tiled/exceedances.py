@@ -7,7 +7,7 @@ from torch import Tensor
 from anchorwise._ranks import Ranks
 from anchorwise.engine.results import ExceedanceSums
 from anchorwise.engine.tiled.pairs_left import Side
-from anchorwise.engine.tiled.space import Space, log_
+from anchorwise.engine.tiled.space import Space, logs_of
 from anchorwise.links import MIN_SHORTFALL
 
 # a = anchors, r = anchors of a tile, c = keys of a tile
@@ -35,7 +35,7 @@ class ExceedanceAdder:
         for side in sides:
             counted = self._counted(shortfalls, side)
             if logs is None or counted is not shortfalls:
-                logs = log_(space.tile("logs", counted.shape).copy_(counted))
+                logs = logs_of(counted, out=space.tile("logs", counted.shape))
             self._add_side(counted, logs, side, space.tile("work", counted.shape))
 
     def _counted(self, shortfalls: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
 from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
-from anchorwise.engine.tiled.space import Space, log_
+from anchorwise.engine.tiled.space import Space, logs_of
 from anchorwise.links import MIN_SHORTFALL
 from anchorwise.links.base import LogShortfall
 
@@ -92,12 +92,12 @@ class LogShortfallSum(Reducer):
         """Return the logarithms of the shortfalls, and what their slopes are: 0 where the floor acts."""
         if not self._has_power:
             return None, None
-        logs = torch.sub(self._endpoint, scores, out=space.tile("logs", scores.shape))
-        inverses = None
-        if inverse:
-            inverses = space.tile("inverses", scores.shape).copy_(logs)
-            torch.nn.functional.threshold_(inverses, MIN_SHORTFALL, torch.inf).reciprocal_()
-        return log_(logs.clamp_min_(MIN_SHORTFALL)), inverses
+        shortfalls = torch.sub(self._endpoint, scores, out=space.tile("shortfalls", scores.shape))
+        logs = torch.clamp_min(shortfalls, MIN_SHORTFALL, out=space.tile("logs", scores.shape))
+        logs_of(logs, out=logs)
+        if not inverse:
+            return logs, None
+        return logs, torch.nn.functional.threshold_(shortfalls, MIN_SHORTFALL, torch.inf).reciprocal_()
 
     def _logits(
         self, scores: Float[Tensor, "r c"], logs: Tensor | None, side: Side, space: Space
