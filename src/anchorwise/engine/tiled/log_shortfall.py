@@ -42,9 +42,7 @@ class LogShortfallSum(Reducer):
         logs = self._log_shortfalls(scores, space)[0]
         for side in sides:
             logits = self._logits(scores, logs, side, space)
-            if side.left_out is not None:
-                logits.masked_fill_(side.left_out, -torch.inf)
-            self._sums.add(side.rows, logits, dim=side.dim)
+            self._sums.add(side.rows, side.fill_(logits, -torch.inf), dim=side.dim)
 
     def share(self, ranks: Ranks) -> None:
         """Add up the sums of all ranks."""
@@ -71,8 +69,7 @@ class LogShortfallSum(Reducer):
         result = space.tile("result", scores.shape)
         for index, side in enumerate(sides):
             powers = self._logits(scores, logs, side, space).sub_(side.along(self._shares.peak)).exp2_()
-            if side.left_out is not None:
-                powers.masked_fill_(side.left_out, 0.0)
+            side.fill_(powers, 0.0)
             self._add_parameter_gradients(powers, scores, logs, side)
             if index == 0:
                 self._slope_of_logit(inverses, side, result).mul_(powers)

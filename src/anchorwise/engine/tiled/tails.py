@@ -60,8 +60,8 @@ class WholeRows:
             sides = self.pairs.sides(tile)
             if not sides:
                 scores.fill_(-torch.inf)
-            elif sides[0].left_out is not None:
-                scores.masked_fill_(sides[0].left_out, -torch.inf)
+            else:
+                sides[0].fill_(scores, -torch.inf)
             step(tile.anchors, scores)
 
         work(dealt(blocks, self.ranks), visit, self.anchors.device)
