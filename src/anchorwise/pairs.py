@@ -168,8 +168,8 @@ def views_of(*views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None)
         TypeError: If a view is not floating or ids are not whole numbers.
     """
     _checks.views(*views)
-    own = torch.stack([unit_rows(view) for view in views], dim=1)
-    units, ranks = gather_rows(own).transpose(0, 1).contiguous(), sharing_ranks()
+    ranks = sharing_ranks()
+    units = torch.stack([gather_rows(unit_rows(view)) for view in views])
     if ids is None:
         return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
     return Views(units, per_image("ids", ids, views[0]), distinct=False, ranks=ranks)

@@ -30,7 +30,7 @@ from anchorwise.links.base import LogShortfall
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
 
 # Scores of whole rows that are in memory at once, for each lane.
-_NUM_WHOLE_ROW_SCORES = 2**21
+_NUM_WHOLE_ROW_SCORES = 2**20
 
 
 @final
@@ -138,7 +138,7 @@ class Tiled(Backend):
 
 
 def _tile_size(num_anchors: int, device: torch.device) -> int:
-    # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls than they save.
+    # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls.
     if device.type != "cpu":
         return 4096
     return 256 if num_anchors <= 2048 else 512

@@ -13,6 +13,9 @@ from anchorwise.pairs import SameId
 
 # a = anchors, k = keys, r = anchors of a tile, c = keys of a tile, p = pairs, b = rows of a block
 
+# From one pair in so many on, a mask of the tile costs less than a list of the pairs.
+_MASK_FROM = 16
+
 
 class LeftOut(ABC):
     """Pairs of a tile that do not count."""
@@ -90,18 +93,18 @@ def filled_for_each(sides: Sequence[Side], tile: Tensor, value: float) -> list[T
 
 @dataclass(frozen=True)
 class _Block:
-    """The ids of a block: their range, and in rising order where none is there twice."""
+    """The ids of a block: their range, and the ids in rising order with the rows that they come from."""
 
     low: int
     high: int
-    rising: Int[Tensor, " b"] | None
+    rising: Int[Tensor, " b"]
     order: Int[Tensor, " b"]
 
     @classmethod
     def of(cls, ids: Int[Tensor, " b"]) -> "_Block":
         rising, order = ids.sort()
-        ends = torch.stack([rising[0], rising[-1], (rising[1:] == rising[:-1]).any().to(rising.dtype)]).tolist()
-        return cls(ends[0], ends[1], None if ends[2] else rising, order)
+        low, high = rising[[0, -1]].tolist()
+        return cls(low, high, rising, order)
 
 
 @dataclass
@@ -157,12 +160,16 @@ class PairsLeft:
 
 
 def _places(block: _Block, key_block: _Block, dim: int) -> _Places | None:
-    """Return the pairs of equal ids, in the tile's own layout, where no id is there twice."""
-    if block.rising is None or key_block.rising is None:
+    """Return the pairs of equal ids, in the tile's own layout; None where there are so many that a mask is cheaper."""
+    first = torch.searchsorted(key_block.rising, block.rising)
+    counts = torch.searchsorted(key_block.rising, block.rising, right=True) - first
+    total = int(counts.sum())
+    if total * _MASK_FROM > len(block.rising) * len(key_block.rising):
         return None
-    found = torch.searchsorted(key_block.rising, block.rising).clamp_max_(len(key_block.rising) - 1)
-    hits = (key_block.rising[found] == block.rising).nonzero().squeeze(1)
-    rows, columns = block.order[hits], key_block.order[found[hits]]
+    # The pairs, anchor by anchor: those of an anchor are neighbours among the keys in rising order.
+    skipped = (first - (counts.cumsum(0) - counts)).repeat_interleave(counts)
+    rows = block.order.repeat_interleave(counts)
+    columns = key_block.order[torch.arange(total, device=rows.device) + skipped]
     return _Places(rows, columns) if dim == 1 else _Places(columns, rows)
 
 
