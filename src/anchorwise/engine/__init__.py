@@ -12,12 +12,14 @@ from anchorwise.engine.calls import (
     tail_rows,
     tail_summaries,
 )
+from anchorwise.engine.costs import Cost, plan
 from anchorwise.engine.dense import Dense
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.engine.tiled.backend import Tiled
 
 __all__ = [
     "Backend",
+    "Cost",
     "Dense",
     "ExceedanceSums",
     "Tail",
@@ -25,6 +27,7 @@ __all__ = [
     "attend_rows",
     "exceedance_rows",
     "logsumexp_rows",
+    "plan",
     "pooled_tail",
     "scores_at",
     "sum_rows",

@@ -68,7 +68,7 @@ class Tiled(Backend):
         make = partial(_link_log_sum, link, keys, anchors.detach())
         fixed = tuple(parameter.detach() for parameter in link.parameters)
         return self._reduction(anchors, keys, lambda _: make(fixed)).fitting(
-            lambda fit: attend(fit, anchors, keys.rows, values)
+            lambda fit: attend(fit, anchors, keys.rows, values), anchors.device
         )
 
     def scores_at(
@@ -128,7 +128,7 @@ class Tiled(Backend):
             fit.visit(add, anchors.device)
             return adder.sums(fit.ranks)
 
-        return self._reduction(anchors, keys, _no_reducer).fitting(run)
+        return self._reduction(anchors, keys, _no_reducer).fitting(run, anchors.device)
 
     def _reduction(self, anchors: Tensor, keys: Keys, make: Callable[[tuple[Tensor, ...]], Reducer]) -> Reduction:
         size = self.size or _tile_size(len(anchors), anchors.device)

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise._ranks import Ranks
+from anchorwise.engine.memory import is_out_of_memory, too_large
 from anchorwise.engine.tiled.grid import Grid, Tile
 from anchorwise.engine.tiled.lanes import work
-from anchorwise.engine.tiled.memory import is_out_of_memory, too_large
 from anchorwise.engine.tiled.pairs_left import PairsLeft
 from anchorwise.engine.tiled.reducer import Reducer
 from anchorwise.engine.tiled.space import Space
@@ -43,7 +43,7 @@ class Reduction:
         """Return the reduction with gradients to anchors, keys and parameters; second derivatives are refused."""
         return _Reduce.apply(self, anchors, None if self.grid.symmetric else keys, *parameters)
 
-    def fitting(self, run: Callable[["Reduction"], Result]) -> Result:
+    def fitting(self, run: Callable[["Reduction"], Result], device: torch.device) -> Result:
         """Run with these tiles; where they do not fit into memory, once more with smaller ones.
 
         Raises:
@@ -55,13 +55,13 @@ class Reduction:
             if not is_out_of_memory(error):
                 raise
             if self.ranks is not None:
-                raise too_large(self.grid) from error
+                raise too_large(self.grid, device) from error
         try:
             return run(replace(self, grid=self.grid.smaller()))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise too_large(self.grid.smaller()) from error
+            raise too_large(self.grid.smaller(), device) from error
 
     def visit(self, step: Callable[[Tile], None], device: torch.device) -> None:
         """Take the step for each of this rank's tiles."""
@@ -125,7 +125,7 @@ class _Reduce(torch.autograd.Function):
             reducer = fit.make(parameters)
             return fit.reduce(reducer, anchors, all_keys), reducer.kept
 
-        value, kept = reduction.fitting(run)
+        value, kept = reduction.fitting(run, anchors.device)
         ctx.reduction, ctx.num_kept = reduction, len(kept)
         ctx.save_for_backward(*kept, anchors, keys, *parameters)
         return value
@@ -144,7 +144,7 @@ class _Reduce(torch.autograd.Function):
             by_parameters = [gradient and gradient.value() for gradient in reducer.parameter_gradients]
             return [*(part if wants else None for part, wants in zip(by_rows, wanted, strict=True)), *by_parameters]
 
-        gradients = ctx.reduction.fitting(run)
+        gradients = ctx.reduction.fitting(run, anchors.device)
         return None, *once(gradients, anchors, *([] if keys is None else [keys]), *parameters, grad_outputs[0])
 
 

@@ -16,17 +16,17 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-def too_large(grid: Grid) -> MemoryError:
+def too_large(grid: Grid, device: torch.device) -> MemoryError:
     """Return the error for tiles that do not fit, with the number of rows that would."""
-    fits = math.isqrt(free_bytes() // (NUM_BUFFERS * 4 * torch.get_num_threads()))
+    fits = math.isqrt(free_bytes(device) // (NUM_BUFFERS * 4 * torch.get_num_threads()))
     return MemoryError(
         f"tiles of {grid.size[0]} anchors x {grid.size[1]} keys do not fit into memory beside the embeddings; tiles of "
         f"about {fits} x {fits} would: anchorwise.engine.use_backend(anchorwise.engine.Tiled(size={max(fits, 1)}))"
     )
 
 
-def free_bytes() -> int:
-    """Return the free memory of the current GPU, or of the machine where there is none."""
-    if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0]
+def free_bytes(device: torch.device) -> int:
+    """Return the free memory of a GPU, or of the machine for a device that is none."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
