@@ -2,8 +2,8 @@
 
     python benchmarks/engine.py --minutes 15
 
-Every case runs in a process of its own; the cases of one size follow each other, and the whole is repeated, so that a busy
-moment does not fall on one of them alone. Run it with the Python of `make parity`, or the peers are left out. Writes
+Every case runs in a process of its own; the cases of one size follow each other, and the whole is repeated, so that a
+busy moment does not fall on one of them alone. Run it with the Python of `make parity`, or the peers are left out. Writes
 `benchmarks/results/engine_<hardware>_<date>.json`, and the report and the figure of the README beside it.
 """
 
@@ -21,8 +21,6 @@ from typing import Any
 import torch
 from engine_cases import CASES
 from engine_report import write_report
-
-from anchorwise.engine import Tiled  # noqa: F401  (refuses to start without the package)
 
 RESULTS = Path(__file__).parent / "results"
 PEERS = ("lightly", "open_clip", "sentence-transformers", "pytorch-metric-learning")
@@ -72,7 +70,7 @@ def matmul_gflops(threads: int) -> float:
     spent = []
     for _ in range(11):
         start = time.perf_counter()
-        left @ right
+        torch.mm(left, right)
         spent.append(time.perf_counter() - start)
     torch.set_num_threads(before)
     return 2 * 2048**3 / statistics.median(spent[1:]) / 1e9
@@ -80,7 +78,7 @@ def matmul_gflops(threads: int) -> float:
 
 def main() -> None:
     """Measure all cases, as often as the time allows."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=15.0, help="start no further round after so long")
     parser.add_argument("--seconds", type=float, default=2.0, help="of one case in one round")
     parser.add_argument("--hardware", default=f"{os.cpu_count()}-core", help="for the names of the files")

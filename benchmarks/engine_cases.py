@@ -11,6 +11,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -57,32 +58,25 @@ def _tiled(objective: anchorwise.Objective) -> Loss:
 
 
 def _lightly() -> Loss:
-    from lightly.loss import NTXentLoss
-
-    return NTXentLoss(temperature=TEMPERATURE)
+    return import_module("lightly.loss").NTXentLoss(temperature=TEMPERATURE)
 
 
 def _pytorch_metric_learning() -> Loss:
-    from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
-
-    return SelfSupervisedLoss(NTXentLoss(temperature=TEMPERATURE))
+    losses = import_module("pytorch_metric_learning.losses")
+    return losses.SelfSupervisedLoss(losses.NTXentLoss(temperature=TEMPERATURE))
 
 
 def _open_clip() -> Loss:
-    from open_clip.loss import ClipLoss
-
-    criterion = ClipLoss()
+    criterion = import_module("open_clip.loss").ClipLoss()
     return lambda view0, view1: criterion(
         functional.normalize(view0, dim=1), functional.normalize(view1, dim=1), torch.tensor(1 / TEMPERATURE)
     )
 
 
 def _sentence_transformers() -> Loss:
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
-
-    criterion = CachedMultipleNegativesRankingLoss(
-        SentenceTransformer(modules=[torch.nn.Identity()]),
+    library = import_module("sentence_transformers")
+    criterion = import_module("sentence_transformers.losses").CachedMultipleNegativesRankingLoss(
+        library.SentenceTransformer(modules=[torch.nn.Identity()]),
         scale=1 / TEMPERATURE,
         mini_batch_size=256,
         directions=("query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc"),
@@ -143,7 +137,7 @@ def _peak_mib(*, reset: bool = False) -> float:
 
 def main() -> None:
     """Measure the case of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("name", choices=CASES)
     parser.add_argument("rows", type=int)
     parser.add_argument("dim", type=int)

@@ -6,7 +6,7 @@ Importing this package imports torch and nothing heavier.
 """
 
 from anchorwise import adapters, engine, objectives, tails
-from anchorwise._ranks import over_ranks
+from anchorwise._ranks import gather_rows, over_ranks
 from anchorwise.objectives import (
     ADNCE,
     CLIP,
@@ -95,6 +95,7 @@ __all__ = [
     "Weibit",
     "adapters",
     "engine",
+    "gather_rows",
     "hardest_regularised",
     "objectives",
     "over_ranks",

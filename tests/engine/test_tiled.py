@@ -1,6 +1,8 @@
 """The tiled backend gives what the dense one gives, whatever the tiles."""
 
 import multiprocessing
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 
@@ -272,3 +274,25 @@ def test_rows_and_ids_that_do_not_fit_are_refused():
         calls._given(rows, Keys(_rows(6, width=4)))
     with pytest.raises(ValueError, match=r"key_ids must have one id for each of the 6 keys, shape \(6,\), got \(5,\)"):
         engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids[:5])])
+
+
+def test_tiles_stay_outside_of_a_compiled_graph():
+    views = [torch.randn(60, 8, generator=torch.Generator().manual_seed(seed)).requires_grad_() for seed in (0, 1)]
+    program = [sys.executable, "-c", COMPILE]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with use_backend(SMALL):
+        expected = WEINCE()(*views)
+    assert float(done.stdout) == pytest.approx(expected.item(), rel=1e-6)
+
+
+# A program of its own: shape checks cannot be traced.
+COMPILE = """
+import torch
+import anchorwise
+views = [torch.randn(60, 8, generator=torch.Generator().manual_seed(seed)).requires_grad_() for seed in (0, 1)]
+with anchorwise.engine.use_backend(anchorwise.engine.Tiled(size=7)):
+    loss = torch.compile(anchorwise.WEINCE(), backend="eager")(*views)
+loss.backward()
+print(loss.item())
+"""

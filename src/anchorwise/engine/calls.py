@@ -1,14 +1,17 @@
 """The engine's calls: what is computed, whatever computes it."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._ranks import Ranks
 from anchorwise.engine.backend import backend_for
-from anchorwise.engine.base import Keys, Summary
+from anchorwise.engine.base import Backend, Keys, Summary
+from anchorwise.engine.dense import Dense
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.links import Link
 from anchorwise.pairs import PairWeight, SameId
@@ -41,7 +44,7 @@ def logsumexp_rows(
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
     """
     given = _given(anchors, Keys(keys, exclude, None, weight, ranks))
-    return backend_for(anchors, keys).logsumexp_rows(anchors, given, link)
+    return _computed(backend_for(anchors, keys), "logsumexp_rows", anchors, given, link)
 
 
 def sum_rows(
@@ -69,7 +72,7 @@ def sum_rows(
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
     """
     given = _given(anchors, Keys(keys, exclude, only, weight, ranks))
-    return backend_for(anchors, keys).sum_rows(anchors, given, link)
+    return _computed(backend_for(anchors, keys), "sum_rows", anchors, given, link)
 
 
 def attend_rows(
@@ -86,14 +89,14 @@ def attend_rows(
     It is 0 where no key is left.
     """
     given = _given(anchors, Keys(keys, exclude, ranks=ranks))
-    return backend_for(anchors, keys).attend_rows(anchors, given, values, link)
+    return _computed(backend_for(anchors, keys), "attend_rows", anchors, given, values, link)
 
 
 def scores_at(
     anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
 ) -> Float[Tensor, "a t"]:
     """Return the scores of every anchor with its own chosen keys, with gradient."""
-    return backend_for(anchors, keys).scores_at(anchors, keys, chosen)
+    return _computed(backend_for(anchors, keys), "scores_at", anchors, keys, chosen)
 
 
 def tail_rows(
@@ -105,7 +108,9 @@ def tail_rows(
     ranks: Ranks | None = None,
 ) -> Tail:
     """Return the `num_tail` largest scores of every row and their keys, without gradient."""
-    return backend_for(anchors, keys).tail_rows(anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail)
+    return _computed(
+        backend_for(anchors, keys), "tail_rows", anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail
+    )
 
 
 def tail_summaries(
@@ -130,7 +135,7 @@ def tail_summaries(
         ranks: As for `logsumexp_rows`.
     """
     given = _given(anchors, Keys(keys, exclude, ranks=ranks))
-    return backend_for(anchors, keys).tail_summaries(anchors, given, num_tail, summary)
+    return _computed(backend_for(anchors, keys), "tail_summaries", anchors, given, num_tail, summary)
 
 
 def pooled_tail(
@@ -142,7 +147,9 @@ def pooled_tail(
     ranks: Ranks | None = None,
 ) -> Float[Tensor, " t"]:
     """Return the `num_tail` largest scores of all rows together in falling order, without gradient."""
-    return backend_for(anchors, keys).pooled_tail(anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail)
+    return _computed(
+        backend_for(anchors, keys), "pooled_tail", anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail
+    )
 
 
 def exceedance_rows(
@@ -156,7 +163,19 @@ def exceedance_rows(
 ) -> ExceedanceSums:
     """Return sums over the scores above each row's threshold, without gradient; `endpoint` is where scores end."""
     given = _given(anchors, Keys(keys, exclude, ranks=ranks))
-    return backend_for(anchors, keys).exceedance_rows(anchors, given, threshold, endpoint)
+    return _computed(backend_for(anchors, keys), "exceedance_rows", anchors, given, threshold, endpoint)
+
+
+def _computed(backend: Backend, call: str, *arguments: Any) -> Any:
+    """Return what the backend answers to the call.
+
+    While a graph is compiled, tiles and their threads stay outside of it: a graph break, or an error where breaks are
+    refused (`fullgraph=True`).
+    """
+    answer = getattr(backend, call)
+    if torch.compiler.is_compiling() and not isinstance(backend, Dense):
+        return torch.compiler.disable(answer)(*arguments)
+    return answer(*arguments)
 
 
 def _given(anchors: Tensor, keys: Keys) -> Keys:

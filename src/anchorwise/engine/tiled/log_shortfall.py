@@ -94,7 +94,7 @@ class LogShortfallSum(Reducer):
         logs_of(logs, out=logs)
         if not inverse:
             return logs, None
-        return logs, torch.nn.functional.threshold_(shortfalls, MIN_SHORTFALL, torch.inf).reciprocal_()
+        return logs, torch.threshold_(shortfalls, MIN_SHORTFALL, torch.inf).reciprocal_()
 
     def _logits(
         self, scores: Float[Tensor, "r c"], logs: Tensor | None, side: Side, space: Space

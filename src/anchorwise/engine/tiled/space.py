@@ -4,6 +4,7 @@ Fresh memory for every tile would cost more in page faults than the arithmetic o
 """
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,13 +21,13 @@ class Space:
         self._like = like
         self._of_lane = threading.local()
 
-    def tile(self, name: str, shape: tuple[int, int]) -> Float[Tensor, "r c"]:
+    def tile(self, name: str, shape: Sequence[int]) -> Float[Tensor, "r c"]:
         """Return this lane's buffer of that name, with whatever it holds."""
         buffers: dict[str, Tensor] = self._of_lane.__dict__
         size = shape[0] * shape[1]
         if name not in buffers or buffers[name].numel() < size:
             buffers[name] = torch.empty(size, dtype=self._like.dtype, device=self._like.device)
-        return buffers[name][:size].view(shape)
+        return buffers[name][:size].view(*shape)
 
     def products(
         self, anchors: Float[Tensor, "r d"], keys: Float[Tensor, "c d"], scale: float = 1.0
