@@ -59,6 +59,7 @@ def _if_tensor(value: Parameter) -> Tensor | None:
     return value if isinstance(value, Tensor) else None
 
 
+@torch.no_grad()
 def _numbers(anchors: Float[Tensor, "a d"], slope: Parameter, power: Parameter) -> Float[Tensor, "2 a"]:
     """Return slope times log2(e), and power, of every anchor."""
     numbers = anchors.new_empty(2, len(anchors))

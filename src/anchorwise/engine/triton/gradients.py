@@ -53,7 +53,7 @@ def gradients_of(
     those by keys are the same tensor.
     """
     symmetric = keys is anchors
-    by_anchors, by_keys = torch.empty_like(anchors), torch.empty_like(keys)
+    by_anchors, by_keys = anchors.new_empty(anchors.shape), keys.new_empty(keys.shape)
     by_numbers = torch.zeros_like(shares.numbers[:2])
     factors = setting.factors(anchors)
     others = factors if symmetric else setting.factors(keys)
@@ -156,7 +156,7 @@ def _gradient_kernel(
                 mask=(columns < num_others)[:, None] & (span < WIDTH)[None, :],
                 other=0.0,
             )
-            gradient = tl.dot(slopes.to(others.dtype), others, gradient, input_precision="ieee")
+            gradient = tile.add_product(slopes.to(others.dtype), others, gradient)
     here = rows < num_rows
     if BY_ROWS:
         tl.store(

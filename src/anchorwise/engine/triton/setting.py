@@ -110,4 +110,5 @@ def launch(kernel: Callable[..., Any], grid: tuple[int, ...], device: torch.devi
     """Run a kernel on the device where its rows are."""
     context: AbstractContextManager[Any] = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     with context:
-        kernel[grid](*arguments, **options)
+        # Multiply-adds are asked for, since what Triton does unasked differs between versions.
+        kernel[grid](*arguments, enable_fp_fusion=True, **options)

@@ -9,6 +9,7 @@ from anchorwise.links import MIN_SHORTFALL
 
 _FLOOR = tl.constexpr(MIN_SHORTFALL)
 _LOG_2 = tl.constexpr(math.log(2.0))
+_INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
 
 
 @triton.jit
@@ -28,8 +29,16 @@ def products(left, right, rows, columns, num_rows, num_columns, WIDTH: tl.conste
             mask=(columns < num_columns)[None, :] & inside[:, None],
             other=0.0,
         )
-        result = tl.dot(left_part, right_part, result, input_precision="ieee")
+        result = add_product(left_part, right_part, result)
     return result
+
+
+@triton.jit
+def add_product(left, right, result):
+    """Return `left @ right + result`, added up in float32."""
+    if _INTERPRETED:  # The interpreter takes the bits of bfloat16 for whole numbers.
+        left, right = left.to(tl.float32), right.to(tl.float32)
+    return tl.dot(left, right, result, input_precision="ieee")
 
 
 @triton.jit
