@@ -1,4 +1,6 @@
-"""What the triton backend promises; run by test_triton.py under Triton's interpreter, and on a GPU where there is one."""
+"""What the triton backend promises; run by test_triton.py under Triton's interpreter, or on a GPU."""
+
+import math
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ DEVICE = "cpu" if triton.knobs.runtime.interpret else "cuda"
 FLOAT32, BFLOAT16 = Triton(size=16), Triton("bfloat16", size=16)
 
 # Minus infinity stands for a pair that does not count: numpy warns of what a kernel then puts aside.
-pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:divide by zero:RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:All-NaN:RuntimeWarning")
 
 
 def _rows(num_rows: int, width: int = 9, seed: int = 0) -> Tensor:
@@ -69,9 +71,9 @@ def _assert_near(values: list[Tensor], expected: list[Tensor], tolerance: float)
 @pytest.mark.parametrize("make", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_sums_and_all_their_gradients_are_exact_to_float32(make, symmetric: bool):
-    anchors = _rows(35)
-    keys = anchors if symmetric else _rows(20, seed=1)
-    same = SameId(_ids(35, 5), _ids(len(keys), 5))
+    anchors = _rows(20)
+    keys = anchors if symmetric else _rows(35, seed=1)
+    same = SameId(_ids(20, 5), _ids(len(keys), 5))
     for_no_row = SameId(torch.zeros_like(same.anchor_ids), same.key_ids - 1)
     given = (anchors, keys, make, [same, for_no_row])
     # Logits are in the hundreds for the coldest link, and float32 rounds them at 1e-5.
@@ -84,19 +86,16 @@ def test_rows_wider_than_a_program_are_whole():
     _assert_near(_reduced(FLOAT32, *given), _exact(*given), 2e-6)
 
 
-def test_rows_without_keys_are_minus_infinity_without_gradient():
+@pytest.mark.parametrize("backend", [FLOAT32, BFLOAT16])
+def test_rows_without_keys_are_minus_infinity_without_gradient(backend: Triton):
     anchors = _rows(20)
-    labels = torch.where(torch.arange(20, device=DEVICE) < 19, 0, 1)
-    result, gradient, *_ = _reduced(FLOAT32, anchors, anchors, LINKS["shortfall"], [SameId(0 * labels, labels)])
-    assert result.isfinite().all()  # All have the last row left, which is itself its only key.
-    every = SameId(0 * labels, 0 * labels)
-    result, gradient, *_ = _reduced(BFLOAT16, anchors, anchors, LINKS["shortfall"], [every])
-    assert (result == -torch.inf).all()
-    assert (gradient == 0).all()
-    result, *gradients = _reduced(FLOAT32, anchors, anchors[:0], LINKS["learnt"], [])
-    assert (result == -torch.inf).all()
-    assert all((gradient == 0).all() for gradient in gradients)
-    assert _reduced(FLOAT32, anchors[:0], anchors, LINKS["softmax"], [])[2].abs().sum() == 0
+    every = SameId(_ids(20, 1), _ids(20, 1))
+    for keys, exclude in ((anchors, [every]), (anchors[:0], [])):
+        result, *gradients = _reduced(backend, anchors, keys, LINKS["blend"], exclude)
+        assert (result == -torch.inf).all()
+        assert all((gradient == 0).all() for gradient in gradients)
+    _, _, by_keys = _reduced(backend, anchors[:0], anchors, LINKS["softmax"], [])
+    assert (by_keys == 0).all()
 
 
 def _near_cap() -> tuple[Tensor, Tensor]:
@@ -116,19 +115,19 @@ def test_near_the_cap_gradients_are_as_near_the_exact_ones_as_dense_ones(make):
         assert (value.double() - truth).norm() <= 1e-6 * truth.norm() + 4.0 * (other.double() - truth).norm()
 
 
-def test_a_score_at_the_cap_has_no_slope_but_that_of_the_softmax():
-    anchors = _rows(16)
-    _, gradient, *_ = _reduced(FLOAT32, anchors, anchors.clone(), LINKS["shortfall"], [SameId(_ids(16, 16), _ids(16, 16) + 1)])
-    itself = [SameId(_ids(16, 16), 15 - _ids(16, 16) + 20)]
-    assert gradient.isfinite().all()
-    only_itself = _reduced(FLOAT32, anchors[:1], anchors[:1].clone(), LINKS["shortfall"], itself[:0])
-    assert (only_itself[1] == 0).all()
+@pytest.mark.parametrize("backend", [FLOAT32, BFLOAT16])
+def test_below_the_floor_a_score_has_no_slope(backend: Triton):
+    anchor = _rows(1)
+    _, by_anchor, by_key, by_exponent = _reduced(backend, anchor, anchor.clone(), LINKS["shortfall"], [])
+    assert (by_anchor == 0).all()
+    assert (by_key == 0).all()
+    torch.testing.assert_close(by_exponent, by_exponent.new_tensor([math.log(1e-6)]))
 
 
-@pytest.mark.parametrize("make", LINKS.values(), ids=LINKS)
+@pytest.mark.parametrize("make", [LINKS[name] for name in ("cold", "learnt", "blend")])
 def test_bfloat16_products_are_good_to_their_rounding(make):
-    anchors = _rows(35, 32)
-    given = (anchors, anchors, make, [SameId(_ids(35, 18), _ids(35, 18))])
+    anchors = _rows(20, 32)
+    given = (anchors, anchors, make, [SameId(_ids(20, 10), _ids(20, 10))])
     # Factors are rounded to 8 bits; at a temperature of 0.005 that is 0.1 of a logit.
     _assert_near(_reduced(BFLOAT16, *given), _exact(*given), 0.03)
 
@@ -155,7 +154,11 @@ def test_exceedances_are_those_of_the_dense_backend(backend: Triton):
     for name, precision in (("dense", torch.float64), (backend, torch.float32)):
         with use_backend(name), torch.no_grad():
             results[name] = engine.exceedance_rows(
-                anchors.to(precision), keys.to(precision), threshold=threshold.to(precision), endpoint=1.0, exclude=exclude
+                anchors.to(precision),
+                keys.to(precision),
+                threshold=threshold.to(precision),
+                endpoint=1.0,
+                exclude=exclude,
             )
     sums, exact = results[backend], results["dense"]
     assert exact.num_at_endpoint.sum() > 0
@@ -164,7 +167,9 @@ def test_exceedances_are_those_of_the_dense_backend(backend: Triton):
     torch.testing.assert_close(sums.largest_score.double(), exact.largest_score, rtol=0, atol=3e-7)
     coarse = backend is BFLOAT16
     # A shortfall of 1e-4 has four digits left in float32; a coarse score is off by about 1e-3.
-    torch.testing.assert_close(sums.sum_log_ratio.double(), exact.sum_log_ratio, rtol=5e-3, atol=2e-2 if coarse else 1e-5)
+    torch.testing.assert_close(
+        sums.sum_log_ratio.double(), exact.sum_log_ratio, rtol=5e-3, atol=2e-2 if coarse else 1e-5
+    )
     torch.testing.assert_close(sums.sum_excess.double(), exact.sum_excess, rtol=0, atol=1e-2 if coarse else 2e-6)
 
 
@@ -181,12 +186,11 @@ def test_objectives_need_not_know(objective, monkeypatch):
 
 
 @pytest.mark.parametrize("backend", [FLOAT32, BFLOAT16])
-def test_a_row_that_is_no_number_gives_a_sum_that_is_none(backend: Triton):
-    rows = _rows(20)
-    rows[7, 2] = torch.nan
-    with use_backend(backend):
-        result = engine.logsumexp_rows(rows, _rows(20, seed=1), link=BlendLink(0.5 + 0 * rows[:, 0], 0.1, 1 + 0 * rows[:, 0]))
-    assert not result[7].isfinite()
+def test_a_key_that_is_no_number_gives_sums_that_are_none(backend: Triton):
+    anchors, keys = _rows(20), _rows(20, seed=1)
+    keys[7, 2] = torch.nan
+    result, *_ = _reduced(backend, anchors, keys, LINKS["blend"], [])
+    assert result.isnan().all()
 
 
 def test_only_what_is_wanted_has_a_gradient():
@@ -196,7 +200,8 @@ def test_only_what_is_wanted_has_a_gradient():
             with mode():
                 assert engine.logsumexp_rows(rows, rows, link=SoftmaxLink(temperature)).grad_fn is None
         engine.logsumexp_rows(rows, rows, link=SoftmaxLink(temperature)).sum().backward()
-    given = temperature.grad
+    assert temperature.grad is not None
+    given = temperature.grad.clone()
     with use_backend("dense"):
         engine.logsumexp_rows(rows, rows, link=SoftmaxLink(temperature)).sum().backward()
     torch.testing.assert_close(2 * given, temperature.grad)
@@ -244,5 +249,8 @@ def test_options_and_devices_that_cannot_be_are_refused(monkeypatch):
             Triton(size=size)
     monkeypatch.setattr(triton.knobs.runtime, "interpret", False)
     rows = _rows(20).cpu()
-    with use_backend("triton"), pytest.raises(ValueError, match=r"rows on a CUDA device, got cpu; .*TRITON_INTERPRET=1"):
+    with (
+        use_backend("triton"),
+        pytest.raises(ValueError, match=r"rows on a CUDA device, got cpu; .*TRITON_INTERPRET=1"),
+    ):
         engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))

@@ -58,9 +58,7 @@ class Triton(Backend):
             return self._others.logsumexp_rows(anchors, keys, link)
         setting = self._setting(anchors, keys, form.endpoint)
         setting = replace(setting, has_power=isinstance(form.power, Tensor) or form.power != 0.0)
-        return LogSumExp.apply(
-            setting, anchors, None if keys.rows is anchors else keys.rows, form.slope, form.power
-        )
+        return LogSumExp.apply(setting, anchors, None if keys.rows is anchors else keys.rows, form.slope, form.power)
 
     def exceedance_rows(
         self, anchors: Float[Tensor, "a d"], keys: Keys, threshold: Float[Tensor, " a"], endpoint: float

@@ -11,7 +11,7 @@ from anchorwise.engine.tiled import reducer
 from anchorwise.engine.tiled.reduction import once
 from anchorwise.engine.triton.gradients import Shares, Wanted, gradients_of
 from anchorwise.engine.triton.setting import Setting
-from anchorwise.engine.triton.sums import Sums, sums_of
+from anchorwise.engine.triton.sums import sums_of
 from anchorwise.links.base import Parameter
 
 # a = anchors, k = keys, d = embedding width

@@ -60,7 +60,9 @@ def gradients_of(
     if wanted.anchors or wanted.slope or wanted.power:
         _launch(setting, (factors, others), shares, (by_anchors, by_numbers), wanted, (True, symmetric))
     if wanted.keys and not symmetric:
-        _launch(setting, (others, factors), shares, (by_keys, by_numbers), Wanted(True, False, False, False), (False, True))
+        _launch(
+            setting, (others, factors), shares, (by_keys, by_numbers), Wanted(True, False, False, False), (False, True)
+        )
     return by_anchors, by_anchors if symmetric else by_keys, by_numbers
 
 
