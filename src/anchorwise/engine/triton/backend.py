@@ -24,22 +24,25 @@ from anchorwise.links import Link
 class Triton(Backend):
     """Fused kernels for NVIDIA GPUs. Experimental: checked by Triton's interpreter on a CPU, not yet run on a GPU.
 
-    Kernels compute `logsumexp_rows` of links with a closed form (`Link.log_shortfall`) without weights, with its
-    gradients, and `exceedance_rows`, of float32 rows in one process. The tiled backend answers everything else. Sums
-    are float32; second derivatives are refused. With M rows of width D that are anchors and keys, loss and gradient
-    take 6 M^2 D operations while a gradient's columns fit one program (`Blocks.span`), and memory of a few numbers a row.
+    Kernels compute `logsumexp_rows` with its gradients, for links with a closed form (`Link.log_shortfall`) and pairs
+    without weights, and `exceedance_rows`; of float32 rows that this process has for itself. The tiled backend answers
+    everything else. Sums are float32. Second derivatives are refused.
+
+    Where M rows of width D are anchors and keys, sums take 2 M^2 D operations and their gradients 4 M^2 D, and 2 M^2 D
+    for every further span of columns that a program has no registers for: 128 columns with float32 products, 256 with
+    bfloat16. Memory is a few numbers a row, and a copy of the rows in bfloat16.
 
     With bfloat16 products a cosine is off by about 1e-3, and the logarithm of `endpoint - s` has no digits left near
-    the endpoint. So the largest score of every row is kept out of its sums while its keys pass by, is computed again
-    from the float32 rows at the end, and then added; the gradient uses that score too. Other scores stay as they are:
-    rows with several keys nearer to the endpoint than 0.01 need products of float32.
+    the endpoint. So the largest score of every row is kept out of its sums while the keys pass by, computed again from
+    the float32 rows at the end, and only then added; the gradient uses that score too. All other scores stay as they
+    are: rows with several keys nearer to the endpoint than 0.01 need float32 products.
 
     Args:
         products: Precision of the factors of matrix products, "float32" or "bfloat16".
         size: Rows, and keys, of a tile: a power of 2, at least 16; None chooses by precision.
 
     Raises:
-        ValueError: If rows are not on a CUDA device.
+        ValueError: If rows are not on a CUDA device, unless Triton interprets kernels.
     """
 
     products: str = "float32"

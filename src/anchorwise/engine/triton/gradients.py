@@ -138,7 +138,7 @@ def _gradient_kernel(
             gone = tile.left_out(anchor_ids, key_ids, rows, columns, num_rows, num_others, NUM_EXCLUDED)
             scores, shares, parts = _shares(
                 *(products, gone, rows, columns, numbers, hardest, hardest_at, num_rows, endpoint),
-                *(1, RESCORES, HAS_POWER),
+                *(tl.constexpr(1), RESCORES, HAS_POWER),
             )
             slopes += parts
             if BY_SLOPE:
@@ -149,7 +149,7 @@ def _gradient_kernel(
             gone = tile.left_out(key_ids, anchor_ids, rows, columns, num_rows, num_others, NUM_EXCLUDED)
             _, _, parts = _shares(
                 *(products, gone, columns, rows, numbers, hardest, hardest_at, num_others, endpoint),
-                *(0, RESCORES, HAS_POWER),
+                *(tl.constexpr(0), RESCORES, HAS_POWER),
             )
             slopes += parts
         if BY_ROWS:

@@ -1,6 +1,6 @@
 """What a launch needs beside its rows: precision, sizes of blocks, ids of excluded pairs, and a device that can."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ import torch
 import triton
 from jaxtyping import Float, Int
 from torch import Tensor
+from triton import knobs
 
 from anchorwise.pairs import SameId
 
@@ -89,7 +90,8 @@ class Setting:
 def stacked_ids(exclude: Sequence[SameId], anchors: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     """Return the ids of all exclusions, one exclusion a row; one unused row where there is none."""
     if not exclude:
-        return tuple(torch.zeros(1, len(rows), dtype=torch.int64, device=rows.device) for rows in (anchors, keys))
+        unused = torch.zeros(1, max(len(anchors), len(keys)), dtype=torch.int64, device=anchors.device)
+        return unused[:, : len(anchors)], unused[:, : len(keys)]
     return torch.stack([same.anchor_ids for same in exclude]), torch.stack([same.key_ids for same in exclude])
 
 
@@ -99,14 +101,14 @@ def check_device(device: torch.device) -> None:
     Raises:
         ValueError: If rows are not on a CUDA device, unless Triton interprets kernels.
     """
-    if device.type != "cuda" and not triton.knobs.runtime.interpret:
+    if device.type != "cuda" and not knobs.runtime.interpret:
         raise ValueError(
             f"the triton backend needs rows on a CUDA device, got {device}; move them with .cuda(), compute under "
             'anchorwise.engine.use_backend("tiled"), or set TRITON_INTERPRET=1 before Python starts to try the kernels'
         )
 
 
-def launch(kernel: Callable[..., Any], grid: tuple[int, ...], device: torch.device, *arguments: Any, **options: Any):
+def launch(kernel: Any, grid: tuple[int, ...], device: torch.device, *arguments: Any, **options: Any) -> None:
     """Run a kernel on the device where its rows are."""
     context: AbstractContextManager[Any] = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     with context:

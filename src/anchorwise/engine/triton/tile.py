@@ -4,12 +4,13 @@ import math
 
 import triton
 import triton.language as tl
+from triton import knobs
 
 from anchorwise.links import MIN_SHORTFALL
 
 _FLOOR = tl.constexpr(MIN_SHORTFALL)
 _LOG_2 = tl.constexpr(math.log(2.0))
-_INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
+_INTERPRETED = tl.constexpr(knobs.runtime.interpret)
 
 
 @triton.jit
@@ -45,7 +46,7 @@ def add_product(left, right, result):
 def left_out(row_ids, column_ids, rows, columns, num_rows, num_columns, NUM_EXCLUDED: tl.constexpr):
     """Return where pairs do not count: their ids are the same, or there is no such column."""
     result = (columns >= num_columns)[None, :] & (rows >= 0)[:, None]
-    for index in tl.static_range(NUM_EXCLUDED):
+    for index in tl.static_range(NUM_EXCLUDED):  # pyright: ignore[reportGeneralTypeIssues]  # Iterable to the compiler.
         ids = tl.load(row_ids + index * num_rows + rows, mask=rows < num_rows, other=0)
         others = tl.load(column_ids + index * num_columns + columns, mask=columns < num_columns, other=0)
         result = result | (ids[:, None] == others[None, :])
