@@ -11,27 +11,34 @@ import torch
 
 from anchorwise.engine import Dense, Tiled, backend, use_backend
 
-CASES = Path(__file__).with_name("triton_cases.py")
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 
 
-def _run_cases(**environment: str) -> None:
+def _run(cases: str, *, interpret: bool) -> None:
     # Without the options of this run: its shape checks wrap kernels too, which Triton has to read as they are written.
-    program = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", str(CASES)]
-    result = subprocess.run(program, env={**os.environ, **environment}, capture_output=True, text=True)
+    options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+    program = [sys.executable, "-m", "pytest", *options, str(Path(__file__).with_name(cases))]
+    environment = {**os.environ, "TRITON_INTERPRET": str(int(interpret))}
+    result = subprocess.run(program, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @needs_triton
 def test_every_case_holds_under_the_interpreter():
-    _run_cases(TRITON_INTERPRET="1")
+    _run("triton_cases.py", interpret=True)
 
 
 @pytest.mark.gpu
 @needs_triton
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_every_case_holds_on_a_gpu():
-    _run_cases(TRITON_INTERPRET="0")
+    _run("triton_cases.py", interpret=False)
+
+
+@pytest.mark.slow
+@needs_triton
+def test_kernels_compile_without_a_gpu():
+    _run("triton_compiling.py", interpret=False)
 
 
 def test_without_triton_the_way_out_is_named(monkeypatch):
