@@ -1,6 +1,6 @@
 """The engine's calls, answered by fused kernels where there is one."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -17,6 +17,10 @@ from anchorwise.engine.triton.setting import BLOCKS, PRODUCTS, Setting, check_de
 from anchorwise.links import Link
 
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
+
+
+# Answers what has no kernel.
+_OTHERS = Tiled()
 
 
 @final
@@ -47,7 +51,6 @@ class Triton(Backend):
 
     products: str = "float32"
     size: int | None = None
-    _others: Tiled = field(default_factory=Tiled, init=False, repr=False)
 
     def __post_init__(self) -> None:
         _checks.one_of("products", self.products, PRODUCTS)
@@ -58,7 +61,7 @@ class Triton(Backend):
         """Return log(sum over keys of weight * exp(link(score)))."""
         form = link.log_shortfall
         if form is None or not self._has_kernels(anchors, keys):
-            return self._others.logsumexp_rows(anchors, keys, link)
+            return _OTHERS.logsumexp_rows(anchors, keys, link)
         setting = self._setting(anchors, keys, form.endpoint)
         setting = replace(setting, has_power=isinstance(form.power, Tensor) or form.power != 0.0)
         return LogSumExp.apply(setting, anchors, None if keys.rows is anchors else keys.rows, form.slope, form.power)
@@ -68,38 +71,38 @@ class Triton(Backend):
     ) -> ExceedanceSums:
         """Return the sums over the scores above every row's threshold."""
         if not self._has_kernels(anchors, keys):
-            return self._others.exceedance_rows(anchors, keys, threshold, endpoint)
+            return _OTHERS.exceedance_rows(anchors, keys, threshold, endpoint)
         return exceedances_of(self._setting(anchors, keys, endpoint), anchors, keys.rows, threshold)
 
     def sum_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of weight * link(score)."""
-        return self._others.sum_rows(anchors, keys, link)
+        return _OTHERS.sum_rows(anchors, keys, link)
 
     def attend_rows(
         self, anchors: Float[Tensor, "a d"], keys: Keys, values: Float[Tensor, "k e"], link: Link
     ) -> Float[Tensor, "a e"]:
         """Return the means of the values, weighted by the softmax of the logits."""
-        return self._others.attend_rows(anchors, keys, values, link)
+        return _OTHERS.attend_rows(anchors, keys, values, link)
 
     def scores_at(
         self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
     ) -> Float[Tensor, "a t"]:
         """Return the scores of every anchor with its chosen keys."""
-        return self._others.scores_at(anchors, keys, chosen)
+        return _OTHERS.scores_at(anchors, keys, chosen)
 
     def tail_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Tail:
         """Return the largest scores of every row with their keys."""
-        return self._others.tail_rows(anchors, keys, num_tail)
+        return _OTHERS.tail_rows(anchors, keys, num_tail)
 
     def tail_summaries(
         self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int, summary: Summary
     ) -> Float[Tensor, "a s"]:
         """Return the summary of every row's tail."""
-        return self._others.tail_summaries(anchors, keys, num_tail, summary)
+        return _OTHERS.tail_summaries(anchors, keys, num_tail, summary)
 
     def pooled_tail(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Float[Tensor, " t"]:
         """Return the largest scores of all rows together."""
-        return self._others.pooled_tail(anchors, keys, num_tail)
+        return _OTHERS.pooled_tail(anchors, keys, num_tail)
 
     def _has_kernels(self, anchors: Tensor, keys: Keys) -> bool:
         check_device(anchors.device)

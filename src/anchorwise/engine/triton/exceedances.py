@@ -8,7 +8,7 @@ from torch import Tensor
 
 from anchorwise.engine.results import ExceedanceSums
 from anchorwise.engine.triton import tile
-from anchorwise.engine.triton.setting import Setting, launch
+from anchorwise.engine.triton.setting import Setting, launch_over_keys
 from anchorwise.links import MIN_SHORTFALL
 
 # a = anchors, k = keys, d = embedding width
@@ -19,22 +19,11 @@ def exceedances_of(
     setting: Setting, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], threshold: Float[Tensor, " a"]
 ) -> ExceedanceSums:
     """Return the sums over the scores above every row's threshold."""
-    widest = setting.endpoint - threshold
+    widest = setting.endpoint - threshold.to(anchors.dtype)
     numbers = torch.stack([widest, widest.clamp_min(MIN_SHORTFALL).log()])
     sums = anchors.new_zeros(4, len(anchors))
     largest = torch.full_like(sums[0], -torch.inf)
-    if len(anchors):
-        factors = setting.factors(anchors)
-        key_factors = factors if keys is anchors else setting.factors(keys)
-        launch(
-            _exceedances_kernel,
-            (triton.cdiv(len(anchors), setting.blocks.size),),
-            anchors.device,
-            *(factors, key_factors, anchors.contiguous(), keys.contiguous(), numbers),
-            *(setting.anchor_ids, setting.key_ids, sums, largest),
-            *(len(anchors), len(keys), setting.endpoint),
-            **setting.options(anchors.shape[1]),
-        )
+    launch_over_keys(_exceedances_kernel, setting, (anchors, keys), numbers, (sums, largest))
     count, sum_log_ratio, sum_excess, num_at_endpoint = sums
     return ExceedanceSums(count, sum_log_ratio, sum_excess, num_at_endpoint, largest)
 
@@ -71,9 +60,9 @@ def _exceedances_kernel(
     best_at = tl.full([SIZE], -1, dtype=tl.int32)
     for start in range(0, num_keys, SIZE):
         columns = start + tl.arange(0, SIZE)
-        scores = tile.products(anchors, keys, rows, columns, num_anchors, num_keys, WIDTH, DEPTH)
+        products = tile.products(anchors, keys, rows, columns, num_anchors, num_keys, WIDTH, DEPTH)
         gone = tile.left_out(anchor_ids, key_ids, rows, columns, num_anchors, num_keys, NUM_EXCLUDED)
-        scores = tl.where(gone, float("-inf"), scores)
+        scores = tl.where(gone, float("-inf"), products)
         if RESCORES:
             scores, put_back, best, best_at = tile.hold_out(scores, start, best, best_at)
             count, log_ratio, excess, num_at_endpoint = _added(

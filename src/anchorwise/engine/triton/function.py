@@ -30,9 +30,10 @@ class LogSumExp(torch.autograd.Function):
     ) -> Float[Tensor, " a"]:
         """Return the logarithms."""
         value, sums = sums_of(setting, anchors, anchors if keys is None else keys, _numbers(anchors, slope, power))
-        ctx.setting, ctx.fixed = setting, (slope, power)
-        # Numbers are no tensors; those that are may be inputs whose change in place has to be noticed.
-        ctx.save_for_backward(anchors, keys, *(_if_tensor(value) for value in (slope, power)), *vars(sums).values())
+        tensors = [value if isinstance(value, Tensor) else None for value in (slope, power)]
+        ctx.setting = setting
+        ctx.fixed = [value if tensor is None else None for value, tensor in zip((slope, power), tensors, strict=True)]
+        ctx.save_for_backward(anchors, keys, *tensors, *vars(sums).values())
         return value
 
     @staticmethod
@@ -53,10 +54,6 @@ class LogSumExp(torch.autograd.Function):
         due = [part if wants else None for part, wants in zip(gradients, ctx.needs_input_grad[1:], strict=True)]
         sources = [tensor for tensor in (anchors, keys, *parameters) if tensor is not None]
         return None, *once(due, *sources, grad_outputs[0])
-
-
-def _if_tensor(value: Parameter) -> Tensor | None:
-    return value if isinstance(value, Tensor) else None
 
 
 @torch.no_grad()

@@ -53,17 +53,15 @@ def gradients_of(
     those by keys are the same tensor.
     """
     symmetric = keys is anchors
-    by_anchors, by_keys = anchors.new_empty(anchors.shape), keys.new_empty(keys.shape)
-    by_numbers = torch.zeros_like(shares.numbers[:2])
-    factors = setting.factors(anchors)
-    others = factors if symmetric else setting.factors(keys)
+    by_anchors, by_numbers = anchors.new_empty(anchors.shape), torch.zeros_like(shares.numbers[:2])
+    by_keys = by_anchors if symmetric else keys.new_empty(keys.shape)
+    factors, others = setting.factors(anchors, keys)
     if wanted.anchors or wanted.slope or wanted.power:
         _launch(setting, (factors, others), shares, (by_anchors, by_numbers), wanted, (True, symmetric))
     if wanted.keys and not symmetric:
-        _launch(
-            setting, (others, factors), shares, (by_keys, by_numbers), Wanted(True, False, False, False), (False, True)
-        )
-    return by_anchors, by_anchors if symmetric else by_keys, by_numbers
+        of_keys = Wanted(anchors=True, keys=False, slope=False, power=False)
+        _launch(setting, (others, factors), shares, (by_keys, by_numbers), of_keys, (False, True))
+    return by_anchors, by_keys, by_numbers
 
 
 def _launch(

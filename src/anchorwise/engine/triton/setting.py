@@ -77,9 +77,10 @@ class Setting:
         """Whether products are so coarse that the hardest negatives are scored again."""
         return self.dtype != torch.float32
 
-    def factors(self, rows: Float[Tensor, "a d"]) -> Tensor:
-        """Return the rows as they are multiplied."""
-        return rows.detach().to(self.dtype).contiguous()
+    def factors(self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"]) -> tuple[Tensor, Tensor]:
+        """Return anchors and keys as they are multiplied; the same tensor where they are the same rows."""
+        factors = anchors.to(self.dtype).contiguous()
+        return factors, factors if keys is anchors else keys.to(self.dtype).contiguous()
 
     def options(self, width: int) -> dict[str, Any]:
         """Return the arguments that all kernels have in common."""
@@ -106,6 +107,39 @@ def check_device(device: torch.device) -> None:
             f"the triton backend needs rows on a CUDA device, got {device}; move them with .cuda(), compute under "
             'anchorwise.engine.use_backend("tiled"), or set TRITON_INTERPRET=1 before Python starts to try the kernels'
         )
+
+
+def launch_over_keys(
+    kernel: Any,
+    setting: Setting,
+    rows: tuple[Float[Tensor, "a d"], Float[Tensor, "k d"]],
+    numbers: Float[Tensor, "2 a"],
+    results: tuple[Tensor, ...],
+    **options: Any,
+) -> None:
+    """Run a kernel whose programs have a block of anchors each, and pass over all keys.
+
+    Args:
+        kernel: Takes the rows as they are multiplied, the rows, and all that follows here.
+        setting: Precision, blocks and excluded pairs.
+        rows: Anchors and keys.
+        numbers: What every anchor comes with.
+        results: What the kernel writes.
+        options: Arguments of this kernel only.
+    """
+    anchors, keys = rows
+    if not len(anchors):
+        return
+    launch(
+        kernel,
+        (triton.cdiv(len(anchors), setting.blocks.size),),
+        anchors.device,
+        *(*setting.factors(anchors, keys), anchors.contiguous(), keys.contiguous()),
+        *(numbers, setting.anchor_ids, setting.key_ids, *results),
+        *(len(anchors), len(keys), setting.endpoint),
+        **setting.options(anchors.shape[1]),
+        **options,
+    )
 
 
 def launch(kernel: Any, grid: tuple[int, ...], device: torch.device, *arguments: Any, **options: Any) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anchorwise.engine.tiled.reducer import LogSum
 from anchorwise.engine.triton import tile
-from anchorwise.engine.triton.setting import Setting, launch
+from anchorwise.engine.triton.setting import Setting, launch_over_keys
 
 # a = anchors, k = keys, d = embedding width
 
@@ -46,28 +46,9 @@ def sums_of(
     sums = LogSum(anchors, len(anchors))
     hardest = torch.full_like(sums.peak, -torch.inf)
     hardest_at = torch.full((len(anchors),), -1, dtype=torch.int32, device=anchors.device)
-    if len(anchors):
-        factors = setting.factors(anchors)
-        key_factors = factors if keys is anchors else setting.factors(keys)
-        launch(
-            _sums_kernel,
-            (triton.cdiv(len(anchors), setting.blocks.size),),
-            anchors.device,
-            *(
-                factors,
-                key_factors,
-                anchors.contiguous(),
-                keys.contiguous(),
-                numbers,
-                setting.anchor_ids,
-                setting.key_ids,
-            ),
-            *(sums.peak, sums.total, hardest, hardest_at),
-            *(len(anchors), len(keys), setting.endpoint),
-            **setting.options(anchors.shape[1]),
-            HAS_POWER=setting.has_power,
-        )
-    return sums.value(), Sums(sums.peak, sums.total, hardest, hardest_at)
+    results = (sums.peak, sums.total, hardest, hardest_at)
+    launch_over_keys(_sums_kernel, setting, (anchors, keys), numbers, results, HAS_POWER=setting.has_power)
+    return sums.value(), Sums(*results)
 
 
 @triton.jit
@@ -103,9 +84,9 @@ def _sums_kernel(
     best_at = tl.full([SIZE], -1, dtype=tl.int32)
     for start in range(0, num_keys, SIZE):
         columns = start + tl.arange(0, SIZE)
-        scores = tile.products(anchors, keys, rows, columns, num_anchors, num_keys, WIDTH, DEPTH)
+        products = tile.products(anchors, keys, rows, columns, num_anchors, num_keys, WIDTH, DEPTH)
         gone = tile.left_out(anchor_ids, key_ids, rows, columns, num_anchors, num_keys, NUM_EXCLUDED)
-        scores = tl.where(gone, float("-inf"), scores)
+        scores = tl.where(gone, float("-inf"), products)
         if RESCORES:
             scores, put_back, best, best_at = tile.hold_out(scores, start, best, best_at)
             peak, total = _with_one(peak, total, tile.logits(put_back, slope, power, endpoint, HAS_POWER))
