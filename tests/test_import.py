@@ -1,7 +1,19 @@
 import subprocess
 import sys
 
-HEAVY = ["scipy", "sklearn", "matplotlib", "torchvision", "timm", "kornia", "pydantic", "typer", "rich", "safetensors"]
+HEAVY = [
+    "triton",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "torchvision",
+    "timm",
+    "kornia",
+    "pydantic",
+    "typer",
+    "rich",
+    "safetensors",
+]
 
 
 def test_importing_the_package_pulls_torch_and_nothing_heavier():

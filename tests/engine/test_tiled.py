@@ -260,7 +260,9 @@ def test_the_backend_is_chosen_by_size_and_can_be_forced(monkeypatch):
     assert isinstance(engine.backend.backend_for(few, few), Tiled)
     with use_backend("dense"):
         assert isinstance(engine.backend.backend_for(many, many), Dense)
-    with pytest.raises(ValueError, match="backend must be one of 'auto', 'dense', 'tiled', got 'tilde'; did you mean"):
+    with pytest.raises(
+        ValueError, match="backend must be one of 'auto', 'dense', 'tiled', 'triton', got 'tilde'; did you mean"
+    ):
         use_backend("tilde").__enter__()
     monkeypatch.setenv("ANCHORWISE_BACKEND", "fast")
     with pytest.raises(ValueError, match="ANCHORWISE_BACKEND must be one of"):

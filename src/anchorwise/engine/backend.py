@@ -1,7 +1,7 @@
 """Which backend computes: chosen by size and device, or forced by an argument, a context, or the environment."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -13,7 +13,16 @@ from anchorwise.engine.dense import Dense
 from anchorwise.engine.tiled.backend import Tiled
 
 ENVIRONMENT_VARIABLE = "ANCHORWISE_BACKEND"
-NAMES: dict[str, type[Backend]] = {"dense": Dense, "tiled": Tiled}
+
+
+def _triton() -> Backend:
+    # Imported on demand: triton is not on every machine, and takes a second.
+    from anchorwise.engine.triton import Triton
+
+    return Triton()
+
+
+NAMES: dict[str, Callable[[], Backend]] = {"dense": Dense, "tiled": Tiled, "triton": _triton}
 
 # So few scores are faster all at once than in tiles.
 _NUM_DENSE_SCORES = 256 * 256
@@ -31,10 +40,12 @@ def use_backend(backend: str | Backend) -> Iterator[None]:
     The environment variable ANCHORWISE_BACKEND does the same for a whole process.
 
     Args:
-        backend: "auto", "dense", "tiled", or a backend such as `Tiled(size=1024)`.
+        backend: "auto", "dense", "tiled", "triton" (experimental, and never what "auto" chooses), or a backend such as
+            `Tiled(size=1024)`.
 
     Raises:
         ValueError: If there is no such backend.
+        ModuleNotFoundError: If "triton" is asked for and not installed.
     """
     token = _chosen.set(_named("backend", backend))
     try:

@@ -165,6 +165,6 @@ class _Once(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, ...]:
         raise RuntimeError(
-            "the tiled backend has no second derivatives, since it keeps no scores; for them compute the loss under "
+            "this backend has no second derivatives, since it keeps no scores; for them compute the loss under "
             'anchorwise.engine.use_backend("dense")'
         )
