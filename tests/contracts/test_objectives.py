@@ -18,7 +18,7 @@ from tests.contracts import batches, recording
 from tests.contracts.cases import CASES, Case
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-HELPER_MODULES = {"objective", "registry", "cross_entropy", "per_image", "sinkhorn", "catalogue"}
+HELPER_MODULES = {"objective", "registry", "cross_entropy", "per_image", "sinkhorn", "catalogue", "blocks"}
 
 
 def test_every_objective_module_is_registered_and_under_contract():

@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, engine
+from anchorwise.links import Link
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Views, views_of
+from anchorwise.pairs import Contrast, Views, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width, a = anchors
@@ -49,13 +50,29 @@ class CrossViewInfoNCE(Objective):
 
 
 def across_views(
-    views: Views, directions: tuple[tuple[int, int], ...], temperature: float | Tensor, blend: Blend | None
+    views: Views,
+    directions: tuple[tuple[int, int], ...],
+    temperature: float | Tensor,
+    blend: Blend | None,
+    *,
+    label_smoothing: float = 0.0,
 ) -> Outcome:
-    """Return the mean over the anchors of all directions of their cross-entropy against the other view."""
+    """Return the mean over the anchors of all directions of their cross-entropy against the other view.
+
+    With label smoothing, that share of the target is spread evenly over all keys of the other view.
+    """
     losses, stats = [], []
     for view, other in directions:
         contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
         reading = read_link(blend, contrast, temperature)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
+        if label_smoothing > 0.0:
+            losses[-1] = losses[-1] + label_smoothing * _lead(contrast, reading.link(positive_scores), reading.link)
         stats.append({"positive_score": positive_scores, **reading.stats})
     return mean_outcome(torch.cat(losses), joined(stats))
+
+
+def _lead(contrast: Contrast, positives: Float[Tensor, " n"], link: Link) -> Float[Tensor, " n"]:
+    """Return how far a positive's logit is above the mean over all keys, itself among them."""
+    negatives = engine.sum_rows(contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude)
+    return positives - (positives + negatives) / len(contrast.keys)

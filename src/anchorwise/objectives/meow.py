@@ -4,6 +4,7 @@ Source: Yu and Li 2023, "Heterogeneous Graph Contrastive Learning with Meta-path
 Samples", and its released code. Its second term is `ProtoNCE`.
 """
 
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -13,9 +14,21 @@ from torch import Tensor
 from anchorwise import _checks, engine
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import SameId, views_of
+from anchorwise.pairs import PairWeight, views_of
 
-# n = images, d = embedding width, c = clusterings
+# n = images, d = embedding width, c = clusterings, a = anchors, k = keys
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ClusteringsApart(PairWeight):
+    """The number of clusterings in which an anchor and a key are in different clusters."""
+
+    def log_weights(self, anchor_values: Int[Tensor, "a c"], key_values: Int[Tensor, "k c"]) -> Float[Tensor, "a k"]:
+        """Return the logarithms of the numbers."""
+        columns = zip(anchor_values.unbind(dim=1), key_values.unbind(dim=1), strict=True)
+        apart = [(anchor.unsqueeze(1) != key).double() for anchor, key in columns]
+        return torch.stack(apart).sum(dim=0).log()
 
 
 @final
@@ -54,13 +67,11 @@ class MEOW(Objective):
         """
         clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
         views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
-        same = [SameId(column, column) for column in clusters.unbind(dim=1)]
+        weight = ClusteringsApart(clusters, clusters)
         positive_scores = views.scores_between(0, 1)
         losses = []
         for anchors, keys in (views.units, views.units.flip(0)):
-            # A sum of weights is a sum over clusterings of sums over their different clusters.
-            sums = [engine.logsumexp_rows(anchors, keys, link=link, exclude=[pairs]) for pairs in same]
-            repelled = torch.stack(sums).logsumexp(dim=0)
+            repelled = engine.logsumexp_rows(anchors, keys, link=link, weight=weight)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
         stats = {"positive_score": positive_scores}
