@@ -69,17 +69,20 @@ def _mixed(share: float, x: Sequence[float], y: Sequence[float]) -> list[float]:
 def sim_lap(
     view0: Rows,
     view1: Rows,
+    *,
     labels: Sequence[int],
     partners: Sequence[int],
     gates: Rows,
     temperature: float = 0.1,
     logit_scale: float | None = None,
+    renormalise: bool = False,
 ) -> list[float]:
     scale = 1 / temperature if logit_scale is None else logit_scale
     keys, sums, num_pairs = [_unit(row) for row in view1], [], 0
     for row, label, partner, gate in zip(view0, labels, partners, gates, strict=True):
-        gated = [g * x for g, x in zip(gate, _unit(row), strict=True)]
-        logits = [scale * _dot(gated, [g * x for g, x in zip(gate, key, strict=True)]) for key in keys]
+        gated = [[g * x for g, x in zip(gate, other, strict=True)] for other in (_unit(row), *keys)]
+        anchor, *others = [_unit(other) for other in gated] if renormalise else gated
+        logits = [scale * _dot(anchor, other) for other in others]
         negatives = [x for x, other in zip(logits, labels, strict=True) if other not in (label, partner)]
         positives = [x for x, other in zip(logits, labels, strict=True) if other == partner]
         num_pairs += len(positives)

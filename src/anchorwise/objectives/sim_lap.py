@@ -14,9 +14,10 @@ from torch import Tensor
 from anchorwise import _checks, engine
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.links.base import per_row
+from anchorwise.objectives.blocks import by_blocks, log_sum
 from anchorwise.objectives.cross_entropy import against
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import SameId, views_of
+from anchorwise.pairs import SameId, unit_rows, views_of
 
 # n = images, d = embedding width, a = anchors
 
@@ -40,6 +41,14 @@ class AgainstNegatives(Link):
         return against(logits - per_row(self.repulsion, logits), torch.zeros_like(logits))
 
 
+@dataclass(frozen=True)
+class _Classes:
+    """The classes of keys, and those of every anchor's positives; an anchor's own class is its key's."""
+
+    labels: Int[Tensor, " n"]
+    partners: Int[Tensor, " n"]
+
+
 @final
 class SimLAP(Objective):
     """Mean over positive pairs of `-p + log(exp(p) + sum over negatives of exp(logit))`, with gated cosines.
@@ -49,12 +58,14 @@ class SimLAP(Objective):
     The rows of view 0 are the anchors and those of view 1 the keys. An anchor's class is paired with a partner class,
     drawn at will: its positives are the partner's keys, its negatives the keys of neither class. The gate of the pair
     comes from the caller's network and learns. The released code subtracts the row's mean from the logits first, which
-    cancels, and exponentiates outside of log space; the `Filter` beside it scales gated rows to length 1 once more,
-    which its loss does not use. An anchor without positives has loss 0; what an anchor adds to the mean over pairs is
-    scaled so that the mean over anchors is the loss.
+    cancels, and exponentiates outside of log space. An anchor without positives has loss 0; what an anchor adds to the
+    mean over pairs is scaled so that the mean over anchors is the loss.
 
     Args:
         temperature: Divides every score where the call gives no `logit_scale`. Dimensionless, above 0.
+        renormalise: Whether both rows have length 1 after the gate too, so that scores are cosines in what it leaves
+            open, as in the released script that trains with class labels. The one for pretraining does without. A key's
+            length then depends on the anchor's gate, and scores are made for some anchors at a time.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -62,9 +73,10 @@ class SimLAP(Objective):
 
     inputs: Inputs = Inputs(needs=("labels", "partners", "gates"), takes=("logit_scale",))
 
-    def __init__(self, *, temperature: float = 0.1) -> None:
+    def __init__(self, *, temperature: float = 0.1, renormalise: bool = False) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
+        self.renormalise = renormalise
 
     def detail(
         self,
@@ -93,11 +105,9 @@ class SimLAP(Objective):
         labels = _checks.one_per_image("labels", labels, view0)
         partners = _checks.one_per_image("partners", partners, view0)
         _checks.same_shape("view0", view0, "gates", gates)
-        views, wanted = views_of(view0, view1), SameId(partners, labels)
-        link = SoftmaxLink(self._temperature(logit_scale, views.units))
-        anchors, keys = views.units[0] * gates.to(views.units).square(), views.units[1]
-        repelled = engine.logsumexp_rows(anchors, keys, link=link, exclude=[SameId(labels, labels), wanted])
-        summed = engine.sum_rows(anchors, keys, link=AgainstNegatives(link, repelled), only=wanted)
+        views, classes = views_of(view0, view1), _Classes(labels, partners)
+        gates, link = gates.to(views.units), SoftmaxLink(self._temperature(logit_scale, views.units))
+        summed = (_cosine_losses if self.renormalise else _dot_losses)(*views.units, gates, classes, link)
         num_positives = _num_of(labels, partners).to(summed)
         # Not a plain 0, so that a non-finite row shows even where it is in no pair.
         shown = 0.0 * views.units.sum(dim=(0, 2))
@@ -114,3 +124,40 @@ def _num_of(labels: Int[Tensor, " n"], wanted: Int[Tensor, " n"]) -> Int[Tensor,
     """Return how many of the labels are each wanted one."""
     rising = labels.sort().values
     return torch.searchsorted(rising, wanted, right=True) - torch.searchsorted(rising, wanted)
+
+
+def _dot_losses(
+    anchors: Float[Tensor, "n d"],
+    keys: Float[Tensor, "n d"],
+    gates: Float[Tensor, "n d"],
+    classes: _Classes,
+    link: Link,
+) -> Float[Tensor, " n"]:
+    """Return the sums over their positives of the anchors' losses, with scores as they are."""
+    gated, wanted = anchors * gates.square(), SameId(classes.partners, classes.labels)
+    own = SameId(classes.labels, classes.labels)
+    repelled = engine.logsumexp_rows(gated, keys, link=link, exclude=[own, wanted])
+    return engine.sum_rows(gated, keys, link=AgainstNegatives(link, repelled), only=wanted)
+
+
+def _cosine_losses(
+    anchors: Float[Tensor, "n d"],
+    keys: Float[Tensor, "n d"],
+    gates: Float[Tensor, "n d"],
+    classes: _Classes,
+    link: Link,
+) -> Float[Tensor, " n"]:
+    """Return the same sums with the cosines of gated rows."""
+
+    def of_some(some: Tensor, some_gates: Tensor, own: Tensor, partner: Tensor) -> Float[Tensor, "_ 1"]:
+        open_share = some_gates.square()
+        with torch.autocast(some.device.type, enabled=False):
+            lengths = (open_share @ keys.square().T).clamp_min(torch.finfo(keys.dtype).tiny).sqrt()
+            logits = link(unit_rows(some * some_gates) * some_gates @ keys.T / lengths)
+        wanted = partner.unsqueeze(1) == classes.labels
+        counted = ~wanted & (own.unsqueeze(1) != classes.labels)
+        repelled = log_sum(logits.masked_fill(~counted, -torch.inf))
+        return (against(logits - repelled.unsqueeze(1), torch.zeros_like(logits)) * wanted).sum(dim=1, keepdim=True)
+
+    per_anchor = [anchors, gates, classes.labels, classes.partners]
+    return by_blocks(of_some, per_anchor, entries_per_anchor=len(keys)).squeeze(1)
