@@ -107,7 +107,7 @@ class SimLAP(Objective):
         _checks.same_shape("view0", view0, "gates", gates)
         views, classes = views_of(view0, view1), _Classes(labels, partners)
         gates, link = gates.to(views.units), SoftmaxLink(self._temperature(logit_scale, views.units))
-        summed = (_cosine_losses if self.renormalise else _dot_losses)(*views.units, gates, classes, link)
+        summed = (_cosine_losses if self.renormalise else _dot_losses)(views.units, gates, classes, link)
         num_positives = _num_of(labels, partners).to(summed)
         # Not a plain 0, so that a non-finite row shows even where it is in no pair.
         shown = 0.0 * views.units.sum(dim=(0, 2))
@@ -127,13 +127,10 @@ def _num_of(labels: Int[Tensor, " n"], wanted: Int[Tensor, " n"]) -> Int[Tensor,
 
 
 def _dot_losses(
-    anchors: Float[Tensor, "n d"],
-    keys: Float[Tensor, "n d"],
-    gates: Float[Tensor, "n d"],
-    classes: _Classes,
-    link: Link,
+    units: Float[Tensor, "2 n d"], gates: Float[Tensor, "n d"], classes: _Classes, link: Link
 ) -> Float[Tensor, " n"]:
     """Return the sums over their positives of the anchors' losses, with scores as they are."""
+    anchors, keys = units
     gated, wanted = anchors * gates.square(), SameId(classes.partners, classes.labels)
     own = SameId(classes.labels, classes.labels)
     repelled = engine.logsumexp_rows(gated, keys, link=link, exclude=[own, wanted])
@@ -141,18 +138,15 @@ def _dot_losses(
 
 
 def _cosine_losses(
-    anchors: Float[Tensor, "n d"],
-    keys: Float[Tensor, "n d"],
-    gates: Float[Tensor, "n d"],
-    classes: _Classes,
-    link: Link,
+    units: Float[Tensor, "2 n d"], gates: Float[Tensor, "n d"], classes: _Classes, link: Link
 ) -> Float[Tensor, " n"]:
     """Return the same sums with the cosines of gated rows."""
+    anchors, keys = units
 
     def of_some(some: Tensor, some_gates: Tensor, own: Tensor, partner: Tensor) -> Float[Tensor, "_ 1"]:
-        open_share = some_gates.square()
         with torch.autocast(some.device.type, enabled=False):
-            lengths = (open_share @ keys.square().T).clamp_min(torch.finfo(keys.dtype).tiny).sqrt()
+            squares = some_gates.square() @ keys.square().T
+            lengths = torch.where(squares > 0.0, squares, 1.0).sqrt()
             logits = link(unit_rows(some * some_gates) * some_gates @ keys.T / lengths)
         wanted = partner.unsqueeze(1) == classes.labels
         counted = ~wanted & (own.unsqueeze(1) != classes.labels)
