@@ -91,24 +91,15 @@ E = math.e
         ),
         # Partners are the other class: the positive is at 0, and no key is of neither class. With itself as partner the
         # positive is at 1, halved twice by the gate, against the other one at 0.
+        (labelled.sim_lap(EYE, EYE, labels=[0, 1], partners=[1, 0], gates=[[1.0, 1.0]] * 2, scale=1.0), [0.0] * 2),
         (
-            labelled.sim_lap(EYE, EYE, labels=[0, 1], partners=[1, 0], gates=[[1.0, 1.0]] * 2, temperature=1.0),
-            [0.0] * 2,
-        ),
-        (
-            labelled.sim_lap(EYE, EYE, labels=[0, 1], partners=[0, 1], gates=[[0.5, 0.5]] * 2, temperature=1.0),
+            labelled.sim_lap(EYE, EYE, labels=[0, 1], partners=[0, 1], gates=[[0.5, 0.5]] * 2, scale=1.0),
             [math.log(math.exp(0.25) + 1) - 0.25] * 2,
         ),
         # Scaled to length 1 after the gate, both cosines are what they were.
         (
             labelled.sim_lap(
-                EYE,
-                EYE,
-                labels=[0, 1],
-                partners=[0, 1],
-                gates=[[0.5, 0.1]] * 2,
-                temperature=1.0,
-                renormalise=True,
+                EYE, EYE, labels=[0, 1], partners=[0, 1], gates=[[0.5, 0.1]] * 2, scale=1.0, renormalise=True
             ),
             [math.log(E + 1) - 1] * 2,
         ),

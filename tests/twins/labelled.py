@@ -73,11 +73,9 @@ def sim_lap(
     labels: Sequence[int],
     partners: Sequence[int],
     gates: Rows,
-    temperature: float = 0.1,
-    logit_scale: float | None = None,
+    scale: float = 10.0,
     renormalise: bool = False,
 ) -> list[float]:
-    scale = 1 / temperature if logit_scale is None else logit_scale
     keys, sums, num_pairs = [_unit(row) for row in view1], [], 0
     for row, label, partner, gate in zip(view0, labels, partners, gates, strict=True):
         gated = [[g * x for g, x in zip(gate, other, strict=True)] for other in (_unit(row), *keys)]

@@ -1,6 +1,7 @@
 """Objectives that know classes."""
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from anchorwise import SepCLR, SimLAP, SupCon, SupReMix
 from tests.contracts.cases.case import Call, Case
 from tests.contracts.cases.two_view import BLEND
 from tests.twins import labelled
+from tests.twins.core import Rows
 from tests.twins.two_view import mixed, scaled
 
 
@@ -73,6 +75,10 @@ def _paired_and_scaled(view0: Tensor, view1: Tensor) -> Call:
     return Call(call.views, call.per_image, learned={"logit_scale": view0.new_tensor(4.0)})
 
 
+def _scaled_sim_lap(view0: Rows, view1: Rows, *, logit_scale: float, **given: Any) -> list[float]:
+    return labelled.sim_lap(view0, view1, scale=logit_scale, **given)
+
+
 def _two_heads(view0: Tensor, view1: Tensor) -> Call:
     salients = (0.2 * (view0[:, :3] + 5.0), 0.2 * (view1[:, :3].cos() + 5.0))
     targets = torch.arange(len(view0)).remainder(3).clamp_max(1)
@@ -122,12 +128,12 @@ CASES = [
     Case(
         "sim_lap-renormalised",
         SimLAP,
-        partial(labelled.sim_lap, renormalise=True, temperature=0.05),
+        partial(labelled.sim_lap, renormalise=True, scale=20.0),
         given={"renormalise": True, "temperature": 0.05},
         call=_paired,
         symmetric=False,
     ),
-    Case("sim_lap-scale", SimLAP, labelled.sim_lap, call=_paired_and_scaled, symmetric=False),
+    Case("sim_lap-scale", SimLAP, _scaled_sim_lap, call=_paired_and_scaled, symmetric=False),
     Case(
         "sep_clr",
         SepCLR,
