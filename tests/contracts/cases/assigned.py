@@ -93,6 +93,7 @@ CASES = [
         call=_with_prototypes,
         single_image="finite",
         surrogate=_swav_gradient,
+        cold={"temperature": 0.005, "epsilon": 0.001},
     ),
     Case(
         "swav-crops",
