@@ -162,6 +162,17 @@ def _global(temperature: float, **given: Any) -> Loss:
     return _by_ids(make)
 
 
+def _of_pairs(temperature: float) -> Loss:
+    def make(num_images: int, dtype: torch.dtype) -> Loss:
+        loss = import_module("libauc.losses.contrastive").GCLoss_v2(N=num_images, tau=temperature)
+        for name in ("u1", "u2", "b1", "b2"):
+            setattr(loss, name, getattr(loss, name).to(dtype))
+        # Normalising is the model's there.
+        return lambda images, texts, ids: loss(normalize(images), normalize(texts), ids)[0]
+
+    return _by_ids(make)
+
+
 def _sog_clr(make: Callable[..., anchorwise.Objective], temperature: float) -> Loss:
     def of_ids(num_images: int, dtype: torch.dtype) -> Loss:
         objective = make(num_images=num_images, temperature=temperature)
@@ -335,6 +346,14 @@ ENTRIES = [
                 tolerance=1e-5,
             )
         ],
+        two_views,
+        values=False,
+    ),
+    Entry(
+        "FastCLIP (SogCLR of two modalities)",
+        "fast_clip",
+        lambda t: _sog_clr(anchorwise.FastCLIP, t),
+        [Peer("LibAUC", "GCLoss_v2", _of_pairs, tolerance=1e-5)],
         two_views,
         values=False,
     ),

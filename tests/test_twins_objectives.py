@@ -115,6 +115,8 @@ E = math.e
         ),
         # u is 1 for negatives at 0; temperature (0 + rho) - 1.
         (global_loss.sog_clr(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.0] * 4),
+        # One other key at 0: u is exp(-1 / tau).
+        (global_loss.fast_clip(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.5 * (-2.0 + 2.0)] * 4),
         # exp(-1 / tau) each: tau (-1 / tau + rho).
         (global_loss.i_sog_clr(EYE, EYE, [0, 1]), [-1 + 0.4 * 0.1] * 4),
         (global_loss.ko_leo(EYE), [-math.log(math.sqrt(2))] * 2),
@@ -172,6 +174,15 @@ def test_a_second_visit_moves_u_by_gamma():
     assert twin.denominators[0] == pytest.approx(1.0)
     twin.visit([[1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]], [0, 1])
     assert twin.denominators[0] == pytest.approx(0.75 + 0.25 / E)
+
+
+def test_modalities_remember_apart():
+    twin = global_loss.Pairs(gamma=0.25, rho=0.0, temperature=1.0)
+    twin.visit(EYE, EYE, [0, 1])
+    # Images still see their own text at 1 and the other at 0; the first text now sees both images at 1.
+    twin.visit([EYE[0], EYE[0]], EYE, [0, 1])
+    assert twin.denominators[0][0] == pytest.approx(1 / E)
+    assert twin.denominators[1][0] == pytest.approx(0.75 / E + 0.25)
 
 
 def test_a_temperature_moves_against_its_slope():

@@ -12,6 +12,7 @@ from anchorwise.objectives.dcl import DCL
 from anchorwise.objectives.dclw import DCLW
 from anchorwise.objectives.dhel import DHEL
 from anchorwise.objectives.f_micl import FMICL
+from anchorwise.objectives.fast_clip import FastCLIP
 from anchorwise.objectives.hcl import HCL
 from anchorwise.objectives.i_sog_clr import ISogCLR
 from anchorwise.objectives.info_nce import InfoNCE
@@ -60,6 +61,7 @@ __all__ = [
     "AsymmetricInfoNCE",
     "AveragedViews",
     "CrossViewInfoNCE",
+    "FastCLIP",
     "ISogCLR",
     "InfoNCE",
     "Inputs",

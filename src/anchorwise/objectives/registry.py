@@ -17,6 +17,7 @@ from anchorwise.objectives.dcl import DCL
 from anchorwise.objectives.dclw import DCLW
 from anchorwise.objectives.dhel import DHEL
 from anchorwise.objectives.f_micl import FMICL
+from anchorwise.objectives.fast_clip import FastCLIP
 from anchorwise.objectives.hcl import HCL
 from anchorwise.objectives.i_sog_clr import ISogCLR
 from anchorwise.objectives.info_nce import InfoNCE
@@ -85,6 +86,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "ko_leo": KoLeo,
     "i_sog_clr": ISogCLR,
     "sog_clr": SogCLR,
+    "fast_clip": FastCLIP,
 }
 BLENDS: dict[str, Callable[..., tails.Blend]] = {"weince": tails.Blend}
 GATES: dict[str, Callable[..., tails.Gate]] = {
