@@ -41,6 +41,11 @@ E = math.e
         (two_view.hcl(EYE, EYE, 1.0, 0.5, 0.0), [math.log((E + 2 / E) / E)] * 4),
         # Equal negatives have weight 1 whatever the bell.
         (two_view.adnce(EYE, EYE, 1.0, 0.7, 0.5), [math.log(E + 2) - 1] * 4),
+        # A further negative at -1 from the first image and 0 from the second.
+        (
+            two_view.cross_view(EYE, EYE, PLAIN, both=False, negatives=[[-2.0, 0.0]]),
+            [math.log(E + 1 + 1 / E) - 1, math.log(E + 2) - 1],
+        ),
         # A target of 0.1 on the other key, at 0, and 0.9 on the own one, at 1.
         (two_view.smoothed(EYE, EYE, PLAIN, 0.2), [math.log(E + 1) - 0.9] * 4),
         # N = 2 and R = 2 as for HCL, with twice the positive in the numerator.

@@ -69,6 +69,15 @@ def test_queries_against_documents_is_one_directional_info_nce():
     assert_same(CrossViewInfoNCE(temperature=1 / 20, both_directions=False), theirs, two_views())
 
 
+def test_hard_negatives_are_further_negatives_of_all_anchors():
+    ours = CrossViewInfoNCE(temperature=1 / 20, both_directions=False)
+    assert_same(
+        lambda anchors, positives, negatives: ours(anchors, positives, negatives=negatives),
+        _of_columns(TheirLoss(model=None)),
+        [*two_views(), rows(12, seed=5)],
+    )
+
+
 def test_both_directions_apart_is_info_nce_between_the_views():
     directions = ("query_to_doc", "doc_to_query")
     theirs = _of_columns(TheirLoss(model=None, scale=10.0, directions=directions, partition_mode="per_direction"))

@@ -22,11 +22,11 @@ def mixed(blend: float, temperature: float, exponent: float) -> Logit:
     return lambda s: (1 - blend) * s / temperature - blend * exponent * math.log(shortfall(s))
 
 
-def cross_view(view0: Rows, view1: Rows, logit: Logit, both: bool = True) -> list[float]:
+def cross_view(view0: Rows, view1: Rows, logit: Logit, both: bool = True, negatives: Rows = ()) -> list[float]:
     losses = []
     for anchors, keys in ((view0, view1), (view1, view0))[: 2 if both else 1]:
         for i, anchor in enumerate(anchors):
-            logits = [logit(cosine(anchor, key)) for key in keys]
+            logits = [logit(cosine(anchor, key)) for key in (*keys, *negatives)]
             losses.append(log_sum_exp(logits) - logits[i])
     return losses
 

@@ -16,11 +16,8 @@ from torch import Tensor, nn
 from anchorwise import _checks
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.engine.ranks import gather_rows
-from anchorwise.objectives import Objective
-from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.pairs import Contrast, SameId, unit_rows
+from anchorwise.objectives import CrossViewInfoNCE, Objective
 from anchorwise.tails import Blend
-from anchorwise.tails.blend import read_link
 
 # n = anchors, d = embedding width
 
@@ -68,6 +65,7 @@ class MultipleNegativesRankingLoss(nn.Module):
         self.gather_across_devices = gather_across_devices
         self.objective = None if objective is None else two_view_objective(objective)
         self.blend = blend
+        self.ranking = CrossViewInfoNCE(temperature=1.0 / self.scale, both_directions=False, blend=blend)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Float[Tensor, ""]:
         """Return the scalar loss of columns of features; labels are not used, as in that library."""
@@ -86,7 +84,8 @@ class MultipleNegativesRankingLoss(nn.Module):
         if self.gather_across_devices:
             embeddings = [gather_rows(column) for column in embeddings]
         if self.objective is None:
-            return _ranking_loss(embeddings, 1.0 / self.scale, self.blend)
+            anchors, positives, *negatives = embeddings
+            return self.ranking(anchors, positives, negatives=torch.cat(negatives) if negatives else None)
         if len(embeddings) > 2:
             raise ValueError(
                 f"columns must be anchors and positives with an objective of two views, got {len(embeddings)} columns; "
@@ -99,15 +98,3 @@ class MultipleNegativesRankingLoss(nn.Module):
         if self.objective is not None:
             return {"objective": type(self.objective).__name__}
         return {"scale": self.scale, "blend": None if self.blend is None else type(self.blend.gate).__name__}
-
-
-def _ranking_loss(columns: list[Float[Tensor, "n d"]], temperature: float, blend: Blend | None) -> Float[Tensor, ""]:
-    _checks.views(*columns)
-    anchors, documents = unit_rows(columns[0]), unit_rows(torch.cat(columns[1:]))
-    # Every document has a number of its own; the first n belong to the anchors.
-    ids = torch.arange(len(documents), device=documents.device)
-    own = ids[: len(anchors)]
-    contrast = Contrast(anchors, documents, (SameId(own, ids),), own.unsqueeze(1))
-    reading = read_link(blend, contrast, temperature)
-    positive_scores = (anchors * documents[: len(anchors)]).sum(dim=1)
-    return cross_entropy(contrast, positive_scores, reading.link).mean()

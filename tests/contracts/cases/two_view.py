@@ -134,6 +134,14 @@ CASES = [
         given={"temperature": 0.005, "both_directions": False},
         symmetric=False,
     ),
+    Case(
+        "cross_view-further",
+        CrossViewInfoNCE,
+        partial(two_view.cross_view, logit=MIXED),
+        given=BLEND,
+        call=_queued,
+        single_image="finite",
+    ),
     Case("arctanh", ArctanhInfoNCE, two_view.arctanh, others={"same_view": False}),
     Case(
         "arctanh-cross",
