@@ -57,8 +57,8 @@ class CrossViewInfoNCE(Objective):
         Args:
             view0: Rows of the images.
             view1: Another view of them.
-            negatives: Further negatives of all anchors, any number of them: hard ones, or a queue beside the batch, which
-                ESimCSE detaches.
+            negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
+                batch, as in ESimCSE.
         """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         if negatives is not None:
