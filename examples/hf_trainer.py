@@ -16,7 +16,6 @@ from torch.utils.data import Dataset
 from transformers import BertConfig, BertModel, Trainer, TrainingArguments
 
 import anchorwise
-from anchorwise.engine.ranks import gather_rows
 
 
 class Sentences(Dataset):
@@ -47,7 +46,7 @@ class ContrastiveTrainer(Trainer):
         # One call for both: DistributedDataParallel expects one forward for every backward.
         doubled = {name: torch.cat([values, values]) for name, values in inputs.items()}
         view0, view1 = model(**doubled).pooler_output.chunk(2)
-        loss = self.objective(gather_rows(view0), gather_rows(view1))
+        loss = self.objective(view0, view1)
         return (loss, {"view0": view0, "view1": view1}) if return_outputs else loss
 
 

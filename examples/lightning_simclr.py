@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 import anchorwise
-from anchorwise.engine.ranks import gather_rows
 
 
 class TwoViews(Dataset):
@@ -46,7 +45,7 @@ class SimCLR(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Return the loss of one batch of pairs, and log it with the mean share of the shortfall link."""
-        outcome = self.objective.detail(*(gather_rows(self.encoder(view)) for view in batch))
+        outcome = self.objective.detail(*(self.encoder(view) for view in batch))
         self.log("loss", outcome.loss, prog_bar=True)
         self.log("lambda", outcome.stats["lambda"].mean(), prog_bar=True)
         self.history.append(outcome.loss.item())

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from anchorwise.engine.ranks import gather_rows
 from tests.contracts import batches
 from tests.contracts.cases import CASES
 
@@ -19,10 +18,8 @@ def main(folder: str, rank: int, world_size: int) -> None:
     mine = slice(7 * rank, None if rank == world_size - 1 else 7 * (rank + 1))
     for case in CASES:
         own = [view[mine].clone().requires_grad_() for view in batches.ordinary()]
-        call = case.call(*(gather_rows(view) for view in own))
-        # What comes with an image is gathered like its rows.
-        call = replace(call, per_image=call.of_images(lambda values: gather_rows(values[mine])).per_image)
-        call.loss(case.objective()).backward()
+        part = case.call(*batches.ordinary()).of_images(lambda values: values[mine])
+        replace(part, views=case.call(*own).views).loss(case.objective()).backward()
         # DistributedDataParallel takes the mean over ranks.
         gradients[case.name] = [None if view.grad is None else view.grad / world_size for view in own]
     torch.save(gradients, Path(folder) / f"{rank}.pt")

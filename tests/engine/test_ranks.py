@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from anchorwise.engine.ranks import gather_rows
+from anchorwise._ranks import gather_rows
 from tests.contracts import batches
 from tests.contracts.cases import CASES
 

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise._ranks import gather_rows, only_this_process_unless
 from anchorwise.adapters.two_views import two_view_objective
-from anchorwise.engine.ranks import gather_rows
 from anchorwise.objectives import CrossViewInfoNCE, Objective
 from anchorwise.tails import Blend
 
@@ -81,17 +81,17 @@ class MultipleNegativesRankingLoss(nn.Module):
             raise ValueError(
                 f"columns must be anchors, positives and optionally negatives, got {len(embeddings)} column"
             )
-        if self.gather_across_devices:
-            embeddings = [gather_rows(column) for column in embeddings]
-        if self.objective is None:
-            anchors, positives, *negatives = embeddings
-            return self.ranking(anchors, positives, negatives=torch.cat(negatives) if negatives else None)
-        if len(embeddings) > 2:
+        if self.objective is not None and len(embeddings) > 2:
             raise ValueError(
                 f"columns must be anchors and positives with an objective of two views, got {len(embeddings)} columns; "
                 "drop the negatives or leave the objective out"
             )
-        return self.objective(*embeddings)
+        with only_this_process_unless(self.gather_across_devices):
+            if self.objective is not None:
+                return self.objective(*embeddings)
+            anchors, positives, *columns = embeddings
+            negatives = gather_rows(torch.cat(columns)) if columns else None
+            return self.ranking(anchors, positives, negatives=negatives)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card tells of the loss."""

@@ -5,15 +5,16 @@ https://arxiv.org/abs/1807.03748; both directions: Tian et al. 2019, "Contrastiv
 https://arxiv.org/abs/1906.05849.
 """
 
+from dataclasses import replace
 from typing import final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
 from anchorwise.links import Link
-from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.cross_entropy import cross_entropy, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, SameId, Views, unit_rows, views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -58,7 +59,7 @@ class CrossViewInfoNCE(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
-                batch, as in ESimCSE.
+                batch, as in ESimCSE. On several ranks, the same on all of them.
         """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         if negatives is not None:
@@ -97,10 +98,9 @@ def _with_further(contrast: Contrast, rows: Float[Tensor, "k d"], ids: Int[Tenso
     """Contrast the anchors with further rows too, which are of none of their images."""
     of_none = ids.new_full((len(rows),), -1)
     same_image = SameId(ids, torch.cat([ids, of_none]))
-    return Contrast(contrast.anchors, torch.cat([contrast.keys, rows]), (same_image,), contrast.excluded_keys)
+    return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_image,))
 
 
 def _lead(contrast: Contrast, positives: Float[Tensor, " n"], link: Link) -> Float[Tensor, " n"]:
     """Return how far a positive's logit is above the mean over all keys, itself among them."""
-    negatives = engine.sum_rows(contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude)
-    return positives - (positives + negatives) / len(contrast.keys)
+    return positives - (positives + total(contrast, link)) / len(contrast.keys)

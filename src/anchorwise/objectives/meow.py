@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
+from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import PairWeight, views_of
+from anchorwise.pairs import Contrast, PairWeight, views_of
 
 # n = images, d = embedding width, c = clusterings, a = anchors, k = keys
 
@@ -67,11 +69,12 @@ class MEOW(Objective):
         """
         clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
         views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
-        weight = ClusteringsApart(clusters, clusters)
+        everywhere = gather_rows(clusters)
+        weight = ClusteringsApart(everywhere, everywhere)
         positive_scores = views.scores_between(0, 1)
         losses = []
         for anchors, keys in (views.units, views.units.flip(0)):
-            repelled = engine.logsumexp_rows(anchors, keys, link=link, weight=weight)
+            repelled = repulsion(Contrast(anchors, keys, (), ranks=views.ranks), link, weight=weight)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
         stats = {"positive_score": positive_scores}

@@ -12,10 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
+from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import SameId, views_of
+from anchorwise.pairs import Contrast, SameId, views_of
 
 # n = images, d = width of the common rows, e = width of the salient rows
 
@@ -84,16 +86,17 @@ class SepCLR(Objective):
         """
         salients = _checks.needed(self, "salients", salients, "the salient head's rows, (salient0, salient1)")
         targets = _checks.needed(self, "targets", targets, "1 for a target, 0 for the background, shape (images,)")
-        commons = views_of(view0, view1).units
-        _checks.num_images(self, len(view0))
-        is_target = _checks.one_per_image("targets", targets, view0) > 0
-        rows = _salient_rows(salients, commons)
+        views = views_of(view0, view1)
+        commons, ranks = views.units, views.ranks
+        _checks.num_images(self, views.num_images)
+        is_target = gather_rows(_checks.one_per_image("targets", targets, view0).long()) > 0
+        rows = _salient_rows(salients, view0).to(commons)
         held = rows * is_target.unsqueeze(1)
         terms = {
-            "common": self._aligned(commons, torch.ones_like(is_target)) + self._uniform(commons),
-            "salient": self._aligned(rows, is_target) + self._uniform(held),
+            "common": self._aligned(commons, torch.ones_like(is_target)) + self._uniform(commons, ranks),
+            "salient": self._aligned(rows, is_target) + self._uniform(held, ranks),
             "background": self._mean_over(~is_target, rows.square().sum(dim=2)),
-            "joint": self._joint(torch.cat([commons, held], dim=2)),
+            "joint": self._joint(torch.cat([commons, held], dim=2), ranks),
         }
         weights = (1.0, self.salient_weight, self.background_weight, self.joint_entropy_weight)
         weighted = [weight * term for weight, term in zip(weights, terms.values(), strict=True)]
@@ -109,17 +112,19 @@ class SepCLR(Objective):
         share = len(counted) * counted.to(squares) / counted.sum().clamp_min(1)
         return share * squares / (2.0 * self.temperature)
 
-    def _uniform(self, rows: Float[Tensor, "v n e"]) -> Float[Tensor, "v n"]:
+    def _uniform(self, rows: Float[Tensor, "v n e"], ranks: Ranks | None) -> Float[Tensor, "v n"]:
         num_images = rows.shape[1]
         index = torch.arange(num_images, device=rows.device)
-        sums = [self._log_sums(view, [SameId(index, index)]).logsumexp(dim=0) for view in rows]
+        sums = [self._log_sums(view, (SameId(index, index),), ranks).logsumexp(dim=0) for view in rows]
         of_view = torch.stack(sums) - math.log(num_images * (num_images - 1))
         return self.uniform_weight * of_view.unsqueeze(1).expand(-1, num_images)
 
-    def _joint(self, rows: Float[Tensor, "v n e"]) -> Float[Tensor, "v n"]:
-        return torch.stack([self._log_sums(view, []) for view in rows]) - math.log(rows.shape[1])
+    def _joint(self, rows: Float[Tensor, "v n e"], ranks: Ranks | None) -> Float[Tensor, "v n"]:
+        return torch.stack([self._log_sums(view, (), ranks) for view in rows]) - math.log(rows.shape[1])
 
-    def _log_sums(self, rows: Float[Tensor, "n e"], exclude: Sequence[SameId]) -> Float[Tensor, " n"]:
+    def _log_sums(
+        self, rows: Float[Tensor, "n e"], exclude: tuple[SameId, ...], ranks: Ranks | None
+    ) -> Float[Tensor, " n"]:
         """Return `log sum_j exp(-|x_i - x_j|^2 / (2 temperature))` of every row."""
         # Distances do not change, and the squares that have to cancel are smaller.
         rows = rows - rows.detach().mean(dim=0)
@@ -127,17 +132,17 @@ class SepCLR(Objective):
         # -|x - y|^2 / 2 = x y - |x|^2 / 2 - |y|^2 / 2 is a product of longer rows.
         anchors = torch.cat([rows, -half, torch.ones_like(half)], dim=1)
         keys = torch.cat([rows, torch.ones_like(half), -half], dim=1)
-        return engine.logsumexp_rows(anchors, keys, link=SoftmaxLink(self.temperature), exclude=exclude)
+        return repulsion(Contrast(anchors, keys, exclude, ranks=ranks), SoftmaxLink(self.temperature))
 
 
-def _salient_rows(salients: Sequence[Tensor], commons: Float[Tensor, "v n d"]) -> Float[Tensor, "v n e"]:
+def _salient_rows(salients: Sequence[Tensor], view: Float[Tensor, "n d"]) -> Float[Tensor, "v m e"]:
+    """Return the salient rows of all ranks' images."""
     if len(salients) != 2:
         raise ValueError(f"salients must be the salient head's rows of both views, got {len(salients)} tensors")
     for index, rows in enumerate(salients):
         _checks.rows(f"salients[{index}]", rows)
-        if len(rows) != commons.shape[1]:
+        if len(rows) != len(view):
             raise ValueError(
-                f"salients[{index}] must have one row for each of the {commons.shape[1]} images, "
-                f"got {tuple(rows.shape)}"
+                f"salients[{index}] must have one row for each of the {len(view)} images, got {tuple(rows.shape)}"
             )
-    return torch.stack(list(salients)).to(commons)
+    return torch.stack([gather_rows(rows) for rows in salients])

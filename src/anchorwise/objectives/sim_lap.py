@@ -11,13 +11,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
+from anchorwise._ranks import gather_rows
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.links.base import per_row
 from anchorwise.objectives.blocks import by_blocks, log_sum
-from anchorwise.objectives.cross_entropy import against
+from anchorwise.objectives.cross_entropy import against, repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import SameId, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, Views, per_image, unit_rows, views_of
 
 # n = images, d = embedding width, a = anchors
 
@@ -102,12 +103,12 @@ class SimLAP(Objective):
         labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
         partners = _checks.needed(self, "partners", partners, "the class paired with every image's, shape (images,)")
         gates = _checks.needed(self, "gates", gates, "the gate of every image's two classes, shape (images, width)")
-        labels = _checks.one_per_image("labels", labels, view0)
-        partners = _checks.one_per_image("partners", partners, view0)
         _checks.same_shape("view0", view0, "gates", gates)
-        views, classes = views_of(view0, view1), _Classes(labels, partners)
+        views, gates = views_of(view0, view1), gather_rows(gates)
+        labels, partners = per_image("labels", labels, view0), per_image("partners", partners, view0)
         gates, link = gates.to(views.units), SoftmaxLink(self._temperature(logit_scale, views.units))
-        summed = (_cosine_losses if self.renormalise else _dot_losses)(views.units, gates, classes, link)
+        losses = _cosine_losses if self.renormalise else _dot_losses
+        summed = losses(views, gates, _Classes(labels, partners), link)
         num_positives = _num_of(labels, partners).to(summed)
         # Not a plain 0, so that a non-finite row shows even where it is in no pair.
         shown = 0.0 * views.units.sum(dim=(0, 2))
@@ -126,22 +127,18 @@ def _num_of(labels: Int[Tensor, " n"], wanted: Int[Tensor, " n"]) -> Int[Tensor,
     return torch.searchsorted(rising, wanted, right=True) - torch.searchsorted(rising, wanted)
 
 
-def _dot_losses(
-    units: Float[Tensor, "2 n d"], gates: Float[Tensor, "n d"], classes: _Classes, link: Link
-) -> Float[Tensor, " n"]:
+def _dot_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, link: Link) -> Float[Tensor, " n"]:
     """Return the sums over their positives of the anchors' losses, with scores as they are."""
-    anchors, keys = units
+    anchors, keys = views.units
     gated, wanted = anchors * gates.square(), SameId(classes.partners, classes.labels)
     own = SameId(classes.labels, classes.labels)
-    repelled = engine.logsumexp_rows(gated, keys, link=link, exclude=[own, wanted])
-    return engine.sum_rows(gated, keys, link=AgainstNegatives(link, repelled), only=wanted)
+    repelled = repulsion(Contrast(gated, keys, (own, wanted), ranks=views.ranks), link)
+    return total(Contrast(gated, keys, (), ranks=views.ranks), AgainstNegatives(link, repelled), only=wanted)
 
 
-def _cosine_losses(
-    units: Float[Tensor, "2 n d"], gates: Float[Tensor, "n d"], classes: _Classes, link: Link
-) -> Float[Tensor, " n"]:
+def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, link: Link) -> Float[Tensor, " n"]:
     """Return the same sums with the cosines of gated rows."""
-    anchors, keys = units
+    anchors, keys = views.units
 
     def of_some(some: Tensor, some_gates: Tensor, own: Tensor, partner: Tensor) -> Float[Tensor, "_ 1"]:
         with torch.autocast(some.device.type, enabled=False):

@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
+from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.blocks import by_blocks, log_sum
+from anchorwise.objectives.cross_entropy import repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import PairWeight, SameId, num_same, views_of
+from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
 
 # n = images, d = embedding width, a = anchors, k = keys, b = anchors of a block
 
@@ -91,14 +93,15 @@ class SupReMix(Objective):
         labels = _checks.needed(self, "labels", labels, "the label of every image, a real number, shape (images,)")
         views = views_of(view0, *more_views)
         rows, link = views.rows, SoftmaxLink(self.temperature)
-        values = _checks.real_per_image("labels", labels, view0).to(rows).repeat(views.num_views)
+        values = gather_rows(_checks.real_per_image("labels", labels, view0)).to(rows).repeat(views.num_views)
         shares = mixing_shares(self.mixing, values, generator)
         index = torch.arange(len(rows), device=rows.device)
         place = torch.searchsorted(values.sort().values, values)
         itself, same_label = SameId(index, index), SameId(place, place)
         weight = LabelDistance(values.unsqueeze(1), values.unsqueeze(1))
-        others = engine.logsumexp_rows(rows, rows, link=link, exclude=[itself], weight=weight)
-        summed = engine.sum_rows(rows, rows, link=link, exclude=[itself], only=same_label)
+        of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
+        others = repulsion(of_others, link, weight=weight)
+        summed = total(of_others, link, only=same_label)
         mixed = self._mixed(rows, values, shares)
         log_all = log_sum(torch.cat([others.unsqueeze(1), mixed[:, :2]], dim=1))
         num_positives = num_same(place) - 1 + mixed[:, 3]
