@@ -49,7 +49,7 @@ class Entry:
         extreme: A temperature, or what stands in for it, at which nothing may overflow.
         num_learned: Inputs that get a gradient; None for all.
         values: Whether losses are compared beside gradients; surrogates have other values.
-        sizes: Images at which memory is measured.
+        smallest: Images from which on memory is measured.
     """
 
     title: str
@@ -61,7 +61,7 @@ class Entry:
     extreme: float = 0.005
     num_learned: int | None = None
     values: bool = True
-    sizes: tuple[int, int] = (1024, 2048)
+    smallest: int = 1024
 
 
 def rows(num_rows: int, seed: int) -> Tensor:
@@ -218,7 +218,7 @@ ENTRIES = [
         lambda t: anchorwise.InfoNCE(temperature=t),
         [Peer("pytorch-metric-learning", "NTXentLoss", lambda t: _two_views_of("NTXentLoss", t))],
         two_views,
-        sizes=(64, 128),
+        smallest=64,
     ),
     Entry(
         "InfoNCE, one direction",

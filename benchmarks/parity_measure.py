@@ -5,13 +5,13 @@
     .parity/bin/python -m benchmarks.parity_measure
 
 Formulas are compared in float64, gradients included, and ours with its slow twin. What a library allocates during one
-forward and backward pass is what torch's profiler sees of its CPU allocator, at two numbers of images.
+forward and backward pass is what torch's profiler sees of its CPU allocator, at doubling numbers of images.
 """
 
 import json
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.contracts import batches
 from tests.contracts.cases import CASES
 
 OURS = "anchorwise"
+MOST_IMAGES, MOST_BYTES = 8192, 2**29
 DISTRIBUTIONS = {
     "lightly": "lightly",
     "pytorch-metric-learning": "pytorch-metric-learning",
@@ -53,8 +54,8 @@ def _of_peer(entry: Entry, peer: Peer) -> tuple[str, str, Any, float]:
 
 
 def _measured(entry: Entry, library: str, name: str, make: Any, error: float, *, tolerance: float) -> dict[str, Any]:
-    peaks = [peak_bytes(make(entry.temperature), _single(entry.inputs(size)), entry) for size in entry.sizes]
-    small, large = entry.sizes
+    peaks = _peaks(lambda: make(entry.temperature), entry)
+    *_, before, last = peaks.values()
     return {
         "objective": entry.title,
         "library": library,
@@ -63,9 +64,18 @@ def _measured(entry: Entry, library: str, name: str, make: Any, error: float, *,
         "tolerance": tolerance,
         "finite_at_extreme": _finite(make(entry.extreme), entry),
         "one_image": _one_image(make(entry.temperature), entry),
-        "peak_bytes": dict(zip(map(str, entry.sizes), peaks, strict=True)),
-        "memory_exponent": math.log(peaks[1] / peaks[0]) / math.log(large / small),
+        "peak_bytes": peaks,
+        "memory_exponent": math.log2(last / before),
     }
+
+
+def _peaks(make: Callable[[], Loss], entry: Entry) -> dict[str, int]:
+    """Return the most bytes held at doubling numbers of images: two of them at least, and as many as fit."""
+    size, peaks = entry.smallest, [peak_bytes(make(), _single(entry.inputs(entry.smallest)), entry)]
+    while len(peaks) < 2 or (2 * size <= MOST_IMAGES and 4 * peaks[-1] < MOST_BYTES):
+        size *= 2
+        peaks.append(peak_bytes(make(), _single(entry.inputs(size)), entry))
+    return {str(entry.smallest * 2**index): peak for index, peak in enumerate(peaks)}
 
 
 def _error_of_ours(entry: Entry) -> float:
