@@ -19,7 +19,7 @@ BLOCK_ENTRIES = 2**22  # Entries of the largest tensor of one block: 16 MiB in f
 def by_blocks(
     compute: Callable[..., Float[Tensor, "_ c"]], per_anchor: Sequence[Tensor], *, entries_per_anchor: int
 ) -> Float[Tensor, "a c"]:
-    """Return what `compute` gives for all anchors, block by block.
+    """Return what `compute` gives for all anchors; if they are several blocks, each is computed again for its gradient.
 
     Args:
         compute: Takes some anchors' rows of every tensor of `per_anchor` and returns one row for each.
@@ -27,7 +27,9 @@ def by_blocks(
         entries_per_anchor: How large the largest tensor in `compute` is for one anchor; sets the size of a block.
     """
     size = max(1, BLOCK_ENTRIES // entries_per_anchor)
-    blocks = zip(*(values.split(size) for values in per_anchor), strict=True)
+    blocks = [*zip(*(values.split(size) for values in per_anchor), strict=True)]
+    if len(blocks) == 1:
+        return compute(*blocks[0])
     return torch.cat([_recomputed(compute, block) for block in blocks])
 
 
