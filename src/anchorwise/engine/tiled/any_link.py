@@ -85,8 +85,8 @@ class LinkLogSum(_AnyLink):
         """Add a tile."""
         for side in sides:
             logits = self._values(side.upright(scores), self._of(side))
-            logits = _filled(logits + self._log_weights(side, logits), side, -torch.inf)
-            self._sums.add(side.rows, logits * math.log2(math.e))
+            logits = (logits + self._log_weights(side, logits)) * math.log2(math.e)
+            self._sums.add(side.rows, side.fill_upright_(logits, -torch.inf))
 
     def share(self, ranks: Ranks) -> None:
         """Add up the sums of all ranks."""
@@ -112,7 +112,7 @@ class LinkLogSum(_AnyLink):
     def _factors(self, values: Tensor, side: Side) -> Tensor:
         logits = (values + self._log_weights(side, values)) * math.log2(math.e)
         powers = (logits - self._shares.peak[side.rows].unsqueeze(1)).exp2()
-        return _filled(powers, side, 0.0) * self._shares.factor[side.rows].unsqueeze(1)
+        return side.fill_upright_(powers, 0.0) * self._shares.factor[side.rows].unsqueeze(1)
 
 
 class LinkSum(_AnyLink):
@@ -125,8 +125,9 @@ class LinkSum(_AnyLink):
     def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
         """Add a tile."""
         for side in sides:
-            terms = _filled(self._values(side.upright(scores), self._of(side)), side, 0.0)
-            self._totals[side.rows] += (terms * self._log_weights(side, terms).exp()).sum(dim=1)
+            terms = self._values(side.upright(scores), self._of(side))
+            weighted = terms * self._log_weights(side, terms).exp()
+            self._totals[side.rows] += side.fill_upright_(weighted, 0.0).sum(dim=1)
 
     def share(self, ranks: Ranks) -> None:
         """Add up the sums of all ranks."""
@@ -142,9 +143,4 @@ class LinkSum(_AnyLink):
 
     def _factors(self, values: Tensor, side: Side) -> Tensor:
         weights = self._log_weights(side, values).exp() * self._gradient[side.rows].unsqueeze(1)
-        return _filled(weights.expand_as(values), side, 0.0)
-
-
-def _filled(values: Float[Tensor, "r c"], side: Side, value: float) -> Float[Tensor, "r c"]:
-    """Return the values, a row per anchor, with another one where pairs do not count."""
-    return values if side.left_out is None else values.masked_fill(side.upright(side.left_out), value)
+        return side.fill_upright_(weights.expand_as(values).clone(), 0.0)

@@ -138,9 +138,10 @@ class Tiled(Backend):
 
 
 def _tile_size(num_anchors: int, device: torch.device) -> int:
+    # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls than they save.
     if device.type != "cpu":
         return 4096
-    return min(512, max(128, -(-num_anchors // 4)))
+    return 256 if num_anchors <= 2048 else 512
 
 
 def _whole_rows(anchors: Tensor, keys: Keys) -> WholeRows:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise._ranks import Ranks
-from anchorwise.engine.tiled.pairs_left import Side
+from anchorwise.engine.tiled.pairs_left import Side, filled_for_each
 from anchorwise.engine.tiled.reducer import Reducer, RowGradients
 from anchorwise.engine.tiled.space import Space
 
@@ -34,9 +34,8 @@ class CommonSoftmax(Reducer):
 
     def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
         """Add a tile."""
-        exponentials = scores.exp2_()
-        for side in sides:
-            self._totals[side.rows] += side.counted(exponentials).sum(dim=side.dim)
+        for side, exponentials in zip(sides, filled_for_each(sides, scores.exp2_(), 0.0), strict=True):
+            self._totals[side.rows] += exponentials.sum(dim=side.dim)
 
     def share(self, ranks: Ranks) -> None:
         """Add up the sums of all ranks."""
@@ -59,10 +58,14 @@ class CommonSoftmax(Reducer):
     def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
         """Return the tile's slopes."""
         logits = None if self._by_slope is None else space.tile("logits", scores.shape).copy_(scores)
-        factors = [side.counted(side.along(self._factors)) for side in sides]
-        if len(factors) == 2:
-            factors = [torch.add(*factors, out=space.tile("factors", scores.shape))]
-        slopes = scores.exp2_().mul_(factors[0])
+        parts = filled_for_each(sides, scores.exp2_(), 0.0)
+        factors = [side.along(self._factors) for side in sides]
+        if len(sides) == 1:
+            slopes = parts[0].mul_(factors[0])
+        elif parts[0] is parts[1]:
+            slopes = parts[0].mul_(torch.add(*factors, out=space.tile("factors", scores.shape)))
+        else:
+            slopes = parts[0].mul_(factors[0]).addcmul_(parts[1], factors[1])
         if self._by_slope is not None and logits is not None:
             # Slopes have one slope as a factor and these logits, of base 2, the scale.
             self._by_slope.add(sides[0], (slopes * logits).sum() / (self._slope * self.scale))

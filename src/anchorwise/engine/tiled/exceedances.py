@@ -6,8 +6,8 @@ from torch import Tensor
 
 from anchorwise._ranks import Ranks
 from anchorwise.engine.results import ExceedanceSums
-from anchorwise.engine.tiled.pairs_left import Side
-from anchorwise.engine.tiled.space import Space, log_
+from anchorwise.engine.tiled.pairs_left import Side, filled_for_each
+from anchorwise.engine.tiled.space import Space, logs_of
 from anchorwise.links import MIN_SHORTFALL
 
 # a = anchors, r = anchors of a tile, c = keys of a tile
@@ -30,18 +30,16 @@ class ExceedanceAdder:
 
     def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
         """Add a tile; overwrites the scores."""
-        shortfalls = torch.sub(self._endpoint, scores, out=scores)
-        logs = None
-        for side in sides:
+        logs = latest = None
+        parts = filled_for_each(sides, torch.sub(self._endpoint, scores, out=scores), torch.inf)
+        for side, shortfalls in zip(sides, parts, strict=True):
             counted = self._counted(shortfalls, side)
-            if logs is None or counted is not shortfalls:
-                logs = log_(space.tile("logs", counted.shape).copy_(counted))
+            if logs is None or counted is not latest:
+                logs, latest = logs_of(counted, out=space.tile("logs", counted.shape)), counted
             self._add_side(counted, logs, side, space.tile("work", counted.shape))
 
     def _counted(self, shortfalls: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
         """Return the shortfalls with those out of the way that are no tail: infinite."""
-        if side.left_out is not None:
-            shortfalls = shortfalls.masked_fill(side.left_out, torch.inf)
         smallest = shortfalls.amin(dim=side.dim)
         self._smallest[side.rows] = torch.minimum(self._smallest[side.rows], smallest)
         # On a GPU looking first would cost more than what it saves.

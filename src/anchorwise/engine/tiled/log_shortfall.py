@@ -9,7 +9,7 @@ from torch import Tensor
 from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
 from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
-from anchorwise.engine.tiled.space import Space, log_
+from anchorwise.engine.tiled.space import Space, logs_of
 from anchorwise.links import MIN_SHORTFALL
 from anchorwise.links.base import LogShortfall
 
@@ -42,9 +42,7 @@ class LogShortfallSum(Reducer):
         logs = self._log_shortfalls(scores, space)[0]
         for side in sides:
             logits = self._logits(scores, logs, side, space)
-            if side.left_out is not None:
-                logits.masked_fill_(side.left_out, -torch.inf)
-            self._sums.add(side.rows, logits, dim=side.dim)
+            self._sums.add(side.rows, side.fill_(logits, -torch.inf), dim=side.dim)
 
     def share(self, ranks: Ranks) -> None:
         """Add up the sums of all ranks."""
@@ -71,8 +69,7 @@ class LogShortfallSum(Reducer):
         result = space.tile("result", scores.shape)
         for index, side in enumerate(sides):
             powers = self._logits(scores, logs, side, space).sub_(side.along(self._shares.peak)).exp2_()
-            if side.left_out is not None:
-                powers.masked_fill_(side.left_out, 0.0)
+            side.fill_(powers, 0.0)
             self._add_parameter_gradients(powers, scores, logs, side)
             if index == 0:
                 self._slope_of_logit(inverses, side, result).mul_(powers)
@@ -92,12 +89,12 @@ class LogShortfallSum(Reducer):
         """Return the logarithms of the shortfalls, and what their slopes are: 0 where the floor acts."""
         if not self._has_power:
             return None, None
-        logs = torch.sub(self._endpoint, scores, out=space.tile("logs", scores.shape))
-        inverses = None
-        if inverse:
-            inverses = space.tile("inverses", scores.shape).copy_(logs)
-            torch.nn.functional.threshold_(inverses, MIN_SHORTFALL, torch.inf).reciprocal_()
-        return log_(logs.clamp_min_(MIN_SHORTFALL)), inverses
+        shortfalls = torch.sub(self._endpoint, scores, out=space.tile("shortfalls", scores.shape))
+        logs = torch.clamp_min(shortfalls, MIN_SHORTFALL, out=space.tile("logs", scores.shape))
+        logs_of(logs, out=logs)
+        if not inverse:
+            return logs, None
+        return logs, torch.nn.functional.threshold_(shortfalls, MIN_SHORTFALL, torch.inf).reciprocal_()
 
     def _logits(
         self, scores: Float[Tensor, "r c"], logs: Tensor | None, side: Side, space: Space

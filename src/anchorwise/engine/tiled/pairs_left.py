@@ -1,5 +1,6 @@
-"""Which pairs of a tile do not count: told from the range of ids in its blocks, by a mask only where need be."""
+"""Which pairs of a tile do not count: told from the ids in its blocks, by a mask only where need be."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,9 +11,37 @@ from torch import Tensor
 from anchorwise.engine.tiled.grid import Tile
 from anchorwise.pairs import SameId
 
-# a = anchors, k = keys, r = anchors of a tile, c = keys of a tile
+# a = anchors, k = keys, r = anchors of a tile, c = keys of a tile, p = pairs, b = rows of a block
 
-Range = tuple[int, int]
+
+class LeftOut(ABC):
+    """Pairs of a tile that do not count."""
+
+    @abstractmethod
+    def fill_(self, tile: Tensor, value: float, *, transposed: bool = False) -> None:
+        """Write `value` where pairs do not count, into a tile in its own layout or transposed."""
+
+
+@dataclass(frozen=True)
+class _Places(LeftOut):
+    """A few pairs, by row and column."""
+
+    rows: Int[Tensor, " p"]
+    columns: Int[Tensor, " p"]
+
+    def fill_(self, tile: Tensor, value: float, *, transposed: bool = False) -> None:
+        place = (self.columns, self.rows) if transposed else (self.rows, self.columns)
+        tile.index_put_(place, tile.new_tensor(value))
+
+
+@dataclass(frozen=True)
+class _Mask(LeftOut):
+    """Any pairs."""
+
+    mask: Bool[Tensor, "r c"]
+
+    def fill_(self, tile: Tensor, value: float, *, transposed: bool = False) -> None:
+        tile.masked_fill_(self.mask.T if transposed else self.mask, value)
 
 
 @dataclass(frozen=True)
@@ -23,25 +52,56 @@ class Side:
         rows: The anchors.
         columns: Their keys.
         dim: The tile's dimension along which an anchor's keys lie: 1, and 0 for a tile's mirror image.
-        left_out: Where pairs do not count, in the tile's own layout; None where all of them count.
+        left_out: The pairs that do not count; the same object on both sides of a tile where they are the same pairs.
     """
 
     rows: slice
     columns: slice
     dim: int
-    left_out: Bool[Tensor, "r c"] | None
+    left_out: tuple[LeftOut, ...]
 
     def along(self, per_anchor: Tensor) -> Tensor:
         """Return the anchors' numbers so that they multiply the tile; a single number as it is."""
         return per_anchor if per_anchor.ndim == 0 else per_anchor[self.rows].unsqueeze(self.dim)
 
-    def counted(self, tile: Tensor) -> Tensor:
-        """Return the tile with 0 where pairs do not count."""
-        return tile if self.left_out is None else tile.masked_fill(self.left_out, 0.0)
+    def fill_(self, tile: Tensor, value: float) -> Tensor:
+        """Write `value` where pairs do not count, and return the tile."""
+        for part in self.left_out:
+            part.fill_(tile, value)
+        return tile
 
     def upright(self, tile: Tensor) -> Tensor:
         """Return the tile, or its mirror image, with the anchors as rows."""
         return tile if self.dim == 1 else tile.T
+
+    def fill_upright_(self, tile: Tensor, value: float) -> Tensor:
+        """Write `value` where pairs do not count into a tile with the anchors as rows, and return it."""
+        for part in self.left_out:
+            part.fill_(tile, value, transposed=self.dim == 0)
+        return tile
+
+
+def filled_for_each(sides: Sequence[Side], tile: Tensor, value: float) -> list[Tensor]:
+    """Return the tile for each side with `value` where its pairs do not count; the tile itself where it serves all."""
+    if all(side.left_out is sides[0].left_out for side in sides):
+        return [sides[0].fill_(tile, value)] * len(sides)
+    return [side.fill_(tile.clone(), value) for side in sides]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The ids of a block: their range, and in rising order where none is there twice."""
+
+    low: int
+    high: int
+    rising: Int[Tensor, " b"] | None
+    order: Int[Tensor, " b"]
+
+    @classmethod
+    def of(cls, ids: Int[Tensor, " b"]) -> "_Block":
+        rising, order = ids.sort()
+        ends = torch.stack([rising[0], rising[-1], (rising[1:] == rising[:-1]).any().to(rising.dtype)]).tolist()
+        return cls(ends[0], ends[1], None if ends[2] else rising, order)
 
 
 @dataclass
@@ -55,47 +115,55 @@ class PairsLeft:
 
     exclude: Sequence[SameId] = ()
     only: SameId | None = None
-    _ranges: dict[int, dict[tuple[int, int], Range]] = field(default_factory=dict)
+    _blocks: dict[tuple[int, int, int], _Block] = field(default_factory=dict)
 
     def sides(self, tile: Tile) -> list[Side]:
         """Return the sides of the tile that have pairs left."""
-        sides = [self._side(tile.anchors, tile.keys, 1)]
+        left_out = self._left_out(tile.anchors, tile.keys, 1)
+        sides = [] if left_out is None else [Side(tile.anchors, tile.keys, 1, left_out)]
         if tile.mirrored:
-            sides.append(self._side(tile.keys, tile.anchors, 0))
-        return [side for side in sides if side is not None]
+            if not self._mirrors():
+                left_out = self._left_out(tile.keys, tile.anchors, 0)
+            if left_out is not None:
+                sides.append(Side(tile.keys, tile.anchors, 0, left_out))
+        return sides
 
-    def _side(self, rows: slice, columns: slice, dim: int) -> Side | None:
-        mask = None
+    def _mirrors(self) -> bool:
+        """Return whether a pair counts if and only if its mirror image does."""
+        return all(same.anchor_ids is same.key_ids for same in (*self.exclude, *filter(None, [self.only])))
+
+    def _left_out(self, rows: slice, columns: slice, dim: int) -> tuple[LeftOut, ...] | None:
+        """Return the pairs that do not count; None where that is all of them."""
+        parts: list[LeftOut] = []
         for same in self.exclude:
-            overlap = self._overlap(same, rows, columns)
-            if overlap == "all":
+            block, key_block = self._block(same.anchor_ids, rows), self._block(same.key_ids, columns)
+            if block.low > key_block.high or key_block.low > block.high:
+                continue
+            if block.low == block.high == key_block.low == key_block.high:
                 return None
-            if overlap == "some":
-                excluded = _same(same, rows, columns, dim)
-                mask = excluded if mask is None else mask.logical_or_(excluded)
+            parts.append(_places(block, key_block, dim) or _Mask(_same(same, rows, columns, dim)))
         if self.only is not None:
-            overlap = self._overlap(self.only, rows, columns)
-            if overlap == "none":
+            block, key_block = self._block(self.only.anchor_ids, rows), self._block(self.only.key_ids, columns)
+            if block.low > key_block.high or key_block.low > block.high:
                 return None
-            if overlap == "some":
-                others = _same(self.only, rows, columns, dim).logical_not_()
-                mask = others if mask is None else mask.logical_or_(others)
-        return Side(rows, columns, dim, mask)
+            parts.append(_Mask(_same(self.only, rows, columns, dim).logical_not_()))
+        return tuple(parts)
 
-    def _overlap(self, same: SameId, rows: slice, columns: slice) -> str:
-        low, high = self._range(same.anchor_ids, rows)
-        key_low, key_high = self._range(same.key_ids, columns)
-        if low > key_high or key_low > high:
-            return "none"
-        return "all" if low == high == key_low == key_high else "some"
+    def _block(self, ids: Int[Tensor, " a"], rows: slice) -> _Block:
+        place = (id(ids), rows.start, rows.stop)
+        if place not in self._blocks:
+            self._blocks[place] = _Block.of(ids[rows])
+        return self._blocks[place]
 
-    def _range(self, ids: Int[Tensor, " a"], block: slice) -> Range:
-        known = self._ranges.setdefault(id(ids), {})
-        place = (block.start, block.stop)
-        if place not in known:
-            low, high = ids[block].aminmax()
-            known[place] = (int(low), int(high))
-        return known[place]
+
+def _places(block: _Block, key_block: _Block, dim: int) -> _Places | None:
+    """Return the pairs of equal ids, in the tile's own layout, where no id is there twice."""
+    if block.rising is None or key_block.rising is None:
+        return None
+    found = torch.searchsorted(key_block.rising, block.rising).clamp_max_(len(key_block.rising) - 1)
+    hits = (key_block.rising[found] == block.rising).nonzero().squeeze(1)
+    rows, columns = block.order[hits], key_block.order[found[hits]]
+    return _Places(rows, columns) if dim == 1 else _Places(columns, rows)
 
 
 def _same(same: SameId, rows: slice, columns: slice, dim: int) -> Bool[Tensor, "r c"]:

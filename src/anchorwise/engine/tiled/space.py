@@ -36,11 +36,10 @@ class Space:
         return torch.addmm(scores, anchors, keys.T, beta=0.0, alpha=scale, out=scores)
 
 
-def log_(values: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
-    """Take the logarithm in place. On a CPU numpy's is two to three times as fast as torch's."""
+def logs_of(values: Float[Tensor, "r c"], out: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
+    """Write the logarithms into `out`. On a CPU numpy's is two to three times as fast as torch's."""
     if values.device.type != "cpu":
-        return values.log_()
-    array = values.numpy()
+        return torch.log(values, out=out)
     with np.errstate(all="ignore"):
-        np.log(array, out=array)
-    return values
+        np.log(values.numpy(), out=out.numpy())
+    return out

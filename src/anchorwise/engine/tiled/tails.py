@@ -60,8 +60,8 @@ class WholeRows:
             sides = self.pairs.sides(tile)
             if not sides:
                 scores.fill_(-torch.inf)
-            elif sides[0].left_out is not None:
-                scores.masked_fill_(sides[0].left_out, -torch.inf)
+            else:
+                sides[0].fill_(scores, -torch.inf)
             step(tile.anchors, scores)
 
         work(dealt(blocks, self.ranks), visit, self.anchors.device)
@@ -92,13 +92,17 @@ def _largest(scores: np.ndarray, num_tail: int) -> Iterator[np.ndarray]:
         yield from np.flip(np.sort(scores, axis=1), axis=1)[:, :num_tail]
         return
     sample = scores[:, ::_SAMPLED]
+    # Three standard deviations more than the sample's share of the tail: enough for nearly every row.
     expected = num_tail * sample.shape[1] / num_keys
-    rank = sample.shape[1] - min(math.ceil(expected + 4.0 * math.sqrt(expected) + 4.0), sample.shape[1])
-    for row, beginning in zip(scores, np.partition(sample, rank, axis=1)[:, rank], strict=True):
-        found = np.compress(row >= beginning, row)
-        found = row.copy() if len(found) < num_tail else found
-        found.sort()
-        yield found[: len(found) - num_tail - 1 : -1] if len(found) > num_tail else found[::-1]
+    rank = sample.shape[1] - min(math.ceil(expected + 3.0 * math.sqrt(expected) + 1.0), sample.shape[1])
+    beginnings = np.partition(sample, rank, axis=1)[:, rank]
+    places = np.flatnonzero(scores >= beginnings[:, None])
+    found = scores.ravel()[places]
+    ends = np.searchsorted(places, num_keys * np.arange(1, len(scores)))
+    for row, of_row in zip(scores, np.split(found, ends), strict=True):
+        enough = of_row if len(of_row) >= num_tail else row.copy()
+        enough.sort()
+        yield enough[::-1][:num_tail]
 
 
 def largest_with_keys(scores: Float[Tensor, "r k"], num_tail: int) -> tuple[Float[Tensor, "r t"], Int[Tensor, "r t"]]:
