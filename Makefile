@@ -11,8 +11,10 @@ demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge bot
 test: .venv/ready  ## The test suite.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
-parity: .parity/ready  ## Losses and gradients beside those of other libraries.
+parity: .parity/ready  ## Losses and gradients beside those of other libraries, and the README's table of them.
 	.parity/bin/python -m pytest -m parity tests/parity
+	KINETO_LOG_LEVEL=99 OMP_NUM_THREADS=1 .parity/bin/python -m benchmarks.parity_measure
+	.parity/bin/python -m benchmarks.parity_table
 
 check: .venv/ready  ## Lint, formatting, types, layers.
 	$(BIN)/ruff check .

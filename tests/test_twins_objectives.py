@@ -41,6 +41,15 @@ E = math.e
         (two_view.hcl(EYE, EYE, 1.0, 0.5, 0.0), [math.log((E + 2 / E) / E)] * 4),
         # Equal negatives have weight 1 whatever the bell.
         (two_view.adnce(EYE, EYE, 1.0, 0.7, 0.5), [math.log(E + 2) - 1] * 4),
+        # A further negative at -1 from the first image and 0 from the second.
+        (
+            two_view.cross_view(EYE, EYE, PLAIN, both=False, negatives=[[-2.0, 0.0]]),
+            [math.log(E + 1 + 1 / E) - 1, math.log(E + 2) - 1],
+        ),
+        # A target of 0.1 on the other key, at 0, and 0.9 on the own one, at 1.
+        (two_view.smoothed(EYE, EYE, PLAIN, 0.2), [math.log(E + 1) - 0.9] * 4),
+        # N = 2 and R = 2 as for HCL, with twice the positive in the numerator.
+        (two_view.asymmetric_hard(EYE, EYE, 1.0, 2.0, 0.1, 1.0), [math.log(1 + (2 - 0.2 * E) / 1.8 / E)] * 2),
         (two_view.asymmetric(EYE, EYE, 1.0, 2.0), [math.log(2 * E + 2) - math.log(2 * E)] * 2),
         # d^2 is 0 for a positive and 2 for the other row of the view.
         (kernels.kcl(EYE, EYE, "gaussian", 1.0, 3.0), [-2 + 6 / E**2] * 4),
@@ -73,8 +82,46 @@ E = math.e
         # Both images in one class: three positives at 1, 0, 0 and the same three in the denominator.
         (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN), [math.log(E + 2) - 1 / 3] * 4),
         (labelled.sup_con(EYE, labels=[0, 1], logit=PLAIN), [0.0] * 2),
+        # Labels 0, 1, 2 of e1, e2, -e1. The ends have no positive. The middle's is halfway between the ends, at 0 and
+        # of weight 1. Its rows are at 0, of weight 2; mixed half and half with it at 1/2, of weight 3/2.
+        (
+            labelled.sup_re_mix([*EYE, [-1.0, 0.0]], labels=[0, 1, 2], shares=0.5, temperature=1.0),
+            [0.0, math.log(2 + 2 + 2 * 1.5 * math.exp(0.5) + 1), 0.0],
+        ),
+        # A window of 1 has no mixed positive; a label apart, its own second view is the only positive, at 1. The other
+        # image's rows are at 0, of weight 11; mixed with a share of 0.2 at 0.2, of weight 9.
+        (
+            labelled.sup_re_mix(EYE, EYE, labels=[0, 10], shares=0.2, temperature=1.0, window=1.0),
+            [math.log(E + 2 * 11 + 2 * 9 * math.exp(0.2)) - 1] * 4,
+        ),
+        # Partners are the other class: the positive is at 0, and no key is of neither class. With itself as partner the
+        # positive is at 1, halved twice by the gate, against the other one at 0.
+        (labelled.sim_lap(EYE, EYE, labels=[0, 1], partners=[1, 0], gates=[[1.0, 1.0]] * 2, scale=1.0), [0.0] * 2),
+        (
+            labelled.sim_lap(EYE, EYE, labels=[0, 1], partners=[0, 1], gates=[[0.5, 0.5]] * 2, scale=1.0),
+            [math.log(math.exp(0.25) + 1) - 0.25] * 2,
+        ),
+        # Scaled to length 1 after the gate, both cosines are what they were.
+        (
+            labelled.sim_lap(
+                EYE, EYE, labels=[0, 1], partners=[0, 1], gates=[[0.5, 0.1]] * 2, scale=1.0, renormalise=True
+            ),
+            [math.log(E + 1) - 1] * 2,
+        ),
+        # Common rows: no alignment to lose, d^2 = 2, log e^-2 = -2. Salient rows 3 (target) and 1 (background, held at
+        # 0): uniformity -9, none to align, 1 for the background (all of it on its row). Joint: log((1 + e^-11) / 2).
+        (
+            labelled.sep_clr(EYE, EYE, ([[3.0], [1.0]],) * 2, [1, 0], weights=(2.0, 0.5, 4.0, 1.0)),
+            [
+                -4.0 - 9.0 + math.log((1 + math.exp(-11)) / 2),
+                -4.0 - 9.0 + 8.0 + math.log((1 + math.exp(-11)) / 2),
+            ]
+            * 2,
+        ),
         # u is 1 for negatives at 0; temperature (0 + rho) - 1.
         (global_loss.sog_clr(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.0] * 4),
+        # One other key at 0: u is exp(-1 / tau).
+        (global_loss.fast_clip(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.5 * (-2.0 + 2.0)] * 4),
         # exp(-1 / tau) each: tau (-1 / tau + rho).
         (global_loss.i_sog_clr(EYE, EYE, [0, 1]), [-1 + 0.4 * 0.1] * 4),
         (global_loss.ko_leo(EYE), [-math.log(math.sqrt(2))] * 2),
@@ -85,12 +132,36 @@ E = math.e
             assigned.swav(EYE, EYE, prototypes=EYE, temperature=1.0, epsilon=1.0),
             [math.log(E + 1) - E / (E + 1)] * 4,
         ),
+        # A queue with the first image's row: the prototypes' sums are 2 e + 1 and e + 2, and one iteration divides.
+        (
+            assigned.swav(
+                EYE, EYE, prototypes=EYE, queues=(EYE[:1],) * 2, temperature=1.0, epsilon=1.0, num_iterations=1
+            ),
+            [
+                math.log(E + 1) - E * (E + 2) / (E * (E + 2) + 2 * E + 1),
+                math.log(E + 1) - E * (2 * E + 1) / (E * (2 * E + 1) + E + 2),
+            ]
+            * 2,
+        ),
         # Logits 1 / 0.5 for the own prototype, 0 for the other.
         (assigned.proto_nce(EYE, EYE, [0, 1], [0.5, 1.0]), [math.log(E**2 + 1) - 2, math.log(E + 1) - 1]),
         # Target 0.4 e / (e + 1) + 0.6 on the own key, with logits 1 and 0.
         (
             assigned.soft_targets(EYE, EYE, (EYE, EYE), logit_scale=1.0),
             [math.log(E + 1) - (0.4 * E / (E + 1) + 0.6)] * 4,
+        ),
+        # The same target, smoothed: 0.8 of it and 0.1 on each key.
+        (
+            assigned.soft_targets(EYE, EYE, (EYE, EYE), logit_scale=1.0, smoothing=0.2),
+            [math.log(E + 1) - 0.8 * (0.4 * E / (E + 1) + 0.6) - 0.1] * 4,
+        ),
+        # Log-odds are the first entry of the sum: 2 and 1 for the first anchor, 1 and 0 for the second.
+        (
+            assigned.ada_meow(EYE, EYE, lambda pair: pair[0], temperature=1.0),
+            [
+                math.log(E / (1 + math.exp(-2)) + 1 / (1 + 1 / E)) - 1,
+                math.log(1 / (1 + 1 / E) + E / 2) - 1,
+            ],
         ),
         # Told apart by one of two clusterings: weight 1 for the other image, at 0.
         (assigned.meow(EYE, EYE, [[0, 0], [0, 1]], temperature=1.0), [-1.0] * 4),
@@ -108,6 +179,15 @@ def test_a_second_visit_moves_u_by_gamma():
     assert twin.denominators[0] == pytest.approx(1.0)
     twin.visit([[1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]], [0, 1])
     assert twin.denominators[0] == pytest.approx(0.75 + 0.25 / E)
+
+
+def test_modalities_remember_apart():
+    twin = global_loss.Pairs(gamma=0.25, rho=0.0, temperature=1.0)
+    twin.visit(EYE, EYE, [0, 1])
+    # Images still see their own text at 1 and the other at 0; the first text now sees both images at 1.
+    twin.visit([EYE[0], EYE[0]], EYE, [0, 1])
+    assert twin.denominators[0][0] == pytest.approx(1 / E)
+    assert twin.denominators[1][0] == pytest.approx(0.75 / E + 0.25)
 
 
 def test_a_temperature_moves_against_its_slope():

@@ -3,8 +3,11 @@
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TypeVar
 
 from torch import Tensor
+
+_Given = TypeVar("_Given")
 
 
 def number(name: str, value: object) -> float:
@@ -38,6 +41,14 @@ def fraction(name: str, value: object) -> float:
     return checked
 
 
+def below_one(name: str, value: object) -> float:
+    """Return `value` as a float in [0, 1)."""
+    checked = number(name, value)
+    if not 0.0 <= checked < 1.0:
+        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+    return checked
+
+
 def endpoint(value: object) -> float:
     """Return the endpoint of cosine scores, above -1 and at most 1."""
     checked = number("endpoint", value)
@@ -68,7 +79,7 @@ def views(*given: Tensor) -> None:
     for index, view in enumerate(given):
         rows(f"view{index}", view)
     for index, view in enumerate(given[1:], start=1):
-        _same_shape("view0", given[0], f"view{index}", view)
+        same_shape("view0", given[0], f"view{index}", view)
         alike("view0", given[0], f"view{index}", view)
     if 0 in given[0].shape:
         names = " and ".join(f"view{index}" for index in range(len(given)))
@@ -98,7 +109,8 @@ def alike(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
         )
 
 
-def _same_shape(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
+def same_shape(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
+    """Refuse two tensors of different shape."""
     if given.shape != first.shape:
         raise ValueError(
             f"{first_name} and {name} must have the same shape, got {tuple(first.shape)} and {tuple(given.shape)}; "
@@ -121,7 +133,7 @@ def num_images(who: object, num_images: int, lowest: int = 2) -> None:
         )
 
 
-def needed(who: object, name: str, value: Tensor | None, what: str) -> Tensor:
+def needed(who: object, name: str, value: _Given | None, what: str) -> _Given:
     """Return an argument of the call that an objective cannot do without."""
     if value is None:
         raise ValueError(f"{_name(who)} needs {name}: {what}; call objective(view0, ..., {name}={name})")
@@ -132,6 +144,17 @@ def one_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
     """Return whole numbers, one for each row of a view."""
     if value.is_floating_point() or value.is_complex():
         raise TypeError(f"{name} must be whole numbers, got {value.dtype}; convert them with {name}.long()")
+    return _one_each(name, value, view)
+
+
+def real_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
+    """Return real numbers, one for each row of a view."""
+    if value.is_complex():
+        raise TypeError(f"{name} must be real numbers, got {value.dtype}; convert them with {name}.real")
+    return _one_each(name, value, view)
+
+
+def _one_each(name: str, value: Tensor, view: Tensor) -> Tensor:
     if value.shape != view.shape[:1]:
         raise ValueError(
             f"{name} must have one number for each of the {len(view)} images, shape ({len(view)},), "

@@ -18,7 +18,7 @@ from tests.contracts import batches, recording
 from tests.contracts.cases import CASES, Case
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-HELPER_MODULES = {"objective", "registry", "cross_entropy", "per_image", "sinkhorn", "catalogue"}
+HELPER_MODULES = {"objective", "registry", "cross_entropy", "per_image", "sinkhorn", "catalogue", "blocks"}
 
 
 def test_every_objective_module_is_registered_and_under_contract():
@@ -83,6 +83,24 @@ def test_loss_and_gradient_are_finite_at_the_extremes(case: Case, dtype):
             if index not in case.without_gradient:
                 assert view.grad is not None
                 assert view.grad.isfinite().all() or (case.singular and dtype == torch.float16), name
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in OBJECTIVES], ids=lambda case: case.name)
+def test_the_lowest_temperature_overflows_nowhere(case: Case):
+    cold = {name: value for name, value in case.cold.items() if name in inspect.signature(case.make).parameters}
+    if not cold:
+        return
+    for name, batch in batches.EXTREME.items():
+        views = [view.float().requires_grad_() for view in batch()]
+        loss = case.loss(*views, **cold)
+        loss.backward()
+        assert loss.isfinite(), name
+        for index, view in enumerate(views):
+            assert index in case.without_gradient or (view.grad is not None and view.grad.isfinite().all()), name
+    views = batches.ordinary()
+    # Float32 rounds cosines to about 1e-7, so logits to 1e-7 / 0.005, and a weight of 1000 keeps that relative.
+    narrow = case.loss(*(view.float() for view in views), **cold).double()
+    torch.testing.assert_close(narrow, case.loss(*views, **cold), rtol=1e-4, atol=1e-4)
 
 
 @every_case

@@ -19,8 +19,10 @@ from anchorwise import (
     MVInfoNCE,
     PairwiseViews,
     PolyView,
+    SepCLR,
     SogCLR,
     SupCon,
+    SupReMix,
     SwAV,
     _checks,
 )
@@ -79,10 +81,24 @@ def test_pairs_of_views_pass_labels_on():
         (lambda: KCL(kernel="gausian"), "kernel must be one of .*; did you mean 'gaussian'"),
         (lambda: KCL(kernel="riesz", t=0.0), "t must not be 0 for a riesz kernel"),
         (lambda: KCL(kernel="imq", t=-1.0), "t must be above 0"),
-        (lambda: HCL(positive_prior=1.0), "positive_prior must be below 1"),
+        (lambda: HCL(positive_prior=1.0), r"positive_prior must lie in \[0, 1\), got 1.0"),
         (lambda: SogCLR(num_images=3, gamma=0.0), r"gamma must lie in \(0, 1\]"),
         (lambda: ISogCLR(num_images=3, temperature=1.0), r"temperature must lie in temperature_range \(0.05, 0.7\)"),
         (lambda: DHEL(uniformity_weight=0.0), "uniformity_weight must be above 0"),
+        (
+            lambda: SupReMix()(*VIEWS, labels=torch.arange(24)),
+            r"SupReMix needs generator: .*generator=torch.Generator\(.*SupReMix\(mixing=0.2\)",
+        ),
+        (lambda: SupReMix(mixing=(1.0,)), "mixing must be one share or the two parameters"),
+        (lambda: SupReMix(mixing=1.5), r"mixing must lie in \[0, 1\], got 1.5"),
+        (
+            lambda: SwAV()(*VIEWS, prototypes=VIEWS[0], queues=VIEWS[:1]),
+            r"queues must have one tensor for each of the 2 assigned views, got 1; .*queues=\(queue0, queue1\)",
+        ),
+        (
+            lambda: SepCLR()(*VIEWS, salients=VIEWS[:1], targets=torch.arange(24)),
+            "salients must be the salient head's rows of both views, got 1 tensors",
+        ),
     ],
 )
 def test_what_cannot_be_computed_is_refused_with_the_way_out(call, message: str):
@@ -102,6 +118,11 @@ def test_what_cannot_be_computed_is_refused_with_the_way_out(call, message: str)
             lambda: _checks.one_per_image("labels", torch.arange(3), VIEWS[0]),
             ValueError,
             r"labels must have one number for each of the 24 images, shape \(24,\), got \(3,\)",
+        ),
+        (
+            lambda: _checks.real_per_image("labels", torch.ones(24, dtype=torch.complex64), VIEWS[0]),
+            TypeError,
+            "labels must be real numbers, got torch.complex64",
         ),
         (
             lambda: _checks.alike("view0", VIEWS[0], "negatives", torch.ones(5, 3).double()),

@@ -18,6 +18,7 @@ from anchorwise import (
     KCL,
     MVDHEL,
     WEINCE,
+    AdaMEOW,
     AlignUniform,
     AsymmetricInfoNCE,
     AveragedViews,
@@ -32,9 +33,13 @@ from anchorwise import (
     PairwiseViews,
     PolyView,
     PublishedGate,
+    SepCLR,
+    SimLAP,
     SoftTargets,
     SogCLR,
     SupCon,
+    SupReMix,
+    SwAV,
 )
 from tests.contracts import batches
 
@@ -160,6 +165,65 @@ def test_soft_targets_without_softness_are_moco_v3s_and_clips():
     views = batches.ordinary()
     soft = SoftTargets(alpha=0.0)(*views, keys=views)
     torch.testing.assert_close(soft, CLIP()(*views), **CLOSE)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 1.0])
+def test_label_smoothing_is_that_of_cross_entropy(smoothing: float):
+    image, text = batches.ordinary()
+    logits = torch.nn.functional.normalize(image) @ torch.nn.functional.normalize(text).T / 0.07
+    sides = (logits, logits.T)
+    expected = sum(torch.nn.functional.cross_entropy(side, ONE_EACH, label_smoothing=smoothing) for side in sides) / 2
+    torch.testing.assert_close(CLIP(label_smoothing=smoothing)(image, text), expected, **CLOSE)
+    soft = SoftTargets(alpha=0.0, label_smoothing=smoothing)
+    torch.testing.assert_close(soft(image, text, keys=(image, text)), expected, **CLOSE)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_asymmetric_hard_negatives_are_those_of_hcl(beta: float):
+    views = batches.ordinary()
+    hard = HCL(temperature=0.5, beta=beta, positive_prior=0.12).detail(*views)
+    ours = AsymmetricInfoNCE(temperature=0.5, beta=beta, positive_prior=0.12).detail(*views)
+    torch.testing.assert_close(ours.per_anchor, hard.per_anchor[:24], **CLOSE)
+
+
+def test_the_common_term_of_sep_clr_is_align_and_uniform():
+    views, nothing = batches.ordinary(), torch.zeros(24, 2, dtype=torch.float64)
+    common = SepCLR(temperature=0.2, joint_entropy_weight=0.0)(*views, salients=(nothing, nothing), targets=ONE_EACH)
+    same = AlignUniform(align_weight=2.5, uniform_weight=2.0, t=2.5)(*views)
+    torch.testing.assert_close(common, same, rtol=1e-12, atol=1e-11)
+
+
+def test_the_joint_entropy_of_sep_clr_is_the_released_one():
+    views = batches.ordinary()
+    salients = [0.3 * view[:, :2] for view in views]
+    terms = SepCLR().detail(*views, salients=salients, targets=torch.ones(24, dtype=torch.bool)).stats
+    released = []
+    for common, salient in zip(views, salients, strict=True):
+        unit = torch.nn.functional.normalize(common)
+        of_both = (-(torch.cdist(unit, unit) ** 2)).exp() * (-(torch.cdist(salient, salient) ** 2)).exp()
+        released.append(of_both.mean(dim=1).log().mean())
+    torch.testing.assert_close(terms["joint"], torch.stack(released).mean(), rtol=1e-7, atol=1e-9)
+
+
+def test_sup_re_mix_of_equal_labels_is_sup_con():
+    views, same = batches.ordinary(), torch.ones(24)
+    ours = SupReMix(temperature=0.1, mixing=0.2)(*views, labels=same)
+    torch.testing.assert_close(ours, SupCon(temperature=0.1)(*views, labels=same.long()), **CLOSE)
+
+
+def test_open_gates_and_equal_weights_are_one_directional_info_nce():
+    views, given = batches.ordinary(), {"labels": ONE_EACH, "partners": ONE_EACH}
+    one_way = CrossViewInfoNCE(temperature=0.1, both_directions=False)(*views)
+    torch.testing.assert_close(SimLAP()(*views, gates=torch.ones_like(views[0]), **given), one_way, **CLOSE)
+    weighed = AdaMEOW(temperature=0.1)(*views, network=lambda pairs: 0.0 * pairs.sum(dim=-1, keepdim=True))
+    # Every weight is a half, the positive's too.
+    torch.testing.assert_close(weighed, one_way - math.log(2.0), **CLOSE)
+
+
+def test_an_empty_queue_of_swav_is_none():
+    views, prototypes = batches.ordinary(), torch.eye(6, dtype=torch.float64)
+    empty = SwAV()(*views, prototypes=prototypes, queues=(views[0][:0], views[1][:0]))
+    torch.testing.assert_close(empty, SwAV()(*views, prototypes=prototypes), rtol=0.0, atol=0.0)
 
 
 def test_an_even_split_of_the_gradient_halves_one_sided_info_nce():

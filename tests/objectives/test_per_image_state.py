@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anchorwise import ISogCLR, SogCLR
+from anchorwise import FastCLIP, ISogCLR, SogCLR
 from anchorwise.objectives.per_image import log_mean_by_id, mean_by_id
 from tests.contracts import batches
 from tests.twins import global_loss
@@ -25,6 +25,15 @@ def test_three_visits_equal_the_slow_twin(shifted: bool):
     if isinstance(objective, ISogCLR):
         known = torch.tensor([twin.temperatures.get(image, 0.1) for image in range(30)])
         torch.testing.assert_close(objective.temperatures, known, **STORED)
+
+
+def test_three_visits_of_pairs_equal_the_slow_twin():
+    objective, twin = FastCLIP(num_images=30), global_loss.Pairs(gamma=0.2, rho=6.5, temperature=0.07)
+    for seed, ids in ((0, IDS), (1, (IDS + 3) % 29), (2, IDS.flip(0))):
+        views = batches.ordinary(seed=seed)
+        expected = twin.visit(*(view.tolist() for view in views), ids.tolist())
+        found = objective.detail(*views, ids=ids).per_anchor
+        torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), **STORED)
 
 
 def test_an_unseen_image_starts_at_its_own_estimate_whatever_else_was_seen():
@@ -80,7 +89,11 @@ def test_a_run_that_is_taken_up_again_goes_on_as_before():
 
 @pytest.mark.parametrize(
     ("make", "changes"),
-    [(SogCLR, {"gamma": 0.5}), (ISogCLR, {"gamma": 0.5, "beta": 0.2, "eta": 0.1, "temperature_range": (0.09, 0.11)})],
+    [
+        (SogCLR, {"gamma": 0.5}),
+        (FastCLIP, {"gamma": 0.5}),
+        (ISogCLR, {"gamma": 0.5, "beta": 0.2, "eta": 0.1, "temperature_range": (0.09, 0.11)}),
+    ],
 )
 def test_what_shows_from_the_second_visit_on_changes_the_loss_there(make, changes):
     def second_loss(**given: object) -> torch.Tensor:
@@ -92,12 +105,13 @@ def test_what_shows_from_the_second_visit_on_changes_the_loss_there(make, change
         assert second_loss(**{name: value}) != second_loss(), name
 
 
-def test_the_gradient_of_a_learnt_temperature_changes_sign():
+@pytest.mark.parametrize("make", [SogCLR, FastCLIP])
+def test_the_gradient_of_a_learnt_temperature_changes_sign(make):
     # LibAUC's bimodal loss has rho + mean u there, which is always above 0, so its temperature falls without end.
     signs = []
     for temperature in (0.02, 2.0):
         tau = torch.tensor(temperature, dtype=torch.float64, requires_grad=True)
-        SogCLR(num_images=24, rho=2.0)(*batches.ordinary(), ids=torch.arange(24), temperature=tau).backward()
+        make(num_images=24, rho=2.0)(*batches.ordinary(), ids=torch.arange(24), temperature=tau).backward()
         assert tau.grad is not None
         signs.append(tau.grad.sign().item())
     assert signs == [-1.0, 1.0]

@@ -16,8 +16,20 @@ transformers = peer("transformers")
 pytestmark = marks
 
 TheirLoss = losses.MultipleNegativesRankingLoss
-WORDS = ["cat", "dog", "bird", "fish", "tree", "stone", "river", "cloud", "the", "a", "runs", "sleeps"]
-PAIRS = [(f"the {word} {verb}", f"a {word} {verb}") for word in WORDS[:8] for verb in WORDS[10:]]
+# Sentences and their translations share no word, so that nothing but training brings them together.
+NOUNS = {
+    "cat": "katze",
+    "dog": "hund",
+    "bird": "vogel",
+    "fish": "fisch",
+    "tree": "baum",
+    "stone": "stein",
+    "river": "fluss",
+    "cloud": "wolke",
+}
+VERBS = {"runs": "rennt", "sleeps": "ruht"}
+WORDS = [*NOUNS, *NOUNS.values(), *VERBS, *VERBS.values()]
+PAIRS = [(f"{noun} {verb}", f"{NOUNS[noun]} {VERBS[verb]}") for noun in NOUNS for verb in VERBS]
 
 
 def _of_columns(loss: Any):
@@ -25,9 +37,10 @@ def _of_columns(loss: Any):
 
 
 def _model(folder: Path) -> Any:
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
     config = transformers.BertConfig(
-        vocab_size=17,
+        vocab_size=len(vocabulary),
         hidden_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
@@ -44,9 +57,25 @@ def _model(folder: Path) -> Any:
     return library.SentenceTransformer(modules=[transformer, modules.Pooling(32)], device="cpu")
 
 
+def _ranked_first(model: Any) -> float:
+    """Return how many anchors have their own positive as nearest document, in [0, 1]."""
+    anchors, documents = (model.encode([pair[side] for pair in PAIRS], convert_to_tensor=True) for side in (0, 1))
+    scores = torch.nn.functional.normalize(anchors) @ torch.nn.functional.normalize(documents).T
+    return (scores.argmax(dim=1) == torch.arange(len(PAIRS))).float().mean().item()
+
+
 def test_queries_against_documents_is_one_directional_info_nce():
     theirs = _of_columns(TheirLoss(model=None))
     assert_same(CrossViewInfoNCE(temperature=1 / 20, both_directions=False), theirs, two_views())
+
+
+def test_hard_negatives_are_further_negatives_of_all_anchors():
+    ours = CrossViewInfoNCE(temperature=1 / 20, both_directions=False)
+    assert_same(
+        lambda anchors, positives, negatives: ours(anchors, positives, negatives=negatives),
+        _of_columns(TheirLoss(model=None)),
+        [*two_views(), rows(12, seed=5)],
+    )
 
 
 def test_both_directions_apart_is_info_nce_between_the_views():
@@ -117,7 +146,10 @@ def test_their_trainer_trains_with_the_adapter(tmp_path: Path):
         logging_steps=1,
     )
     loss = MultipleNegativesRankingLoss(model, blend=Blend())
+    before = _ranked_first(model)
     trainer = library.SentenceTransformerTrainer(model=model, args=arguments, train_dataset=data, loss=loss)
     trainer.train()
     history = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert history[-1] < 0.8 * history[0]
+    assert before < 0.4
+    assert _ranked_first(model) == 1.0

@@ -1,7 +1,7 @@
 """Twins of the objectives with prototypes, clusters or soft targets."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.twins.core import Rows, cosine
 from tests.twins.two_view import log_sum_exp
@@ -19,12 +19,19 @@ def sinkhorn(scores: Rows, epsilon: float, num_iterations: int) -> list[list[flo
 
 
 def swav(
-    *views: Rows, prototypes: Rows, temperature: float = 0.1, epsilon: float = 0.05, num_iterations: int = 3
+    *views: Rows,
+    prototypes: Rows,
+    queues: Sequence[Rows] = ((), ()),
+    temperature: float = 0.1,
+    epsilon: float = 0.05,
+    num_iterations: int = 3,
 ) -> list[float]:
     scores = [[[cosine(row, centre) for centre in prototypes] for row in view] for view in views]
     losses = []
     for code in range(2):
-        targets = sinkhorn(scores[code], epsilon, num_iterations)
+        # As in the source, the queue comes first and the batch's assignments are the last ones.
+        earlier = [[cosine(row, centre) for centre in prototypes] for row in queues[code]]
+        targets = sinkhorn([*earlier, *scores[code]], epsilon, num_iterations)[len(earlier) :]
         for view in range(len(views)):
             if view == code:
                 continue
@@ -52,6 +59,7 @@ def soft_targets(
     queues: tuple[Rows, Rows] = ((), ()),
     logit_scale: float = 1 / 0.07,
     alpha: float = 0.4,
+    smoothing: float = 0.0,
 ) -> list[float]:
     losses = []
     for anchors, momentum, other, queue in ((view0, keys[0], keys[1], queues[1]), (view1, keys[1], keys[0], queues[0])):
@@ -60,7 +68,8 @@ def soft_targets(
             logits = [cosine(anchor, key) * logit_scale for key in candidates]
             found = [cosine(momentum[i], key) * logit_scale for key in candidates]
             norm, found_norm = log_sum_exp(logits), log_sum_exp(found)
-            target = [alpha * math.exp(x - found_norm) + (1 - alpha) * (k == i) for k, x in enumerate(found)]
+            soft = [alpha * math.exp(x - found_norm) + (1 - alpha) * (k == i) for k, x in enumerate(found)]
+            target = [(1 - smoothing) * q + smoothing / len(soft) for q in soft]
             losses.append(-math.fsum(q * (x - norm) for q, x in zip(target, logits, strict=True)))
     return losses
 
@@ -75,4 +84,18 @@ def meow(view0: Rows, view1: Rows, clusters: Rows, temperature: float = 0.4) -> 
                 terms.append(weight * math.exp(cosine(anchor, key) / temperature))
             total = math.fsum(terms)
             losses.append(math.log(total) - cosine(anchor, keys[i]) / temperature if total else 0.0)
+    return losses
+
+
+def ada_meow(
+    view0: Rows, view1: Rows, log_odds: Callable[[Sequence[float]], float], temperature: float = 0.4
+) -> list[float]:
+    """`log_odds` is the network before its sigmoid."""
+    losses = []
+    for i, row in enumerate(view0):
+        terms = []
+        for key in view1:
+            pair = [a / math.hypot(*row) + b / math.hypot(*key) for a, b in zip(row, key, strict=True)]
+            terms.append(math.exp(cosine(row, key) / temperature) / (1 + math.exp(-log_odds(pair))))
+        losses.append(math.log(math.fsum(terms)) - cosine(row, view1[i]) / temperature)
     return losses

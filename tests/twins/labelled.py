@@ -19,3 +19,105 @@ def sup_con(*views: Rows, labels: Sequence[int], logit: Logit, scale: float = 1.
         denominator = log_sum_exp([*logits.values()])
         losses.append(-scale * math.fsum(logits[p] - denominator for p in positives) / len(positives))
     return losses
+
+
+def sup_re_mix(
+    *views: Rows,
+    labels: Sequence[float],
+    shares: float | Sequence[Sequence[float]],
+    temperature: float = 0.3,
+    window: float = 5.0,
+) -> list[float]:
+    """Mixtures written out as rows; `shares` is the anchor's share of its mixture with every key, or one for all."""
+    rows, y = [_unit(row) for view in views for row in view], [*labels] * len(views)
+    keys = range(len(rows))
+    losses = []
+    for i, row in enumerate(rows):
+        terms = [(1 + abs(y[i] - y[k]), _dot(row, rows[k])) for k in keys if k != i]
+        positives = [_dot(row, rows[k]) for k in keys if k != i and y[k] == y[i]]
+        for k in keys:
+            if y[k] != y[i]:
+                share = shares if isinstance(shares, float) else shares[i][k]
+                label = share * y[i] + (1 - share) * y[k]
+                terms.append((1 + abs(y[i] - label), _dot(row, _mixed(share, row, rows[k]))))
+        for j in keys:
+            for k in keys:
+                if y[j] < y[i] < y[k] and y[i] - y[j] < window and y[k] - y[i] < window:
+                    score = _dot(row, _mixed((y[k] - y[i]) / (y[k] - y[j]), rows[j], rows[k]))
+                    terms.append((1.0, score))
+                    positives.append(score)
+        if not positives:
+            losses.append(0.0)
+            continue
+        denominator = log_sum_exp([math.log(weight) + score / temperature for weight, score in terms])
+        losses.append(denominator - math.fsum(positives) / temperature / len(positives))
+    return losses
+
+
+def _unit(row: Sequence[float]) -> list[float]:
+    return [x / math.hypot(*row) for x in row]
+
+
+def _dot(x: Sequence[float], y: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(x, y, strict=True))
+
+
+def _mixed(share: float, x: Sequence[float], y: Sequence[float]) -> list[float]:
+    return [share * a + (1 - share) * b for a, b in zip(x, y, strict=True)]
+
+
+def sim_lap(
+    view0: Rows,
+    view1: Rows,
+    *,
+    labels: Sequence[int],
+    partners: Sequence[int],
+    gates: Rows,
+    scale: float = 10.0,
+    renormalise: bool = False,
+) -> list[float]:
+    keys, sums, num_pairs = [_unit(row) for row in view1], [], 0
+    for row, label, partner, gate in zip(view0, labels, partners, gates, strict=True):
+        gated = [[g * x for g, x in zip(gate, other, strict=True)] for other in (_unit(row), *keys)]
+        anchor, *others = [_unit(other) for other in gated] if renormalise else gated
+        logits = [scale * _dot(anchor, other) for other in others]
+        negatives = [x for x, other in zip(logits, labels, strict=True) if other not in (label, partner)]
+        positives = [x for x, other in zip(logits, labels, strict=True) if other == partner]
+        num_pairs += len(positives)
+        sums.append(math.fsum(log_sum_exp([p, *negatives]) - p for p in positives))
+    return [total * len(labels) / max(num_pairs, 1) for total in sums]
+
+
+def sep_clr(
+    view0: Rows,
+    view1: Rows,
+    salients: tuple[Rows, Rows],
+    targets: Sequence[int],
+    temperature: float = 0.5,
+    weights: tuple[float, float, float, float] = (2.0, 1000.0, 1000.0, 10.0),
+) -> list[float]:
+    """The weights are those of uniformity, the salient and the background term, and the joint entropy."""
+
+    def kernel(x: Sequence[float], y: Sequence[float]) -> float:
+        return math.exp(-(math.dist(x, y) ** 2) / (2 * temperature))
+
+    def uniformity(rows: Rows) -> float:
+        values = [kernel(rows[i], rows[j]) for i in range(len(rows)) for j in range(i)]
+        return math.log(math.fsum(values) / len(values))
+
+    uniform, salient, background, joint = weights
+    num, num_targets = len(targets), sum(targets)
+    commons = [[_unit(row) for row in view] for view in (view0, view1)]
+    losses = []
+    for common, own in zip(commons, salients, strict=True):
+        held = [row if target else [0.0] * len(row) for row, target in zip(own, targets, strict=True)]
+        for i, target in enumerate(targets):
+            loss = math.dist(commons[0][i], commons[1][i]) ** 2 / (2 * temperature) + uniform * uniformity(common)
+            loss += salient * uniform * uniformity(held)
+            if target:
+                loss += salient * num / num_targets * math.dist(salients[0][i], salients[1][i]) ** 2 / (2 * temperature)
+            else:
+                loss += background * num / (num - num_targets) * math.hypot(*own[i]) ** 2 / (2 * temperature)
+            both = [kernel(common[i], common[j]) * kernel(held[i], held[j]) for j in range(num)]
+            losses.append(loss + joint * math.log(math.fsum(both) / num))
+    return losses

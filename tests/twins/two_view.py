@@ -22,12 +22,24 @@ def mixed(blend: float, temperature: float, exponent: float) -> Logit:
     return lambda s: (1 - blend) * s / temperature - blend * exponent * math.log(shortfall(s))
 
 
-def cross_view(view0: Rows, view1: Rows, logit: Logit, both: bool = True) -> list[float]:
+def cross_view(view0: Rows, view1: Rows, logit: Logit, both: bool = True, negatives: Rows = ()) -> list[float]:
     losses = []
     for anchors, keys in ((view0, view1), (view1, view0))[: 2 if both else 1]:
         for i, anchor in enumerate(anchors):
-            logits = [logit(cosine(anchor, key)) for key in keys]
+            logits = [logit(cosine(anchor, key)) for key in (*keys, *negatives)]
             losses.append(log_sum_exp(logits) - logits[i])
+    return losses
+
+
+def smoothed(view0: Rows, view1: Rows, logit: Logit, smoothing: float) -> list[float]:
+    """Cross-entropy against a target of `smoothing / n` everywhere and the rest on the own key."""
+    losses = []
+    for anchors, keys in ((view0, view1), (view1, view0)):
+        for i, anchor in enumerate(anchors):
+            logits = [logit(cosine(anchor, key)) for key in keys]
+            norm, even = log_sum_exp(logits), smoothing / len(keys)
+            target = [even + (1 - smoothing) * (k == i) for k in range(len(keys))]
+            losses.append(math.fsum(q * (norm - x) for q, x in zip(target, logits, strict=True)))
     return losses
 
 
@@ -97,17 +109,32 @@ def dhel(view0: Rows, view1: Rows, logit: Logit, both: bool = True, weight: floa
     return losses
 
 
+def hard_sum(positive: float, negatives: Sequence[float], temperature: float, prior: float, beta: float) -> float:
+    """Ng, in plain exponentials, so not for low temperatures."""
+    weights = [math.exp(beta * s / temperature) for s in negatives]
+    sums = math.fsum(w * math.exp(s / temperature) for w, s in zip(weights, negatives, strict=True))
+    reweighted = sums / (math.fsum(weights) / len(weights))
+    pull, number = math.exp(positive / temperature), len(negatives)
+    return max((reweighted - prior * number * pull) / (1 - prior), number * math.exp(-1 / temperature))
+
+
 def hcl(view0: Rows, view1: Rows, temperature: float, prior: float, beta: float) -> list[float]:
-    """In plain exponentials, so not for low temperatures."""
     batch = Batch.of(view0, view1)
     losses = []
     for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
-        weights = [math.exp(beta * s / temperature) for s in negatives]
-        sums = math.fsum(w * math.exp(s / temperature) for w, s in zip(weights, negatives, strict=True))
-        reweighted = sums / (math.fsum(weights) / len(weights))
-        pull, number = math.exp(positive / temperature), len(negatives)
-        negative = max((reweighted - prior * number * pull) / (1 - prior), number * math.exp(-1 / temperature))
-        losses.append(math.log((pull + negative) / pull))
+        pull = math.exp(positive / temperature)
+        losses.append(math.log((pull + hard_sum(positive, negatives, temperature, prior, beta)) / pull))
+    return losses
+
+
+def asymmetric_hard(
+    view0: Rows, view1: Rows, temperature: float, weight: float, prior: float, beta: float
+) -> list[float]:
+    batch = Batch.of(view0, view1)
+    losses = []
+    for positive, negatives in [*zip(batch.positives, batch.negatives, strict=True)][: len(view0)]:
+        pull = weight * math.exp(positive / temperature)
+        losses.append(math.log((pull + hard_sum(positive, negatives, temperature, prior, beta)) / pull))
     return losses
 
 

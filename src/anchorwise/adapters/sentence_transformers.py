@@ -14,13 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise._ranks import gather_rows, only_this_process_unless, sharing_ranks
+from anchorwise._ranks import gather_rows, only_this_process_unless
 from anchorwise.adapters.two_views import two_view_objective
-from anchorwise.objectives import Objective
-from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.pairs import Contrast, SameId, unit_rows
+from anchorwise.objectives import CrossViewInfoNCE, Objective
 from anchorwise.tails import Blend
-from anchorwise.tails.blend import read_link
 
 # n = anchors, d = embedding width
 
@@ -68,6 +65,7 @@ class MultipleNegativesRankingLoss(nn.Module):
         self.gather_across_devices = gather_across_devices
         self.objective = None if objective is None else two_view_objective(objective)
         self.blend = blend
+        self.ranking = CrossViewInfoNCE(temperature=1.0 / self.scale, both_directions=False, blend=blend)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Float[Tensor, ""]:
         """Return the scalar loss of columns of features; labels are not used, as in that library."""
@@ -89,25 +87,14 @@ class MultipleNegativesRankingLoss(nn.Module):
                 "drop the negatives or leave the objective out"
             )
         with only_this_process_unless(self.gather_across_devices):
-            if self.objective is None:
-                return _ranking_loss(embeddings, 1.0 / self.scale, self.blend)
-            return self.objective(*embeddings)
+            if self.objective is not None:
+                return self.objective(*embeddings)
+            anchors, positives, *columns = embeddings
+            negatives = gather_rows(torch.cat(columns)) if columns else None
+            return self.ranking(anchors, positives, negatives=negatives)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card tells of the loss."""
         if self.objective is not None:
             return {"objective": type(self.objective).__name__}
         return {"scale": self.scale, "blend": None if self.blend is None else type(self.blend.gate).__name__}
-
-
-def _ranking_loss(columns: list[Float[Tensor, "n d"]], temperature: float, blend: Blend | None) -> Float[Tensor, ""]:
-    _checks.views(*columns)
-    units = [gather_rows(unit_rows(column)) for column in columns]
-    anchors, documents = units[0], torch.cat(units[1:])
-    # Every document has a number of its own; the first n belong to the anchors.
-    ids = torch.arange(len(documents), device=documents.device)
-    own = ids[: len(anchors)]
-    contrast = Contrast(anchors, documents, (SameId(own, ids),), own.unsqueeze(1), sharing_ranks())
-    reading = read_link(blend, contrast, temperature)
-    positive_scores = (anchors * documents[: len(anchors)]).sum(dim=1)
-    return cross_entropy(contrast, positive_scores, reading.link).mean()

@@ -1,5 +1,6 @@
 """Contrastive objectives, one per file."""
 
+from anchorwise.objectives.ada_meow import AdaMEOW
 from anchorwise.objectives.adnce import ADNCE
 from anchorwise.objectives.align_uniform import AlignUniform
 from anchorwise.objectives.arctanh import ArctanhInfoNCE
@@ -11,6 +12,7 @@ from anchorwise.objectives.dcl import DCL
 from anchorwise.objectives.dclw import DCLW
 from anchorwise.objectives.dhel import DHEL
 from anchorwise.objectives.f_micl import FMICL
+from anchorwise.objectives.fast_clip import FastCLIP
 from anchorwise.objectives.hcl import HCL
 from anchorwise.objectives.i_sog_clr import ISogCLR
 from anchorwise.objectives.info_nce import InfoNCE
@@ -28,10 +30,13 @@ from anchorwise.objectives.poly_view import PolyView
 from anchorwise.objectives.proto_nce import ProtoNCE
 from anchorwise.objectives.registry import OBJECTIVES, build
 from anchorwise.objectives.selection import Selection
+from anchorwise.objectives.sep_clr import SepCLR
 from anchorwise.objectives.siglip import SigLIP
+from anchorwise.objectives.sim_lap import SimLAP
 from anchorwise.objectives.soft_targets import SoftTargets
 from anchorwise.objectives.sog_clr import SogCLR
 from anchorwise.objectives.sup_con import SupCon
+from anchorwise.objectives.sup_re_mix import SupReMix
 from anchorwise.objectives.swav import SwAV
 from anchorwise.objectives.triplet import Triplet
 from anchorwise.objectives.weibit import Weibit
@@ -50,11 +55,13 @@ __all__ = [
     "MVDHEL",
     "OBJECTIVES",
     "WEINCE",
+    "AdaMEOW",
     "AlignUniform",
     "ArctanhInfoNCE",
     "AsymmetricInfoNCE",
     "AveragedViews",
     "CrossViewInfoNCE",
+    "FastCLIP",
     "ISogCLR",
     "InfoNCE",
     "Inputs",
@@ -69,10 +76,13 @@ __all__ = [
     "PolyView",
     "ProtoNCE",
     "Selection",
+    "SepCLR",
     "SigLIP",
+    "SimLAP",
     "SoftTargets",
     "SogCLR",
     "SupCon",
+    "SupReMix",
     "SwAV",
     "Triplet",
     "Weibit",

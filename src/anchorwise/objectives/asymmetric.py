@@ -13,6 +13,7 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.hcl import debiased, hard_repulsion
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, passing, views_of
 
@@ -26,24 +27,40 @@ class AsymmetricInfoNCE(Objective):
         sim(a, b) = exp((alpha cos(sg(a), b) + (1 - alpha) cos(a, sg(b))) / temperature)
         loss_i = -log(w sim(i, positive) / (w sim(i, positive) + sum over negatives of sim(i, k)))
 
-    The rows of view 0 are the anchors; their negatives are both views of all other images. View 1 holds the inferior
-    positives, adversarial ones in the source. `alpha=0.5` halves InfoNCE's one-sided gradient; the value never depends
-    on alpha.
+    The rows of view 0 are the anchors; their negatives are both views of all other images. View 1 holds the adversarial
+    rows, which are inferior positives (IP: `alpha` below 0.5) or hard negatives (HN: `beta` above 0), or both.
+    `alpha=0.5` halves InfoNCE's one-sided gradient; the value never depends on alpha.
+
+    With `beta` or `positive_prior` the sum over negatives is HCL's Ng, the source's weights lambda^n. Its released code
+    takes the weights' mean over masked entries too, divides columns by the means of rows, and floors Ng at temperature
+    0.5 whatever the temperature; none of that is repeated here. It runs HN with beta 1 and positive_prior 0.12.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
         alpha: Share of the gradient that goes to the key, in [0, 1]. The released code uses 0.2 and 0.3.
         positive_weight: Weight w of the positive (lambda^p), above 0.
+        beta: How much harder negatives count, at least 0.
+        positive_prior: Probability that a negative is of the anchor's class (tau_plus), in [0, 1).
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, *, temperature: float = 0.5, alpha: float = 0.2, positive_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.5,
+        alpha: float = 0.2,
+        positive_weight: float = 1.0,
+        beta: float = 0.0,
+        positive_prior: float = 0.0,
+    ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.alpha = _checks.fraction("alpha", alpha)
         self.positive_weight = _checks.positive("positive_weight", positive_weight)
+        self.beta = _checks.at_least("beta", beta, 0.0)
+        self.positive_prior = _checks.below_one("positive_prior", positive_prior)
 
     def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives."""
@@ -51,6 +68,13 @@ class AsymmetricInfoNCE(Objective):
         anchors, keys = passing(views.units[0], 1.0 - self.alpha), passing(views.rows, self.alpha)
         contrast = Contrast(anchors, keys, (views.same_image(),), ranks=views.ranks)
         positive_scores = (anchors * keys[views.num_images :]).sum(dim=1)
-        link = SoftmaxLink(self.temperature)
-        positives = link(positive_scores) + math.log(self.positive_weight)
-        return mean_outcome(against(positives, repulsion(contrast, link)), {"positive_score": positive_scores})
+        positives = SoftmaxLink(self.temperature)(positive_scores)
+        weighted = positives + math.log(self.positive_weight)
+        negatives = self._negatives(contrast, positives, 2 * views.num_images - 2)
+        return mean_outcome(against(weighted, negatives), {"positive_score": positive_scores})
+
+    def _negatives(self, contrast: Contrast, positives: Float[Tensor, " n"], num_negatives: int) -> Float[Tensor, " n"]:
+        if num_negatives == 0 or self.beta == self.positive_prior == 0.0:
+            return repulsion(contrast, SoftmaxLink(self.temperature))
+        hard = hard_repulsion(contrast, self.temperature, self.beta, num_negatives)
+        return debiased(hard, positives, self.positive_prior, num_negatives, self.temperature)

@@ -1,7 +1,8 @@
 """CLIP: cross-entropy between two modalities, in both directions, with a scale that the model may learn.
 
 Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", Fig. 3,
-https://arxiv.org/abs/2103.00020.
+https://arxiv.org/abs/2103.00020; label smoothing: Fini et al. 2023, "Improved baselines for vision-language
+pre-training", https://arxiv.org/abs/2305.08675.
 """
 
 from typing import final
@@ -27,6 +28,8 @@ class CLIP(Objective):
 
     Args:
         temperature: Divides every cosine where the call gives no `logit_scale`. Dimensionless, above 0.
+        label_smoothing: Share of the target that is spread evenly over all of the other modality, in [0, 1]; the source
+            has 0.1 between augmented views.
         blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
 
     Raises:
@@ -35,9 +38,10 @@ class CLIP(Objective):
 
     inputs: Inputs = Inputs(takes=("logit_scale",))
 
-    def __init__(self, *, temperature: float = 0.07, blend: Blend | None = None) -> None:
+    def __init__(self, *, temperature: float = 0.07, label_smoothing: float = 0.0, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
+        self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
         self.blend = blend
 
     def detail(
@@ -54,4 +58,5 @@ class CLIP(Objective):
         temperature: float | Tensor = self.temperature
         if logit_scale is not None:
             temperature = 1.0 / _checks.scalar("logit_scale", logit_scale).to(views.units)
-        return across_views(views, ((0, 1), (1, 0)), temperature, self.blend)
+        directions = ((0, 1), (1, 0))
+        return across_views(views, directions, temperature, self.blend, label_smoothing=self.label_smoothing)

@@ -5,16 +5,18 @@ https://arxiv.org/abs/1807.03748; both directions: Tian et al. 2019, "Contrastiv
 https://arxiv.org/abs/1906.05849.
 """
 
+from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.objectives.objective import Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Views, views_of
+from anchorwise.links import Link
+from anchorwise.objectives.cross_entropy import cross_entropy, total
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.pairs import Contrast, SameId, Views, unit_rows, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width, a = anchors
@@ -36,26 +38,69 @@ class CrossViewInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("negatives",))
+
     def __init__(self, *, temperature: float = 0.07, both_directions: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.both_directions = both_directions
         self.blend = blend
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        negatives: Float[Tensor, "k d"] | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
+                batch, as in ESimCSE. On several ranks, the same on all of them.
+        """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
-        return across_views(views_of(view0, view1), directions, self.temperature, self.blend)
+        if negatives is not None:
+            _checks.rows("negatives", negatives)
+            _checks.alike("view0", view0, "negatives", negatives)
+        return across_views(views_of(view0, view1), directions, self.temperature, self.blend, negatives=negatives)
 
 
 def across_views(
-    views: Views, directions: tuple[tuple[int, int], ...], temperature: float | Tensor, blend: Blend | None
+    views: Views,
+    directions: tuple[tuple[int, int], ...],
+    temperature: float | Tensor,
+    blend: Blend | None,
+    *,
+    label_smoothing: float = 0.0,
+    negatives: Float[Tensor, "k d"] | None = None,
 ) -> Outcome:
-    """Return the mean over the anchors of all directions of their cross-entropy against the other view."""
+    """Return the mean over the anchors of all directions of their cross-entropy against the other view.
+
+    With label smoothing, that share of the target is spread evenly over all keys of the other view.
+    """
     losses, stats = [], []
     for view, other in directions:
         contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
+        if negatives is not None:
+            contrast = _with_further(contrast, unit_rows(negatives), views.ids)
         reading = read_link(blend, contrast, temperature)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
+        if label_smoothing > 0.0:
+            losses[-1] = losses[-1] + label_smoothing * _lead(contrast, reading.link(positive_scores), reading.link)
         stats.append({"positive_score": positive_scores, **reading.stats})
     return mean_outcome(torch.cat(losses), joined(stats))
+
+
+def _with_further(contrast: Contrast, rows: Float[Tensor, "k d"], ids: Int[Tensor, " n"]) -> Contrast:
+    """Contrast the anchors with further rows too, which are of none of their images."""
+    of_none = ids.new_full((len(rows),), -1)
+    same_image = SameId(ids, torch.cat([ids, of_none]))
+    return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_image,))
+
+
+def _lead(contrast: Contrast, positives: Float[Tensor, " n"], link: Link) -> Float[Tensor, " n"]:
+    """Return how far a positive's logit is above the mean over all keys, itself among them."""
+    return positives - (positives + total(contrast, link)) / len(contrast.keys)

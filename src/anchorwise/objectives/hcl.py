@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import Link, SoftmaxLink, WeightedLink
+from anchorwise.links import SoftmaxLink, WeightedLink
 from anchorwise.objectives.cross_entropy import against, repulsion
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, views_of
@@ -51,9 +51,7 @@ class HCL(Objective):
     ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
-        self.positive_prior = _checks.fraction("positive_prior", positive_prior)
-        if self.positive_prior == 1.0:
-            raise ValueError("positive_prior must be below 1, got 1.0: nothing would be left of the negatives")
+        self.positive_prior = _checks.below_one("positive_prior", positive_prior)
         self.beta = _checks.at_least("beta", beta, 0.0)
         self.detach_weights = detach_weights
 
@@ -62,22 +60,27 @@ class HCL(Objective):
         views = views_of(view0, view1)
         positive_scores = views.positive_scores
         num_negatives = 2 * views.num_images - 2
-        logit = SoftmaxLink(self.temperature)
-        positives = logit(positive_scores)
+        positives = SoftmaxLink(self.temperature)(positive_scores)
         hard = positives.new_full((), -torch.inf).expand_as(positives)
         if num_negatives > 0:
-            hard = self._hard(views.pooled(), logit, num_negatives)
+            hard = hard_repulsion(
+                views.pooled(), self.temperature, self.beta, num_negatives, detach_weights=self.detach_weights
+            )
             hard = debiased(hard, positives, self.positive_prior, num_negatives, self.temperature)
         return mean_outcome(against(positives, hard), {"positive_score": positive_scores})
 
-    def _hard(self, contrast: Contrast, logit: Link, num_negatives: int) -> Float[Tensor, " a"]:
-        """Return log R."""
-        if self.beta == 0.0:
-            return repulsion(contrast, logit)
-        log_weight = SoftmaxLink(self.temperature / self.beta)
-        weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=self.detach_weights))
-        total = repulsion(contrast, log_weight)
-        return weighted - (total.detach() if self.detach_weights else total) + math.log(num_negatives)
+
+def hard_repulsion(
+    contrast: Contrast, temperature: float, beta: float, num_negatives: int, *, detach_weights: bool = False
+) -> Float[Tensor, " a"]:
+    """Return log R."""
+    logit = SoftmaxLink(temperature)
+    if beta == 0.0:
+        return repulsion(contrast, logit)
+    log_weight = SoftmaxLink(temperature / beta)
+    weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
+    total = repulsion(contrast, log_weight)
+    return weighted - (total.detach() if detach_weights else total) + math.log(num_negatives)
 
 
 def debiased(

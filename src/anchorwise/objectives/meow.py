@@ -4,6 +4,7 @@ Source: Yu and Li 2023, "Heterogeneous Graph Contrastive Learning with Meta-path
 Samples", and its released code. Its second term is `ProtoNCE`.
 """
 
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -15,9 +16,21 @@ from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Contrast, SameId, views_of
+from anchorwise.pairs import Contrast, PairWeight, views_of
 
-# n = images, d = embedding width, c = clusterings
+# n = images, d = embedding width, c = clusterings, a = anchors, k = keys
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ClusteringsApart(PairWeight):
+    """The number of clusterings in which an anchor and a key are in different clusters."""
+
+    def log_weights(self, anchor_values: Int[Tensor, "a c"], key_values: Int[Tensor, "k c"]) -> Float[Tensor, "a k"]:
+        """Return the logarithms of the numbers."""
+        columns = zip(anchor_values.unbind(dim=1), key_values.unbind(dim=1), strict=True)
+        apart = [(anchor.unsqueeze(1) != key).double() for anchor, key in columns]
+        return torch.stack(apart).sum(dim=0).log()
 
 
 @final
@@ -56,13 +69,12 @@ class MEOW(Objective):
         """
         clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
         views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
-        same = [SameId(column, column) for column in gather_rows(clusters).unbind(dim=1)]
+        everywhere = gather_rows(clusters)
+        weight = ClusteringsApart(everywhere, everywhere)
         positive_scores = views.scores_between(0, 1)
         losses = []
         for anchors, keys in (views.units, views.units.flip(0)):
-            # A sum of weights is a sum over clusterings of sums over their different clusters.
-            sums = [repulsion(Contrast(anchors, keys, (pairs,), ranks=views.ranks), link) for pairs in same]
-            repelled = torch.stack(sums).logsumexp(dim=0)
+            repelled = repulsion(Contrast(anchors, keys, (), ranks=views.ranks), link, weight=weight)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
         stats = {"positive_score": positive_scores}

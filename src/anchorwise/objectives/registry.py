@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anchorwise import _checks, tails
+from anchorwise.objectives.ada_meow import AdaMEOW
 from anchorwise.objectives.adnce import ADNCE
 from anchorwise.objectives.align_uniform import AlignUniform
 from anchorwise.objectives.arctanh import ArctanhInfoNCE
@@ -16,6 +17,7 @@ from anchorwise.objectives.dcl import DCL
 from anchorwise.objectives.dclw import DCLW
 from anchorwise.objectives.dhel import DHEL
 from anchorwise.objectives.f_micl import FMICL
+from anchorwise.objectives.fast_clip import FastCLIP
 from anchorwise.objectives.hcl import HCL
 from anchorwise.objectives.i_sog_clr import ISogCLR
 from anchorwise.objectives.info_nce import InfoNCE
@@ -32,10 +34,13 @@ from anchorwise.objectives.pairwise_views import PairwiseViews
 from anchorwise.objectives.poly_view import PolyView
 from anchorwise.objectives.proto_nce import ProtoNCE
 from anchorwise.objectives.selection import Selection
+from anchorwise.objectives.sep_clr import SepCLR
 from anchorwise.objectives.siglip import SigLIP
+from anchorwise.objectives.sim_lap import SimLAP
 from anchorwise.objectives.soft_targets import SoftTargets
 from anchorwise.objectives.sog_clr import SogCLR
 from anchorwise.objectives.sup_con import SupCon
+from anchorwise.objectives.sup_re_mix import SupReMix
 from anchorwise.objectives.swav import SwAV
 from anchorwise.objectives.triplet import Triplet
 from anchorwise.objectives.weibit import Weibit
@@ -64,12 +69,16 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "adnce": ADNCE,
     "asymmetric": AsymmetricInfoNCE,
     "sup_con": SupCon,
+    "sup_re_mix": SupReMix,
+    "sim_lap": SimLAP,
+    "sep_clr": SepCLR,
     "mv_info_nce": MVInfoNCE,
     "mv_dhel": MVDHEL,
     "poly_view": PolyView,
     "averaged_views": AveragedViews,
     "pairwise_views": PairwiseViews,
     "meow": MEOW,
+    "ada_meow": AdaMEOW,
     "soft_targets": SoftTargets,
     "proto_nce": ProtoNCE,
     "swav": SwAV,
@@ -77,6 +86,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "ko_leo": KoLeo,
     "i_sog_clr": ISogCLR,
     "sog_clr": SogCLR,
+    "fast_clip": FastCLIP,
 }
 BLENDS: dict[str, Callable[..., tails.Blend]] = {"weince": tails.Blend}
 GATES: dict[str, Callable[..., tails.Gate]] = {

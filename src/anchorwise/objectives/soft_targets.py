@@ -24,14 +24,16 @@ from anchorwise.pairs import Contrast, unit_rows, views_of
 class SoftTargets(Objective):
     """Cross-entropy of `softmax(s / temperature)` over momentum keys against soft targets, mean over 2n anchors.
 
-        target = alpha softmax(momentum scores / temperature) + (1 - alpha) (1 for the own key, else 0)
+        target = (1 - label_smoothing) soft + label_smoothing / number of keys
+        soft   = alpha softmax(momentum scores / temperature) + (1 - alpha) (1 for the own key, else 0)
 
     Both modalities are anchors; the keys are the other one's momentum rows and then its queue. Keys and targets have no
     gradient. The mean target of an anchor is a mean of keys, so no matrix of targets is made.
 
     Args:
         temperature: Divides every cosine where the call gives no `logit_scale`. Dimensionless, above 0.
-        alpha: Share of the soft target, in [0, 1].
+        alpha: Share of what the momentum encoders find, in [0, 1].
+        label_smoothing: Share of the target that is spread evenly over all keys, in [0, 1]; none in the source.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -39,10 +41,11 @@ class SoftTargets(Objective):
 
     inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.07, alpha: float = 0.4) -> None:
+    def __init__(self, *, temperature: float = 0.07, alpha: float = 0.4, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.alpha = _checks.fraction("alpha", alpha)
+        self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
 
     def detail(
         self,
@@ -85,6 +88,7 @@ class SoftTargets(Objective):
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         link = SoftmaxLink(1.0 / scale)
         found = mean_key(replace(contrast, anchors=momentum_anchors), link)
-        target = self.alpha * found + (1.0 - self.alpha) * own
+        soft = self.alpha * found + (1.0 - self.alpha) * own
+        target = (1.0 - self.label_smoothing) * soft + self.label_smoothing * contrast.keys.mean(dim=0)
         attraction = scale * (contrast.anchors * target).sum(dim=1)
         return repulsion(contrast, link) - attraction, (contrast.anchors * own).sum(dim=1)

@@ -4,6 +4,7 @@ Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrast
 https://arxiv.org/abs/2006.09882.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -24,7 +25,8 @@ class SwAV(Objective):
 
     The first `num_code_views` views are assigned; every other view predicts each of them. The loss is the mean over
     codes, predicting views and images. Assignments have no gradient. Prototypes are the caller's parameter; they are
-    scaled to length 1 here, where the source does so after each step. Two or more views.
+    scaled to length 1 here, where the source does so after each step. With small batches, earlier rows of the assigned
+    views take part in the balancing (`queues`). Two or more views.
 
     Args:
         temperature: Divides the cosines of the prediction. Dimensionless, above 0.
@@ -36,7 +38,7 @@ class SwAV(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None, needs=("prototypes",))
+    inputs: Inputs = Inputs(max_views=None, needs=("prototypes",), takes=("queues",))
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class SwAV(Objective):
         view0: Float[Tensor, "n d"],
         *more_views: Float[Tensor, "n d"],
         prototypes: Float[Tensor, "k d"] | None = None,
+        queues: Sequence[Float[Tensor, "_ d"]] | None = None,
     ) -> Outcome:
         """Return the loss with the losses of all predictions.
 
@@ -64,18 +67,38 @@ class SwAV(Objective):
             view0: Rows of the images.
             *more_views: Further views of them, one or more.
             prototypes: Centres on the sphere, of any length.
+            queues: For every assigned view its rows of earlier batches, any number of them. The source starts to use
+                them when its queue of 3840 is full.
         """
         prototypes = _checks.needed(self, "prototypes", prototypes, "the learnt centres, shape (prototypes, width)")
         _checks.rows("prototypes", prototypes)
         views = views_of(view0, *more_views)
         _checks.num_views(self, views.num_views, max(2, self.num_code_views))
+        earlier = self._earlier(queues, views.units)
         with torch.autocast(view0.device.type, enabled=False):
-            scores = views.units @ unit_rows(prototypes).to(views.units).T
+            centres = unit_rows(prototypes).to(views.units).T
+            scores = views.units @ centres
+            earlier_scores = [rows @ centres for rows in earlier]
         log_shares = (scores / self.temperature).log_softmax(dim=2)
         losses = []
         for code in range(self.num_code_views):
             target = balanced_assignments(
-                scores[code].detach(), epsilon=self.epsilon, num_iterations=self.num_iterations
-            )
+                torch.cat([scores[code], earlier_scores[code]]),
+                epsilon=self.epsilon,
+                num_iterations=self.num_iterations,
+            )[: views.num_images]
             losses += [-(target * log_shares[view]).sum(dim=1) for view in range(views.num_views) if view != code]
         return mean_outcome(torch.cat(losses), {})
+
+    def _earlier(self, queues: Sequence[Tensor] | None, units: Tensor) -> list[Tensor]:
+        """Return the unit rows of the queue of every assigned view; none of them where there is no queue."""
+        if queues is None:
+            return [units[0, :0]] * self.num_code_views
+        if len(queues) != self.num_code_views:
+            raise ValueError(
+                f"queues must have one tensor for each of the {self.num_code_views} assigned views, got {len(queues)}; "
+                "call objective(view0, view1, ..., queues=(queue0, queue1))"
+            )
+        for index, queue in enumerate(queues):
+            _checks.rows(f"queues[{index}]", queue)
+        return [unit_rows(queue.detach()).to(units) for queue in queues]

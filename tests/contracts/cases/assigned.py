@@ -5,10 +5,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from anchorwise import MEOW, ProtoNCE, SoftTargets, SwAV
+from anchorwise import MEOW, AdaMEOW, ProtoNCE, SoftTargets, SwAV
 from tests.contracts.cases.case import Call, Case, cosines, three_views
 from tests.contracts.cases.two_view import _keyed, _queue
 from tests.twins import assigned
+from tests.twins.core import Rows
 
 
 def _prototypes(view: Tensor) -> Tensor:
@@ -43,14 +44,40 @@ def _queued_keys(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), _keyed(view0, view1).per_image, {"queues": (queue, -queue)}, learned)
 
 
+def _half_a_queue(view0: Tensor, view1: Tensor) -> Call:
+    queue = _queue(view0.shape[1], view0.dtype)
+    return Call((view0, view1), shared={"queues": (queue[:8], -queue[:8])}, learned={"prototypes": _prototypes(view0)})
+
+
+def _linear(rows: Tensor) -> Tensor:
+    slopes = torch.linspace(-1.0, 2.0, rows.shape[-1], dtype=torch.float64).to(rows)
+    return (rows * slopes).sum(dim=-1, keepdim=True) + 0.5
+
+
+def _weighed(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), shared={"network": _linear})
+
+
+def _ada_meow(view0: Rows, view1: Rows, network: object) -> list[float]:
+    last = len(view0[0]) - 1
+    return assigned.ada_meow(view0, view1, lambda pair: sum((3 * i / last - 1) * x for i, x in enumerate(pair)) + 0.5)
+
+
 def _swav_gradient(
-    *views: Tensor, prototypes: Tensor, temperature: float = 0.1, epsilon: float = 0.05, num_iterations: int = 3
+    *views: Tensor,
+    prototypes: Tensor,
+    queues: tuple[Tensor, ...] = (),
+    temperature: float = 0.1,
+    epsilon: float = 0.05,
+    num_iterations: int = 3,
 ) -> Tensor:
     """Autograd through the predictions alone, with the assignments of the slow twin."""
     scores = [cosines(view, prototypes) for view in views]
     losses = []
     for code in (0, 1):
-        target = torch.tensor(assigned.sinkhorn(scores[code].tolist(), epsilon, num_iterations), dtype=torch.float64)
+        all_scores = [*(cosines(queues[code], prototypes).tolist() if queues else []), *scores[code].tolist()]
+        shares = assigned.sinkhorn(all_scores, epsilon, num_iterations)[-len(views[0]) :]
+        target = torch.tensor(shares, dtype=torch.float64)
         for view in range(len(views)):
             if view != code:
                 losses.append(-(target * (scores[view] / temperature).log_softmax(dim=1)).sum(dim=1))
@@ -66,6 +93,7 @@ CASES = [
         call=_with_prototypes,
         single_image="finite",
         surrogate=_swav_gradient,
+        cold={"temperature": 0.005, "epsilon": 0.001},
     ),
     Case(
         "swav-crops",
@@ -77,12 +105,21 @@ CASES = [
         single_image="finite",
         surrogate=partial(_swav_gradient, temperature=0.05, epsilon=0.5, num_iterations=1),
     ),
+    Case(
+        "swav-queue",
+        SwAV,
+        assigned.swav,
+        call=_half_a_queue,
+        single_image="finite",
+        symmetric=False,
+        surrogate=_swav_gradient,
+    ),
     Case("proto_nce", ProtoNCE, assigned.proto_nce, call=_clustered, single_image="finite"),
     Case(
         "soft_targets",
         SoftTargets,
         assigned.soft_targets,
-        others={"temperature": 0.2, "alpha": 0.1},
+        others={"temperature": 0.2, "alpha": 0.1, "label_smoothing": 0.1},
         call=_keyed,
         symmetric=False,
         single_image="finite",
@@ -96,18 +133,43 @@ CASES = [
         single_image="finite",
         surrogate=lambda *views, **given: _soft_gradient(*views, **given),
     ),
+    Case(
+        "soft_targets-smoothed",
+        SoftTargets,
+        partial(assigned.soft_targets, smoothing=0.1),
+        given={"label_smoothing": 0.1},
+        call=_queued_keys,
+        symmetric=False,
+        single_image="finite",
+        surrogate=lambda *views, **given: _soft_gradient(*views, smoothing=0.1, **given),
+    ),
     Case("meow", MEOW, assigned.meow, others={"temperature": 0.9}, call=_in_clusters),
+    Case(
+        "ada_meow",
+        AdaMEOW,
+        _ada_meow,
+        others={"temperature": 0.9},
+        call=_weighed,
+        symmetric=False,
+        single_image="finite",
+    ),
 ]
 
 
 def _soft_gradient(
-    view0: Tensor, view1: Tensor, keys: tuple[Tensor, Tensor], queues: tuple[Tensor, Tensor], logit_scale: Tensor
+    view0: Tensor,
+    view1: Tensor,
+    keys: tuple[Tensor, Tensor],
+    queues: tuple[Tensor, Tensor],
+    logit_scale: Tensor,
+    smoothing: float = 0.0,
 ) -> Tensor:
     normal = torch.nn.functional.normalize
     loss = view0.new_zeros(())
     for view, own, other, queue in ((view0, keys[0], keys[1], queues[1]), (view1, keys[1], keys[0], queues[0])):
         candidates = normal(torch.cat([other, queue])).detach()
         found = (logit_scale * normal(own) @ candidates.T).softmax(dim=1).detach()
-        target = 0.4 * found + 0.6 * torch.eye(len(view), len(candidates), dtype=view.dtype)
+        soft = 0.4 * found + 0.6 * torch.eye(len(view), len(candidates), dtype=view.dtype)
+        target = (1 - smoothing) * soft + smoothing / len(candidates)
         loss = loss - (target * (logit_scale * normal(view) @ candidates.T).log_softmax(dim=1)).sum(dim=1).mean() / 2
     return loss

@@ -68,7 +68,7 @@ class Case:
     `others` has a value for every hyperparameter that changes the loss or its gradient. Declared besides: whether the
     order of views matters, what a single image gives, which views get no gradient, whether the gradient outgrows half
     precision where rows nearly coincide, and, where statistics in the loss have no gradient, a plain loss with the same
-    one.
+    one. `cold` is what makes it as sharp as it may be asked to be; objectives without a temperature have nothing there.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Case:
     without_gradient: tuple[int, ...] = ()
     singular: bool = False
     surrogate: Callable[..., Tensor] | None = None
+    cold: dict[str, Any] = field(default_factory=lambda: {"temperature": 0.005})
 
     def objective(self, **changes: Any) -> Objective:
         return self.make(**{**self.given, **changes})

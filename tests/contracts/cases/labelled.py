@@ -1,14 +1,16 @@
 """Objectives that know classes."""
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from anchorwise import SupCon
+from anchorwise import SepCLR, SimLAP, SupCon, SupReMix
 from tests.contracts.cases.case import Call, Case
 from tests.contracts.cases.two_view import BLEND
 from tests.twins import labelled
+from tests.twins.core import Rows
 from tests.twins.two_view import mixed, scaled
 
 
@@ -26,6 +28,63 @@ def _one_view_with_labels(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0 + 0.5 * view1,), per_image={"labels": _classes(len(view0))})
 
 
+def _ages(num_images: int) -> Tensor:
+    # Between 0 and 6, several of them twice, one far off.
+    return torch.arange(num_images).remainder(13).div(2.0).masked_fill(torch.arange(num_images) == 7, 40.0)
+
+
+def _with_ages(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), per_image={"labels": _ages(len(view0))})
+
+
+def _one_view_with_ages(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0 + 0.5 * view1,), per_image={"labels": _ages(len(view0))})
+
+
+def _sup_re_mix_gradient(*views: Tensor, labels: Tensor, temperature: float, window: float, share: float) -> Tensor:
+    """Every mixture written out as a row without gradient."""
+    rows, y = torch.nn.functional.normalize(torch.cat(views), dim=1), labels.to(views[0]).repeat(len(views))
+    held, index = rows.detach(), torch.arange(len(rows))
+    losses = []
+    for i in index:
+        scores, others = [(rows @ rows[i])[index != i]], [y[index != i]]
+        positives = [scores[0][others[0] == y[i]]]
+        far = y != y[i]
+        scores.append((share * held[i] + (1 - share) * held[far]) @ rows[i])
+        others.append(share * y[i] + (1 - share) * y[far])
+        below, above = index[(y < y[i]) & (y > y[i] - window)], index[(y > y[i]) & (y < y[i] + window)]
+        j, k = torch.cartesian_prod(below, above).unbind(dim=1)
+        part = ((y[k] - y[i]) / (y[k] - y[j])).unsqueeze(1)
+        scores.append((part * held[j] + (1 - part) * held[k]) @ rows[i])
+        others.append(y[i].expand(len(j)))
+        positives.append(scores[-1])
+        logits = torch.cat(scores) / temperature + (torch.cat(others) - y[i]).abs().log1p()
+        wanted = torch.cat(positives)
+        losses.append(logits.logsumexp(dim=0) - wanted.mean() / temperature if len(wanted) else 0.0 * rows.sum())
+    return torch.stack(losses).mean()
+
+
+def _paired(view0: Tensor, view1: Tensor) -> Call:
+    labels = _classes(len(view0))
+    gates = (view0 + view1.roll(1, dims=0)).detach().sigmoid()
+    return Call((view0, view1), {"labels": labels, "partners": labels.roll(2), "gates": gates})
+
+
+def _paired_and_scaled(view0: Tensor, view1: Tensor) -> Call:
+    call = _paired(view0, view1)
+    return Call(call.views, call.per_image, learned={"logit_scale": view0.new_tensor(4.0)})
+
+
+def _scaled_sim_lap(view0: Rows, view1: Rows, *, logit_scale: float, **given: Any) -> list[float]:
+    return labelled.sim_lap(view0, view1, scale=logit_scale, **given)
+
+
+def _two_heads(view0: Tensor, view1: Tensor) -> Call:
+    salients = (0.2 * (view0[:, :3] + 5.0), 0.2 * (view1[:, :3].cos() + 5.0))
+    targets = torch.arange(len(view0)).remainder(3).clamp_max(1)
+    return Call((view0, view1), {"salients": tuple(rows.detach() for rows in salients), "targets": targets})
+
+
 CASES = [
     Case(
         "sup_con",
@@ -40,5 +99,69 @@ CASES = [
         partial(labelled.sup_con, logit=mixed(0.5, 0.2, 3.0), scale=0.2 / 0.07),
         given={"temperature": 0.2, "base_temperature": 0.07, **BLEND},
         call=_one_view_with_labels,
+    ),
+    Case(
+        "sup_re_mix",
+        SupReMix,
+        partial(labelled.sup_re_mix, shares=0.2),
+        given={"mixing": 0.2},
+        others={"temperature": 0.1, "window": 2.0, "mixing": 0.5},
+        call=_with_ages,
+        surrogate=partial(_sup_re_mix_gradient, temperature=0.3, window=5.0, share=0.2),
+    ),
+    Case(
+        "sup_re_mix-cold",
+        SupReMix,
+        partial(labelled.sup_re_mix, shares=0.7, temperature=0.005, window=2.5),
+        given={"mixing": 0.7, "temperature": 0.005, "window": 2.5},
+        call=_one_view_with_ages,
+        surrogate=partial(_sup_re_mix_gradient, temperature=0.005, window=2.5, share=0.7),
+    ),
+    Case(
+        "sim_lap",
+        SimLAP,
+        labelled.sim_lap,
+        others={"temperature": 0.2, "renormalise": True},
+        call=_paired,
+        symmetric=False,
+    ),
+    Case(
+        "sim_lap-renormalised",
+        SimLAP,
+        partial(labelled.sim_lap, renormalise=True, scale=20.0),
+        given={"renormalise": True, "temperature": 0.05},
+        call=_paired,
+        symmetric=False,
+    ),
+    Case("sim_lap-scale", SimLAP, _scaled_sim_lap, call=_paired_and_scaled, symmetric=False),
+    Case(
+        "sep_clr",
+        SepCLR,
+        labelled.sep_clr,
+        others={
+            "temperature": 0.2,
+            "uniform_weight": 1.0,
+            "salient_weight": 1.0,
+            "background_weight": 100.0,
+            "joint_entropy_weight": 1.0,
+        },
+        call=_two_heads,
+        symmetric=False,
+        single_image="refused",
+    ),
+    Case(
+        "sep_clr-joint",
+        SepCLR,
+        partial(labelled.sep_clr, temperature=0.05, weights=(0.5, 0.0, 0.0, 2.0)),
+        given={
+            "temperature": 0.05,
+            "uniform_weight": 0.5,
+            "salient_weight": 0.0,
+            "background_weight": 0.0,
+            "joint_entropy_weight": 2.0,
+        },
+        call=_two_heads,
+        symmetric=False,
+        single_image="refused",
     ),
 ]

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from anchorwise import ISogCLR, KoLeo, SogCLR, Triplet
+from anchorwise import FastCLIP, ISogCLR, KoLeo, SogCLR, Triplet
 from tests.contracts.cases.case import Call, Case, cosines, one_view, three_views
 from tests.twins import global_loss
 
@@ -46,6 +46,17 @@ def _i_sog_clr_gradient(view0: Tensor, view1: Tensor, ids: Tensor) -> Tensor:
     return (tau * (((scores - positives.unsqueeze(1)) / tau).exp() * others).sum(dim=1).log()).mean()
 
 
+def _fast_clip_gradient(
+    view0: Tensor, view1: Tensor, ids: Tensor, temperature: float | Tensor = 0.07, rho: float = 6.5
+) -> Tensor:
+    scores, itself = cosines(view0, view1), torch.eye(len(view0), dtype=torch.bool)
+    sides = []
+    for side in (scores, scores.T):
+        shifted = ((side - side.diagonal().unsqueeze(1)) / temperature).exp().masked_fill(itself, 0.0)
+        sides.append(temperature * ((shifted.sum(dim=1) / (len(side) - 1)).log() + rho))
+    return torch.cat(sides).mean()
+
+
 CASES = [
     Case(
         "sog_clr",
@@ -76,6 +87,25 @@ CASES = [
         surrogate=lambda view0, view1, ids: _cold(view0, view1),
     ),
     Case(
+        "fast_clip",
+        FastCLIP,
+        global_loss.fast_clip,
+        given={"num_images": 30},
+        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3},
+        call=_numbered,
+        single_image="refused",
+        surrogate=_fast_clip_gradient,
+    ),
+    Case(
+        "fast_clip-learned",
+        FastCLIP,
+        partial(global_loss.fast_clip, rho=1.5),
+        given={"num_images": 30, "rho": 1.5},
+        call=_numbered_and_tempered,
+        single_image="refused",
+        surrogate=partial(_fast_clip_gradient, rho=1.5),
+    ),
+    Case(
         "i_sog_clr",
         ISogCLR,
         global_loss.i_sog_clr,
@@ -92,6 +122,7 @@ CASES = [
         call=_numbered,
         single_image="refused",
         surrogate=_i_sog_clr_gradient,
+        cold={"temperature": 0.005, "temperature_range": (0.005, 0.7)},
     ),
     Case("ko_leo", KoLeo, global_loss.ko_leo, single_image="refused", singular=True),
     Case("ko_leo-one_view", KoLeo, global_loss.ko_leo, call=one_view, single_image="refused", singular=True),

@@ -97,6 +97,27 @@ def _asymmetric_gradient(view0: Tensor, view1: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(logits, index + num_images)
 
 
+def _asymmetric_hard_gradient(
+    view0: Tensor,
+    view1: Tensor,
+    *,
+    alpha: float = 0.2,
+    temperature: float = 0.5,
+    weight: float = 2.0,
+    prior: float = 0.12,
+    beta: float = 1.0,
+) -> Tensor:
+    rows, num_images = torch.cat([view0, view1]), len(view0)
+    to_keys, to_anchors = cosines(view0.detach(), rows), cosines(view0, rows.detach())
+    logits, index = (alpha * to_keys + (1 - alpha) * to_anchors) / temperature, torch.arange(num_images)
+    negatives = logits[torch.arange(2 * num_images).remainder(num_images) != index.unsqueeze(1)].view(num_images, -1)
+    importance = (beta * negatives).exp()
+    hard = (importance * negatives.exp()).sum(dim=1) / importance.mean(dim=1)
+    pull, number = logits[index, index + num_images].exp(), negatives.shape[1]
+    hard = ((hard - prior * number * pull) / (1 - prior)).clamp_min(number * math.exp(-1 / temperature))
+    return -(weight * pull / (weight * pull + hard)).log().mean()
+
+
 MIXED = two_view.mixed(0.5, 0.07, 3.0)
 
 CASES = [
@@ -113,6 +134,14 @@ CASES = [
         given={"temperature": 0.005, "both_directions": False},
         symmetric=False,
     ),
+    Case(
+        "cross_view-further",
+        CrossViewInfoNCE,
+        partial(two_view.cross_view, logit=MIXED),
+        given=BLEND,
+        call=_queued,
+        single_image="finite",
+    ),
     Case("arctanh", ArctanhInfoNCE, two_view.arctanh, others={"same_view": False}),
     Case(
         "arctanh-cross",
@@ -124,7 +153,13 @@ CASES = [
         "clip",
         CLIP,
         partial(two_view.cross_view, logit=two_view.scaled(0.07)),
-        others={"temperature": 0.2, **BLEND},
+        others={"temperature": 0.2, "label_smoothing": 0.1, **BLEND},
+    ),
+    Case(
+        "clip-smoothed",
+        CLIP,
+        partial(two_view.smoothed, logit=MIXED, smoothing=0.1),
+        given={"label_smoothing": 0.1, **BLEND},
     ),
     Case("clip-scale", CLIP, _clip, call=_scaled),
     Case("clip-blend", CLIP, partial(two_view.cross_view, logit=MIXED), given=BLEND),
@@ -223,8 +258,24 @@ CASES = [
         "asymmetric",
         AsymmetricInfoNCE,
         partial(two_view.asymmetric, temperature=0.5, weight=1.0),
-        others={"temperature": 0.2, "alpha": 0.5, "positive_weight": 2.0},
+        others={"temperature": 0.2, "alpha": 0.5, "positive_weight": 2.0, "beta": 1.0, "positive_prior": 0.1},
         symmetric=False,
         surrogate=_asymmetric_gradient,
+    ),
+    Case(
+        "asymmetric-hard",
+        AsymmetricInfoNCE,
+        partial(two_view.asymmetric_hard, temperature=0.5, weight=2.0, prior=0.12, beta=1.0),
+        given={"positive_weight": 2.0, "beta": 1.0, "positive_prior": 0.12},
+        symmetric=False,
+        surrogate=_asymmetric_hard_gradient,
+    ),
+    Case(
+        "asymmetric-debiased",
+        AsymmetricInfoNCE,
+        partial(two_view.asymmetric_hard, temperature=0.2, weight=1.0, prior=0.3, beta=0.0),
+        given={"temperature": 0.2, "positive_prior": 0.3, "alpha": 0.5},
+        symmetric=False,
+        surrogate=partial(_asymmetric_hard_gradient, alpha=0.5, temperature=0.2, weight=1.0, prior=0.3, beta=0.0),
     ),
 ]

@@ -1,0 +1,72 @@
+"""AdaMEOW: a network of the pair's two rows says how much a key counts.
+
+Source: Yu, Ge, Li and Zhou 2024, "Heterogeneous Graph Contrastive Learning with Meta-path Contexts and Adaptively
+Weighted Negative Samples", and its released code. Weights counted from clusterings are `MEOW`.
+"""
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from anchorwise import _checks
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.blocks import by_blocks, log_sum
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import views_of
+
+# n = images, d = embedding width
+
+
+@final
+class AdaMEOW(Objective):
+    """`-s_positive / temperature + log sum_k w_k exp(s_k / temperature)` over the other view, mean over n images.
+
+        w_k = sigmoid(network(z_anchor + z_k)) of unit rows
+
+    The rows of view 0 (the fine-grained view) are the anchors; the positive is in the sum, with its own weight. The
+    network is the caller's and learns: the source's is Linear(d, 16), Tanh, Linear(16, 1) and the sigmoid, which is
+    taken here, in log space. Pairs are weighed for some anchors at a time and again in the backward pass.
+
+    Args:
+        temperature: Divides every cosine. Dimensionless, above 0.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(needs=("network",))
+
+    def __init__(self, *, temperature: float = 0.4) -> None:
+        super().__init__()
+        self.temperature = _checks.positive("temperature", temperature)
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        network: Callable[[Tensor], Tensor] | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            network: Takes sums of two unit rows, shape (..., d), and returns the logits of their weights, (..., 1).
+        """
+        weigh = _checks.needed(self, "network", network, "what weighs a pair, from (..., width) to (..., 1) logits")
+        views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
+        anchors, keys = views.units
+
+        def repulsion(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:
+            with torch.autocast(some.device.type, enabled=False):
+                log_weights = functional.logsigmoid(weigh(some.unsqueeze(1) + keys).squeeze(2))
+                return log_sum(link(some @ keys.T) + log_weights).unsqueeze(1)
+
+        repelled = by_blocks(repulsion, [anchors], entries_per_anchor=keys.numel()).squeeze(1)
+        positive_scores = views.scores_between(0, 1)
+        return mean_outcome(repelled - link(positive_scores), {"positive_score": positive_scores})

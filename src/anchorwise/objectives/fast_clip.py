@@ -1,0 +1,86 @@
+"""FastCLIP: CLIP's two directions with denominators that remember earlier batches, and one temperature that may learn.
+
+Source: Wei et al. 2024, "FastCLIP: A Suite of Optimization Techniques to Accelerate CLIP Training with Limited
+Resources" (RGCL-g), https://arxiv.org/abs/2407.01445, and its released code.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from anchorwise import _checks
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.per_image import RunningDenominators
+from anchorwise.pairs import num_same, views_of
+
+# n = pairs, d = embedding width
+
+
+@final
+class FastCLIP(Objective):
+    """`temperature (log u + rho)`, mean over the 2n anchors, with the gradient of the source.
+
+    u is the running mean of `mean over negatives of exp((s - s_positive) / temperature)`, with a table of its own for
+    each modality; the negatives are the other modality's rows of all other pairs. With gamma 1 or at a first visit, the
+    gradient is that of `temperature` times the cross-entropies of both directions without their positive in the sum.
+    Tables are kept as `RunningDenominators` says. The source adds 1e-14 to u and lowers gamma from 1 along a cosine,
+    which is the training loop's to do: `objective.gamma = ...`. At least 2 pairs.
+
+    Args:
+        num_images: Pairs of the data set.
+        temperature: Divides every cosine where the call gives none. Dimensionless, above 0.
+        gamma: Weight of this batch in u, in (0, 1]. The default is that of the source's CC3M runs.
+        rho: Pull on a learnt temperature, as for `SogCLR`; 6.5 for CC3M, 11 for larger data in the source.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    inputs: Inputs = Inputs(needs=("ids",), takes=("temperature",))
+
+    def __init__(self, *, num_images: int, temperature: float = 0.07, gamma: float = 0.2, rho: float = 6.5) -> None:
+        super().__init__()
+        tables = [RunningDenominators(_checks.count("num_images", num_images)) for _ in range(2)]
+        self.denominators = nn.ModuleList(tables)
+        self.temperature = _checks.positive("temperature", temperature)
+        self.gamma = _checks.share("gamma", gamma)
+        self.rho = _checks.number("rho", rho)
+
+    def detail(
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Int[Tensor, " n"] | None = None,
+        temperature: Tensor | None = None,
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, modality by modality, the cosines of their positives and log u.
+
+        Args:
+            view0: Rows of one modality.
+            view1: Rows of the other.
+            ids: The pairs' numbers in the data set, from 0 to num_images - 1.
+            temperature: A learnable temperature for all pairs, in place of the own one.
+        """
+        ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_images - 1")
+        views = views_of(view0, view1, ids=ids)
+        ids = views.ids
+        _checks.num_images(self, views.num_images)
+        tau = views.units.new_tensor(self.temperature)
+        tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)
+        positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))
+        log_number = (len(ids) - num_same(ids)).to(positive_scores).log()
+        losses, log_us = [], []
+        for side, table in enumerate(self.denominators):
+            repelled = repulsion(views.across(side, 1 - side), SoftmaxLink(tau)) - positive_scores / tau
+            log_estimate = (repelled - log_number).detach()
+            log_u = table(ids, log_estimate.unsqueeze(0), gamma=self.gamma, temperature=of_pairs).squeeze(0)
+            pushed = (tau * (log_estimate - log_u).exp()).detach() * (repelled - repelled.detach())
+            losses.append(tau * (log_u + self.rho) + pushed)
+            log_us.append(log_u)
+        stats = {"positive_score": positive_scores.repeat(2), "log_u": torch.cat(log_us)}
+        return mean_outcome(torch.cat(losses), stats)
