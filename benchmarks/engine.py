@@ -3,8 +3,8 @@
     python benchmarks/engine.py --minutes 15
 
 Every case runs in a process of its own; the cases of one size follow each other, and the whole is repeated, so that a
-busy moment does not fall on one of them alone. Run it with the Python of `make parity`, or the peers are left out. Writes
-`benchmarks/results/engine_<hardware>_<date>.json`, and the report and the figure of the README beside it.
+busy moment does not fall on one of them alone. Run it with the Python of `make parity`, or the peers are left out.
+Writes `benchmarks/results/engine_<hardware>_<date>.json`, and the report and the figure of the README beside it.
 """
 
 import argparse

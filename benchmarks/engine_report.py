@@ -41,10 +41,9 @@ def write_report(path: Path, result: dict[str, Any]) -> None:
     lines += [f"* {name}: {value}" for name, value in result["environment"].items()]
     rates = result["matmul_gflops"]
     lines += [f"* float32 matrix product: {rates['default']:.0f} GFLOP/s, {rates['1']:.0f} with one thread", ""]
-    lines += _table(wall, single) + [""] + _against_targets(wall, single, rates)
-    errors = sorted(
-        {f"{run['name']}, {run['rows']} x {run['dim']}: {run['error']}" for run in result["runs"] if "error" in run}
-    )
+    lines += [*_table(wall, single), "", *_against_targets(wall, single, rates)]
+    failed = [run for run in result["runs"] if "error" in run]
+    errors = sorted({f"{run['name']}, {run['rows']} x {run['dim']}: {run['error']}" for run in failed})
     lines += ["", *(f"* failed: {error}" for error in errors)]
     path.with_suffix(".md").write_text("\n".join(lines).rstrip() + "\n")
     _figure(wall)
