@@ -20,6 +20,7 @@ SECTIONS = (
     "What the encoder sees",
     "Training",
     "Where the hardest negatives end",
+    "How the tail moved in training",
     "Nearest neighbours",
     "Class by class",
     "How it was made",

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from anchorwise.data.batches import mixed_seed
 from anchorwise.engine.ranks import gather_rows
 from anchorwise.objectives import Objective, Outcome
-from anchorwise.tails import hardest_shortfall
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
+from anchorwise.training.tail_statistics import tail_statistics
 
 _WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
 
@@ -106,8 +106,4 @@ def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]
     loss = outcome.loss.item()
     values = {"loss": loss, "above_chance": loss - math.log(2 * len(view0) - 1)}
     values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
-    hardest = hardest_shortfall(view0, view1)
-    if len(hardest):
-        values["hardest_score"] = 1.0 - hardest.median().item()
-        values["hardest_score_max"] = 1.0 - hardest.min().item()
-    return values
+    return values | tail_statistics(view0, view1)

@@ -1,0 +1,236 @@
+"""What follows, in plain words, with the numbers it rests on: only what every draw of anchors says alike."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anchorwise.diagnostics.anchors import AnchorReadings
+from anchorwise.diagnostics.draws import MIN_BLOCKS, Draw
+from anchorwise.diagnostics.embeddings import Rows
+from anchorwise.diagnostics.gradient import SHORTFALL, WEINCE, LinkReport
+from anchorwise.diagnostics.pooled import Estimate
+from anchorwise.diagnostics.space import SpaceReport
+from anchorwise.diagnostics.stream import Tails
+
+INCONCLUSIVE = "inconclusive"
+MOST, SOME = 0.5, 0.1  # Shares of anchors that reject the exponential law; 0.05 would by chance.
+STEADY = 1.25  # Largest over smallest temperature of the batches, up to which one temperature is named.
+COLLAPSED = 0.1  # Effective rank per width below which the space counts as hardly used.
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An answer to one question.
+
+    Attributes:
+        question: In plain words.
+        answer: In one word or a few; "inconclusive" where the draws do not agree or are too small.
+        text: What it means and what to do.
+        numbers: What it rests on, as text by name.
+    """
+
+    question: str
+    answer: str
+    text: str
+    numbers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All statements; the first is the one that the page leads with."""
+
+    statements: Sequence[Statement]
+
+    @property
+    def headline(self) -> str:
+        """The first answer and what to do about it."""
+        return f"{self.statements[0].question} {self.statements[0].answer.capitalize()}. {self.statements[0].text}"
+
+
+def give_verdict(
+    rows: Rows, tails: Tails, readings: AnchorReadings, draws: Sequence[Draw], links: LinkReport, space: SpaceReport
+) -> Verdict:
+    """Return the verdict."""
+    ceiling = feels_ceiling(draws)
+    return Verdict(
+        [
+            ceiling,
+            ends_where(draws),
+            which_temperature(links),
+            which_objective(ceiling.answer, links),
+            true_negatives(rows, tails, readings),
+            uses_space(space),
+        ]
+    )
+
+
+def feels_ceiling(draws: Sequence[Draw]) -> Statement:
+    """Say whether the hardest negatives follow a law that ends at 1 rather than one without an end."""
+    question = "Do the hardest negatives feel the ceiling at cosine 1?"
+    numbers = {
+        "anchors that reject a law without an end, by draw (5 % would by chance)": _by_draw(
+            [one.rejecting for one in draws], "{:.0%}"
+        ),
+        "lead of the law that ends at 1 (difference of AIC, median), by draw": ", ".join(
+            f"{one.delta_aic:+.1f}" for one in draws
+        ),
+        "shape of the pooled tail (below 0: it ends), by draw": _by_draw([_shape(one) for one in draws], "{:+.2f}"),
+    }
+    if any(one.num_anchors < MIN_BLOCKS for one in draws):
+        fewest = min(one.num_anchors for one in draws)
+        text = f"A draw has only {fewest} anchors with a readable tail, and needs {MIN_BLOCKS}. Embed more items."
+        return Statement(question, INCONCLUSIVE, text, numbers)
+    unbounded = any(_shape(one).is_above(0.0) for one in draws)
+    if _all(draws, lambda one: one.rejecting.is_above(MOST)) and not unbounded:
+        text = (
+            "For most anchors, a law that ends at 1 describes the hardest negatives clearly better than the one softmax "
+            "assumes. The shortfall link, which weighs a negative by its distance to 1, suits them."
+        )
+        return Statement(question, "yes", text, numbers)
+    if _all(draws, lambda one: one.rejecting.is_above(SOME)) and not unbounded:
+        text = (
+            "Some anchors' hardest negatives clearly end at 1; for the others both laws fit alike. A link chosen for "
+            "each anchor, as WEINCE does with its likelihood gate, suits that."
+        )
+        return Statement(question, "for some anchors", text, numbers)
+    if _all(draws, lambda one: not one.rejecting.is_above(SOME) and one.rejecting.is_below(2 * SOME)):
+        text = (
+            "Hardly more anchors than chance would give prefer a law that ends at 1. At this depth softmax has the right "
+            "form; its temperature is what there is to choose."
+        )
+        return Statement(question, "no", text, numbers)
+    reason = (
+        "single anchors look bounded, but the pooled tail does not"
+        if unbounded
+        else "the draws of anchors differ in it"
+    )
+    text = f"No recommendation: {reason}. More anchors (--anchors) or more embeddings may settle it."
+    return Statement(question, INCONCLUSIVE, text, numbers)
+
+
+def ends_where(draws: Sequence[Draw]) -> Statement:
+    """Say where a law that may end anywhere ends."""
+    question = "Where do they end, if a law may end anywhere?"
+    ends = [Estimate(None, None, None) if one.pooled is None else one.pooled.endpoint for one in draws]
+    numbers = {"end with 95 % interval, by draw": _by_draw(ends, "{:.3f}")}
+    if any(one.pooled is None for one in draws):
+        return Statement(question, INCONCLUSIVE, "Too few scores are above the threshold in a draw.", numbers)
+    if _all(ends, lambda end: end.is_below(1.0)):
+        text = (
+            "At the depth that was seen, the pooled tail bends as if it ended before 1. That is an extrapolation beyond "
+            "the hardest negative. WEINCE and Weibit take another end as `endpoint=`, not below any cosine of the data."
+        )
+        return Statement(question, "below 1", text, numbers)
+    if _all(ends, lambda end: end.low is not None and end.low <= 1.0 and (end.high is None or end.high >= 1.0)):
+        return Statement(question, "at 1, as far as one can tell", "Every interval contains 1.", numbers)
+    if _all(ends, lambda end: end.low is None or end.low > 1.0):
+        text = "The fitted end lies beyond 1, where no cosine can be: at this depth the tail does not see its end yet."
+        return Statement(question, "no end in sight", text, numbers)
+    return Statement(question, INCONCLUSIVE, "The draws of anchors differ in it.", numbers)
+
+
+def which_temperature(links: LinkReport) -> Statement:
+    """Say which softmax temperature comes nearest to the shortfall link with the tail's own exponent."""
+    question = "Which temperature makes softmax look at as many negatives as the tail suggests?"
+    found = links.matched_temperature
+    numbers = {
+        "temperature of equal effective negatives, by batch": ", ".join(f"{one:.3f}" for one in found),
+        "exponent of the tail, by batch": ", ".join(f"{one:.1f}" for one in links.exponents),
+        **{
+            f"temperature as steep as the shortfall link at rank {rank}": f"{np.median(values):.3f}"
+            for rank, values in links.slope_temperature.items()
+        },
+    }
+    if not all(map(math.isfinite, found)) or max(found) > STEADY * min(found):
+        text = "The batches differ too much in it, or no temperature does. Larger batches (--batch-size) may settle it."
+        return Statement(question, INCONCLUSIVE, text, numbers)
+    middle = float(np.median(found))
+    text = (
+        f"At about {middle:.2g}, softmax spreads its gradient over as many negatives as the shortfall link does. It is a "
+        "place to start a search, not a tuned value: try half and twice of it too."
+    )
+    return Statement(question, f"about {middle:.2g}", text, numbers)
+
+
+def which_objective(ceiling: str, links: LinkReport) -> Statement:
+    """Say which objective to try first."""
+    question = "Which objective is worth trying first?"
+    numbers = {
+        "effective negatives, shortfall link": f"{np.median(links.shares[SHORTFALL].effective_negatives):.0f}",
+        "effective negatives, WEINCE": f"{np.median(links.shares[WEINCE].effective_negatives):.0f}",
+        "share of the shortfall link in WEINCE": f"{np.median(links.blend):.0%}",
+    }
+    answers = {
+        "yes": (
+            "weibit or weince",
+            "Both read the slope off the tail, so there is no temperature to tune, or hardly one.",
+        ),
+        "for some anchors": ("weince", "Its gate decides for every anchor by itself which link fits."),
+        "no": ("info_nce", "Tune its temperature; the one above is a place to start."),
+    }
+    if ceiling not in answers:
+        return Statement(question, INCONCLUSIVE, "It follows from the first question, which is open.", numbers)
+    answer, text = answers[ceiling]
+    caution = " A tail says which link fits the scores, not which features are better: train both and compare."
+    return Statement(question, answer, text + caution, numbers)
+
+
+def true_negatives(rows: Rows, tails: Tails, readings: AnchorReadings) -> Statement:
+    """Say how many anchors have negatives that are none."""
+    question = "Are some of the hardest negatives not negatives at all?"
+    num_anchors = len(tails.anchors)
+    num_exact, num_likely = len(np.unique(tails.duplicates.anchors)), int(readings.is_outlier.sum())
+    numbers = {
+        "anchors with an exact duplicate": f"{num_exact} of {num_anchors}",
+        "anchors with a likely duplicate (far nearer than the rest of their tail)": f"{num_likely} of {num_anchors}",
+    }
+    if rows.labels is not None:
+        hardest = rows.labels[tails.keys[:, 0] % rows.num_items]
+        same = hardest == rows.labels[tails.anchors % rows.num_items]
+        numbers["anchors whose hardest negative has their class"] = f"{same.mean():.0%}"
+    if num_exact + num_likely == 0:
+        return Statement(question, "no duplicate found", "Among the sampled anchors there is none.", numbers)
+    text = (
+        "They are named below. The shortfall link pushes hardest against what is nearest: take duplicates out of the "
+        "data, or give rows that show the same thing one id."
+    )
+    return Statement(question, "yes", text, numbers)
+
+
+def uses_space(space: SpaceReport) -> Statement:
+    """Say whether the embeddings fill their space."""
+    question = "Do the embeddings use their space?"
+    numbers = {
+        "effective rank": f"{space.effective_rank:.1f} of {space.width}",
+        "length of the mean direction (1: all rows point one way)": ", ".join(
+            f"{one:.2f}" for one in space.mean_resultant
+        ),
+    }
+    if space.effective_rank < COLLAPSED * space.width:
+        text = "Most directions are hardly used: look at the spectrum below, at the projection head and the batch size."
+        return Statement(question, "hardly", text, numbers)
+    return Statement(question, "yes", "No sign of collapse.", numbers)
+
+
+def _all(items: Sequence, holds: Callable[..., bool]) -> bool:
+    return all(holds(item) for item in items)
+
+
+def _shape(draw: Draw) -> Estimate:
+    return Estimate(None, None, None) if draw.pooled is None else draw.pooled.shape
+
+
+def _by_draw(estimates: Sequence[Estimate], form: str) -> str:
+    return ", ".join(interval_text(one, form) for one in estimates)
+
+
+def interval_text(estimate: Estimate, form: str) -> str:
+    """Return an estimate with its interval as text; a missing bound is "none"."""
+    if estimate.value is None and estimate.low is None:
+        return "none"
+    value, low, high = (
+        "none" if one is None else form.format(one) for one in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} ({low} to {high})"
