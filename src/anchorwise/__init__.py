@@ -5,7 +5,7 @@
 Importing this package imports torch and nothing heavier.
 """
 
-from anchorwise import adapters, engine, objectives, tails
+from anchorwise import adapters, engine, objectives, synthetic, tails
 from anchorwise.objectives import (
     ADNCE,
     CLIP,
@@ -96,5 +96,6 @@ __all__ = [
     "engine",
     "hardest_regularised",
     "objectives",
+    "synthetic",
     "tails",
 ]

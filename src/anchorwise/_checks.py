@@ -85,6 +85,24 @@ def rows(name: str, given: Tensor) -> None:
         raise TypeError(f"{name} must have a floating dtype, got {given.dtype}; convert it with {name}.float()")
 
 
+def score_rows(scores: Tensor) -> None:
+    """Refuse what is not a floating matrix of scores."""
+    if scores.ndim != 2:
+        raise ValueError(
+            f"scores must have shape (anchors, negatives), got {tuple(scores.shape)}; one row is scores.unsqueeze(0)"
+        )
+    if not scores.is_floating_point():
+        raise TypeError(f"scores must have a floating dtype, got {scores.dtype}; convert them with scores.float()")
+
+
+def level(value: object) -> float:
+    """Return the level of an interval, inside (0, 1)."""
+    checked = number("level", value)
+    if not 0.0 < checked < 1.0:
+        raise ValueError(f"level must lie between 0 and 1, got {value!r}")
+    return checked
+
+
 def alike(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
     """Refuse two tensors that differ in width, dtype or device."""
     if given.shape[-1] != first.shape[-1]:
