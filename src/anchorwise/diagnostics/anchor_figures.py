@@ -12,9 +12,7 @@ SOFTMAX_COLOURS = ("#08519C", "#3182BD", "#6BAED6", "#9ECAE1")
 CUT = (0.005, 0.995)  # Quantiles beyond which a histogram gathers what is there in its last bins.
 
 
-def histogram_figure(
-    values: np.ndarray, *, title: str, x_label: str, marks: dict[str, float] | None = None, log_x: bool = False
-) -> Figure:
+def histogram_figure(values: np.ndarray, *, title: str, x_label: str, marks: dict[str, float] | None = None) -> Figure:
     """Return how a number is spread over anchors.
 
     Args:
@@ -22,21 +20,18 @@ def histogram_figure(
         title: Above the axes.
         x_label: Below the axes.
         marks: Vertical lines by name.
-        log_x: Logarithmic axis.
     """
     figure, axes = panel(title, x_label, "anchors")
-    finite = values[np.isfinite(values) & ((values > 0) | (not log_x))]
+    finite = values[np.isfinite(values)]
     if len(finite):
         low, high = np.quantile(finite, CUT)
         high = high if high > low else low + 1.0
-        edges = np.geomspace(low, high, NUM_BINS + 1) if log_x else np.linspace(low, high, NUM_BINS + 1)
+        edges = np.linspace(low, high, NUM_BINS + 1)
         counts = np.histogram(finite.clip(low, high), edges)[0]
         axes.stairs(counts, edges, fill=True, color="#9DB4CB")
         axes.axvline(float(np.median(finite)), color=BLUE, linewidth=1.6, label="median")
     for name, position in (marks or {}).items():
         axes.axvline(position, color=ORANGE, linestyle="--", linewidth=1.6, label=name)
-    if log_x:
-        axes.set_xscale("log")
     add_legend(axes)
     return figure
 
@@ -57,7 +52,7 @@ def gradient_figure(links: LinkReport) -> Figure:
         axes.plot(np.arange(1, len(cumulative) + 1), cumulative, style, color=colour, linewidth=1.8, label=name)
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.02)
-    add_legend(axes, "upper left")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9.0)
     return figure
 
 
@@ -74,7 +69,7 @@ def same_class_figure(shares: np.ndarray) -> Figure:
 
 def spectrum_figure(space: SpaceReport) -> Figure:
     """Return the singular values of the covariance, on a logarithmic axis."""
-    figure, axes = panel("Directions in use", "direction, strongest first", "variance along it")
+    figure, axes = panel("Directions in use", "direction, strongest first", "variance along it", width_inch=6.4)
     values = np.maximum(space.spectrum, 1e-12)
     axes.plot(np.arange(1, len(values) + 1), values, color=BLUE)
     axes.axvline(space.effective_rank, color=GREY, linestyle="--", linewidth=1.2, label="effective rank")

@@ -7,18 +7,18 @@ from anchorwise.reporting.pictures import figure_uri, image_uri
 from anchorwise.reporting.report import Block, Figures, Picture, PictureRow, PictureRows, ReportSection, Table, Text
 
 EXPLANATION = (
-    "A loss treats every anchor by itself, so the same question is asked of each: of its {num_tail} hardest negatives, do "
-    "they follow the law that ends at 1, or the one without an end? {num_anchors:,} anchors were drawn at random; "
+    "A loss treats every anchor by itself, so the same question is asked of each: of its {num_tail} hardest negatives, "
+    "do they follow the law that ends at 1, or the one without an end? {num_anchors:,} anchors were drawn at random; "
     "{num_readable:,} of them have a tail that can be read."
 )
 NEAR = (
     "The anchors whose hardest negatives are nearest to 1. Nothing pushes harder than they do, so they should be true "
-    "negatives. An exact duplicate has the same direction. A likely duplicate is far nearer than the rest of the anchor's "
-    "tail explains, at a chance of 1 % over all anchors. Only sampled anchors are looked at."
+    "negatives. An exact duplicate has the same direction. A likely duplicate is far nearer than the rest of the "
+    "anchor's tail explains, at a chance of 1 % over all anchors. Only sampled anchors are looked at."
 )
 SAME_CLASS = (
-    "The labels were not used to choose negatives. Of all negatives at a rank, how many have the anchor's own class? Those "
-    "are pushed away although they belong together."
+    "The labels were not used to choose negatives. Of all negatives at a rank, how many have the anchor's own class? "
+    "Those are pushed away although they belong together."
 )
 
 
@@ -31,22 +31,21 @@ def anchor_section(found: Diagnosis) -> ReportSection:
         num_readable=int(readings.converged.sum()),
     )
     figures = (
-        histogram_figure(readings.exponent, title="Exponent", x_label="exponent of the shortfall law", log_x=True),
+        histogram_figure(readings.exponent, title="Exponent", x_label="exponent of the shortfall law"),
+        histogram_figure(1.0 - readings.hardest_score, title="Room above the hardest", x_label="1 - cosine of hardest"),
         histogram_figure(
-            1.0 - readings.hardest_score, title="Room above the hardest", x_label="1 - cosine of hardest", log_x=True
-        ),
-        histogram_figure(
-            readings.delta_aic, title="Evidence", x_label="lead of the law that ends at 1", marks={"level": 0.0}
+            readings.delta_aic, title="Evidence", x_label="lead of the law that ends at 1", marks={"neither leads": 0.0}
         ),
         histogram_figure(readings.p_value, title="Surprise", x_label="p-value of no end", marks={"5 %": 0.05}),
     )
     captions = (
-        "Small exponents (below about 10): the end at 1 is felt. Large ones: both laws look alike. A wide spread says that "
-        "one temperature cannot suit all anchors.",
+        "Small exponents (below about 10): the end at 1 is felt. Large ones: both laws look alike. A wide spread says "
+        "that one temperature cannot suit all anchors.",
         "How much room is left between an anchor's hardest negative and 1. Anchors far left are near the ceiling.",
-        "Right of 0 the law that ends at 1 is likelier, left of it the one without an end; within 2 of 0 neither is clear.",
-        "How often a tail without an end would look as bounded as this one. Without an end the bars would be level; a heap "
-        "at the left means that many anchors do feel the ceiling.",
+        "Right of 0 the law that ends at 1 is likelier, left of it the one without an end; within 2 of 0 neither is "
+        "clear.",
+        "How often a tail without an end would look as bounded as this one. Without an end the bars would be level; a "
+        "heap at the left means that many anchors do feel the ceiling.",
     )
     kinds = ("exponents of anchors", "shortfall of the hardest negative", "evidence of anchors", "p-values of anchors")
     blocks: list[Block] = [Text([text]), Figures([figure_uri(one) for one in figures], kinds, captions=captions)]
@@ -89,8 +88,8 @@ def _mark(neighbor: NearNeighbor) -> str:
 
 
 def _table(found: Diagnosis) -> Table:
-    rows = [_row(anchor, neighbor) for anchor in found.near_cap for neighbor in anchor.neighbors[:3]]
-    return Table(("Anchor", "negative", "cosine", "what it may be"), rows, "The three hardest negatives of each.")
+    rows = [_row(anchor, neighbor) for anchor in found.near_cap for neighbor in anchor.neighbors[:2]]
+    return Table(("Anchor", "negative", "cosine", "what it may be"), rows, "The two hardest negatives of each.")
 
 
 def _row(anchor: NearAnchor, neighbor: NearNeighbor) -> list[str]:

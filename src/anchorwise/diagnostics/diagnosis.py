@@ -206,8 +206,8 @@ def _notes(rows: Rows) -> tuple[str, ...]:
     notes = []
     if rows.num_dropped:
         notes.append(
-            f"{rows.num_dropped:,} of {rows.num_dropped + rows.num_items:,} items were left out: nan, infinity or length "
-            "0 in a row. Look at the encoder that made them."
+            f"{rows.num_dropped:,} of {rows.num_dropped + rows.num_items:,} items were left out: nan, infinity or "
+            "length 0 in a row. Look at the encoder that made them."
         )
     if rows.largest_length_error > UNIT_TOLERANCE:
         notes.append("The rows did not have length 1 and were scaled to it, as cosines need.")

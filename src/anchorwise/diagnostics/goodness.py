@@ -1,7 +1,7 @@
 """Does a law fit after its parameter was fitted? Anderson and Darling's statistic with a parametric bootstrap.
 
-A fitted law is nearer to its data than the true one, so the tables of Kolmogorov, Smirnov, Anderson and Darling, made for
-laws known beforehand, accept far too often. Here the law is fitted anew to every simulated sample: Stute, Gonzalez
+A fitted law is nearer to its data than the true one, so the tables of Kolmogorov, Smirnov, Anderson and Darling, made
+for laws known beforehand, accept far too often. Here the law is fitted anew to every simulated sample: Stute, Gonzalez
 Manteiga and Presedo Quindimil 1993, "Bootstrap based goodness-of-fit-tests", https://doi.org/10.1007/BF02613687.
 
 The shortfall law needs no code of its own: if delta / delta_u is a power of a uniform number, -log(delta / delta_u) is

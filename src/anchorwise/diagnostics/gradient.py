@@ -1,8 +1,8 @@
 """Which negatives a loss pushes against: the share of the gradient that goes to each, by rank, under several links.
 
 An anchor's cross-entropy has the derivative p_j * slope_j with respect to the score of negative j, where p_j is the
-negative's probability and slope_j the derivative of its logit: 1 / temperature under softmax, exponent / (1 - s) under the
-shortfall link. Divided by their sum over the negatives, these are shares that do not depend on the positive.
+negative's probability and slope_j the derivative of its logit: 1 / temperature under softmax, exponent / (1 - s) under
+the shortfall link. Divided by their sum over the negatives, these are shares that do not depend on the positive.
 """
 
 import math

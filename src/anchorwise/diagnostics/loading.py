@@ -26,28 +26,25 @@ PAIRS_OF_KEYS = (("view0", "view1"), ("z0", "z1"))
 ACROSS_KEYS = (("image", "text"), ("image_embeddings", "text_embeddings"), ("queries", "documents"))
 
 
-def load_embeddings(path: Path, second: Path | None = None, *, across: bool = False) -> Embeddings:
+def load_embeddings(*paths: Path, across: bool = False) -> Embeddings:
     """Read embeddings for `diagnose`.
 
     A file holds one array of rows (`features`, `embeddings` or `x`, or the only matrix there is) or two
     (`view0` and `view1`, or `image` and `text`), and may hold `labels`, `ids`, `names` and `class_names`.
 
     Args:
-        path: The file.
-        second: A file with the second view, where the first has one.
+        paths: One file, or two with one view each; what else is known of the items is taken from the first.
         across: As `Embeddings.across`; arrays called image and text have it.
 
     Raises:
         FileNotFoundError: If a file is not there.
         ValueError: If a file is damaged, holds no embeddings, or they are unusable; the message names the file.
     """
-    first = _load(path)
-    if second is None:
-        return replace(first, across=True) if across else first
-    other = _load(second)
-    if len(first.views) + len(other.views) != 2:
-        raise ValueError(f"{path} and {second} must hold one view each, got {len(first.views)} and {len(other.views)}")
-    return replace(first, views=first.views + other.views, across=across)
+    found = [_load(path) for path in paths]
+    views = tuple(view for one in found for view in one.views)
+    if not paths or len(views) > 2:
+        raise ValueError(f"give one file, or two with one view each; got {len(paths)} files with {len(views)} views")
+    return replace(found[0], views=views, across=across or found[0].across)
 
 
 def _load(path: Path) -> Embeddings:

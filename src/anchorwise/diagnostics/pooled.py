@@ -1,20 +1,21 @@
 """The pooled tail: from which threshold on it looks like one law, its shape and its end, with intervals.
 
-Shapes are by moments (Hosking and Wallis 1987, "Parameter and Quantile Estimation for the Generalized Pareto
-Distribution", section 3, https://doi.org/10.1080/00401706.1987.10488243): with mean and variance of the exceedances,
-xi = (1 - mean^2 / variance) / 2 and sigma = mean (mean^2 / variance + 1) / 2.
+Shapes and ends are by moments, which are sums over blocks: a thousand resamples cost a matrix product.
+`anchorwise.tails.block_bootstrap` computes any statistic anew on every resample, which a million scores do not allow.
 
-Scores that share an anchor move together, so the bootstrap draws blocks: all scores of an anchor's item, or of its class,
-come and go as one.
+Scores that share an anchor move together, so the bootstrap draws blocks: all scores of an anchor's item, or of its
+class, come and go as one.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 from anchorwise.diagnostics.exceedances import Exceedances
 from anchorwise.diagnostics.stream import Pairs, Tails
+from anchorwise.tails.pareto import law_of_moments
 
 # m = pooled scores, a = anchors, b = blocks, r = repetitions of the bootstrap
 
@@ -83,8 +84,8 @@ class ThresholdChoice:
 def choose_threshold(pooled: Pairs, blocks: Int[np.ndarray, " a"], num_negatives: int, seed: int) -> ThresholdChoice:
     """Return fits above up to 16 thresholds, and the lowest from which on the shape stays the same.
 
-    The rule: take the lowest threshold whose shape lies inside the 95 % interval of every higher one. A lower one uses more
-    scores, but where the shape still moves they do not follow one law yet.
+    The rule: take the lowest threshold whose shape lies inside the 95 % interval of every higher one. A lower one uses
+    more scores, but where the shape still moves they do not follow one law yet.
 
     Args:
         pooled: The largest scores, falling.
@@ -154,8 +155,8 @@ def _moments_fit(
     """Return mean excess, shape and endpoint of each row of count, sum and sum of squares."""
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums[:, 1] / sums[:, 0]
-        ratio = mean**2 / (sums[:, 2] / sums[:, 0] - mean**2)
-        shape, scale = (1.0 - ratio) / 2.0, mean * (ratio + 1.0) / 2.0
+        variance = (sums[:, 2] - sums[:, 0] * mean**2) / (sums[:, 0] - 1.0)
+        shape, scale = (part.numpy() for part in law_of_moments(torch.from_numpy(mean), torch.from_numpy(variance)))
         endpoint = np.where(shape < 0, threshold - scale / shape, np.inf)
     return mean, shape, endpoint
 

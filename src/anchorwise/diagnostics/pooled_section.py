@@ -15,26 +15,27 @@ from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Block, Figures, ReportSection, Table, Text
 
 EXPLANATION = (
-    "Take every cosine between a sampled row (an anchor) and the rows of other items (its negatives), and keep those above "
-    "a high threshold: the hardest. Two simple laws compete for them. The exponential law thins out at a constant rate and "
-    "never ends; it is what the softmax of InfoNCE assumes. The shortfall law is a power of the distance that is left to "
-    "1, where cosines end; it is what the shortfall link of WEINCE assumes. Each has one number, fitted to the same data."
+    "Take every cosine between a sampled row (an anchor) and the rows of other items (its negatives), and keep those "
+    "above a high threshold: the hardest. Two simple laws compete for them. The exponential law thins out at a "
+    "constant rate and never ends; it is what the softmax of InfoNCE assumes. The shortfall law is a power of the "
+    "distance that is left to 1, where cosines end; it is what the shortfall link of WEINCE assumes. Each has one "
+    "number, fitted to the same data."
 )
 RULE = (
-    "The threshold: too low, and ordinary negatives spoil the fit; too high, and little is left. The rule used here takes "
-    "the lowest threshold whose fitted shape lies inside the 95 % interval of every higher one."
+    "The threshold: too low, and ordinary negatives spoil the fit; too high, and little is left. The rule used here "
+    "takes the lowest threshold whose fitted shape lies inside the 95 % interval of every higher one."
 )
 UNSTABLE = " No threshold met it: the shape moves up to the highest one, which is shown for want of a better."
 FREE_LAW = (
-    "A third law, the generalised Pareto law, may end anywhere or nowhere. Its shape says which: below 0 it has an end, at 0 "
-    "it is the exponential law, above 0 it thins out even more slowly. Where it ends is an extrapolation."
+    "A third law, the generalised Pareto law, may end anywhere or nowhere. Its shape says which: below 0 it has an "
+    "end, at 0 it is the exponential law, above 0 it thins out even more slowly. Where it ends is an extrapolation."
 )
 DRAW_CAPTION = (
-    "Every row is a part of the anchors that shares none with the others. Brackets: 95 % intervals from resampling {blocks} "
-    "as a whole. Fit: p-values after fitting, by simulating samples and fitting those too; below 0.05 the scores do not "
-    "look like that law."
+    "Every row is a part of the anchors that shares none with the others. Brackets: 95 % intervals from resampling "
+    "{blocks} as a whole. Fit: p-values after fitting, by simulating samples and fitting those too; below 0.05 the "
+    "scores do not look like that law."
 )
-DRAW_COLUMNS = ("Draw", "anchors", "shape", "end", "fit: exponential", "fit: shortfall", "reject no end", "exponent")
+DRAW_COLUMNS = ("Draw", "shape", "end", "fit: exponential", "fit: shortfall", "anchors that reject no end", "exponent")
 
 
 def pooled_section(found: Diagnosis) -> ReportSection:
@@ -51,9 +52,9 @@ def _overview(found: Diagnosis) -> Figures:
     share = len(found.exceedances.values) / max(found.exceedances.num_negatives, 1)
     figure = cosine_figure({"negatives": found.exceedances}, {"negatives": BLUE}, title="All negatives")
     caption = (
-        f"The cosines of {found.exceedances.num_negatives:,} negatives on a logarithmic axis. Look at the right end: the "
-        f"dashed line is the threshold, {found.exceedances.threshold:.4f}, above which the hardest {share:.2%} lie; the "
-        "dotted line is 1, where cosines end."
+        f"The cosines of {found.exceedances.num_negatives:,} negatives on a logarithmic axis. Look at the right end: "
+        f"the dashed line is the threshold, {found.exceedances.threshold:.4f}, above which the hardest {share:.2%} "
+        "lie; the dotted line is 1, where cosines end."
     )
     return Figures([figure_uri(figure)], ["Distribution of the cosines of all negatives"], caption)
 
@@ -69,7 +70,8 @@ def _laws(found: Diagnosis) -> Figures:
     captions = (
         "Which line follows the grey bars? Above the threshold, 1 is where the axis may end at most.",
         "Look at the right end. The exponential law is a straight line here; bars that bend below it come to an end.",
-        "A law that holds puts its points on the grey diagonal; points that bend away at the top right show where it fails.",
+        "A law that holds puts its points on the grey diagonal; points that bend away at the top right show where it "
+        "fails.",
         "Read it as: one in so many negatives is at least this near. A law that passes 1 expects what cannot be.",
     )
     kinds = ("density of the hardest negatives", "log density", "quantiles against both laws", "return levels")
@@ -80,7 +82,8 @@ def _thresholds(found: Diagnosis) -> Figures:
     choice = found.thresholds
     figures = (mean_excess_figure(choice, found.laws), shape_figure(choice), endpoint_figure(choice))
     captions = (
-        "By how much negatives above a threshold exceed it. Falling towards 0: they come to an end. Level: they do not.",
+        "By how much negatives above a threshold exceed it. Falling towards 0: they come to an end. Level: they do "
+        "not.",
         "Right of the dashed line the shape should stay level. A band wholly below 0 means an end.",
         "Does the band contain 1? Then the tail is compatible with ending at the cap. Ends beyond 1.5 are cut.",
     )
@@ -94,7 +97,7 @@ def _draws(found: Diagnosis) -> Table:
 
 
 def _draw_row(name: str, draw: Draw) -> list[str]:
-    cells = [name, str(draw.num_anchors)]
+    cells = [name]
     cells += (
         ["-", "-"]
         if draw.pooled is None

@@ -15,28 +15,28 @@ from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Answer, Block, Code, Facts, Figures, Report, ReportSection, Table, Text
 
 INTRODUCTION = (
-    "A contrastive loss pulls the views of one item together and pushes all other items, the negatives, away: hardest those "
-    "that look most alike. Likeness is a cosine, and cosines end at 1. Whether the hardest negatives feel that end decides "
-    "which form of loss fits them, and how steep it should be. This page measures it on your embeddings."
+    "A contrastive loss pulls the views of one item together and pushes all other items, the negatives, away: hardest "
+    "those that look most alike. Likeness is a cosine, and cosines end at 1. Whether the hardest negatives feel that "
+    "end decides which form of loss fits them, and how steep it should be. This page measures it on your embeddings."
 )
 METHOD = (
-    "Every answer had to hold in each of {num_draws} disjoint draws of anchors; otherwise it says inconclusive. The draws "
-    "share the rows they are compared with, and negatives of one anchor are not independent of each other, since items of "
-    "one class move together: shares above chance by a little mean nothing."
+    "Every answer had to hold in each of {num_draws} disjoint draws of anchors; otherwise it says inconclusive. The "
+    "draws share the rows they are compared with, and negatives of one anchor are not independent of each other, since "
+    "items of one class move together: shares above chance by a little mean nothing."
 )
 LINKS = (
-    "What a loss would do with random batches of these embeddings ({num_negatives} negatives for every anchor). The gradient "
-    "of an anchor is shared out among its negatives: softmax does so by exp(cosine / temperature), the shortfall link by a "
-    "power of 1 / (1 - cosine), with the exponent that the tail itself has."
+    "What a loss would do with random batches of these embeddings ({num_negatives} negatives for every anchor). The "
+    "gradient of an anchor is shared out among its negatives: softmax does so by exp(cosine / temperature), the "
+    "shortfall link by a power of 1 / (1 - cosine), with the exponent that the tail itself has."
 )
 LINK_CAPTION = (
-    "Effective negatives: so many negatives with equal shares would be as concentrated. Hardest and 10 hardest: their share "
-    "of an anchor's gradient. Medians and means over anchors, in 8 batches."
+    "Effective negatives: so many negatives with equal shares would be as concentrated. Hardest and 10 hardest: their "
+    "share of an anchor's gradient. Medians and means over anchors, in 8 batches."
 )
 SPACE = (
-    "From {num_items:,} items. The effective rank counts the directions that matter. Uniformity is 0 when all rows are one "
-    "point and falls as they spread. Alignment is the squared distance of rows that belong together, and tolerance the "
-    "cosine within a class: too much uniformity costs tolerance, which is the dilemma of a low temperature."
+    "From {num_items:,} items. The effective rank counts the directions that matter. Uniformity is 0 when all rows are "
+    "one point and falls as they spread. Alignment is the squared distance of rows that belong together, and tolerance "
+    "the cosine within a class: too much uniformity costs tolerance, which is the dilemma of a low temperature."
 )
 
 
@@ -81,8 +81,8 @@ def _link_section(found: Diagnosis) -> ReportSection:
     table = Table(("Link", "effective negatives", "hardest", "10 hardest"), rows, LINK_CAPTION)
     slopes = [[f"{rank}", f"{np.median(values):.3f}"] for rank, values in links.slope_temperature.items()]
     slope_caption = (
-        "The shortfall link gets steeper towards 1, as if its temperature fell: (1 - cosine) / exponent. A softmax of that "
-        "temperature is as steep at that rank."
+        "The shortfall link gets steeper towards 1, as if its temperature fell: (1 - cosine) / exponent. A softmax of "
+        "that temperature is as steep at that rank."
     )
     blocks: list[Block] = [Text([LINKS.format(num_negatives=links.num_negatives)]), figure, table]
     blocks.append(Table(("Rank of the negative", "temperature as steep"), slopes, slope_caption))

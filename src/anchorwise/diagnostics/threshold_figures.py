@@ -18,9 +18,9 @@ def mean_excess_figure(choice: ThresholdChoice, fit: TailFit) -> Figure:
     figure, axes = panel("Mean excess", "threshold (cosine)", "mean of cosine - threshold")
     _band(axes, choice, [one.mean_excess for one in choice.fits], "measured, 95 %")
     top = np.linspace(choice.fit.threshold, choice.fits[-1].threshold, 50)
-    if fit.exponential is not None and fit.shortfall is not None:
-        axes.plot(top, np.full_like(top, fit.exponential.mean), "--", color=PURPLE, label="exponential")
-        expected = (1.0 - top) / (fit.shortfall.exponent + 1.0)
+    if fit.exponential is not None:
+        axes.plot(top, np.full_like(top, fit.exponential.scale), "--", color=PURPLE, label="exponential")
+        expected = (1.0 - top) / (fit.exponent + 1.0)
         axes.plot(top, expected, color=GREEN, label="shortfall power law")
     axes.set_ylim(bottom=0.0)
     add_legend(axes)

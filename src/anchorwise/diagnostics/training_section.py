@@ -7,8 +7,8 @@ from anchorwise.reporting.log_curves import Log, LogCurve, log_figures, points_o
 from anchorwise.reporting.report import ReportSection, Table, Text
 
 EXPLANATION = (
-    "Read off the batches of the training itself, every few steps. First and last are means over the first and the last "
-    "tenth of the lines of the log."
+    "Read off the batches of the training itself, every few steps. First and last are means over the first and the "
+    "last tenth of the lines of the log."
 )
 CURVES = (
     LogCurve(

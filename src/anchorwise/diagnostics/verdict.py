@@ -14,7 +14,9 @@ from anchorwise.diagnostics.pooled import Estimate
 from anchorwise.diagnostics.space import SpaceReport
 from anchorwise.diagnostics.stream import Tails
 
-INCONCLUSIVE = "inconclusive"
+INCONCLUSIVE, ENDLESS = "inconclusive", "one without an end"
+ENDS, ENDS_FOR_SOME = "one that ends at 1", "one that ends at 1, for some anchors"
+FAR = 0.3  # Median shortfall of the hardest negative beyond which nobody would speak of a ceiling.
 MOST, SOME = 0.5, 0.1  # Shares of anchors that reject the exponential law; 0.05 would by chance.
 STEADY = 1.25  # Largest over smallest temperature of the batches, up to which one temperature is named.
 COLLAPSED = 0.1  # Effective rank per width below which the space counts as hardly used.
@@ -53,74 +55,82 @@ def give_verdict(
     rows: Rows, tails: Tails, readings: AnchorReadings, draws: Sequence[Draw], links: LinkReport, space: SpaceReport
 ) -> Verdict:
     """Return the verdict."""
-    ceiling = feels_ceiling(draws)
+    hardest = tails.scores[:, 0]
+    law = which_law(draws, float(np.median(hardest)))
     return Verdict(
         [
-            ceiling,
-            ends_where(draws),
+            law,
+            which_objective(law.answer, links),
             which_temperature(links),
-            which_objective(ceiling.answer, links),
+            ends_where(draws, float(hardest.max())),
             true_negatives(rows, tails, readings),
             uses_space(space),
         ]
     )
 
 
-def feels_ceiling(draws: Sequence[Draw]) -> Statement:
+def which_law(draws: Sequence[Draw], median_hardest: float) -> Statement:
     """Say whether the hardest negatives follow a law that ends at 1 rather than one without an end."""
-    question = "Do the hardest negatives feel the ceiling at cosine 1?"
+    question = "Which law do the hardest negatives follow?"
     numbers = {
-        "anchors that reject a law without an end, by draw (5 % would by chance)": _by_draw(
+        "anchors that reject the law without an end, by draw (5 % would by chance)": _by_draw(
             [one.rejecting for one in draws], "{:.0%}"
         ),
         "lead of the law that ends at 1 (difference of AIC, median), by draw": ", ".join(
             f"{one.delta_aic:+.1f}" for one in draws
         ),
         "shape of the pooled tail (below 0: it ends), by draw": _by_draw([_shape(one) for one in draws], "{:+.2f}"),
+        "cosine of the hardest negative, median": f"{median_hardest:.3f}",
     }
-    if any(one.num_anchors < MIN_BLOCKS for one in draws):
-        fewest = min(one.num_anchors for one in draws)
+    answer, text = _law_of(draws)
+    if answer in (ENDS, ENDS_FOR_SOME) and median_hardest < 1.0 - FAR:
+        text += (
+            f" They are still far from 1, at {median_hardest:.2f}: what shows is that they thin out faster and faster, "
+            "not a wall."
+        )
+    return Statement(question, answer, text, numbers)
+
+
+def _law_of(draws: Sequence[Draw]) -> tuple[str, str]:
+    fewest = min(one.num_anchors for one in draws)
+    if fewest < MIN_BLOCKS:
         text = f"A draw has only {fewest} anchors with a readable tail, and needs {MIN_BLOCKS}. Embed more items."
-        return Statement(question, INCONCLUSIVE, text, numbers)
+        return INCONCLUSIVE, text
     unbounded = any(_shape(one).is_above(0.0) for one in draws)
     if _all(draws, lambda one: one.rejecting.is_above(MOST)) and not unbounded:
-        text = (
-            "For most anchors, a law that ends at 1 describes the hardest negatives clearly better than the one softmax "
-            "assumes. The shortfall link, which weighs a negative by its distance to 1, suits them."
+        return ENDS, (
+            "For most anchors a power of the distance to 1, the shortfall law behind WEINCE, describes the hardest "
+            "negatives clearly better than the exponential law behind softmax."
         )
-        return Statement(question, "yes", text, numbers)
     if _all(draws, lambda one: one.rejecting.is_above(SOME)) and not unbounded:
-        text = (
-            "Some anchors' hardest negatives clearly end at 1; for the others both laws fit alike. A link chosen for "
-            "each anchor, as WEINCE does with its likelihood gate, suits that."
+        return ENDS_FOR_SOME, (
+            "For some anchors the shortfall law behind WEINCE, a power of the distance to 1, is clearly better than "
+            "the exponential law behind softmax; for the others both fit alike."
         )
-        return Statement(question, "for some anchors", text, numbers)
-    if _all(draws, lambda one: not one.rejecting.is_above(SOME) and one.rejecting.is_below(2 * SOME)):
-        text = (
-            "Hardly more anchors than chance would give prefer a law that ends at 1. At this depth softmax has the right "
-            "form; its temperature is what there is to choose."
+    if _all(draws, lambda one: one.rejecting.is_below(2 * SOME) and not one.rejecting.is_above(SOME)):
+        return ENDLESS, (
+            "Hardly more anchors than chance would give prefer a law that ends at 1. At this depth the exponential law "
+            "behind softmax has the right form."
         )
-        return Statement(question, "no", text, numbers)
-    reason = (
-        "single anchors look bounded, but the pooled tail does not"
-        if unbounded
-        else "the draws of anchors differ in it"
-    )
-    text = f"No recommendation: {reason}. More anchors (--anchors) or more embeddings may settle it."
-    return Statement(question, INCONCLUSIVE, text, numbers)
+    if unbounded:
+        return INCONCLUSIVE, "Single anchors look bounded, but the pooled tail does not: anchors differ too much."
+    return INCONCLUSIVE, "The draws differ in it. More anchors (num_anchors) or more embeddings may settle it."
 
 
-def ends_where(draws: Sequence[Draw]) -> Statement:
+def ends_where(draws: Sequence[Draw], largest: float) -> Statement:
     """Say where a law that may end anywhere ends."""
     question = "Where do they end, if a law may end anywhere?"
     ends = [Estimate(None, None, None) if one.pooled is None else one.pooled.endpoint for one in draws]
-    numbers = {"end with 95 % interval, by draw": _by_draw(ends, "{:.3f}")}
+    numbers = {"end with 95 % interval, by draw": _by_draw(ends, "{:.3f}"), "hardest cosine seen": f"{largest:.4f}"}
     if any(one.pooled is None for one in draws):
         return Statement(question, INCONCLUSIVE, "Too few scores are above the threshold in a draw.", numbers)
+    if any(end.is_below(largest) for end in ends):
+        text = "Harder negatives were seen than a single law would allow: anchors differ too much to pool their ends."
+        return Statement(question, INCONCLUSIVE, text, numbers)
     if _all(ends, lambda end: end.is_below(1.0)):
         text = (
-            "At the depth that was seen, the pooled tail bends as if it ended before 1. That is an extrapolation beyond "
-            "the hardest negative. WEINCE and Weibit take another end as `endpoint=`, not below any cosine of the data."
+            "At the depth that was seen, the pooled tail bends as if it ended before 1. That is an extrapolation "
+            "beyond the hardest negative. WEINCE and Weibit take another end as their argument endpoint."
         )
         return Statement(question, "below 1", text, numbers)
     if _all(ends, lambda end: end.low is not None and end.low <= 1.0 and (end.high is None or end.high >= 1.0)):
@@ -144,37 +154,46 @@ def which_temperature(links: LinkReport) -> Statement:
         },
     }
     if not all(map(math.isfinite, found)) or max(found) > STEADY * min(found):
-        text = "The batches differ too much in it, or no temperature does. Larger batches (--batch-size) may settle it."
+        text = "The batches differ too much in it, or no temperature does. Larger batches (batch_size) may settle it."
         return Statement(question, INCONCLUSIVE, text, numbers)
     middle = float(np.median(found))
     text = (
-        f"At about {middle:.2g}, softmax spreads its gradient over as many negatives as the shortfall link does. It is a "
-        "place to start a search, not a tuned value: try half and twice of it too."
+        f"At about {middle:.2g}, softmax spreads its gradient over as many negatives as the shortfall link does. It is "
+        "a place to start a search, not a tuned value: try half and twice of it too."
     )
     return Statement(question, f"about {middle:.2g}", text, numbers)
 
 
-def which_objective(ceiling: str, links: LinkReport) -> Statement:
+def which_objective(law: str, links: LinkReport) -> Statement:
     """Say which objective to try first."""
     question = "Which objective is worth trying first?"
     numbers = {
+        f"share of the shortfall link in WEINCE, with {links.num_negatives} negatives, by batch": ", ".join(
+            f"{one:.0%}" for one in links.blend
+        ),
         "effective negatives, shortfall link": f"{np.median(links.shares[SHORTFALL].effective_negatives):.0f}",
         "effective negatives, WEINCE": f"{np.median(links.shares[WEINCE].effective_negatives):.0f}",
-        "share of the shortfall link in WEINCE": f"{np.median(links.blend):.0%}",
     }
-    answers = {
-        "yes": (
-            "weibit or weince",
-            "Both read the slope off the tail, so there is no temperature to tune, or hardly one.",
-        ),
-        "for some anchors": ("weince", "Its gate decides for every anchor by itself which link fits."),
-        "no": ("info_nce", "Tune its temperature; the one above is a place to start."),
-    }
-    if ceiling not in answers:
-        return Statement(question, INCONCLUSIVE, "It follows from the first question, which is open.", numbers)
-    answer, text = answers[ceiling]
+    if law == INCONCLUSIVE:
+        return Statement(question, INCONCLUSIVE, "It follows from the law, which is open.", numbers)
     caution = " A tail says which link fits the scores, not which features are better: train both and compare."
-    return Statement(question, answer, text + caution, numbers)
+    if law == ENDLESS:
+        text = "Softmax has the right form; its temperature is what there is to tune."
+        return Statement(question, "info_nce", text + caution, numbers)
+    if max(links.blend) < MOST:
+        text = (
+            f"All rows together show the law, but a batch with {links.num_negatives} negatives hardly does, and a loss "
+            "sees no more than that: WEINCE would mostly act as InfoNCE. Tune the temperature; larger batches show "
+            "more."
+        )
+        return Statement(question, "info_nce, or weince with large batches", text + caution, numbers)
+    if min(links.blend) < MOST:
+        return Statement(question, INCONCLUSIVE, "The batches differ in how far they show the law." + caution, numbers)
+    if law == ENDS:
+        text = "weibit reads its slope off the tail and has no temperature; weince decides for every anchor."
+        return Statement(question, "weibit or weince", text + caution, numbers)
+    text = "Its gate decides for every anchor which link fits."
+    return Statement(question, "weince", text + caution, numbers)
 
 
 def true_negatives(rows: Rows, tails: Tails, readings: AnchorReadings) -> Statement:
@@ -186,10 +205,17 @@ def true_negatives(rows: Rows, tails: Tails, readings: AnchorReadings) -> Statem
         "anchors with an exact duplicate": f"{num_exact} of {num_anchors}",
         "anchors with a likely duplicate (far nearer than the rest of their tail)": f"{num_likely} of {num_anchors}",
     }
+    same = 0.0
     if rows.labels is not None:
         hardest = rows.labels[tails.keys[:, 0] % rows.num_items]
-        same = hardest == rows.labels[tails.anchors % rows.num_items]
-        numbers["anchors whose hardest negative has their class"] = f"{same.mean():.0%}"
+        same = float((hardest == rows.labels[tails.anchors % rows.num_items]).mean())
+        numbers["anchors whose hardest negative has their class"] = f"{same:.0%}"
+    if same > MOST:
+        text = (
+            "For most anchors the hardest negative has their own class, so what is pushed hardest belongs together. "
+            "Use the labels (sup_con), or mind that a steeper link makes it worse."
+        )
+        return Statement(question, "yes, by the labels", text, numbers)
     if num_exact + num_likely == 0:
         return Statement(question, "no duplicate found", "Among the sampled anchors there is none.", numbers)
     text = (
@@ -233,4 +259,4 @@ def interval_text(estimate: Estimate, form: str) -> str:
     value, low, high = (
         "none" if one is None else form.format(one) for one in (estimate.value, estimate.low, estimate.high)
     )
-    return f"{value} ({low} to {high})"
+    return f"{value} [{low}, {high}]"

@@ -1,4 +1,4 @@
-"""The arrays in a file of embeddings, by name: `.npy`, `.npz`, `.safetensors`, `.parquet`. Nothing is ever unpickled."""
+"""The arrays in a file of embeddings, by name: `.npy`, `.npz`, `.safetensors`, `.parquet`; nothing is unpickled."""
 
 import json
 import zipfile

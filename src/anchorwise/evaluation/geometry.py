@@ -73,8 +73,8 @@ def modality_gap(view0: Float[Tensor, "n d"], view1: Float[Tensor, "m d"]) -> fl
 def tolerance(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> float:
     """Return the mean cosine of two different items of one class; higher leaves semantically alike items closer.
 
-    The source averages the cosine times [same class] over all pairs, which also measures how many classes there are; here
-    it is the mean over the pairs of one class. Not a number when no class has two items.
+    The source averages the cosine times [same class] over all pairs, which also measures how many classes there are;
+    here it is the mean over the pairs of one class. Not a number when no class has two items.
 
     Raises:
         ValueError: If shapes or values do not fit.

@@ -151,10 +151,18 @@ def _moments(tails: RowTails) -> tuple[Tensor, Tensor, Tensor]:
     y, m = tails.excess, tails.count
     mean = y.sum(dim=1) / m
     variance = torch.where(tails.counted, y - mean.unsqueeze(1), 0.0).square().sum(dim=1) / (m - 1.0)
-    ratio = mean.square() / variance
-    k = (ratio - 1.0) / 2.0
+    shape, scale = law_of_moments(mean, variance)
+    k = -shape
     spread = (1 + k).square() * (1 + 2 * k) * (1 + k + 6 * k.square()) / ((1 + 3 * k) * (1 + 4 * k))
-    return -k, mean * (ratio + 1.0) / 2.0, torch.where(k > -0.25, spread, torch.nan)
+    return shape, scale, torch.where(k > -0.25, spread, torch.nan)
+
+
+def law_of_moments(
+    mean: Float[Tensor, " a"], variance: Float[Tensor, " a"]
+) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
+    """Return shape and scale of the laws whose exceedances have these means and variances."""
+    ratio = mean.square() / variance
+    return (1.0 - ratio) / 2.0, mean * (ratio + 1.0) / 2.0
 
 
 def _weighted_moments(tails: RowTails) -> tuple[Tensor, Tensor, Tensor]:

@@ -61,20 +61,18 @@ def two_view_embeddings(
 
 
 def embed_run_views(
-    folder: Path, *, data: str | None, root: Path | None, download: bool, device: str
+    folder: Path, *, data: str | None = None, device: str = "auto"
 ) -> tuple[Embeddings, list[dict[str, Any]]]:
     """Return two views of a run's training images, or of other images, and the lines of its log.
 
     Raises:
         FileNotFoundError: If the folder is no run, or the images are not there.
-        ValueError: If `root` or `download` is given without `data`, or the images do not fit the encoder.
+        ValueError: If the images do not fit the encoder.
     """
     directory, place = RunDirectory(folder), as_device(device)
     config = directory.config().data
     if data is not None:
-        config = DataConfig(source=data, root=root, download=download, image_size_px=config.image_size_px)
-    elif root is not None or download:
-        raise ValueError("--root and --download belong to --data; without it the run's own images are used")
+        config = DataConfig(source=data, image_size_px=config.image_size_px)
     splits = load_splits(config)
     images = splits.train
     views = two_view_embeddings(trained_state(directory, splits, place), images, device=place, show_progress=True)
