@@ -58,9 +58,8 @@ def gradient_figure(links: LinkReport) -> Figure:
 
 def same_class_figure(shares: np.ndarray) -> Figure:
     """Return the share of negatives of the anchor's own class, by rank."""
-    figure, axes = panel(
-        "False negatives by rank", "rank of the negative, hardest first", "share of the anchor's class"
-    )
+    labels = "rank of the negative, hardest first", "share of the anchor's class"
+    figure, axes = panel("False negatives by rank", *labels, width_inch=6.4)
     axes.plot(np.arange(1, len(shares) + 1), shares, color=BLUE)
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.02)
