@@ -55,7 +55,11 @@ def test_read_only_and_half_precision_rows_are_taken():
         ({"views": (np.ones((3, 2)),), "across": True}, ValueError, "across needs two views"),
         ({"views": (np.ones((3, 2)),), "labels": np.zeros(2, int)}, ValueError, "labels must be one whole number per"),
         ({"views": (np.ones((3, 2)),), "ids": np.zeros(3)}, ValueError, "ids must be one whole number .* got float64"),
-        ({"views": (np.ones((3, 2)),), "labels": np.array([0, -1, 2])}, ValueError, "the smallest of labels must be at"),
+        (
+            {"views": (np.ones((3, 2)),), "labels": np.array([0, -1, 2])},
+            ValueError,
+            "the smallest of labels must",
+        ),
         ({"views": (np.ones((3, 2)),), "names": ["a"]}, ValueError, "names must name each of the 3 items once, got 1"),
         (
             {"views": (np.ones((2, 2)),), "labels": np.array([0, 3]), "class_names": ["a"]},

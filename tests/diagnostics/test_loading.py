@@ -88,5 +88,5 @@ def test_pictures_are_found_by_the_names_of_the_items(tmp_path):
     embeddings = with_images(load_embeddings(tmp_path / "e.npz"), tmp_path)
     assert embeddings.image(0).shape == (3, 64, 64)
     (tmp_path / "0.png").unlink()
-    with pytest.raises(ValueError, match="the names of the items must be image files in .* got '0.png'"):
+    with pytest.raises(ValueError, match=r"the names of the items must be image files in .* got '0\.png'"):
         with_images(load_embeddings(tmp_path / "e.npz"), tmp_path)

@@ -87,7 +87,7 @@ def _read(
     anchors = tails.pooled.anchors[: len(exceedances.values)]
     excess = exceedances.values[in_draw[anchors]]
     pooled = goodness = None
-    if len(excess) >= MIN_EXCEEDANCES:
+    if len(excess) >= MIN_EXCEEDANCES and excess.mean() > np.finfo(float).eps:
         pooled = fit_excess(excess, renumbered[anchors[in_draw[anchors]]], exceedances.threshold, weights)
         part = Exceedances(excess, exceedances.threshold, exceedances.num_negatives, 0, exceedances.histogram)
         goodness = goodness_of_fit(part, rng)
