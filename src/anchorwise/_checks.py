@@ -38,11 +38,11 @@ def fraction(name: str, value: object) -> float:
     return checked
 
 
-def endpoint(value: object) -> float:
+def endpoint(value: object, name: str = "endpoint") -> float:
     """Return the endpoint of cosine scores, above -1 and at most 1."""
-    checked = number("endpoint", value)
+    checked = number(name, value)
     if not -1.0 < checked <= 1.0:
-        raise ValueError(f"endpoint must lie in (-1, 1], since scores are cosines, got {value!r}")
+        raise ValueError(f"{name} must lie in (-1, 1], since scores are cosines, got {value!r}")
     return checked
 
 
@@ -154,6 +154,16 @@ def one_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
         raise ValueError(
             f"{name} must have one number for each of the {len(view)} images, shape ({len(view)},), "
             f"got {tuple(value.shape)}"
+        )
+    return value
+
+
+def one_block_each(name: str, value: Tensor, what: str, length: int) -> Tensor:
+    """Return whole numbers, the block of each row or column of scores."""
+    if value.is_floating_point() or value.shape != (length,):
+        raise ValueError(
+            f"{name} must be {length} whole numbers, one for each {what} of scores, got {value.dtype} of shape "
+            f"{tuple(value.shape)}"
         )
     return value
 

@@ -33,6 +33,7 @@ def exponential_scores(
         cap: Scores lie below it.
     """
     _checks.positive("mean", mean)
+    _inside("start", start, cap)
     return _below(lambda number: start - mean * _uniform(number, generator).log(), shape, cap)
 
 
@@ -45,10 +46,11 @@ def gaussian_scores(
         shape: Anchors and scores of each.
         generator: Draws them.
         deviation: Standard deviation, above 0.
-        mean: Of the scores.
+        mean: Of the scores, in [-1, cap).
         cap: Scores lie below it.
     """
     _checks.positive("deviation", deviation)
+    _inside("mean", mean, cap)
 
     def draw(number: int) -> Tensor:
         normal = torch.randn(number, generator=generator, dtype=torch.float64, device=generator.device)
@@ -73,7 +75,7 @@ def student_scores(
         generator: Draws them.
         degrees: Degrees of freedom, above 0.
         scale: Multiplies a standard Student variable, above 0.
-        mean: Centre of the scores.
+        mean: Centre of the scores, in [-1, cap).
         cap: Scores lie below it.
 
     Source: Bailey 1994, "Polar generation of random variates with the t-distribution",
@@ -81,6 +83,7 @@ def student_scores(
     """
     _checks.positive("degrees", degrees)
     _checks.positive("scale", scale)
+    _inside("mean", mean, cap)
 
     def draw(number: int) -> Tensor:
         radius = (degrees * torch.expm1(-2.0 / degrees * _uniform(number, generator).log())).sqrt()
@@ -136,8 +139,13 @@ def _uniform(number: int, generator: torch.Generator) -> Float[Tensor, " n"]:
 
 def _below(draw: Callable[[int], Tensor], shape: Shape, cap: float) -> Float[Tensor, "a k"]:
     """Return draws in [-1, cap), those outside drawn again."""
-    _checks.endpoint(cap)
     scores = draw(shape[0] * shape[1])
     while bool((outside := (scores >= cap) | (scores < -1.0)).any()):
         scores[outside] = draw(int(outside.sum()))
     return scores.view(shape)
+
+
+def _inside(name: str, value: float, cap: float) -> None:
+    """Refuse a law of which little lies inside [-1, cap): its draws would be repeated for ever."""
+    if not -1.0 <= _checks.number(name, value) < _checks.endpoint(cap, "cap"):
+        raise ValueError(f"{name} must lie in [-1, {cap:g}), below the cap, got {value!r}")

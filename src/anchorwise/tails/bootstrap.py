@@ -84,9 +84,9 @@ def block_bootstrap(
         TypeError: If `scores` is not floating.
     """
     _checks.score_rows(scores)
-    _same_length("blocks", blocks, scores.shape[1])
+    _checks.one_block_each("blocks", blocks, "column", scores.shape[1])
     if row_blocks is not None:
-        _same_length("row_blocks", row_blocks, scores.shape[0])
+        _checks.one_block_each("row_blocks", row_blocks, "row", scores.shape[0])
     outside = (1.0 - _checks.level(level)) / 2.0
     _checks.count("num_resamples", num_resamples, lowest=2)
     given = blocks if row_blocks is None else torch.cat([row_blocks, blocks])
@@ -120,11 +120,3 @@ def _members(blocks: Int[Tensor, " k"], names: Int[Tensor, " n"]) -> list[Tensor
     index = torch.searchsorted(names, blocks)
     sizes = torch.bincount(index, minlength=len(names)).tolist()
     return list(index.argsort(stable=True).split(sizes))
-
-
-def _same_length(name: str, blocks: Tensor, length: int) -> None:
-    if blocks.shape != (length,) or blocks.is_floating_point():
-        raise ValueError(
-            f"{name} must be {length} whole numbers, one for each {'row' if name == 'row_blocks' else 'column'} of "
-            f"scores, got {blocks.dtype} of shape {tuple(blocks.shape)}"
-        )

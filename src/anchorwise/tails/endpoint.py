@@ -61,7 +61,7 @@ def endpoint_estimate(
         ValueError: If an argument is out of range or `scores` is no matrix.
         TypeError: If `scores` is not floating.
     """
-    tails = row_tails(scores, num_tail, None if cap is None else _checks.endpoint(cap))
+    tails = row_tails(scores, num_tail, None if cap is None else _checks.endpoint(cap, "cap"))
     found = likeliest_law(tails)
     profile, best = found.profile, found.best
     farthest, nearest = likely_range(profile, best, likelihood_drop(profile, _checks.level(level)))

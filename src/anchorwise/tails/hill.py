@@ -84,12 +84,11 @@ def hill_of(tails: RowTails, endpoint: float, prior_points: float) -> Float[Tens
 
 
 def gamma_quantile(shape: Float[Tensor, " a"], probability: float) -> Float[Tensor, " a"]:
-    """Return the quantile of gamma laws of unit scale and shape 1 or more; not a number below.
+    """Return the quantile of gamma laws of unit scale; the guess is made for shapes of 8 or more.
 
     Source: Wilson and Hilferty 1931, "The distribution of chi-square", https://doi.org/10.1073/pnas.17.12.684, for the
     first guess; Newton's method on the distribution function does the rest.
     """
-    shape = torch.where(shape >= 1.0, shape, torch.nan)
     z = torch.special.ndtri(shape.new_tensor(probability))
     guess = shape * (1.0 - 1.0 / (9.0 * shape) + z / (3.0 * shape.sqrt())).clamp_min(0.05).pow(3)
     for _ in range(6):

@@ -89,7 +89,7 @@ def pareto_estimate(
         TypeError: If `scores` is not floating.
     """
     _checks.one_of("method", method, ("likelihood", "moments", "weighted_moments"))
-    tails = row_tails(scores, num_tail, None if cap is None else _checks.endpoint(cap))
+    tails = row_tails(scores, num_tail, None if cap is None else _checks.endpoint(cap, "cap"))
     if method == "likelihood":
         return _likelihood_fit(tails, _checks.level(level))
     shape, scale, variance = (_moments if method == "moments" else _weighted_moments)(tails)

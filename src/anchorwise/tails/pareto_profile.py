@@ -102,13 +102,20 @@ def profile_of(excess: Float[Tensor, "a t"]) -> Profile:
 
 
 def likeliest(profile: Profile) -> Point:
-    """Return the law of maximum likelihood of every row: the best of a grid, then golden section around it."""
+    """Return the law of maximum likelihood of every row: the best of a grid, then golden section around it.
+
+    A maximum at shape -1, where the likelihood may rise again, is taken only where there is none inside.
+    """
+
+    def inside(w: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        point = profile.at(w)
+        return torch.where(point.shape > LOWEST_SHAPE, point.log_likelihood, -torch.inf)
+
     grid = torch.linspace(-1.5, 1.0, _GRID_POINTS, dtype=profile.largest.dtype, device=profile.largest.device)
-    values = torch.stack([profile.at(step * profile.span).log_likelihood for step in grid])
+    values = torch.stack([inside(step * profile.span) for step in grid])
     best = values.argmax(dim=0)
     low, high = grid[(best - 1).clamp_min(0)], grid[(best + 1).clamp_max(len(grid) - 1)]
-    w = golden_section(lambda at: profile.at(at).log_likelihood, low * profile.span, high * profile.span)
-    return profile.at(w)
+    return profile.at(golden_section(inside, low * profile.span, high * profile.span))
 
 
 def likely_range(profile: Profile, best: Point, drop: Float[Tensor, " a"]) -> tuple[Tensor, Tensor]:
