@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from anchorwise.diagnostics.draws import Draw
+from anchorwise.diagnostics.goodness import Goodness
 from anchorwise.diagnostics.gradient import SHORTFALL, WEINCE, LinkReport, LinkShares
 from anchorwise.diagnostics.pooled import Estimate, ThresholdFit
 from anchorwise.diagnostics.verdict import (
@@ -60,6 +61,14 @@ def test_a_law_is_named_only_if_every_draw_says_so(draws, answer):
 def test_far_from_the_ceiling_the_text_says_so():
     assert "still far from 1, at 0.40" in which_law([draw(0.8)] * 5, median_hardest=0.4).text
     assert "still far" not in which_law([draw(0.8)] * 5, median_hardest=0.9).text
+
+
+@pytest.mark.parametrize(("last", "said"), [(0.01, True), (0.2, False)])
+def test_where_neither_law_fits_in_any_draw_the_text_says_so(last, said):
+    draws = [draw() for _ in range(3)]
+    for one, shortfall in zip(draws, (0.002, 0.04, last), strict=True):
+        object.__setattr__(one, "goodness", Goodness(0.002, shortfall, 500))
+    assert ("neither law really fits" in which_law(draws, median_hardest=0.9).text) is said
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def histogram_figure(values: np.ndarray, *, title: str, x_label: str, marks: dic
 
 def gradient_figure(links: LinkReport) -> Figure:
     """Return the share of an anchor's gradient that its hardest negatives get, by how many of them."""
-    figure, axes = panel("Who is pushed away?", "hardest negatives", "their share of the gradient", width_inch=6.4)
+    figure, axes = panel("Who is pushed away?", "hardest negatives", "their share of the gradient", width_inch=4.8)
     softmax = [name for name in links.shares if name not in (WEINCE, SHORTFALL)]
     colours = dict(zip(softmax, [SOFTMAX_COLOURS[index % 4] for index in range(len(softmax))], strict=True))
     styles = {
@@ -52,14 +52,15 @@ def gradient_figure(links: LinkReport) -> Figure:
         axes.plot(np.arange(1, len(cumulative) + 1), cumulative, style, color=colour, linewidth=1.8, label=name)
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.02)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9.0)
+    figure.set_size_inches(4.8, 4.4)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9.0)
     return figure
 
 
 def same_class_figure(shares: np.ndarray) -> Figure:
     """Return the share of negatives of the anchor's own class, by rank."""
     labels = "rank of the negative, hardest first", "share of the anchor's class"
-    figure, axes = panel("False negatives by rank", *labels, width_inch=6.4)
+    figure, axes = panel("False negatives by rank", *labels, width_inch=4.8)
     axes.plot(np.arange(1, len(shares) + 1), shares, color=BLUE)
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.02)
@@ -68,7 +69,7 @@ def same_class_figure(shares: np.ndarray) -> Figure:
 
 def spectrum_figure(space: SpaceReport) -> Figure:
     """Return the singular values of the covariance, on a logarithmic axis."""
-    figure, axes = panel("Directions in use", "direction, strongest first", "variance along it", width_inch=6.4)
+    figure, axes = panel("Directions in use", "direction, strongest first", "variance along it", width_inch=4.8)
     values = np.maximum(space.spectrum, 1e-12)
     axes.plot(np.arange(1, len(values) + 1), values, color=BLUE)
     axes.axvline(space.effective_rank, color=GREY, linestyle="--", linewidth=1.2, label="effective rank")

@@ -17,7 +17,7 @@ from anchorwise.diagnostics.exceedances import Exceedances
 
 # s = samples, m = values in a sample
 
-NUM_SIMULATED = 499
+NUM_SIMULATED, LEVEL = 499, 0.05
 MAX_VALUES = 500  # With more, any law is rejected for deviations that no loss would feel.
 
 
@@ -34,6 +34,11 @@ class Goodness:
     exponential: float
     shortfall: float
     num_values: int
+
+    @property
+    def refuses_both(self) -> bool:
+        """Whether neither law fits, at a level of 5 %."""
+        return max(self.exponential, self.shortfall) < LEVEL
 
 
 def goodness_of_fit(exceedances: Exceedances, rng: np.random.Generator) -> Goodness:

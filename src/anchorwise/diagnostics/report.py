@@ -50,7 +50,7 @@ def diagnosis_report(found: Diagnosis, *, source: str, log: Sequence[Mapping[str
     """
     sections = [_verdict_section(found), pooled_section(found), anchor_section(found), near_section(found)]
     sections += [_link_section(found), _space_section(found)]
-    if training := training_section({"run": log}):
+    if training := training_section({source: log}):
         sections.append(training)
     sections.append(ReportSection("How it was made", [Facts(_facts(found)), Facts(environment()), _settings(found)]))
     return Report(f"The hardest negatives of {source}", found.verdict.headline, sections)

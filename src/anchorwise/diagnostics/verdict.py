@@ -88,6 +88,8 @@ def which_law(draws: Sequence[Draw], median_hardest: float) -> Statement:
             f" They are still far from 1, at {median_hardest:.2f}: what shows is that they thin out faster and faster, "
             "not a wall."
         )
+    if _all(draws, lambda one: one.goodness is not None and one.goodness.refuses_both):
+        text += " Pooled over anchors neither law really fits: anchors differ, or clusters show in their tails."
     return Statement(question, answer, text, numbers)
 
 
