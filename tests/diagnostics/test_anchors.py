@@ -15,7 +15,7 @@ def sphere(n=600, d=8, seed=0):
 def look(embeddings, anchors, num_tail=50):
     rows = usable_rows(embeddings)
     tails = stream_tails(rows, np.asarray(anchors), num_tail=num_tail + 1)
-    return rows, tails, read_anchors(tails)
+    return rows, tails, read_anchors(tails, np.random.default_rng(0))
 
 
 def test_readings_are_those_of_the_whole_row():
@@ -30,6 +30,7 @@ def test_readings_are_those_of_the_whole_row():
     assert readings.p_value == pytest.approx(expected.pvalue.numpy(), abs=1e-3)
     assert readings.hardest_score == pytest.approx(scores.amax(dim=1).numpy(), abs=1e-6)
     assert not readings.is_outlier.any()
+    assert (readings.shortfall_p_value > 0.01).mean() > 0.8
 
 
 def test_what_a_hard_negative_may_be_is_named():

@@ -10,6 +10,7 @@ from anchorwise.diagnostics.verdict import (
     ENDS,
     ENDS_FOR_SOME,
     INCONCLUSIVE,
+    NEITHER,
     ends_where,
     interval_text,
     which_law,
@@ -22,13 +23,14 @@ def around(value, half_width):
     return Estimate(value, value - half_width, value + half_width)
 
 
-def draw(rejecting=0.8, half_width=0.05, shape=-0.2, end=1.0, num_anchors=400, end_half_width=0.02):
+def draw(rejecting=0.8, half_width=0.05, shape=-0.2, num_anchors=400, refusing=0.06):
     return Draw(
         num_anchors=num_anchors,
         rejecting=around(rejecting, half_width),
+        refusing=around(refusing, 0.05),
         delta_aic=5.0,
         exponent=4.0,
-        pooled=ThresholdFit(0.7, 500, around(shape, 0.05), around(end, end_half_width), around(0.05, 0.01)),
+        pooled=ThresholdFit(0.7, 500, around(shape, 0.05), around(1.0, 0.02), around(0.05, 0.01)),
         goodness=None,
     )
 
@@ -49,6 +51,8 @@ def links(blend=(0.9, 0.95), matched=(0.1, 0.11)):
         ([draw(0.12, 0.1)] * 5, INCONCLUSIVE),  # The intervals reach from nothing to a fifth.
         ([draw(0.8)] * 4 + [draw(0.8, shape=0.2)], INCONCLUSIVE),  # A pooled tail without an end contradicts.
         ([draw(0.8)] * 4 + [draw(0.8, num_anchors=19)], INCONCLUSIVE),
+        ([draw(0.8, refusing=0.7)] * 5, NEITHER),
+        ([draw(0.8)] * 4 + [draw(0.8, refusing=0.7)], INCONCLUSIVE),
     ],
 )
 def test_a_law_is_named_only_if_every_draw_says_so(draws, answer):
@@ -68,7 +72,7 @@ def test_where_neither_law_fits_in_any_draw_the_text_says_so(last, said):
     draws = [draw() for _ in range(3)]
     for one, shortfall in zip(draws, (0.002, 0.04, last), strict=True):
         object.__setattr__(one, "goodness", Goodness(0.002, shortfall, 500))
-    assert ("neither law really fits" in which_law(draws, median_hardest=0.9).text) is said
+    assert ("neither law fits" in which_law(draws, median_hardest=0.9).text) is said
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,7 @@ def test_where_neither_law_fits_in_any_draw_the_text_says_so(last, said):
         (ENDS, (0.3, 0.7), INCONCLUSIVE),
         (ENDLESS, (0.1, 0.2), "info_nce"),
         (INCONCLUSIVE, (0.9, 0.95), INCONCLUSIVE),
+        (NEITHER, (0.9, 0.95), INCONCLUSIVE),
     ],
 )
 def test_an_objective_is_named_by_the_law_and_by_what_batches_show(law, blend, answer):
@@ -117,7 +122,7 @@ def test_an_end_is_named_only_if_every_draw_says_so(ends, answer):
 
 
 def test_without_exceedances_there_is_no_end():
-    short = Draw(400, around(0.8, 0.05), 5.0, 4.0, None, None)
+    short = Draw(400, around(0.8, 0.05), around(0.06, 0.05), 5.0, 4.0, None, None)
     assert ends_where([short], largest=0.9).answer == INCONCLUSIVE
     assert which_law([short] * 2, median_hardest=np.float64(0.9)).answer == ENDS  # Anchors speak for themselves.
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from anchorwise.diagnostics.embeddings import Rows
+from anchorwise.diagnostics.goodness import exponential_p_values
 from anchorwise.diagnostics.stream import Tails
 from anchorwise.tails import hill_estimate, likelihood_evidence
 
@@ -29,6 +30,7 @@ class AnchorReadings:
         hardest_score: Cosine of the hardest negative that is no exact duplicate.
         delta_aic: AIC of the exponential law minus AIC of the shortfall law; above 0 the shortfall law is likelier.
         p_value: How often the exponential law gives a larger one.
+        shortfall_p_value: How often a sample of the shortfall law, fitted anew, is as far from its fit.
         is_outlier: Whether the hardest negative is nearer than the rest of the anchor's tail explains.
     """
 
@@ -36,6 +38,7 @@ class AnchorReadings:
     hardest_score: Float[np.ndarray, " a"]
     delta_aic: Float[np.ndarray, " a"]
     p_value: Float[np.ndarray, " a"]
+    shortfall_p_value: Float[np.ndarray, " a"]
     is_outlier: Bool[np.ndarray, " a"]
 
     @property
@@ -73,8 +76,8 @@ class NearAnchor:
     neighbors: Sequence[NearNeighbor]
 
 
-def read_anchors(tails: Tails) -> AnchorReadings:
-    """Return what every anchor's tail says."""
+def read_anchors(tails: Tails, rng: np.random.Generator) -> AnchorReadings:
+    """Return what every anchor's tail says; `rng` simulates tails."""
     scores, num_tail = torch.from_numpy(tails.scores), tails.scores.shape[1] - 1
     evidence = likelihood_evidence(scores, num_tail=num_tail)
     usable = evidence.converged
@@ -83,8 +86,17 @@ def read_anchors(tails: Tails) -> AnchorReadings:
         hardest_score=tails.scores[:, 0],
         delta_aic=evidence.delta_aic.masked_fill(~usable, torch.nan).numpy(),
         p_value=evidence.pvalue.masked_fill(~usable, torch.nan).numpy(),
+        shortfall_p_value=_goodness(tails, usable.numpy(), rng),
         is_outlier=_outliers(tails),
     )
+
+
+def _goodness(tails: Tails, usable: Bool[np.ndarray, " a"], rng: np.random.Generator) -> Float[np.ndarray, " a"]:
+    p_values = np.full(len(usable), np.nan)
+    if usable.any():
+        shortfalls = 1.0 - tails.scores[usable].astype(np.float64)
+        p_values[usable] = exponential_p_values(np.log(shortfalls[:, -1:] / shortfalls[:, :-1]), rng)
+    return p_values
 
 
 def same_class_share(rows: Rows, tails: Tails) -> Float[np.ndarray, " t"] | None:

@@ -127,6 +127,7 @@ class Diagnosis:
             "hardest_shortfall": 1.0 - readings.hardest_score,
             "delta_aic": readings.delta_aic,
             "p_value": readings.p_value,
+            "shortfall_p_value": readings.shortfall_p_value,
         }
 
     def save(self, path: Path) -> None:
@@ -158,7 +159,7 @@ def diagnose(
         progress=lambda share: progress(f"Comparing {len(anchors):,} anchors with {len(rows):,} rows", share),
     )
     progress("Fitting laws", 0.0)
-    blocks, readings = blocks_of(rows, tails, config.num_draws), read_anchors(tails)
+    blocks, readings = blocks_of(rows, tails, config.num_draws), read_anchors(tails, rng)
     thresholds = choose_threshold(tails.pooled, blocks.of_anchor, tails.num_negatives, config.seed)
     exceedances = exceedances_above(tails, thresholds.fit.num_exceedances)
     draws = read_draws(tails, readings, blocks, exceedances, num_draws=config.num_draws, seed=config.seed)

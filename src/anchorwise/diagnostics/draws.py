@@ -8,7 +8,7 @@ from jaxtyping import Int
 from anchorwise.diagnostics.anchors import AnchorReadings
 from anchorwise.diagnostics.embeddings import Rows
 from anchorwise.diagnostics.exceedances import Exceedances
-from anchorwise.diagnostics.goodness import Goodness, goodness_of_fit
+from anchorwise.diagnostics.goodness import LEVEL, Goodness, goodness_of_fit
 from anchorwise.diagnostics.laws import MIN_EXCEEDANCES
 from anchorwise.diagnostics.pooled import Estimate, ThresholdFit, bootstrap_weights, fit_excess, share_of
 from anchorwise.diagnostics.stream import Tails
@@ -16,7 +16,6 @@ from anchorwise.diagnostics.stream import Tails
 # a = anchors
 
 MIN_BLOCKS = 20  # In a draw; with fewer, resampling them says little.
-REJECTION_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Draw:
     Attributes:
         num_anchors: Anchors in the draw that have a statement.
         rejecting: Share of them whose tail rejects the exponential law at 5 % in favour of the shortfall law.
+        refusing: Share of them whose tail is no sample of the shortfall law at 5 % either.
         delta_aic: Median over anchors; above 0 the shortfall law is likelier.
         exponent: Median over anchors.
         pooled: The free law of the draw's scores above the common threshold; None where there are too few.
@@ -47,6 +47,7 @@ class Draw:
 
     num_anchors: int
     rejecting: Estimate
+    refusing: Estimate
     delta_aic: float
     exponent: float
     pooled: ThresholdFit | None
@@ -83,7 +84,8 @@ def _read(
     renumbered = np.zeros_like(blocks)
     renumbered[in_draw] = np.unique(blocks[in_draw], return_inverse=True)[1]
     weights = bootstrap_weights(int(renumbered.max()) + 1, seed)
-    rejecting = (readings.p_value < REJECTION_LEVEL) & (readings.delta_aic > 0)
+    rejecting = (readings.p_value < LEVEL) & (readings.delta_aic > 0)
+    refusing = readings.shortfall_p_value < LEVEL
     anchors = tails.pooled.anchors[: len(exceedances.values)]
     excess = exceedances.values[in_draw[anchors]]
     pooled = goodness = None
@@ -94,6 +96,7 @@ def _read(
     return Draw(
         num_anchors=int(usable.sum()),
         rejecting=share_of(rejecting[usable], renumbered[usable], weights),
+        refusing=share_of(refusing[usable], renumbered[usable], weights),
         delta_aic=_median(readings.delta_aic[usable]),
         exponent=_median(readings.exponent[usable]),
         pooled=pooled,

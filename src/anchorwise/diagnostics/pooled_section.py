@@ -35,7 +35,16 @@ DRAW_CAPTION = (
     "{blocks} as a whole. Fit: p-values after fitting, by simulating samples and fitting those too; below 0.05 the "
     "scores do not look like that law."
 )
-DRAW_COLUMNS = ("Draw", "shape", "end", "fit: exponential", "fit: shortfall", "anchors that reject no end", "exponent")
+DRAW_COLUMNS = (
+    "Draw",
+    "shape",
+    "end",
+    "fit: exponential",
+    "fit: shortfall",
+    "anchors that reject no end",
+    "that reject an end at 1",
+    "exponent",
+)
 
 
 def pooled_section(found: Diagnosis) -> ReportSection:
@@ -106,4 +115,9 @@ def _draw_row(name: str, draw: Draw) -> list[str]:
     cells += (
         ["-", "-"] if draw.goodness is None else [f"{draw.goodness.exponential:.3f}", f"{draw.goodness.shortfall:.3f}"]
     )
-    return [*cells, interval_text(draw.rejecting, "{:.0%}"), f"{draw.exponent:.1f}"]
+    return [
+        *cells,
+        interval_text(draw.rejecting, "{:.0%}"),
+        f"{draw.refusing.value or 0.0:.0%}",
+        f"{draw.exponent:.1f}",
+    ]

@@ -14,7 +14,7 @@ from anchorwise.diagnostics.pooled import Estimate
 from anchorwise.diagnostics.space import SpaceReport
 from anchorwise.diagnostics.stream import Tails
 
-INCONCLUSIVE, ENDLESS = "inconclusive", "one without an end"
+INCONCLUSIVE, ENDLESS, NEITHER = "inconclusive", "one without an end", "neither of the two"
 ENDS, ENDS_FOR_SOME = "one that ends at 1", "one that ends at 1, for some anchors"
 FAR = 0.3  # Median shortfall of the hardest negative beyond which nobody would speak of a ceiling.
 MOST, SOME = 0.5, 0.1  # Shares of anchors that reject the exponential law; 0.05 would by chance.
@@ -76,6 +76,9 @@ def which_law(draws: Sequence[Draw], median_hardest: float) -> Statement:
         "anchors that reject the law without an end, by draw (5 % would by chance)": _by_draw(
             [one.rejecting for one in draws], "{:.0%}"
         ),
+        "anchors that reject the law that ends at 1, by draw (5 % would by chance)": _by_draw(
+            [one.refusing for one in draws], "{:.0%}"
+        ),
         "lead of the law that ends at 1 (difference of AIC, median), by draw": ", ".join(
             f"{one.delta_aic:+.1f}" for one in draws
         ),
@@ -89,7 +92,7 @@ def which_law(draws: Sequence[Draw], median_hardest: float) -> Statement:
             "not a wall."
         )
     if _all(draws, lambda one: one.goodness is not None and one.goodness.refuses_both):
-        text += " Pooled over anchors neither law really fits: anchors differ, or clusters show in their tails."
+        text += " Pooled over anchors neither law fits: their tails differ from each other."
     return Statement(question, answer, text, numbers)
 
 
@@ -98,6 +101,14 @@ def _law_of(draws: Sequence[Draw]) -> tuple[str, str]:
     if fewest < MIN_BLOCKS:
         text = f"A draw has only {fewest} anchors with a readable tail, and needs {MIN_BLOCKS}. Embed more items."
         return INCONCLUSIVE, text
+    if _all(draws, lambda one: one.refusing.is_above(MOST)):
+        return NEITHER, (
+            "For most anchors the hardest negatives follow neither a power of the distance to 1 nor an exponential "
+            "law: they may end earlier, or what was taken as the tail reaches beyond a cluster. Look at fewer of them "
+            "(num_tail), and at the duplicates and classes below."
+        )
+    if any(one.refusing.is_above(MOST) for one in draws):
+        return INCONCLUSIVE, "The draws differ in whether any of the two laws fits."
     unbounded = any(_shape(one).is_above(0.0) for one in draws)
     if _all(draws, lambda one: one.rejecting.is_above(MOST)) and not unbounded:
         return ENDS, (
@@ -176,7 +187,7 @@ def which_objective(law: str, links: LinkReport) -> Statement:
         "effective negatives, shortfall link": f"{np.median(links.shares[SHORTFALL].effective_negatives):.0f}",
         "effective negatives, WEINCE": f"{np.median(links.shares[WEINCE].effective_negatives):.0f}",
     }
-    if law == INCONCLUSIVE:
+    if law in (INCONCLUSIVE, NEITHER):
         return Statement(question, INCONCLUSIVE, "It follows from the law, which is open.", numbers)
     caution = " A tail says which link fits the scores, not which features are better: train both and compare."
     if law == ENDLESS:
