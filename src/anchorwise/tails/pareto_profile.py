@@ -27,7 +27,7 @@ from torch import Tensor
 # a = anchors, t = tail points
 
 LOWEST_SHAPE = -1.0
-_GRID_POINTS = 36
+_GRID_POINTS = 50
 _GOLDEN_STEPS = 40
 _BISECTIONS = 40
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0
@@ -111,7 +111,7 @@ def likeliest(profile: Profile) -> Point:
         point = profile.at(w)
         return torch.where(point.shape > LOWEST_SHAPE, point.log_likelihood, -torch.inf)
 
-    grid = torch.linspace(-1.5, 1.0, _GRID_POINTS, dtype=profile.largest.dtype, device=profile.largest.device)
+    grid = torch.linspace(-1.5, 2.0, _GRID_POINTS, dtype=profile.largest.dtype, device=profile.largest.device)
     values = torch.stack([inside(step * profile.span) for step in grid])
     best = values.argmax(dim=0)
     low, high = grid[(best - 1).clamp_min(0)], grid[(best + 1).clamp_max(len(grid) - 1)]
@@ -124,7 +124,7 @@ def likely_range(profile: Profile, best: Point, drop: Float[Tensor, " a"]) -> tu
     def above(w: Float[Tensor, " a"]) -> Bool[Tensor, " a"]:
         return profile.at(w).log_likelihood > best.log_likelihood - drop
 
-    return _last_inside(above, best.w, -4.0 * profile.span), _last_inside(above, best.w, 3.0 * profile.span)
+    return _last_inside(above, best.w, -4.0 * profile.span), _last_inside(above, best.w, 4.0 * profile.span)
 
 
 def shape_range(
