@@ -24,8 +24,7 @@ def markdown(report: dict[str, Any]) -> str:
         "## Required and measured\n\n" + _goals(report),
         "## The exponential law rejected at 5 %, on exponential scores\n\n" + _null(report["null"]),
         "## Evidence for the shortfall law\n\nShare of rows with p below 0.05 (where the law is not exponential: "
-        "power); AIC difference of the likelihoods; the published one; the law of least AIC.\n\n"
-        + _evidence(rows),
+        "power); AIC difference of the likelihoods; the published one; the law of least AIC.\n\n" + _evidence(rows),
         "## Shape of the generalised Pareto law\n\nBias ± standard deviation, and coverage of the 95 % interval in %. "
         "*None*: rows without a maximum of the likelihood, which count as not covered.\n\n" + _shape(rows),
         "## Endpoint\n\nCoverage of the 95 % profile interval in %, without a cap and with the cap 1; median estimate; "

@@ -6,9 +6,8 @@ For an endpoint b above the threshold, theta = 1 / b and exceedances y of number
     logL(theta) / m = -log scale(theta) - shape(theta) - 1
 
 is the likelihood with everything but the endpoint at its best; theta < 0 is a law without endpoint and theta = 0 the
-exponential one. So the endpoint's profile likelihood has a closed form, and the shape's follows from it: with another
-scale at the same theta, log(scale / scale(theta)) = s costs s + exp(-s) - 1 per exceedance and gives shape(theta)
-exp(s).
+exponential one. So the endpoint's profile likelihood has a closed form, and the shape's follows from it: another scale
+at the same theta, scale(theta) exp(s), costs s + exp(-s) - 1 per exceedance and has the shape shape(theta) exp(s).
 
 The search runs over w with 1 - theta max(y) = exp(-w), in which the maximum lies near -shape log m. Laws of shape
 below -1 are left out: their likelihood has no maximum.
@@ -72,10 +71,6 @@ class Profile:
     def endpoint_distance(self, w: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Return the distance from threshold to endpoint; infinite where there is none."""
         return torch.where(w > 0.0, self.largest / -torch.expm1(-w), torch.inf)
-
-    def position(self, endpoint_distance: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
-        """Return the w of an endpoint at or above the largest exceedance."""
-        return -torch.log1p(-(self.largest / endpoint_distance).clamp_max(1.0))
 
 
 @dataclass(frozen=True)
