@@ -179,3 +179,28 @@ def test_moments_may_end_below_the_largest_score_and_say_so():
 def test_unknown_methods_are_refused():
     with pytest.raises(Exception, match="method"):
         pareto_estimate(rows(2.0, 2, 50), num_tail=10, method="pwm")
+
+
+def distance(top, law):
+    """Kolmogorov's distance between each tail, in falling order with its threshold last, and its own fitted law."""
+    excess = (top[:, :-1] - top[:, -1:]).flip(1).numpy()
+    fitted = stats.genpareto.cdf(excess, law.shape.unsqueeze(1).numpy(), scale=law.scale.unsqueeze(1).numpy())
+    steps = np.arange(excess.shape[1] + 1) / excess.shape[1]
+    return np.maximum(steps[1:] - fitted, fitted - steps[:-1]).max(axis=1)
+
+
+def test_fit_is_judged_by_a_parametric_bootstrap_and_not_by_the_plain_kolmogorov_smirnov_table():
+    # Tails of a law that holds: at the level 5 % a test should reject one in twenty.
+    num_tail, num_simulated = 51, 39
+    top = rows(4.0, 200, 510).topk(num_tail + 1, dim=1).values
+    law = pareto_estimate(top, num_tail=num_tail, cap=None)
+    found = distance(top, law)
+    assert (stats.kstwo.sf(found, num_tail) < 0.05).mean() < 0.01
+    uniform = torch.rand(200, num_simulated, num_tail, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    shape, scale = law.shape.view(-1, 1, 1), law.scale.view(-1, 1, 1)
+    excess = (scale / shape * (uniform**-shape - 1.0)).view(-1, num_tail).sort(dim=1, descending=True).values
+    again = torch.cat([excess, torch.zeros(len(excess), 1, dtype=torch.float64)], dim=1)
+    simulated = distance(again, pareto_estimate(again, num_tail=num_tail, cap=None)).reshape(200, num_simulated)
+    rank = (simulated >= found[:, None]).mean(axis=1)
+    # Standard error of a share of 200 near 0.2: 2.8 points; three of them.
+    assert (rank <= 0.2).mean() == pytest.approx(0.2, abs=0.085)

@@ -1,7 +1,8 @@
 """How surprising the shortfall law's lead is if scores have no end: exact in the nuisance parameter, by simulation.
 
 Under the exponential law the exceedances divided by their mean, x = y / mean(y), are m times a uniform point of the
-simplex, whatever the law's scale. Given r = delta_u / mean(y) the AIC difference is a falling function of
+simplex, whatever the law's scale. Given r = delta_u / mean(y) the AIC difference is, for exponents above 1, a falling
+function of
 
     S = sum over exceedances of -log(1 - x / r)
 
@@ -34,6 +35,7 @@ from anchorwise.tails.negatives import Exceedances
 # a = anchors, q = nodes of a quadrature, p = probabilities of the table, m, w = numbers and widths of the table
 
 TABLE_FILE = "exponential_law.json"
+_MAX_TERMS = 65
 _MAX_POISSON = 12.0  # Above this expected number of points beyond the endpoint, all terms of the series cancel.
 
 
@@ -43,6 +45,7 @@ def exponential_pvalue(tail: Exceedances) -> Float[Tensor, " a"]:
 
     Meant for 8 exceedances or more. Below 0.0005 it is extrapolated: an order of magnitude, not digits.
     """
+    # The floors keep rows without a tail free of warnings; they have no p-value.
     num_points = tail.count.clamp_min(2.0)
     ratio = tail.threshold_shortfall.clamp_min(MIN_SHORTFALL) / tail.mean_excess.clamp_min(1e-12)
     ratio = ratio.clamp_min(1.0 + 1e-6)
@@ -57,7 +60,7 @@ def none_beyond(num_points: Float[Tensor, " a"], ratio: Float[Tensor, " a"]) -> 
     """Return P(max x < ratio): that no spacing of `num_points` reaches the share ratio / num_points."""
     share = ratio / num_points
     expected = num_points * (1.0 - share).clamp_min(0.0).pow(num_points - 1.0)
-    terms = torch.arange(65, dtype=share.dtype, device=share.device)
+    terms = torch.arange(_MAX_TERMS, dtype=share.dtype, device=share.device)
     points = num_points.unsqueeze(1)
     log_choose = torch.lgamma(points + 1.0) - torch.lgamma(terms + 1.0)
     log_choose = log_choose - torch.lgamma((points - terms).clamp_min(0.0) + 1.0)

@@ -168,7 +168,7 @@ def law_of_moments(
 def _weighted_moments(tails: RowTails) -> tuple[Tensor, Tensor, Tensor]:
     """Return shape, scale and m times the variance of the shape, from the mean and the mean weighted by 1 - F."""
     y, m = tails.excess, tails.count
-    # In falling order the share of the sample above the i-th point, itself left out, is (i - 1) / (m - 1).
+    # In falling order i - 1 of the other m - 1 points lie above the i-th.
     rank = torch.arange(y.shape[1], dtype=y.dtype, device=y.device)
     mean, weighted = y.sum(dim=1) / m, (y * rank).sum(dim=1) / (m * (m - 1.0))
     k = mean / (mean - 2.0 * weighted) - 2.0
@@ -186,7 +186,7 @@ def _estimate(
 ) -> ParetoEstimate:
     shape, scale, error, low, high = (torch.where(usable, part, torch.nan) for part in (*law, *interval))
     distance = torch.where(shape < 0.0, -scale / shape, torch.where(usable, math.inf, torch.nan))
-    likelihood = log_likelihood(tails, shape, scale)
+    likelihood = _log_likelihood(tails, shape, scale)
     beyond = noted(likelihood == -math.inf, "the largest score lies beyond the estimated endpoint")
     return ParetoEstimate(
         converged=usable,
@@ -202,7 +202,7 @@ def _estimate(
     )
 
 
-def log_likelihood(tails: RowTails, shape: Float[Tensor, " a"], scale: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+def _log_likelihood(tails: RowTails, shape: Float[Tensor, " a"], scale: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
     """Return the log-likelihood of every row's exceedances under a generalised Pareto law."""
     small = shape.abs() < 1e-9
     safe = torch.where(small, 1.0, shape).unsqueeze(1)

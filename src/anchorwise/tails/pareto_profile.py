@@ -6,9 +6,8 @@ For an endpoint b above the threshold, theta = 1 / b and exceedances y of number
     logL(theta) / m = -log scale(theta) - shape(theta) - 1
 
 is the likelihood with everything but the endpoint at its best; theta < 0 is a law without endpoint and theta = 0 the
-exponential one. So the endpoint's profile likelihood has a closed form, and the shape's follows from it: with another
-scale at the same theta, log(scale / scale(theta)) = s costs s + exp(-s) - 1 per exceedance and gives shape(theta)
-exp(s).
+exponential one. So the endpoint's profile likelihood has a closed form, and the shape's follows from it: another scale
+at the same theta, scale(theta) exp(s), costs s + exp(-s) - 1 per exceedance and has the shape shape(theta) exp(s).
 
 The search runs over w with 1 - theta max(y) = exp(-w), in which the maximum lies near -shape log m. Laws of shape
 below -1 are left out: their likelihood has no maximum.
@@ -27,7 +26,7 @@ from torch import Tensor
 # a = anchors, t = tail points
 
 LOWEST_SHAPE = -1.0
-_GRID_POINTS = 36
+_GRID_POINTS = 50
 _GOLDEN_STEPS = 40
 _BISECTIONS = 40
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0
@@ -73,10 +72,6 @@ class Profile:
         """Return the distance from threshold to endpoint; infinite where there is none."""
         return torch.where(w > 0.0, self.largest / -torch.expm1(-w), torch.inf)
 
-    def position(self, endpoint_distance: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
-        """Return the w of an endpoint at or above the largest exceedance."""
-        return -torch.log1p(-(self.largest / endpoint_distance).clamp_max(1.0))
-
 
 @dataclass(frozen=True)
 class Point:
@@ -111,7 +106,7 @@ def likeliest(profile: Profile) -> Point:
         point = profile.at(w)
         return torch.where(point.shape > LOWEST_SHAPE, point.log_likelihood, -torch.inf)
 
-    grid = torch.linspace(-1.5, 1.0, _GRID_POINTS, dtype=profile.largest.dtype, device=profile.largest.device)
+    grid = torch.linspace(-1.5, 2.0, _GRID_POINTS, dtype=profile.largest.dtype, device=profile.largest.device)
     values = torch.stack([inside(step * profile.span) for step in grid])
     best = values.argmax(dim=0)
     low, high = grid[(best - 1).clamp_min(0)], grid[(best + 1).clamp_max(len(grid) - 1)]
@@ -124,7 +119,7 @@ def likely_range(profile: Profile, best: Point, drop: Float[Tensor, " a"]) -> tu
     def above(w: Float[Tensor, " a"]) -> Bool[Tensor, " a"]:
         return profile.at(w).log_likelihood > best.log_likelihood - drop
 
-    return _last_inside(above, best.w, -4.0 * profile.span), _last_inside(above, best.w, 3.0 * profile.span)
+    return _last_inside(above, best.w, -4.0 * profile.span), _last_inside(above, best.w, 4.0 * profile.span)
 
 
 def shape_range(
