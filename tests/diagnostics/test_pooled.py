@@ -103,3 +103,14 @@ def test_an_open_interval_is_above_but_never_below():
     assert not ending.is_above(0.8)
     assert endless.is_above(1.0)
     assert not endless.is_below(99.0)
+
+
+@pytest.mark.parametrize("num_copies", [1, 10])
+def test_intervals_hold_shape_and_end_as_often_as_they_say(num_copies):
+    rng, num_held = np.random.default_rng(0), np.zeros(2)
+    for _ in range(100):
+        scores = np.repeat(1.0 - 0.5 * rng.random(4000 // num_copies) ** (1 / 4.0), num_copies)
+        fit = fit_above(pooled(scores, np.arange(4000) // 20), np.arange(200), 2000, WEIGHTS)
+        num_held += fit.shape.low <= -1 / 4.0 <= fit.shape.high, fit.endpoint.low <= 1.0 <= (fit.endpoint.high or 9.0)
+    # Binomial: standard error 2.2 %; three of them below 95 %.
+    assert num_held.min() >= 88
