@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from anchorwise.data.batches import mixed_seed
 from anchorwise.engine.ranks import gather_rows
 from anchorwise.objectives import Objective, Outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.negatives import negatives_of
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
-from anchorwise.training.tail_statistics import tail_statistics
+from anchorwise.training.tail_statistics import statistics_of
 
 _WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
 
@@ -103,7 +105,7 @@ def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]
 
     `above_chance` is the loss minus log(2n - 1), the InfoNCE loss of embeddings that know nothing.
     """
-    loss = outcome.loss.item()
-    values = {"loss": loss, "above_chance": loss - math.log(2 * len(view0) - 1)}
+    loss, negatives = outcome.loss.item(), negatives_of(views_of(view0, view1).pooled())
+    values = {"loss": loss, "above_chance": loss - math.log(max(len(negatives.anchors), 2) - 1)}
     values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
-    return values | tail_statistics(view0, view1)
+    return values | statistics_of(negatives)

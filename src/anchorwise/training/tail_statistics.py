@@ -6,7 +6,7 @@ from torch import Tensor
 
 from anchorwise.pairs import views_of
 from anchorwise.tails.likelihood import hill_exponent, likelihood_delta_aic
-from anchorwise.tails.negatives import negatives_of
+from anchorwise.tails.negatives import Negatives, negatives_of
 
 # n = images, d = embedding width
 
@@ -14,7 +14,6 @@ TAIL_FRACTION = 0.1
 CLEAR_LEAD = 2.0
 
 
-@torch.no_grad()
 def tail_statistics(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> dict[str, float]:
     """Return medians over the anchors of a batch; empty for a single image.
 
@@ -23,9 +22,15 @@ def tail_statistics(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) ->
     minus that of the shortfall law there, `tail_evidence_share` the share of anchors where it is above 2;
     `tail_temperature` is the temperature at which softmax is as steep at the hardest negative as the shortfall link.
     """
-    if len(view0) < 2:
+    return statistics_of(negatives_of(views_of(view0, view1).pooled()))
+
+
+@torch.no_grad()
+def statistics_of(negatives: Negatives) -> dict[str, float]:
+    """Return the same of negatives that are there already."""
+    if negatives.num_negatives == 0:
         return {}
-    tail = negatives_of(views_of(view0, view1).pooled()).exceedances(TAIL_FRACTION)
+    tail = negatives.exceedances(TAIL_FRACTION)
     exponent, evidence = hill_exponent(tail), likelihood_delta_aic(tail)
     hardest = tail.hardest_shortfall
     return {
