@@ -46,7 +46,8 @@ class ParetoEstimate(RowResult):
         endpoint: Where scores end under the law; infinite where the shape is 0 or more.
         log_likelihood: Of all exceedances; minus infinity where one lies beyond the endpoint, which moments do not
             prevent.
-        standard_error: Of the shape, in large samples; not a number where the method has none.
+        standard_error: Of the shape, in very large samples; not a number where the method has none. Two of them to
+            either side of the likelihood's estimate are far from an interval of 95 %: take `low` and `high`.
         low: Lower end of the shape's interval.
         high: Upper end of the shape's interval.
     """
@@ -72,9 +73,9 @@ def pareto_estimate(
 ) -> ParetoEstimate:
     """Return a generalised Pareto law for the tail of every row.
 
-    The intervals are for independent scores. That of the likelihood is the profile's and holds its level from some 300
-    tail points and an exponent above 2; those of the moments are the estimate and its standard error, which are too
-    short below a thousand points (`docs/tails.md` has the numbers). No method is regular at exponents below 2.
+    The intervals are for independent scores. That of the likelihood is the profile's; those of the moments are the
+    estimate and its standard error. All hold their level from some 100 tail points (`docs/tails.md` has the numbers)
+    where the exponent is above 2. At exponents of 1 and below the likelihood has no maximum, and the moments still do.
 
     Args:
         scores: Cosines of every anchor with its negatives; minus infinity where a pair does not count.

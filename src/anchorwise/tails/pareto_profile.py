@@ -58,15 +58,13 @@ class Profile:
         return self.count.log() + 5.0
 
     def at(self, w: Float[Tensor, " a"]) -> "Point":
-        """Return shape, scale and likelihood at w; where the shape would be below -1, it is -1."""
+        """Return the likeliest shape and scale at w."""
         theta = -torch.expm1(-w)
         theta = torch.where(theta.abs() < _SMALLEST_THETA, _SMALLEST_THETA, theta)
         logs = torch.log1p(-theta.unsqueeze(1) * self.relative)
         shape = torch.where(self.counted, logs, 0.0).sum(dim=1) / self.count
-        inside = shape >= LOWEST_SHAPE
-        scale = torch.where(inside, -shape, 1.0) / theta
-        log_likelihood = -scale.log() - torch.where(inside, shape + 1.0, 0.0)
-        return Point(w, shape.clamp_min(LOWEST_SHAPE), scale * self.largest, log_likelihood - self.largest.log())
+        scale = -shape / theta * self.largest
+        return Point(w, shape, scale, -scale.log() - shape - 1.0)
 
     def endpoint_distance(self, w: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Return the distance from threshold to endpoint; infinite where there is none."""
@@ -79,7 +77,7 @@ class Point:
 
     Attributes:
         w: Position of the search.
-        shape: xi, at least -1.
+        shape: xi.
         scale: sigma.
         log_likelihood: Per exceedance.
     """
@@ -88,6 +86,15 @@ class Point:
     shape: Float[Tensor, " a"]
     scale: Float[Tensor, " a"]
     log_likelihood: Float[Tensor, " a"]
+
+    @property
+    def regular_log_likelihood(self) -> Float[Tensor, " a"]:
+        """Per exceedance, of the likeliest law with this endpoint among those of shape -1 or more.
+
+        Where the likeliest of all has a smaller shape, that is the uniform law up to the endpoint.
+        """
+        uniform = (-self.shape / self.scale).clamp_min(torch.finfo(self.scale.dtype).tiny).log()
+        return torch.where(self.shape >= LOWEST_SHAPE, self.log_likelihood, uniform)
 
 
 def profile_of(excess: Float[Tensor, "a t"]) -> Profile:
@@ -117,7 +124,7 @@ def likely_range(profile: Profile, best: Point, drop: Float[Tensor, " a"]) -> tu
     """Return how far w can move to either side before the log-likelihood per exceedance has dropped by `drop`."""
 
     def above(w: Float[Tensor, " a"]) -> Bool[Tensor, " a"]:
-        return profile.at(w).log_likelihood > best.log_likelihood - drop
+        return profile.at(w).regular_log_likelihood > best.log_likelihood - drop
 
     return _last_inside(above, best.w, -4.0 * profile.span), _last_inside(above, best.w, 4.0 * profile.span)
 
