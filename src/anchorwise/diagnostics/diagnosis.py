@@ -148,7 +148,8 @@ def diagnose(
     Raises:
         ValueError: If fewer than 200 items are usable, or all of them show the same thing.
     """
-    config, rng = config or DiagnoseConfig(), np.random.default_rng((config or DiagnoseConfig()).seed)
+    config = config or DiagnoseConfig()
+    rng = np.random.default_rng(config.seed)
     progress("Checking rows", 0.0)
     rows = usable_rows(embeddings)
     anchors = sampled_anchors(rows, config.num_anchors, rng)

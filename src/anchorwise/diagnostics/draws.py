@@ -55,7 +55,7 @@ class Draw:
 
 
 def blocks_of(rows: Rows, tails: Tails, num_draws: int) -> Blocks:
-    """Return the blocks of the sampled anchors, numbered in random order."""
+    """Return the blocks of the sampled anchors."""
     items = tails.anchors % rows.num_items
     if rows.labels is not None and len(np.unique(rows.labels[items])) >= MIN_BLOCKS * num_draws:
         return Blocks("classes", np.unique(rows.labels[items], return_inverse=True)[1])

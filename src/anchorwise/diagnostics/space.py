@@ -1,5 +1,6 @@
 """How the embeddings fill their space, from a sample of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,12 @@ def _alignment(rows: Rows, views: list[torch.Tensor], items: np.ndarray) -> floa
     return _over_classes(geometry.class_alignment, views[0], groups, items)
 
 
-def _over_classes(measure, units: torch.Tensor, labels: np.ndarray | None, items: np.ndarray) -> float | None:
+def _over_classes(
+    measure: Callable[[torch.Tensor, torch.Tensor], float],
+    units: torch.Tensor,
+    labels: np.ndarray | None,
+    items: np.ndarray,
+) -> float | None:
     """Return a measure of pairs of one class; None where there is no such pair."""
     if labels is None:
         return None

@@ -75,7 +75,7 @@ def stream_tails(
     Args:
         rows: Where anchors and keys are.
         anchors: Rows.
-        num_tail: Scores kept of every anchor; at most the number of keys in a chunk.
+        num_tail: Scores kept of every anchor.
         progress: Called with the share of the work that is done, in (0, 1].
     """
     num_tail = min(num_tail, rows.num_items - 1)
