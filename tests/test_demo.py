@@ -5,6 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from anchorwise.cli.demo import demo
+from anchorwise.cli.diagnose import diagnose
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.demo import run_demo
@@ -12,7 +13,7 @@ from anchorwise.demo.runs import demo_config, pretrain_all
 from anchorwise.evaluation.judge import Evaluation
 
 app = typer.Typer()
-for command in (demo, embed, evaluate):
+for command in (demo, embed, evaluate, diagnose):
     app.command()(command)
 SECTIONS = (
     "What this is",
@@ -20,6 +21,7 @@ SECTIONS = (
     "What the encoder sees",
     "Training",
     "Where the hardest negatives end",
+    "How the tail moved in training",
     "Nearest neighbours",
     "Class by class",
     "How it was made",
@@ -81,6 +83,18 @@ def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
     again = runner.invoke(app, ["evaluate", *files, "--out", str(tmp_path / "b.json"), *settings])
     assert again.exit_code == 0, again.output
     assert Evaluation.load(tmp_path / "a.json") == Evaluation.load(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("file", ["", "checkpoint.safetensors"])
+def test_a_run_is_diagnosed_by_its_folder_or_its_checkpoint(tiny, tmp_path, file):
+    out, _ = tiny
+    arguments = ["--out", str(tmp_path), "--device", "cpu", "--set", "num_anchors=300", "--set", "batch_size=64"]
+    result = CliRunner().invoke(app, ["diagnose", str(out / "weince-seed0" / file), *arguments])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "How the tail moved in training" in page
+    assert page.count("data:image/png") == 12 * 6  # Anchors near the ceiling and their hardest negatives.
+    assert "1,347, 2 views of width" in page
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 Importing this package imports torch and nothing heavier.
 """
 
-from anchorwise import adapters, engine, objectives, tails
+from anchorwise import adapters, engine, objectives, synthetic, tails
 from anchorwise._ranks import gather_rows, over_ranks
 from anchorwise.objectives import (
     ADNCE,
@@ -109,5 +109,6 @@ __all__ = [
     "hardest_regularised",
     "objectives",
     "over_ranks",
+    "synthetic",
     "tails",
 ]

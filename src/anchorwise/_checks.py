@@ -49,11 +49,11 @@ def below_one(name: str, value: object) -> float:
     return checked
 
 
-def endpoint(value: object) -> float:
+def endpoint(value: object, name: str = "endpoint") -> float:
     """Return the endpoint of cosine scores, above -1 and at most 1."""
-    checked = number("endpoint", value)
+    checked = number(name, value)
     if not -1.0 < checked <= 1.0:
-        raise ValueError(f"endpoint must lie in (-1, 1], since scores are cosines, got {value!r}")
+        raise ValueError(f"{name} must lie in (-1, 1], since scores are cosines, got {value!r}")
     return checked
 
 
@@ -94,6 +94,24 @@ def rows(name: str, given: Tensor) -> None:
         )
     if not given.is_floating_point():
         raise TypeError(f"{name} must have a floating dtype, got {given.dtype}; convert it with {name}.float()")
+
+
+def score_rows(scores: Tensor) -> None:
+    """Refuse what is not a floating matrix of scores."""
+    if scores.ndim != 2:
+        raise ValueError(
+            f"scores must have shape (anchors, negatives), got {tuple(scores.shape)}; one row is scores.unsqueeze(0)"
+        )
+    if not scores.is_floating_point():
+        raise TypeError(f"scores must have a floating dtype, got {scores.dtype}; convert them with scores.float()")
+
+
+def level(value: object) -> float:
+    """Return the level of an interval, inside (0, 1)."""
+    checked = number("level", value)
+    if not 0.0 < checked < 1.0:
+        raise ValueError(f"level must lie between 0 and 1, got {value!r}")
+    return checked
 
 
 def alike(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
@@ -170,6 +188,16 @@ def one_per_row(name: str, ids: Tensor, rows_name: str, rows_given: Tensor) -> N
             f"{name} must have one id for each of the {len(rows_given)} {rows_name}, shape ({len(rows_given)},), "
             f"got {tuple(ids.shape)}"
         )
+
+
+def one_block_each(name: str, value: Tensor, what: str, length: int) -> Tensor:
+    """Return whole numbers, the block of each row or column of scores."""
+    if value.is_floating_point() or value.shape != (length,):
+        raise ValueError(
+            f"{name} must be {length} whole numbers, one for each {what} of scores, got {value.dtype} of shape "
+            f"{tuple(value.shape)}"
+        )
+    return value
 
 
 def scalar(name: str, value: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def test_the_version_is_the_packages(monkeypatch, capsys):
 def test_help_names_every_command(monkeypatch, capsys):
     assert _run(monkeypatch, "--help") == 0
     page = capsys.readouterr().out
-    assert all(command in page for command in ("demo", "pretrain", "embed", "evaluate", "export"))
+    assert all(command in page for command in ("demo", "pretrain", "embed", "evaluate", "diagnose", "export"))
 
 
 def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch, capsys, tmp_path: Path):
@@ -43,6 +43,7 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
         (["pretrain", "--set", "train.epoch=1"], "error: unknown setting 'train.epoch'; here: num_epochs"),
         (["pretrain", "folder", "--data", "nowhere"], "error: .*nowhere"),
         (["evaluate", "nowhere"], "error: .*nowhere"),
+        (["diagnose", "nowhere.npy"], "error: nowhere.npy is not a file"),
         (["export", "nowhere", "--out", "there"], "error: nowhere holds no encoder.json"),
     ],
 )

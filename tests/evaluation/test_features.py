@@ -115,8 +115,8 @@ def test_pickled_objects_are_never_unpickled(tmp_path):
 def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npz is not a file; write one with `anchorwise embed`"):
         load_features(tmp_path / "none.npz")
-    with pytest.raises(ValueError, match=r"the suffix of .*x\.parquet must be one of"):
-        load_features(tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"the suffix of .*x\.csv must be one of"):
+        load_features(tmp_path / "x.csv")
 
 
 def test_missing_labels_are_asked_for_by_split():

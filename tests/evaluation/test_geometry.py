@@ -1,10 +1,20 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from anchorwise.evaluation import geometry
-from anchorwise.evaluation.geometry import alignment, class_alignment, effective_rank, uniformity
+from anchorwise.evaluation.geometry import (
+    alignment,
+    class_alignment,
+    covariance_spectrum,
+    effective_rank,
+    mean_resultant,
+    modality_gap,
+    tolerance,
+    uniformity,
+)
 
 
 def rows(n=23, d=6, seed=0):
@@ -71,3 +81,30 @@ def test_uniformity_of_a_collapsed_encoder_is_zero_and_of_one_row_is_refused():
     assert uniformity(torch.ones(5, 3)) == pytest.approx(0.0, abs=1e-6)
     with pytest.raises(ValueError, match="features must have at least two rows, got 1"):
         uniformity(torch.ones(1, 3))
+
+
+def test_the_spectrum_equals_numpys_on_unit_rows():
+    units = torch.nn.functional.normalize(rows().double(), dim=1)
+    expected = np.linalg.svd(np.cov(units.numpy().T, bias=True), compute_uv=False)
+    assert covariance_spectrum(rows()).numpy() == pytest.approx(expected, abs=1e-7)  # The rows are float32.
+
+
+def test_a_collapsed_direction_shows_in_the_spectrum():
+    flat = rows()
+    flat[:, 2] = 0.0
+    assert float(covariance_spectrum(flat)[-1]) == pytest.approx(0.0, abs=1e-15)
+
+
+def test_mean_direction_and_modality_gap_match_hand_worked_cases():
+    along, across = torch.tensor([[1.0, 0.0], [3.0, 0.0]]), torch.tensor([[0.0, 2.0], [0.0, 1.0]])
+    assert mean_resultant(along) == 1.0
+    assert mean_resultant(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])) == 0.0
+    assert modality_gap(along, across) == pytest.approx(math.sqrt(2.0))
+
+
+def test_tolerance_is_the_mean_cosine_within_classes():
+    labels = torch.tensor([0, 1, 0, 1, 1])
+    units = torch.nn.functional.normalize(rows(5).double(), dim=1)
+    pairs = [(i, j) for i in range(5) for j in range(5) if i != j and labels[i] == labels[j]]
+    expected = sum(float(units[i] @ units[j]) for i, j in pairs) / len(pairs)
+    assert tolerance(rows(5), labels) == pytest.approx(expected, abs=1e-6)

@@ -37,7 +37,7 @@ def test_a_run_leaves_everything_a_later_reader_needs(tiny: RunConfig, tmp_path:
     lines = directory.log()
     assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 3, 5, 7, 9, 11]
     assert [line["epoch"] for line in lines if line["kind"] == "knn"] == [2, 3]
-    assert {"loss", "above_chance", "lambda", "hardest_score", "images_per_s", "lr"} <= lines[0].keys()
+    assert {"loss", "above_chance", "lambda", "hardest_score", "tail_exponent", "images_per_s", "lr"} <= lines[0].keys()
     assert directory.summary()["num_steps"] == 12
     assert directory.config().augment is not None
     assert "torch" in json.loads((directory.path / "environment.json").read_text())

@@ -3,7 +3,7 @@
 A view is a list of rows; a twin takes views and returns the losses of the anchors, view by view.
 """
 
-from tests.twins import assigned, global_loss, kernels, labelled, multi_view, two_view
+from tests.twins import assigned, global_loss, kernels, labelled, multi_view, row_tails, two_view
 from tests.twins.core import (
     Batch,
     Rows,
@@ -49,6 +49,7 @@ __all__ = [
     "published_blend",
     "regression_exponents",
     "regressions",
+    "row_tails",
     "shortfall",
     "sigmoid",
     "softmax_link",

@@ -7,6 +7,7 @@ import typer
 
 import anchorwise
 from anchorwise.cli.demo import demo
+from anchorwise.cli.diagnose import diagnose
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.cli.export import export
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, pretrain, embed, evaluate, export, objectives, plan):
+for command in (demo, pretrain, embed, evaluate, diagnose, export, objectives, plan):
     app.command()(command)
 
 

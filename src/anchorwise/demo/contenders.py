@@ -3,10 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from anchorwise.data.images import ImageSet, Splits
+from anchorwise.data.images import Splits
 from anchorwise.diagnostics.exceedances import Exceedances, pooled_exceedances
 from anchorwise.diagnostics.laws import TailFit, fit_laws
 from anchorwise.evaluation.embed import embed_splits, pixels, test_of
@@ -14,11 +11,11 @@ from anchorwise.evaluation.features import Features
 from anchorwise.evaluation.judge import Evaluation, evaluate
 from anchorwise.evaluation.statistics import Interval, t_interval
 from anchorwise.reporting.figures import BLUE, GREY, ORANGE
+from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState
 
 PIXELS, UNTRAINED = "pixels", "untrained"
 COLOURS = {"InfoNCE": BLUE, "WEINCE": ORANGE, UNTRAINED: GREY}
-VIEW_SEED = 20_260  # Of the views in the pictures and in the tails.
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,3 @@ def judge_runs(name: str, states: Sequence[RunState], splits: Splits) -> Contend
     return Contender(
         name, [evaluate(train, test) for train, test in pairs], pairs[0][1], exceedances, fit_laws(exceedances)
     )
-
-
-@torch.no_grad()
-def two_view_embeddings(state: RunState, image_set: ImageSet) -> tuple[Tensor, Tensor]:
-    """Return the projected embeddings of two views of every image: what the objective sees, in evaluation mode."""
-    state.model.eval()
-    view0, view1 = (state.model(view) for view in state.augmentation(image_set.images, seed=VIEW_SEED))
-    return view0, view1

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from anchorwise.data.augment import TwoViewAugmentation
 from anchorwise.data.images import ImageSet
-from anchorwise.demo.contenders import VIEW_SEED, Contender
+from anchorwise.demo.contenders import Contender
 from anchorwise.evaluation.neighbors import nearest
 from anchorwise.reporting.pictures import image_uri
 from anchorwise.reporting.report import Picture, PictureRow, PictureRows, ReportSection, Text
+from anchorwise.training.run_embeddings import VIEW_SEED
 
 NUM_VIEW_PAIRS = 8
 NUM_QUERIES = 5

@@ -6,11 +6,12 @@ from typing import Any
 
 from anchorwise.data.augment import TwoViewAugmentation
 from anchorwise.data.images import Splits
-from anchorwise.demo.contenders import Contender
+from anchorwise.demo.contenders import COLOURS, Contender
 from anchorwise.demo.curve_section import curve_section
 from anchorwise.demo.picture_sections import neighbor_section, view_section
 from anchorwise.demo.result_section import class_section, result_section
 from anchorwise.demo.tail_section import tail_section
+from anchorwise.diagnostics.training_section import training_section
 from anchorwise.evaluation.embed import test_of
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.report import Block, Code, Facts, Report, ReportSection, Text
@@ -56,6 +57,7 @@ def demo_report(measured: Measured) -> Report:
     """Return the report."""
     test = test_of(measured.splits)
     encoders = [contender for contender in measured.contenders if contender.exceedances is not None]
+    moved = training_section(measured.logs, COLOURS)
     return Report(
         "anchorwise: a first look",
         SUMMARY,
@@ -65,6 +67,7 @@ def demo_report(measured: Measured) -> Report:
             view_section(measured.splits.train, measured.augmentation),
             curve_section(measured.logs),
             tail_section(encoders),
+            *([moved] if moved else []),
             neighbor_section(measured.contenders, test),
             class_section(measured.contenders),
             _origin_section(measured),

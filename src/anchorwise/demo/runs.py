@@ -8,7 +8,7 @@ import torch
 
 from anchorwise.data.images import Splits
 from anchorwise.training import ObjectiveConfig, RunConfig, RunDirectory, pretrain, recipe
-from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState, initial_state
 
 RECIPE = "digits"
@@ -38,9 +38,7 @@ class DemoRun:
 
     def state(self, splits: Splits) -> RunState:
         """Return the trained model with all that belongs to it, on the CPU."""
-        state = untrained_state(self.directory.config(), splits)
-        state.restore(load_checkpoint(self.directory.checkpoint_file))
-        return state
+        return trained_state(self.directory, splits)
 
     def command(self) -> str:
         """Return what to type for the same training."""

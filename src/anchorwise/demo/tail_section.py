@@ -83,14 +83,13 @@ def _tail_figures(name: str, found: Exceedances, fit: TailFit) -> Figures:
 def _tail_row(name: str, found: Exceedances, fit: TailFit) -> list[str]:
     hardest = f"{found.threshold + found.values[0]:.4f}" if len(found.values) else "-"
     cells = [name, f"{found.threshold:.4f}", hardest]
-    if fit.exponential is None or fit.shortfall is None or fit.pareto is None:
+    if fit.exponential is None:
         return [*cells, *["-"] * (len(COLUMNS) - len(cells))]
-    pareto = fit.pareto
-    endpoint = "none" if pareto.endpoint is None else f"{pareto.endpoint:.4f}"
+    endpoint = "none" if fit.endpoint is None else f"{fit.endpoint:.4f}"
     return [
         *cells,
-        f"{fit.exponential.mean:.5f}",
-        f"{fit.shortfall.exponent:.2f}",
+        f"{fit.exponential.scale:.5f}",
+        f"{fit.exponent:.2f}",
         f"{fit.delta_aic:+.0f}",
-        *((f"{pareto.shape:.3f}", endpoint) if pareto.converged else ("-", "-")),
+        *(("-", "-") if fit.pareto is None else (f"{fit.pareto.shape:.3f}", endpoint)),
     ]

@@ -1,1 +1,1 @@
-"""Pictures of where the hardest negatives end, and the laws fitted to them."""
+"""Which law the hardest negatives of anyone's embeddings follow, where they end, and which link and data fit that."""

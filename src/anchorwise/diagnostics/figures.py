@@ -32,7 +32,7 @@ def exceedance_figure(exceedances: Exceedances, fit: TailFit, *, title: str, log
         axes.stairs(density, edges + threshold, fill=True, color="#C9D2DC", label="negatives")
     # Up to the end of the picture, not of the data: what a law expects beyond them is the point.
     grid = np.linspace(0.0, min(edges[-1] * 1.25, exceedances.endpoint_distance), 400)
-    for law, name, colour, dashes in _laws(fit):
+    for law, name, colour, dashes in laws_of(fit):
         axes.plot(grid + threshold, law.density(grid), color=colour, linestyle=dashes, label=name)
     add_legend(axes)
     if log_density and len(y):
@@ -51,7 +51,7 @@ def quantile_figure(exceedances: Exceedances, fit: TailFit, *, title: str) -> Fi
     )
     ranks = ranks[ranks <= len(y)]
     measured, probability = y[ranks - 1] + threshold, ranks / (len(y) + 1.0)
-    for law, name, colour, marker in _laws(fit, ("o", "s")):
+    for law, name, colour, marker in laws_of(fit, ("o", "s")):
         expected = law.quantile(probability) + threshold
         axes.plot(expected, measured, color=colour, linestyle="none", marker=marker, markersize=3.0, label=name)
     if len(y):
@@ -76,7 +76,8 @@ def cosine_figure(exceedances: Mapping[str, Exceedances], colours: Mapping[str, 
     return figure
 
 
-def _laws(fit: TailFit, styles: tuple[str, str] = ("--", "-")) -> list[tuple[Law, str, str, str]]:
+def laws_of(fit: TailFit, styles: tuple[str, str] = ("--", "-")) -> list[tuple[Law, str, str, str]]:
+    """Return both laws, each with name, colour and line style or marker; nothing where they could not be fitted."""
     if fit.exponential is None or fit.shortfall is None:
         return []
     return [

@@ -1,11 +1,10 @@
 """Feature rows of a set of images, and the files they are kept in.
 
-A file is `.npz`, `.safetensors`, or `.npy` (features alone), ours or anyone's: the features may be called `features`,
-`embeddings` or `x`, the labels `labels`, `y` or `targets`. Nothing in a file is ever unpickled.
+A file is ours or anyone's (`anchorwise.evaluation.feature_files`): the features may be called `features`, `embeddings`
+or `x`, the labels `labels`, `y` or `targets`.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from anchorwise import _checks, _files
+from anchorwise.evaluation.feature_files import (
+    FEATURE_KEYS,
+    LABEL_KEYS,
+    SUFFIXES,
+    UNREADABLE,
+    pick,
+    read_arrays,
+    strings,
+    text,
+    whole_numbers,
+)
 
 # n = images, d = feature width, m = chosen images
-
-FEATURE_KEYS = ("features", "embeddings", "x")
-LABEL_KEYS = ("labels", "y", "targets")
-SUFFIXES = (".npz", ".safetensors", ".npy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +104,7 @@ class Features:
             arrays["labels"] = self.labels.cpu().contiguous().numpy()
         with _files.replacing(path) as temporary:
             if path.suffix == ".npz":
-                texts = {"names": _text(self.names), "class_names": _text(self.class_names), "split": self.split}
+                texts = {"names": text(self.names), "class_names": text(self.class_names), "split": self.split}
                 np.savez(temporary, **arrays, **texts)
             else:
                 metadata = {"names": json.dumps(self.names), "class_names": json.dumps(self.class_names)}
@@ -114,78 +119,30 @@ def load_features(path: Path) -> Features:
         ValueError: If the file is damaged, holds no features, or they are unusable; the message names the file.
     """
     _checks.one_of(f"the suffix of {path}", path.suffix, SUFFIXES)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not a file; write one with `anchorwise embed`")
-    read = {".npz": _read_npz, ".npy": _read_npy, ".safetensors": _read_safetensors}[path.suffix]
     try:
-        return _assemble(read(path))
-    except (ValueError, OSError, SafetensorError, zipfile.BadZipFile) as error:
+        return _assemble(read_arrays(path))
+    except FileNotFoundError:
+        raise
+    except UNREADABLE as error:
         raise ValueError(f"{path} cannot be used: {error}") from error
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    # Opened here, because numpy leaves a damaged file open.
-    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
-
-
-def _read_npy(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as handle:
-        return {"features": np.load(handle, allow_pickle=False)}
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    # Through torch, because numpy has no bfloat16.
-    with safe_open(path, framework="pt") as file:
-        arrays = {key: _to_numpy(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        metadata = file.metadata() or {}
-    for key in ("names", "class_names"):
-        if key in metadata:
-            arrays[key] = _text(json.loads(metadata[key]))
-    return arrays | {"split": np.asarray(metadata.get("split", ""))}
-
-
 def _assemble(arrays: Mapping[str, np.ndarray]) -> Features:
-    features = _pick(arrays, FEATURE_KEYS)
+    features = pick(arrays, FEATURE_KEYS)
     if features is None:
         raise ValueError(f"it must hold one of {', '.join(FEATURE_KEYS)}, got {', '.join(arrays) or 'nothing'}")
     if features.dtype.kind not in "fiu":
         raise ValueError(f"features must be numbers, got {features.dtype}")
-    labels = _pick(arrays, LABEL_KEYS)
+    labels = pick(arrays, LABEL_KEYS)
     with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite and is refused as such.
         rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     return Features(
         rows,
-        None if labels is None else _whole_numbers(labels),
-        names=_strings(arrays.get("names")),
-        class_names=_strings(arrays.get("class_names")),
+        None if labels is None else torch.from_numpy(whole_numbers("labels", labels)),
+        names=strings(arrays.get("names")),
+        class_names=strings(arrays.get("class_names")),
         split=str(arrays.get("split", "")),
     )
-
-
-def _whole_numbers(labels: np.ndarray) -> Tensor:
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"labels must be whole numbers, got {labels.dtype}; number the classes from 0")
-    return torch.from_numpy(labels.astype(np.int64))
-
-
-def _pick(arrays: Mapping[str, np.ndarray], keys: tuple[str, ...]) -> np.ndarray | None:
-    found = [key for key in keys if key in arrays]
-    if len(found) > 1:
-        raise ValueError(f"it must hold only one of {', '.join(keys)}, got {' and '.join(found)}")
-    return arrays[found[0]] if found else None
-
-
-def _to_numpy(tensor: Tensor) -> np.ndarray:
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-
-
-def _text(strings: tuple[str, ...] | list[str]) -> np.ndarray:
-    return np.asarray(strings, dtype=np.str_)
-
-
-def _strings(array: np.ndarray | None) -> tuple[str, ...]:
-    return () if array is None else tuple(map(str, array.tolist()))
 
 
 def check_rows(features: Tensor) -> None:

@@ -1,8 +1,12 @@
-"""How embeddings fill their space: effective rank, alignment, uniformity.
+"""How embeddings fill their space: effective rank, spectrum, alignment, uniformity, tolerance, mean direction.
 
 Sources: Garrido et al. 2023, "RankMe", Eq. 1 and 2, https://arxiv.org/abs/2210.02885;
 Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
-Hypersphere", section 4.1, https://arxiv.org/abs/2005.10242.
+Hypersphere", section 4.1, https://arxiv.org/abs/2005.10242;
+Wang and Liu 2021, "Understanding the Behaviour of Contrastive Loss", section 4, https://arxiv.org/abs/2012.09740;
+Jing et al. 2022, "Understanding Dimensional Collapse in Contrastive Self-supervised Learning", section 3,
+https://arxiv.org/abs/2110.09348;
+Liang et al. 2022, "Mind the Gap", section 4.1, https://arxiv.org/abs/2203.02053.
 """
 
 import torch
@@ -33,6 +37,49 @@ def effective_rank(features: Float[Tensor, "n d"]) -> float:
         raise ValueError("features must not be all zero; the encoder has collapsed")
     shares = singular / singular.sum()
     return float(torch.special.entr(shares).sum().exp())
+
+
+def covariance_spectrum(features: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
+    """Return the singular values of the covariance of the unit rows, falling: directions near 0 are collapsed.
+
+    Raises:
+        ValueError: If the features are unusable.
+    """
+    units = unit_rows("features", features).double()
+    centred = units - units.mean(dim=0)
+    # Rounding can make an eigenvalue of 0 negative.
+    return torch.linalg.eigvalsh(centred.T @ centred / len(units)).clamp(min=0.0).flip(0)
+
+
+def mean_resultant(features: Float[Tensor, "n d"]) -> float:
+    """Return the length of the mean unit row: 0 where directions cancel, 1 where all rows point one way.
+
+    Raises:
+        ValueError: If the features are unusable.
+    """
+    return float(unit_rows("features", features).double().mean(dim=0).norm())
+
+
+def modality_gap(view0: Float[Tensor, "n d"], view1: Float[Tensor, "m d"]) -> float:
+    """Return the distance between the mean unit rows of two modalities, from 0 to 2.
+
+    Raises:
+        ValueError: If the features are unusable.
+    """
+    first, second = (unit_rows(name, view).double().mean(dim=0) for name, view in (("view0", view0), ("view1", view1)))
+    return float((first - second).norm())
+
+
+def tolerance(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> float:
+    """Return the mean cosine of two different items of one class; higher leaves semantically alike items closer.
+
+    The source averages the cosine times [same class] over all pairs, which also measures how many classes there are;
+    here it is the mean over the pairs of one class. Not a number when no class has two items.
+
+    Raises:
+        ValueError: If shapes or values do not fit.
+    """
+    return 1.0 - class_alignment(features, labels) / 2.0  # |a - b|^2 = 2 - 2 a.b
 
 
 def alignment(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, exponent: float = 2.0) -> float:

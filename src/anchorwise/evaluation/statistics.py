@@ -35,8 +35,7 @@ def t_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
     """
     if not values:
         raise ValueError("values must hold at least one number, got none")
-    if not 0.0 < _checks.number("level", level) < 1.0:
-        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
+    _checks.level(level)
     n = len(values)
     mean = math.fsum(values) / n
     if n == 1:

@@ -50,12 +50,20 @@ class Figures:
         uris: Data URIs (`anchorwise.reporting.pictures`).
         descriptions: What each shows, for readers who do not see it.
         caption: Below all of them.
+        captions: Below each of them: what to look at. May be left out.
     """
 
     uris: Sequence[str]
     descriptions: Sequence[str]
     caption: str = ""
+    captions: Sequence[str] = ()
     kind: str = field(default="figures", init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("descriptions", "captions"):
+            given = getattr(self, name)
+            if len(given) != len(self.uris) and (given or name == "descriptions"):
+                raise ValueError(f"{name} must be one for each of the {len(self.uris)} figures, got {len(given)}")
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,17 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A question, its answer in a few words, what it means, and the numbers behind it, folded away."""
+
+    question: str
+    answer: str
+    text: str
+    numbers: Mapping[str, str]
+    kind: str = field(default="answer", init=False)
+
+
+@dataclass(frozen=True)
 class Code:
     """Text to be copied, such as commands or a configuration; folded away if it has a `summary`."""
 
@@ -112,7 +131,7 @@ class Code:
     kind: str = field(default="code", init=False)
 
 
-Block = Text | Table | Figures | PictureRows | Facts | Code
+Block = Text | Table | Figures | PictureRows | Facts | Answer | Code
 
 
 @dataclass(frozen=True)

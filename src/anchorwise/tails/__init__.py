@@ -1,6 +1,16 @@
 """Per-anchor statistics of the hardest negatives, and the gates and exponents made of them: batched and detached."""
 
 from anchorwise.tails.blend import Blend, LinkReading, read_link
+from anchorwise.tails.bootstrap import BootstrapInterval, block_bootstrap
+from anchorwise.tails.endpoint import EndpointEstimate, endpoint_estimate
+from anchorwise.tails.evidence import (
+    LawComparison,
+    LikelihoodEvidence,
+    PublishedEvidence,
+    law_comparison,
+    likelihood_evidence,
+    published_evidence,
+)
 from anchorwise.tails.exponents import (
     AnchorExponent,
     BatchExponent,
@@ -20,27 +30,46 @@ from anchorwise.tails.gates import (
     LikelihoodGate,
     PublishedGate,
 )
+from anchorwise.tails.hill import HillEstimate, hill_estimate
 from anchorwise.tails.negatives import Negatives, hardest_shortfall
+from anchorwise.tails.pareto import ParetoEstimate, pareto_estimate
+from anchorwise.tails.rows import Note, RowResult
 
 __all__ = [
     "AnchorExponent",
     "BatchExponent",
     "Blend",
+    "BootstrapInterval",
     "CapGate",
     "ConstantGate",
+    "EndpointEstimate",
     "Exponent",
     "FixedExponent",
     "Gate",
     "GateReading",
     "HardGate",
+    "HillEstimate",
     "HillTail",
+    "LawComparison",
+    "LikelihoodEvidence",
     "LikelihoodGate",
     "LinkReading",
     "Negatives",
+    "Note",
+    "ParetoEstimate",
     "PooledExponent",
+    "PublishedEvidence",
     "PublishedGate",
     "RegressionTail",
+    "RowResult",
     "TailEstimator",
+    "block_bootstrap",
+    "endpoint_estimate",
     "hardest_shortfall",
+    "hill_estimate",
+    "law_comparison",
+    "likelihood_evidence",
+    "pareto_estimate",
+    "published_evidence",
     "read_link",
 ]

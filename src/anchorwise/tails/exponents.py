@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise.tails.likelihood import hill_exponent
-from anchorwise.tails.negatives import Negatives
-from anchorwise.tails.regression import tail_regressions
+from anchorwise.tails.negatives import Exceedances, Negatives
+from anchorwise.tails.regression import TailRegressions, tail_regressions
 
 # a = anchors
 
@@ -36,6 +36,12 @@ class Estimate:
     def exists(self) -> Bool[Tensor, " a"]:
         """Whether a row has an estimate."""
         return self.weight > 0
+
+    @property
+    def batch_median(self) -> Float[Tensor, " a"]:
+        """The (lower) median of the rows that have an estimate, for every row; 1 where none has."""
+        known = torch.where(self.exists, self.exponent, torch.nan)
+        return known.nanmedian().nan_to_num(nan=1.0).expand(len(known))
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ class HillTail(TailEstimator):
 
     def estimate(self, negatives: Negatives) -> Estimate:
         """Return Hill's exponent of every row and the share of it that shrinkage keeps."""
-        tail = negatives.exceedances(self.tail_fraction)
+        return self.estimate_of(negatives.exceedances(self.tail_fraction))
+
+    def estimate_of(self, tail: Exceedances) -> Estimate:
+        """Return the estimates from what the rows' exceedances add up to."""
         exponent = hill_exponent(tail)
         weight = tail.count / (tail.count + self.prior_points).clamp_min(1.0)
         return Estimate(exponent.nan_to_num(nan=1.0), torch.where(exponent.isfinite(), weight, 0.0))
@@ -133,7 +142,10 @@ class RegressionTail(TailEstimator):
         if num_tail == 0:
             nothing = torch.zeros_like(negatives.anchors[:, 0])
             return Estimate(nothing + 1.0, nothing)
-        fit = negatives.sorted_tail(num_tail).fit
+        return self.estimate_of(negatives.sorted_tail(num_tail).fit)
+
+    def estimate_of(self, fit: TailRegressions) -> Estimate:
+        """Return the estimates from the rows' regressions."""
         explained = fit.num_points * fit.r_squared
         weight = explained / (explained + self.prior_points).clamp_min(torch.finfo(explained.dtype).tiny)
         trusted = (fit.r_squared >= self.min_r_squared) & (fit.slope > 0)
@@ -188,7 +200,7 @@ class BatchExponent(Exponent):
     @torch.no_grad()
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the median for every anchor."""
-        return _batch_median(self.tail.estimate(negatives))
+        return self.tail.estimate(negatives).batch_median
 
 
 @final
@@ -209,7 +221,7 @@ class AnchorExponent(Exponent):
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the shrunk estimates."""
         estimate = self.tail.estimate(negatives)
-        towards = _batch_median(estimate) if self.towards is None else self.towards(negatives)
+        towards = estimate.batch_median if self.towards is None else self.towards(negatives)
         return self.tail.shrink(estimate, towards)
 
 
@@ -284,11 +296,6 @@ def as_exponent(value: float | str | Exponent, tail: TailEstimator) -> Exponent:
         _checks.one_of("exponent", value, ("unit", "batch", "anchor"))
         return {"unit": FixedExponent(1.0), "batch": BatchExponent(tail), "anchor": AnchorExponent(tail)}[value]
     return FixedExponent(value)
-
-
-def _batch_median(estimate: Estimate) -> Float[Tensor, " a"]:
-    known = torch.where(estimate.exists, estimate.exponent, torch.nan)
-    return known.nanmedian().nan_to_num(nan=1.0).expand(len(known))
 
 
 def _tail_fraction(value: float, *, highest: float) -> float:

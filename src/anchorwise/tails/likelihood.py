@@ -38,3 +38,9 @@ def likelihood_delta_aic(tail: Exceedances) -> Float[Tensor, " a"]:
     alpha = torch.where(usable, exponent, 1.0)
     relative = torch.where(usable, mean_excess / tail.threshold_shortfall.clamp_min(MIN_SHORTFALL), 1.0)
     return torch.where(usable, 2.0 * tail.count * ((alpha * relative).log() + 1.0 / alpha), 0.0)
+
+
+@torch.no_grad()
+def exponential_log_likelihood(tail: Exceedances) -> Float[Tensor, " a"]:
+    """Return the exponential law's log-likelihood of a row's exceedances at its maximum; 0 where a row has none."""
+    return torch.where(tail.mean_excess > 0, -tail.count * (tail.mean_excess.log() + 1.0), 0.0)

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from anchorwise.data.batches import mixed_seed
 from anchorwise.objectives import Objective, Outcome
-from anchorwise.tails import hardest_shortfall
+from anchorwise.pairs import views_of
+from anchorwise.tails.negatives import negatives_of
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
+from anchorwise.training.tail_statistics import statistics_of
 
 _WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
 
@@ -102,10 +104,7 @@ def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]
     `above_chance` is the loss minus log(2n - 1), the InfoNCE loss of embeddings that know nothing. The views are this
     rank's, what is measured is that of all; every rank must ask.
     """
-    loss, hardest = outcome.loss.item(), hardest_shortfall(view0, view1)
-    values = {"loss": loss, "above_chance": loss - math.log(max(len(hardest), 2) - 1)}
+    loss, negatives = outcome.loss.item(), negatives_of(views_of(view0, view1).pooled())
+    values = {"loss": loss, "above_chance": loss - math.log(max(len(negatives.anchors), 2) - 1)}
     values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
-    if len(hardest):
-        values["hardest_score"] = 1.0 - hardest.median().item()
-        values["hardest_score_max"] = 1.0 - hardest.min().item()
-    return values
+    return values | statistics_of(negatives)

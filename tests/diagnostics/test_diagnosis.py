@@ -1,0 +1,152 @@
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from anchorwise.diagnostics.diagnosis import DiagnoseConfig, diagnose
+from anchorwise.diagnostics.embeddings import Embeddings
+from anchorwise.diagnostics.report import diagnosis_report
+from anchorwise.diagnostics.table import diagnosis_table
+from anchorwise.diagnostics.training_section import training_section
+
+SECTIONS = [
+    "In short",
+    "Where the hardest negatives end",
+    "Anchor by anchor",
+    "Nearest to the ceiling",
+    "What a loss would do with them",
+    "How the embeddings fill their space",
+    "How it was made",
+]
+
+
+def views(n=800, d=3, seed=0):
+    """Uniform points on a sphere and their noisy doubles: shortfalls are powers with exponent (d - 1) / 2."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((n, d)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows, rows + 0.05 * rng.standard_normal((n, d)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def found():
+    view0, view1 = views()
+    view1[3] = np.nan
+    labels = np.arange(800) % 4
+    return diagnose(Embeddings((view0, view1), labels=labels), DiagnoseConfig(num_anchors=400, batch_size=64))
+
+
+def test_a_tail_with_a_known_exponent_is_recognised(found):
+    statement = found.verdict.statements[0]
+    assert statement.answer == "one that ends at 1"
+    # On the sphere in 3 dimensions 1 - cosine is uniform: exponent 1 at any depth. Hill's standard error is
+    # 1 / sqrt(50) for one anchor and smaller for the median; its bias is 1 / 49.
+    assert np.nanmedian(found.readings.exponent) == pytest.approx(1.0, abs=0.05)
+    assert np.median(found.links.exponents) == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_was_done_to_the_rows_is_said(found):
+    assert len(found.notes) == 2
+    assert "1 of 800 items were left out" in found.notes[0]
+    assert "did not have length 1" in found.notes[1]
+
+
+def test_draws_share_no_item(found):
+    assert found.blocks.kind == "items"
+    assert sum(draw.num_anchors for draw in found.draws) == 400
+    items = found.tails.anchors % found.rows.num_items
+    same_item = items[:, None] == items
+    assert np.array_equal(found.blocks.of_anchor[:, None] == found.blocks.of_anchor, same_item)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_gives_others():
+    embeddings = Embeddings((views(400)[0],))
+    first, again, other = (
+        diagnose(embeddings, DiagnoseConfig(num_anchors=200, batch_size=64, seed=seed)).summary() for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first["pooled"] != other["pooled"]
+
+
+def test_classes_are_the_blocks_where_there_are_enough(found):
+    labels = np.arange(800) % 120
+    classes = diagnose(Embeddings((views()[0],), labels=labels), DiagnoseConfig(num_anchors=400, batch_size=64))
+    assert classes.blocks.kind == "classes"
+
+
+def test_two_encoders_compare_across_only():
+    view0, view1 = views()
+    across = diagnose(Embeddings((view0, view1), across=True), DiagnoseConfig(num_anchors=200, batch_size=64))
+    assert across.links.num_negatives == 63
+    assert across.space.modality_gap is not None
+    assert np.all(across.tails.keys // 800 != across.tails.anchors[:, None] // 800)
+
+
+def test_the_json_is_plain_and_complete(found, tmp_path):
+    found.save(tmp_path / "d.json")
+    summary = json.loads((tmp_path / "d.json").read_text())
+    assert summary["data"]["num_dropped"] == 1
+    assert len(summary["verdict"]) == len(found.verdict.statements)
+    assert summary["anchors"]["exponent"][2] == pytest.approx(np.nanmedian(found.readings.exponent))
+    assert summary["pooled"]["chosen"]["threshold"] == found.exceedances.threshold
+    assert [path.name for path in tmp_path.iterdir()] == ["d.json"]
+
+
+def test_the_report_has_every_part_explains_every_figure_and_loads_nothing(found):
+    page = diagnosis_report(found, source="points.npz").html()
+    assert re.findall("<h2>(.*?)</h2>", page) == SECTIONS
+    assert not re.search(r"<script|<link|https?://", page)
+    assert found.verdict.headline.split(".")[0] in page
+    panels = re.findall(r'<div><img src="data:image/svg[^>]*>\s*(<p class="caption">[^<]{20,}</p>)?', page)
+    explained = [panel for panel in panels if panel]
+    assert len(explained) >= 13
+    assert len(panels) - len(explained) <= 1  # The overview has its caption below.
+
+
+def test_pictures_are_shown_where_they_are_given():
+    view0, _ = views(300)
+    view0[8] = view0[5]
+    embeddings = Embeddings((view0,), image=lambda item: torch.full((1, 4, 4), item % 256, dtype=torch.uint8))
+    found = diagnose(embeddings, DiagnoseConfig(num_anchors=300, batch_size=32))
+    page = diagnosis_report(found, source="x").html()
+    assert page.count("data:image/png") == 12 * 6
+    assert "exact duplicate" in page
+    assert found.verdict.statements[4].answer == "yes"
+
+
+def test_the_terminal_has_every_answer(found):
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115 - closed with the process
+    console.print(diagnosis_table(found))
+    text = console.export_text()
+    for statement in found.verdict.statements:
+        assert statement.answer in text
+    assert "1 of 800 items were left out" in text
+    console.file.close()
+
+
+def test_a_collapsed_encoder_is_inconclusive_and_no_error():
+    rows = np.ones((400, 40), np.float32)
+    rows[::2, ::2] = -1.0  # Two points are left.
+    found = diagnose(Embeddings((rows,)), DiagnoseConfig(num_anchors=200, batch_size=32))
+    assert found.verdict.statements[0].answer == "inconclusive"
+    assert found.verdict.statements[-1].answer == "hardly"
+    assert diagnosis_report(found, source="x").html()
+    assert json.dumps(found.summary())
+
+
+def test_a_tail_longer_than_a_quarter_of_the_negatives_is_refused():
+    with pytest.raises(ValueError, match=r"num_tail must be at most a quarter of the 300 negatives .* got 90"):
+        diagnose(Embeddings((views(300)[0],)), DiagnoseConfig(num_tail=90))
+
+
+def test_the_tail_over_a_training_is_drawn_where_the_log_has_it():
+    log = [{"step": step, "tail_exponent": 9.0 - step / 10, "hardest_score": step / 100} for step in range(50)]
+    section = training_section({"run": log})
+    assert section.title == "How the tail moved in training"
+    assert [row[0] for row in section.blocks[-1].rows] == ["Hardest negative, run", "Exponent of the tail, run"]
+    assert section.blocks[-1].rows[1][1:] == ["8.800", "4.300"]
+    assert training_section({"run": [{"step": 0, "loss": 1.0}]}) is None
+    assert training_section({"run": []}) is None

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from anchorwise.diagnostics.embeddings import Embeddings, usable_rows
+
+
+def rows_of(n=300, d=4, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def test_rows_are_scaled_to_length_one_when_they_are_asked_for():
+    view = 5.0 * rows_of()
+    rows = usable_rows(Embeddings((view,)))
+    expected = view / np.linalg.norm(view, axis=1, keepdims=True)
+    assert rows.largest_length_error > 1.0
+    assert rows.chunk(0, 10, 20) == pytest.approx(expected[10:20], abs=1e-6)
+    assert rows.units(np.array([7, 299])) == pytest.approx(expected[[7, 299]], abs=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
+def test_rows_without_a_direction_are_dropped_in_both_views_and_counted(bad):
+    view0, view1 = rows_of(), rows_of(seed=1)
+    view1[5] = bad
+    labels = np.arange(300)
+    rows = usable_rows(Embeddings((view0, view1), labels=labels, ids=labels // 2, names=[f"n{i}" for i in range(300)]))
+    assert (rows.num_items, rows.num_dropped, len(rows)) == (299, 1, 598)
+    assert rows.labels[:7].tolist() == [0, 1, 2, 3, 4, 6, 7]
+    # Item 5 is gone: what was 6 is the usable item 5, and row 299 + 5 is its second view.
+    assert rows.name(299 + 5) == "n6 (view 1)"
+    expected = view1[6] / np.linalg.norm(view1[6])
+    assert rows.units(np.array([299 + 5]))[0] == pytest.approx(expected, abs=1e-6)
+    assert rows.chunk(1, 4, 6)[1] == pytest.approx(expected, abs=1e-6)
+    assert rows.groups[[4, 5]].tolist() == [2, 3]
+
+
+def test_read_only_and_half_precision_rows_are_taken():
+    view = rows_of().astype(np.float16)
+    view.setflags(write=False)
+    rows = usable_rows(Embeddings((view,)))
+    assert rows.chunk(0, 0, 3).dtype == np.float32
+    assert np.linalg.norm(rows.chunk(0, 0, 3), axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"views": ()}, ValueError, "views must be one or two arrays, got 0"),
+        ({"views": (np.ones(3),)}, ValueError, r"view0 must have shape \(items, width\).* got \(3,\)"),
+        ({"views": (np.ones((3, 2), int),)}, TypeError, "view0 must hold floating numbers, got int64"),
+        (
+            {"views": (np.ones((3, 2)), np.ones((4, 2)))},
+            ValueError,
+            r"view0 and view1 must have the same shape, got \(3, 2\) and \(4, 2\); row i of both",
+        ),
+        ({"views": (np.ones((3, 2)),), "across": True}, ValueError, "across needs two views"),
+        ({"views": (np.ones((3, 2)),), "labels": np.zeros(2, int)}, ValueError, "labels must be one whole number per"),
+        ({"views": (np.ones((3, 2)),), "ids": np.zeros(3)}, ValueError, "ids must be one whole number .* got float64"),
+        (
+            {"views": (np.ones((3, 2)),), "labels": np.array([0, -1, 2])},
+            ValueError,
+            "the smallest of labels must",
+        ),
+        ({"views": (np.ones((3, 2)),), "names": ["a"]}, ValueError, "names must name each of the 3 items once, got 1"),
+        (
+            {"views": (np.ones((2, 2)),), "labels": np.array([0, 3]), "class_names": ["a"]},
+            ValueError,
+            "labels must lie below the 1 class_names, got 3",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Embeddings(**arguments)
+
+
+def test_too_few_usable_rows_say_how_many_were_lost():
+    view = rows_of(220)
+    view[:30] = np.nan
+    with pytest.raises(ValueError, match=r"at least 200 usable items .* got 190 \(30 more have nan"):
+        usable_rows(Embeddings((view,)))
+
+
+def test_one_id_for_everything_leaves_no_negative():
+    with pytest.raises(ValueError, match="ids must differ between items"):
+        usable_rows(Embeddings((rows_of(),), ids=np.zeros(300, int)))
