@@ -65,7 +65,7 @@ def _goals(report: dict[str, Any]) -> str:
         ("exponential law rejected in 4-6 % of exponential rows", _range(rejected, 0.04, 0.06)),
         (
             "log-likelihood not below scipy's by more than 1e-4",
-            (f"at most {lead:.1e} below", "yes" if lead < 1e-4 else "no"),
+            (f"at most {max(lead, 0.0):.1e} below", "yes" if lead < 1e-4 else "no"),
         ),
     ]
     return _table(("required", "measured", "met"), ((goal, *outcome) for goal, outcome in goals))
