@@ -43,9 +43,11 @@ def cases() -> list[Case]:
 
 def _names(rows: int, dim: int) -> list[str]:
     if rows > 8192:
-        # Peers would need 12 GiB and more for one step; their memory is known from 8192 rows: it grows with the square.
+        # Others would need 12 GiB and more for one step; their memory is known from 8192 rows: it grows with the square.
         return [*OURS]
-    peers = [name for name in PEERS if dim == 128 and (name != "pytorch-metric-learning" or rows <= 512)]
+    if dim != 128:
+        return ["plain", *OURS]
+    peers = [name for name in PEERS if name != "pytorch-metric-learning" or rows <= 512]
     return ["plain", "plain, tuned allocator", "naive WEINCE", *peers, *OURS]
 
 
@@ -80,7 +82,7 @@ def main() -> None:
     """Measure all cases, as often as the time allows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=15.0, help="start no further round after so long")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one case in one round")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one case in one round")
     parser.add_argument("--hardware", default=f"{os.cpu_count()}-core", help="for the names of the files")
     arguments = parser.parse_args()
     started, runs = time.monotonic(), []
