@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import anchorwise
+from anchorwise.cli.compare import compare
 from anchorwise.cli.demo import demo
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, pretrain, embed, evaluate, export, objectives):
+for command in (demo, pretrain, embed, evaluate, compare, export, objectives):
     app.command()(command)
 
 
