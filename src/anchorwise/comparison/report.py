@@ -25,9 +25,8 @@ PROTOCOL = (
     "Within a seed, every objective starts from the same initial weights and sees the same images in the same order "
     "with the same random views, so differences between objectives are taken seed by seed.",
     "Each objective is judged at the point of its grid with the best validation accuracy: on labelled training images "
-    "that the classifier was not fitted on. The choice is made on other encoder seeds than the judgement, and no test image "
-    "is looked at before it is made. Probe and split seeds are averaged inside an encoder seed, which is the unit of "
-    "replication.",
+    "that the classifier was not fitted on. The choice is made on other encoder seeds than the judgement, and no test "
+    "image is looked at before. Probe and split seeds are averaged inside an encoder seed, the unit of replication.",
     "Verdicts use intervals that hold for all objectives of a data set together (Dunn 1961). They do not hold for "
     "several data sets together, nor if seeds are added until a verdict comes out: decide on the number of seeds "
     "first, and judge an undecided objective with fresh seeds only.",
