@@ -78,10 +78,10 @@ def compare(
     num_workers = num_workers or default_workers(study.train.device)
     results = workplace.known()
     say(forecast(study, results, workplace.out, num_workers).words(num_workers))
-    prepare(workplace)
     if _distinct(plan(study, results)):
         worker = make_engine(engine, workplace.places, num_workers)
         try:
+            prepare(workplace)
             _complete(study, results, worker, say)
         finally:
             worker.close()

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anchorwise.comparison.statistics import Intervals
-from anchorwise.comparison.summary import Entry, Summary
+from anchorwise.comparison.summary import NAMES, Entry, Summary
 from anchorwise.comparison.verdict import Outcome
 from anchorwise.reporting.figures import BLUE, GREEN, GREY, LINE_STYLES, ORANGE, PALETTE, panel
 
-NAMES = {"linear": "linear probe", "knn": "kNN"}
 _VERDICT_COLOURS = {Outcome.BETTER: GREEN, Outcome.WORSE: ORANGE, Outcome.ALIKE: BLUE}
+_MARKERS = "osD^vPX*"
 _ROW_INCH, _FRAME_INCH, _LEGEND_INCH = 0.3, 1.1, 0.11
 
 
@@ -55,7 +55,8 @@ def grid_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Figure 
         style = _style(index)
         if entry.label in tempered:
             positions, scores = zip(*tempered[entry.label], strict=True)
-            axes.plot(positions, 100 * np.array(scores), marker="o", markersize=4.0, label=entry.label, **style)
+            marker = _MARKERS[index % len(_MARKERS)]
+            axes.plot(positions, 100 * np.array(scores), marker=marker, label=entry.label, **style)
         elif not entry.progress.rungs and entry.by_seed:
             level = np.mean([100 * result.score(metric, "validation") for result in entry.by_seed.values()])
             axes.axhline(float(level), label=f"{entry.label} (no grid)", **style)
@@ -68,7 +69,7 @@ def grid_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Figure 
 
 
 def history_figure(
-    entries: Sequence[Entry], x: str, y: str, *, title: str, x_label: str, y_label: str, factor: float = 1.0
+    entries: Sequence[Entry], x: str, y: str, *, title: str, labels: tuple[str, str], factor: float = 1.0
 ) -> Figure | None:
     """Return a logged number over training, mean over seeds; None where no objective logs it.
 
@@ -77,11 +78,10 @@ def history_figure(
         x: "step" or "wall_s".
         y: Name in the history of a run.
         title: Above the axes.
-        x_label: Below the axes.
-        y_label: Left of the axes.
+        labels: Below the axes and left of them.
         factor: Of y; 100 for percent.
     """
-    figure, axes = panel(title, x_label, y_label, width_inch=6.4)
+    figure, axes = panel(title, *labels, width_inch=6.4)
     for index, entry in enumerate(entries):
         curves = [
             np.array([(record[x], record[y]) for record in result.history if y in record])

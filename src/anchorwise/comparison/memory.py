@@ -1,7 +1,6 @@
 """Peak memory of a piece of work, above what was there before."""
 
 import ctypes
-import gc
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ def peak_mib(work: Callable[[], object], device: torch.device) -> float | None:
 
     Resident memory is good to a few MiB; what the allocator has kept from earlier work counts as being there before.
     """
-    gc.collect()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

@@ -1,11 +1,10 @@
 """The report of a comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
 from anchorwise.comparison.figures import (
-    NAMES,
     cost_figure,
     difference_figure,
     grid_figure,
@@ -14,8 +13,8 @@ from anchorwise.comparison.figures import (
     ladder_figure,
 )
 from anchorwise.comparison.study import point_label
-from anchorwise.comparison.summary import Entry, Summary
-from anchorwise.comparison.tables import VERDICT_COLUMNS, between, caption, verdict_rows
+from anchorwise.comparison.summary import METRICS, NAMES, Entry, Summary
+from anchorwise.comparison.tables import against, between, caption, with_spread
 from anchorwise.comparison.verdict import Outcome
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.pictures import figure_uri
@@ -30,6 +29,14 @@ PROTOCOL = (
     "Verdicts use intervals that hold for all objectives of a data set together (Dunn 1961). They do not hold for "
     "several data sets together, nor if seeds are added until a verdict comes out: decide on the number of seeds "
     "first, and judge an undecided objective with fresh seeds only.",
+)
+
+
+HEADINGS = {"linear": "linear %", "knn": "kNN %", "recall@1": "recall@1 %", "effective_rank": "effective rank"}
+TAIL_CURVES = (
+    ("hardest_score", "hardest negative", "cosine, median over anchors"),
+    ("exponent", "exponent", "mean over anchors"),
+    ("lambda", "lambda", "mean over anchors"),
 )
 
 
@@ -56,9 +63,14 @@ def _headline(summary: Summary) -> str:
 
 
 def _verdict_section(summary: Summary) -> ReportSection:
-    words = [_sentence(summary, data_set) for data_set in summary.study.data_sets]
-    table = Table([column.capitalize() for column in VERDICT_COLUMNS], verdict_rows(summary), caption(summary))
-    return ReportSection("Verdicts", [Text(words), table])
+    blocks: list[Block] = [Text([_sentence(summary, data_set) for data_set in summary.study.data_sets])]
+    for data_set, entries in summary.entries.items():
+        rows = []
+        for entry in entries:
+            difference, signs, words = against(summary, entry)
+            rows.append([entry.label, words, difference, signs, entry.choice])
+        blocks.append(Table([data_set, "verdict", "difference", "seeds", "chosen"], rows))
+    return ReportSection("Verdicts", [*blocks, Text([caption(summary)])])
 
 
 def _sentence(summary: Summary, data_set: str) -> str:
@@ -82,46 +94,50 @@ def _sentence(summary: Summary, data_set: str) -> str:
 
 
 def _data_section(summary: Summary, data_set: str) -> ReportSection:
-    entries, level = summary.entries[data_set], f"{summary.study.interval_level:.0%}".replace("%", " %")
-    figures = [difference_figure(summary, data_set, title="Against the baseline, seed by seed")]
-    figures += [interval_figure(entries, metric, title=name) for metric, name in NAMES.items()]
-    words = (
-        f"First: differences from the baseline, a dot per seed, with {level} intervals that hold together; the grey "
-        "band holds differences that do not matter. Then both accuracies, a dot per seed, with plain intervals."
+    study, entries = summary.study, summary.entries[data_set]
+    level = f"{study.interval_level:.0%}".replace("%", " %")
+    differences = _pictures(
+        {"differences from the baseline": difference_figure(summary, data_set, title="Against the baseline")},
+        f"A dot per seed, with {level} intervals that hold together for all objectives; differences in the grey band "
+        "do not matter.",
     )
-    titles = ("differences from the baseline", *(f"{name} of every objective" for name in NAMES.values()))
-    return ReportSection(data_set, [_pictures(figures, titles, words), *_other_metric(summary, data_set)])
-
-
-def _other_metric(summary: Summary, data_set: str) -> list[Block]:
-    """Return the paired differences of the accuracy that verdicts are not about."""
-    study = summary.study
+    accuracies = _pictures(
+        {f"{name} of every objective": interval_figure(entries, metric, title=name) for metric, name in NAMES.items()},
+        f"A dot per seed, with plain {level} intervals.",
+    )
     other = next(metric for metric in NAMES if metric != study.primary)
-    rows = []
-    for entry in summary.entries[data_set]:
-        if entry.objective != study.baseline:
-            cells = [
-                summary.difference(data_set, entry.objective, study.baseline, metric) for metric in (other, "recall@1")
-            ]
-            rows.append([entry.label, *("-" if cell is None else between(cell) for cell in cells)])
+    columns = [data_set, *(HEADINGS[metric] for metric in METRICS), f"{NAMES[other]}, difference"]
     words = (
-        "Paired differences from the baseline in points, with plain intervals: not corrected for the number of "
-        f"objectives, and at points chosen by {NAMES[study.primary]}."
+        f"Test images, with plain {level} intervals. The differences from the baseline are paired, in points, not "
+        f"corrected for the number of objectives, and at points chosen by {NAMES[study.primary]}."
     )
-    return [Table(["Objective", NAMES[other], "recall@1"], rows, words)]
+    rows = [[*_numbers(entry), _difference(summary, entry, other)] for entry in entries]
+    return ReportSection(data_set, [differences, accuracies, Table(columns, rows, words)])
+
+
+def _numbers(entry: Entry) -> list[str]:
+    factors = {metric: 1.0 if metric == "effective_rank" else 100.0 for metric in METRICS}
+    return [entry.label, *(with_spread(entry.interval(metric), factor) for metric, factor in factors.items())]
+
+
+def _difference(summary: Summary, entry: Entry, metric: str) -> str:
+    if entry.objective == summary.study.baseline:
+        return ""
+    difference = summary.difference(entry.progress.data_set, entry.objective, summary.study.baseline, metric)
+    return "-" if difference is None else between(difference)
 
 
 def _ladder_section(summary: Summary) -> ReportSection:
     study = summary.study
-    figures = [
-        ladder_figure(summary, data_set, study.primary, title=f"{data_set}, one change at a time")
+    figures = {
+        data_set: ladder_figure(summary, data_set, study.primary, title=f"{data_set}, one change at a time")
         for data_set in study.data_sets
-    ]
+    }
     words = (
         "From top to bottom every objective changes one thing of the one above it. A bar is the paired difference over "
         "seeds, and its whisker the plain interval of that difference. Each stands at its own best temperature."
     )
-    return ReportSection("Where a gain comes from", [_pictures(figures, list(study.data_sets), words)])
+    return ReportSection("Where a gain comes from", [_pictures(figures, words)])
 
 
 def _choice_section(summary: Summary) -> ReportSection:
@@ -129,13 +145,14 @@ def _choice_section(summary: Summary) -> ReportSection:
     for data_set, entries in summary.entries.items():
         figure = grid_figure(entries, study.primary, title=f"{data_set}, while choosing")
         if figure is not None:
-            blocks.append(_pictures([figure], ["validation accuracy against temperature"], ""))
-    rows = [row for entries in summary.entries.values() for entry in entries for row in _grid_rows(entry)]
+            blocks.append(_pictures({f"{data_set}: validation accuracy against temperature": figure}, ""))
     seeds = ", ".join(map(str, study.selection_seeds))
     words = f"Validation {NAMES[study.primary]} in %, mean over encoder seeds {seeds} and over validation splits."
     if study.halving is not None:
         words += " The best of a rung, one in " + f"{study.halving.factor:g}, rounded up, go on to the next."
-    blocks.append(Table(["Data set", "objective", "epochs", "point", "accuracy", "chosen"], rows, words))
+    for data_set, entries in summary.entries.items():
+        rows = [row for entry in entries for row in _grid_rows(entry)]
+        blocks.append(Table([data_set, "point", "epochs", "accuracy", "chosen"], rows, words))
     return ReportSection("How settings were chosen", blocks)
 
 
@@ -146,52 +163,47 @@ def _grid_rows(entry: Entry) -> list[list[str]]:
             score = "-" if trial.score is None else f"{100 * trial.score:.2f}"
             is_last = rung is entry.progress.rungs[-1]
             mark = "chosen" if is_last and trial.point == entry.progress.chosen else ""
-            rows.append(
-                [entry.progress.data_set, entry.label, str(rung.num_epochs), point_label(trial.point), score, mark]
-            )
+            rows.append([entry.label, point_label(trial.point), str(rung.num_epochs), score, mark])
     return rows
 
 
 def _cost_section(summary: Summary) -> ReportSection:
-    figures, titles = list[Figure](), list[str]()
-    for data_set, entries in summary.entries.items():
-        figures.append(cost_figure(entries, "step_s", title=f"{data_set}, time", x_label="ms per step", factor=1000.0))
-        figures.append(cost_figure(entries, "step_peak_mib", title=f"{data_set}, memory", x_label="MiB above rest"))
-        titles += ["time per step", "peak memory per step"]
-        against_time = history_figure(
-            entries,
-            "wall_s",
-            "knn_accuracy",
-            title=f"{data_set}, accuracy against time",
-            x_label="seconds of training",
-            y_label="kNN, % of validation images",
-            factor=100.0,
-        )
-        if against_time is not None:
-            figures.append(against_time)
-            titles.append("accuracy against wall time")
     words = (
         "Whole training steps, with augmentation and encoder, in runs that shared their machine with each other. Bars "
         "are medians over seeds. Memory is the peak of building a model and taking its first step."
     )
     used = "; ".join(summary.machines("processor") + summary.machines("accelerator"))
-    return ReportSection("Cost", [Text([words]), _pictures(figures, titles, f"Measured on {used}.")])
+    blocks: list[Block] = [Text([words])]
+    for data_set, entries in summary.entries.items():
+        step = cost_figure(entries, "step_s", title=f"{data_set}, time", x_label="ms per step", factor=1000.0)
+        memory = cost_figure(entries, "step_peak_mib", title=f"{data_set}, memory", x_label="MiB, peak of a step")
+        blocks.append(_pictures({"time per step": step, "peak memory per step": memory}, f"Measured on {used}."))
+        against_time = history_figure(
+            entries,
+            "wall_s",
+            "knn_accuracy",
+            title=f"{data_set}, accuracy against time",
+            labels=("seconds of training", "kNN, % of validation images"),
+            factor=100.0,
+        )
+        if against_time is not None:
+            blocks.append(_pictures({"accuracy against wall time": against_time}, "Mean over seeds."))
+    return ReportSection("Cost", blocks)
 
 
 def _tail_section(summary: Summary) -> ReportSection:
-    figures, titles = list[Figure](), list[str]()
-    for data_set, entries in summary.entries.items():
-        for name, title, label in (
-            ("hardest_score", "hardest negative", "cosine, median over anchors"),
-            ("lambda", "lambda", "mean over anchors"),
-            ("exponent", "exponent", "mean over anchors"),
-        ):
-            figure = history_figure(entries, "step", name, title=f"{data_set}, {title}", x_label="step", y_label=label)
-            if figure is not None:
-                figures.append(figure)
-                titles.append(f"{title} over training")
     words = "Mean over seeds, of logged steps. The hardest negative is the one nearest to an anchor in its batch."
-    return ReportSection("The tail over training", [_pictures(figures, titles, words)])
+    blocks: list[Block] = []
+    for data_set, entries in summary.entries.items():
+        figures = {
+            f"{title} over training": history_figure(
+                entries, "step", name, title=f"{data_set}, {title}", labels=("step", label)
+            )
+            for name, title, label in TAIL_CURVES
+        }
+        drawn = {description: figure for description, figure in figures.items() if figure is not None}
+        blocks.append(_pictures(drawn, words))
+    return ReportSection("The tail over training", blocks)
 
 
 def _failures(summary: Summary) -> dict[str, str]:
@@ -217,5 +229,6 @@ def _origin_section(summary: Summary) -> ReportSection:
     )
 
 
-def _pictures(figures: Sequence[Figure], titles: Sequence[str], words: str) -> Figures:
-    return Figures([figure_uri(figure) for figure in figures], list(titles), words)
+def _pictures(figures: Mapping[str, Figure], words: str) -> Figures:
+    """Return figures by their descriptions."""
+    return Figures([figure_uri(figure) for figure in figures.values()], list(figures), words)

@@ -13,6 +13,7 @@ from anchorwise.comparison.statistics import Intervals, seed_intervals
 from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.verdict import Rule, Verdict, judge_differences
 
+NAMES = {"linear": "linear probe", "knn": "kNN"}  # The accuracies that verdicts can be about.
 METRICS = ("linear", "knn", "recall@1", "effective_rank")
 COSTS = ("step_s", "step_peak_mib", "train_s")
 

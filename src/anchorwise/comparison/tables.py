@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.statistics import Intervals
-from anchorwise.comparison.summary import Entry, Summary
+from anchorwise.comparison.summary import NAMES, Entry, Summary
 
 COLUMNS = (
     "study",
@@ -89,11 +89,12 @@ def verdict_rows(summary: Summary) -> list[list[str]]:
             cells = [data_set, entry.label, entry.choice]
             cells += [with_spread(entry.interval(metric), 100.0) for metric in ("linear", "knn", "recall@1")]
             cells.append(with_spread(entry.interval("effective_rank"), 1.0))
-            rows.append([*cells, *_against_baseline(summary, entry)])
+            rows.append([*cells, *against(summary, entry)])
     return rows
 
 
-def _against_baseline(summary: Summary, entry: Entry) -> list[str]:
+def against(summary: Summary, entry: Entry) -> list[str]:
+    """Return difference from the baseline, sign of every seed, and verdict."""
     if entry.objective == summary.study.baseline:
         return ["", "", "baseline" if not entry.failures else "; ".join(entry.failures)]
     verdict = summary.verdict(entry.progress.data_set, entry.objective)
@@ -121,13 +122,13 @@ def between(interval: Intervals) -> str:
 
 def caption(summary: Summary) -> str:
     """Return what the numbers of the verdict table are."""
-    study = summary.study
+    study, name = summary.study, NAMES[summary.study.primary]
     level = f"{study.interval_level:.0%}".replace("%", " %")
     return (
         f"Test images; mean and plain {level} Student interval over {len(study.seeds)} encoder seeds. Difference: "
-        f"{study.primary} minus that of {study.label(study.baseline)}, paired by seed, in points, with intervals that "
+        f"{name} minus that of {study.label(study.baseline)}, paired by seed, in points, with intervals that "
         f"hold together for {len(study.objectives) - 1} objectives at {level} (Dunn 1961). Points of grids were chosen "
-        f"by {study.primary} on validation images, on other seeds. Differences under "
+        f"by {name} on validation images, on other seeds. Differences under "
         f"{100 * study.smallest_difference:g} points count as none."
     )
 
