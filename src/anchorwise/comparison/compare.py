@@ -78,10 +78,10 @@ def compare(
     num_workers = num_workers or default_workers(study.train.device)
     results = workplace.known()
     say(forecast(study, results, workplace.out, num_workers).words(num_workers))
-    if _distinct(plan(study, results)):
-        worker = make_engine(engine, workplace.places, num_workers)
+    worker = make_engine(engine, workplace.places, num_workers) if _distinct(plan(study, results)) else None
+    prepare(workplace)
+    if worker is not None:
         try:
-            prepare(workplace)
             _complete(study, results, worker, say)
         finally:
             worker.close()
