@@ -96,14 +96,17 @@ class PoolEngine(Engine):
         for number in range(num_workers):
             numbers.put(number)
         self._pool = ProcessPoolExecutor(num_workers, context, _enter_pool, (num_workers, numbers))
-        self._places, self._futures = places, set[Future[RunResult]]()
+        self._places, self._waiting, self._futures = places, deque[StudyRun](), set[Future[RunResult]]()
 
     def start(self, run: StudyRun) -> None:
         """Take a run."""
-        self._futures.add(self._pool.submit(perform, run, self._places))
+        self._waiting.append(run)
 
     def next_result(self) -> RunResult:
         """Wait for a result."""
+        # No more than there are workers: what a pool has taken ahead, it would still do after an interrupt.
+        while self._waiting and len(self._futures) < self.num_workers:
+            self._futures.add(self._pool.submit(perform, self._waiting.popleft(), self._places))
         done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
         future = done.pop()
         self._futures.remove(future)
@@ -116,7 +119,8 @@ class PoolEngine(Engine):
             ) from error
 
     def close(self) -> None:
-        """Give up what has not begun; what has begun stops at its next signal or ends."""
+        """Give up what has not begun; what has begun stops at the signal that it got too, or ends."""
+        self._waiting.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
