@@ -70,11 +70,11 @@ def compare_ablation() -> Study:
         "weince_published": shared["weince_published"],
         "weince_likelihood_unit": _tempered("+ likelihood gate", {**LIKELIHOOD, "exponent": "unit"}, TEMPERATURES),
         "weince": _relabelled(shared["weince"], "+ batch exponent"),
-        "weince_reg": _relabelled(shared["weince_reg"], "+ regularisers = WEINCE, likelihood gate, regularised"),
-        "weince_reg_published": _regularised("the same, published gate", {**LIKELIHOOD, "gate": "published"}),
-        "weince_reg_unit": _regularised("the same, exponent 1", {**LIKELIHOOD, "exponent": "unit"}),
-        "weince_reg_endpoint": _regularised("the same, endpoint 0.95", {**LIKELIHOOD, "endpoint": 0.95}),
-        "info_nce_reg": _relabelled(shared["info_nce_reg"], "the same, no blend = InfoNCE, regularised"),
+        "weince_reg": _relabelled(shared["weince_reg"], "+ regularisers = full"),
+        "weince_reg_published": _regularised("full, published gate", {**LIKELIHOOD, "gate": "published"}),
+        "weince_reg_unit": _regularised("full, exponent 1", {**LIKELIHOOD, "exponent": "unit"}),
+        "weince_reg_endpoint": _regularised("full, endpoint 0.95", {**LIKELIHOOD, "endpoint": 0.95}),
+        "info_nce_reg": _relabelled(shared["info_nce_reg"], "full, no blend = InfoNCE"),
     }
     ladder = ("info_nce", "weince_published", "weince_likelihood_unit", "weince", "weince_reg")
     return Study(**{**dict(study), "name": "compare-ablation", "objectives": objectives, "ladder": ladder})

@@ -74,12 +74,15 @@ def _verdict_section(summary: Summary) -> ReportSection:
 
 
 def _sentence(summary: Summary, data_set: str) -> str:
-    """Return the verdicts of a data set in plain words."""
+    """Return who is better, worse, alike and undecided on a data set."""
     study, grouped = summary.study, dict[Outcome, list[str]]()
     for entry in summary.entries[data_set]:
         if entry.objective != study.baseline:
             verdict = summary.verdict(data_set, entry.objective)
-            grouped.setdefault(verdict.outcome, []).append(f"{entry.label} ({verdict.words})")
+            is_decided = verdict.outcome in (Outcome.BETTER, Outcome.WORSE)
+            grouped.setdefault(verdict.outcome, []).append(
+                f"{entry.label} ({verdict.words})" if is_decided else entry.label
+            )
     base = study.label(study.baseline)
     starts = {
         Outcome.BETTER: f"better than {base}",

@@ -96,7 +96,7 @@ def _words(outcome: Outcome, interval: Intervals, rule: Rule) -> str:
     if outcome is Outcome.WORSE:
         return f"worse by {-high:.1f} to {-low:.1f} points"
     if outcome is Outcome.ALIKE:
-        return f"no difference seen; could rule out more than {max(-low, high):.1f}"
+        return f"no difference seen; could rule out more than {max(abs(low), abs(high)):.1f}"
     if interval.num_seeds == 1:
         return "undecided: one seed has no interval; at least 1 more seed needed"
     needed = seeds_needed(
