@@ -154,6 +154,18 @@ def test_single_commands_give_the_same_tables(whole: Path, tmp_path: Path):
     assert _tables(out) == _tables(whole)
 
 
+def test_a_grid_of_which_nothing_finishes_ends_the_study_all_the_same(tmp_path: Path):
+    wild = Contender(
+        objective=ObjectiveConfig(name="arctanh"), grid=({"optimizer.peak_lr": 1e30}, {"optimizer.peak_lr": 1e31})
+    )
+    study = Study(**{**dict(tiny_study()), "objectives": {**tiny_study().objectives, "arctanh": wild}})
+    _run(study, tmp_path)
+    entry = json.loads((tmp_path / "summary.json").read_text())["data_sets"]["digits"]["arctanh"]
+    assert entry["verdict"]["words"] == "no verdict: no point of its grid finished"
+    assert len(entry["failures"]) == 3
+    assert _run(study, tmp_path) == ["10 runs, all done"]
+
+
 def test_failed_and_diverged_runs_are_reported_and_take_the_verdict(tmp_path: Path, monkeypatch):
     step = loop_module.train_step
 
@@ -176,7 +188,9 @@ def test_failed_and_diverged_runs_are_reported_and_take_the_verdict(tmp_path: Pa
 def test_halving_runs_short_rungs_first(tmp_path: Path):
     study = tiny_study()
     train = study.train.model_copy(update={"num_epochs": 2})
-    _run(Study(**{**dict(study), "halving": Halving(factor=2.0), "train": train, "seeds": (1,)}), tmp_path)
+    changes = {"halving": Halving(factor=2.0), "train": train, "seeds": (1,), "ladder": ("info_nce", "dcl", "arctanh")}
+    _run(Study(**{**dict(study), **changes}), tmp_path)
+    assert "Where a gain comes from" in (tmp_path / "report.html").read_text()
     rows = _rows(tmp_path / "numbers.csv")
     chosen = {(row["num_epochs"], row["objective"], row["point"]) for row in rows if row["stage"] == "choose"}
     assert sorted(epochs for epochs, *_ in chosen) == ["1"] * 4 + ["2"] * 2

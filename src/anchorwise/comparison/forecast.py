@@ -85,15 +85,16 @@ def forecast(study: Study, results: Mapping[str, RunResult], out: Path, num_work
         ValueError: If images do not fit (`anchorwise.comparison.preflight`), or the disk is too small.
     """
     progress, epochs = plan(study, results), epochs_of_runs(study)
-    seconds, num_bytes, num_done, is_measured = 0.0, 0, 0, True
+    seconds, num_bytes, num_done, num_left, is_measured = 0.0, 0, 0, 0, True
     for data_set in study.data_sets:
-        keys = {run.key for of in progress if of.data_set == data_set for run in of.runs}
-        known = [results[key] for key in keys if key in results]
+        here = [of for of in progress if of.data_set == data_set]
+        known = [results[run.key] for of in here for run in of.runs if run.key in results]
         point = study.objectives[study.baseline].grid[0]
         sample = study_run(study, data_set, study.baseline, point, seed=0, is_final=True)
         splits = checked_images(data_set, sample.config, known)
-        left = len(epochs) - len(known)
-        num_done += len(known)
+        # Where no point of a grid finished, its objective is never judged, and nothing is left to run for it.
+        left = len(epochs) - len(known) if any(of.wanted for of in here) else 0
+        num_done, num_left = num_done + len(known), num_left + left
         if left > 0:
             state = initial_state(sample.config, splits.pretrain, as_device(sample.config.train.device))
             measured_s = _measured_s(known)
@@ -103,7 +104,7 @@ def forecast(study: Study, results: Mapping[str, RunResult], out: Path, num_work
             num_bytes += left * (_num_bytes(state.model.encoder) + LOG_BYTES)
             num_bytes += num_workers * CHECKPOINT_MODELS * _num_bytes(state.model)
     check_disk(num_bytes, out)
-    return Forecast(len(epochs) * len(study.data_sets), num_done, seconds, num_bytes, is_measured)
+    return Forecast(num_done + num_left, num_done, seconds, num_bytes, is_measured)
 
 
 def _measured_s(known: list[RunResult]) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
@@ -22,6 +22,8 @@ from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, Tra
 
 # Settings as `anchorwise pretrain --set` names them, to their values.
 Point = Mapping[str, float | int | bool | str]
+
+Shortenable = TypeVar("Shortenable", RunConfig, "Study")
 
 _CHOOSABLE = ("objective", "optimizer")
 
@@ -176,7 +178,7 @@ class Study(Section):
         return shortened(self, _checks.share("--budget", fraction))
 
 
-def shortened(config: Any, fraction: float) -> Any:
+def shortened(config: Shortenable, fraction: float) -> Shortenable:
     """Return a run or a study with a fraction of its epochs, at least one, and of its warm-up."""
     num_epochs = max(1, round(fraction * config.train.num_epochs))
     warmup_epochs = config.optimizer.warmup_epochs * num_epochs / config.train.num_epochs
