@@ -12,7 +12,7 @@ from anchorwise.comparison.plan import Progress, plan
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.study import Study
-from anchorwise.comparison.summary import Summary, summarise
+from anchorwise.comparison.summary import Summary
 from anchorwise.comparison.work import Places, perform
 from anchorwise.comparison.write import write_all
 
@@ -85,7 +85,7 @@ def compare(
             _complete(study, results, worker, say)
         finally:
             worker.close()
-    summary = summarise(study, results)
+    summary = Summary(study, results)
     write_all(summary, workplace.out)
     return summary
 

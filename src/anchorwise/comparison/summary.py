@@ -137,11 +137,6 @@ class Summary:
         return sorted({self.results[key].machine[part] for key in used if key in self.results})
 
 
-def summarise(study: Study, results: Mapping[str, RunResult]) -> Summary:
-    """Return what came out so far."""
-    return Summary(study, results)
-
-
 def _paired(entry: Entry, base: Entry, metric: str) -> list[float]:
     """Return differences seed by seed, where both have numbers, in the order of the seeds."""
     values, others = entry.values(metric), base.values(metric)
