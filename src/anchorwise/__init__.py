@@ -6,6 +6,7 @@ Importing this package imports torch and nothing heavier.
 """
 
 from anchorwise import adapters, engine, objectives, tails
+from anchorwise._ranks import over_ranks
 from anchorwise.objectives import (
     ADNCE,
     CLIP,
@@ -96,5 +97,6 @@ __all__ = [
     "engine",
     "hardest_regularised",
     "objectives",
+    "over_ranks",
     "tails",
 ]

@@ -140,6 +140,15 @@ def one_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
     return value
 
 
+def one_per_row(name: str, ids: Tensor, rows_name: str, rows_given: Tensor) -> None:
+    """Refuse ids that are not one for each row."""
+    if ids.shape != rows_given.shape[:1]:
+        raise ValueError(
+            f"{name} must have one id for each of the {len(rows_given)} {rows_name}, shape ({len(rows_given)},), "
+            f"got {tuple(ids.shape)}"
+        )
+
+
 def scalar(name: str, value: Tensor) -> Tensor:
     """Return a floating tensor of one number, such as a learnable scale."""
     if value.numel() != 1 or not value.is_floating_point():

@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
 
-# n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row
+# n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row,
+# m = images of all ranks
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ class Contrast:
         exclude: The pairs that are no negatives.
         excluded_keys: The keys of those pairs, where every anchor has the same number of them; None where the
             numbers differ, as with labels.
+        ranks: The processes that hold the same rows and share the work on them; None where this one is alone.
     """
 
     anchors: Float[Tensor, "a d"]
     keys: Float[Tensor, "k d"]
     exclude: tuple[SameId, ...]
     excluded_keys: Int[Tensor, "a e"] | None = None
+    ranks: Ranks | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,13 @@ class Views:
         units: Unit rows of every view, float32 or float64; row i of every view comes from image i.
         ids: Which image a row comes from; rows of one id are never negatives of each other.
         distinct: Whether no id is there twice.
+        ranks: The processes whose images these are, and which share the work on them; None where this one is alone.
     """
 
     units: Float[Tensor, "v n d"]
     ids: Int[Tensor, " n"]
     distinct: bool = True
+    ranks: Ranks | None = None
 
     @property
     def num_views(self) -> int:
@@ -123,10 +129,10 @@ class Views:
         ids = self.ids.repeat(self.num_views)
         rows, same_image = self.rows, SameId(ids, ids)
         if not same_view:
-            return Contrast(rows, rows, (same_image, self._same_view()))
+            return Contrast(rows, rows, (same_image, self._same_view()), ranks=self.ranks)
         index = torch.arange(self.num_images, device=ids.device).repeat(self.num_views).unsqueeze(1)
         offsets = torch.arange(self.num_views, device=ids.device) * self.num_images
-        return Contrast(rows, rows, (same_image,), index + offsets if self.distinct else None)
+        return Contrast(rows, rows, (same_image,), index + offsets if self.distinct else None, self.ranks)
 
     def same_image(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one image."""
@@ -147,11 +153,14 @@ class Views:
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
         index = torch.arange(self.num_images, device=self.ids.device).unsqueeze(1)
-        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), index if self.distinct else None)
+        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), index if self.distinct else None, self.ranks)
 
 
 def views_of(*views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None) -> Views:
     """Normalise views and say which of their rows belong together: those with the same row number, and the same id.
+
+    Where a process group exists, the result has the images of all its ranks (`over_ranks` says otherwise), and all of
+    them must call this.
 
     Raises:
         ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty, or if ids do not
@@ -159,10 +168,21 @@ def views_of(*views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None)
         TypeError: If a view is not floating or ids are not whole numbers.
     """
     _checks.views(*views)
-    units = torch.stack([unit_rows(view) for view in views])
+    ranks = sharing_ranks()
+    units = torch.stack([gather_rows(unit_rows(view)) for view in views])
     if ids is None:
-        return Views(units, torch.arange(len(views[0]), device=views[0].device))
-    return Views(units, _checks.one_per_image("ids", ids, views[0]), distinct=False)
+        return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
+    return Views(units, per_image("ids", ids, views[0]), distinct=False, ranks=ranks)
+
+
+def per_image(name: str, values: Int[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
+    """Return whole numbers, one for each row of a view, of the images of all ranks.
+
+    Raises:
+        ValueError: If there is not one for each row.
+        TypeError: If they are not whole numbers.
+    """
+    return gather_rows(_checks.one_per_image(name, values, view))
 
 
 def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:

@@ -1,4 +1,4 @@
-"""One rank of the distributed test: every objective's gradient on its own rows; run by test_ranks.py."""
+"""One rank of the distributed test: every objective's loss and gradient on its own rows; run by test_ranks.py."""
 
 import sys
 from dataclasses import replace
@@ -7,25 +7,37 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from anchorwise.engine.ranks import gather_rows
+import anchorwise
+from anchorwise.engine import Tiled, use_backend
 from tests.contracts import batches
-from tests.contracts.cases import CASES
+from tests.contracts.cases import CASES, Case
+
+
+def _loss_and_gradients(case: Case, mine: slice, world_size: int) -> list[torch.Tensor | None]:
+    own = [view[mine].clone().requires_grad_() for view in batches.ordinary()]
+    part = case.call(*batches.ordinary()).of_images(lambda values: values[mine])
+    loss = replace(part, views=case.call(*own).views).loss(case.objective())
+    loss.backward()
+    # DistributedDataParallel takes the mean over ranks.
+    return [loss.detach(), *(None if view.grad is None else view.grad / world_size for view in own)]
 
 
 def main(folder: str, rank: int, world_size: int) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world_size)
-    gradients = {}
     # Uneven: the last rank has what is left.
     mine = slice(7 * rank, None if rank == world_size - 1 else 7 * (rank + 1))
-    for case in CASES:
-        own = [view[mine].clone().requires_grad_() for view in batches.ordinary()]
-        call = case.call(*(gather_rows(view) for view in own))
-        # What comes with an image is gathered like its rows.
-        call = replace(call, per_image=call.of_images(lambda values: gather_rows(values[mine])).per_image)
-        call.loss(case.objective()).backward()
-        # DistributedDataParallel takes the mean over ranks.
-        gradients[case.name] = [None if view.grad is None else view.grad / world_size for view in own]
-    torch.save(gradients, Path(folder) / f"{rank}.pt")
+    with use_backend(Tiled(size=7)):
+        results = {case.name: _loss_and_gradients(case, mine, world_size) for case in CASES}
+    with use_backend("dense"):
+        results["dense"] = _loss_and_gradients(CASES[0], mine, world_size)
+    own = [view[mine] for view in batches.ordinary()]
+    with anchorwise.over_ranks(None):
+        results["alone"] = [anchorwise.InfoNCE()(*own)]
+    first = dist.new_group([0])
+    if rank == 0:
+        with anchorwise.over_ranks(first):
+            results["first"] = [anchorwise.InfoNCE()(*own)]
+    torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 

@@ -2,14 +2,10 @@ import torch
 
 from anchorwise.engine import attend_rows, exceedance_rows, logsumexp_rows, pooled_tail, sum_rows, tail_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.pairs import PairWeight, SameId, unit_rows
+from anchorwise.pairs import SameId, unit_rows
+from tests.engine.weights import Distance
 
 LINK = SoftmaxLink(0.1)
-
-
-class _Distance(PairWeight):
-    def log_weights(self, anchor_values: torch.Tensor, key_values: torch.Tensor) -> torch.Tensor:
-        return torch.cdist(anchor_values, key_values).log()
 
 
 def _rows(num_rows: int = 6) -> torch.Tensor:
@@ -63,8 +59,8 @@ def test_exceedances_are_counted_above_the_threshold_and_duplicates_apart():
     sums = exceedance_rows(keys[:1], keys, threshold=torch.tensor([0.5], dtype=torch.float64), endpoint=1.0)
     assert sums.count.tolist() == [1.0]
     assert sums.num_at_endpoint.tolist() == [2.0]
-    torch.testing.assert_close(sums.sum_shortfall, torch.tensor([0.2], dtype=torch.float64))
-    torch.testing.assert_close(sums.sum_log_shortfall, torch.tensor([0.2], dtype=torch.float64).log())
+    torch.testing.assert_close(sums.sum_excess, torch.tensor([0.5 - 0.2], dtype=torch.float64))
+    torch.testing.assert_close(sums.sum_log_ratio, torch.tensor([0.5 / 0.2], dtype=torch.float64).log())
 
 
 def test_sums_count_what_is_asked_for_and_nothing_excluded():
@@ -98,7 +94,7 @@ def test_a_link_may_have_learnable_numbers():
 
 def test_weights_count_pairs_by_what_comes_with_them():
     rows, values = _rows(), torch.arange(6.0, dtype=torch.float64).unsqueeze(1)
-    weight = _Distance(values, values)
+    weight = Distance(values, values)
     scores, distances = rows @ rows.T / 0.1, (values - values.T).abs()
     expected = (distances * scores.exp()).sum(dim=1).log()
     torch.testing.assert_close(logsumexp_rows(rows, rows, link=LINK, weight=weight), expected)

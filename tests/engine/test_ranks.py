@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from anchorwise.engine.ranks import gather_rows
+from anchorwise import InfoNCE
+from anchorwise._ranks import gather_rows
 from tests.contracts import batches
-from tests.contracts.cases import CASES
+from tests.contracts.cases import CASES, Case
 
 
 def test_without_a_process_group_rows_are_returned_as_they_are():
@@ -16,16 +17,27 @@ def test_without_a_process_group_rows_are_returned_as_they_are():
 
 
 @pytest.mark.parametrize("world_size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 2))])
-def test_gradients_on_uneven_ranks_equal_those_of_one_process(tmp_path: Path, world_size: int):
+def test_uneven_ranks_give_the_loss_and_gradients_of_one_process(tmp_path: Path, world_size: int):
     program = [sys.executable, "-m", "tests.engine.ranks_worker", str(tmp_path)]
     ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]
     assert [rank.wait() for rank in ranks] == [0] * world_size
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
     for case in CASES:
-        views = [view.requires_grad_() for view in batches.ordinary()]
-        case.loss(*views).backward()
-        for index, view in enumerate(views):
-            if index not in case.without_gradient:
-                together = torch.cat([part[case.name][index] for part in parts])
-                assert view.grad is not None
-                torch.testing.assert_close(together, view.grad, rtol=1e-11, atol=1e-13)
+        _assert_one_process_gives_the_same(case, [part[case.name] for part in parts])
+    _assert_one_process_gives_the_same(CASES[0], [part["dense"] for part in parts])
+    for rank, part in enumerate(parts):
+        own = [view[7 * rank : None if rank == world_size - 1 else 7 * (rank + 1)] for view in batches.ordinary()]
+        torch.testing.assert_close(part["alone"][0], InfoNCE()(*own))
+    torch.testing.assert_close(parts[0]["first"], parts[0]["alone"])
+
+
+def _assert_one_process_gives_the_same(case: Case, parts: list[list[torch.Tensor]]) -> None:
+    views = [view.requires_grad_() for view in batches.ordinary()]
+    loss = case.loss(*views)
+    loss.backward()
+    for part in parts:
+        torch.testing.assert_close(part[0], loss.detach(), rtol=1e-11, atol=1e-13)
+    for index, view in enumerate(views, start=1):
+        if index - 1 not in case.without_gradient:
+            assert view.grad is not None
+            torch.testing.assert_close(torch.cat([part[index] for part in parts]), view.grad, rtol=1e-11, atol=1e-13)

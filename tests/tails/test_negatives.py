@@ -32,21 +32,25 @@ def test_a_single_image_has_no_hardest_negative():
     assert hardest_shortfall(torch.ones(1, 3), torch.ones(1, 3)).shape == (0,)
 
 
-def test_a_shorter_tail_is_cut_from_a_longer_one():
+def test_the_hardest_keys_are_at_most_all_negatives():
     negatives = negatives_of(views_of(*batches.ordinary()).pooled())
-    longer = negatives.hardest_shortfalls(9)
-    assert torch.equal(negatives.hardest_shortfalls(4), longer[:, :4])
     assert negatives.hardest_keys(4).shape == (48, 4)
     assert negatives.hardest_keys(1000).shape == (48, 46)
+
+
+def test_a_statistic_is_read_once():
+    negatives = negatives_of(views_of(*batches.ordinary()).pooled())
+    assert negatives.exceedances(0.1) is negatives.exceedances(0.1)
+    assert negatives.sorted_tail(12) is negatives.sorted_tail(12)
 
 
 def test_duplicates_are_counted_apart_from_the_tail():
     tail = negatives_of(views_of(*batches.duplicates()).pooled()).exceedances(0.1)
     assert tail.sums.num_at_endpoint.sum() > 0
-    assert (tail.sums.sum_log_shortfall >= tail.count * math.log(1e-6)).all()
+    assert (tail.sum_log_ratio <= tail.count * math.log(2 / 1e-6)).all()
 
 
 def test_the_hardest_negative_of_the_exceedances_is_that_of_the_tail():
     negatives = negatives_of(views_of(*batches.near_cap()).pooled())
-    expected = negatives.hardest_shortfalls(1)[:, 0]
+    expected = negatives.hardest_shortfall
     torch.testing.assert_close(negatives.exceedances(0.1).hardest_shortfall, expected)

@@ -12,8 +12,8 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.two_views import objective_or_info_nce
-from anchorwise.engine.ranks import gather_rows
 from anchorwise.objectives import Objective
 
 # n = images, d = embedding width
@@ -54,9 +54,8 @@ class NTXentLoss(nn.Module):
 
     def forward(self, out0: Float[Tensor, "n d"], out1: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
         """Return the scalar loss; row i of both outputs comes from image i."""
-        if self.gather_distributed:
-            out0, out1 = gather_rows(out0), gather_rows(out1)
-        return self.objective(out0, out1)
+        with only_this_process_unless(self.gather_distributed):
+            return self.objective(out0, out1)
 
 
 def _refuse_memory_bank(memory_bank_size: int | Sequence[int]) -> None:

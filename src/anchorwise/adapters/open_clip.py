@@ -6,6 +6,7 @@
 OpenCLIP itself is not imported.
 """
 
+from contextlib import AbstractContextManager
 from typing import final
 
 import torch.distributed as dist
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise.engine.ranks import gather_rows
+from anchorwise._ranks import only_this_process_unless
 from anchorwise.objectives import CLIP, SigLIP
 from anchorwise.tails import Blend
 
@@ -77,8 +78,8 @@ class ClipLoss(nn.Module):
             logit_bias: Changes nothing.
             output_dict: Whether to return a dictionary.
         """
-        images, texts = _of_all_ranks(image_features, text_features, self.world_size)
-        loss = self.objective(images, texts, logit_scale=_as_tensor(logit_scale, images))
+        with _ranks_of(self.world_size):
+            loss = self.objective(image_features, text_features, logit_scale=_as_tensor(logit_scale, image_features))
         if logit_bias is not None:
             # Part of the graph, or DistributedDataParallel would wait for its gradient.
             loss = loss + 0.0 * logit_bias.sum()
@@ -115,22 +116,20 @@ class SigLipLoss(nn.Module):
         output_dict: bool = False,
     ) -> _LossOrDict:
         """Return the loss, or a dictionary with it under "contrastive_loss"; arguments as for `ClipLoss`."""
-        images, texts = _of_all_ranks(image_features, text_features, self.world_size)
-        scale, bias = _as_tensor(logit_scale, images), _as_tensor(logit_bias, images)
-        loss = self.objective(images, texts, logit_scale=scale, logit_bias=bias)
+        scale, bias = _as_tensor(logit_scale, image_features), _as_tensor(logit_bias, image_features)
+        with _ranks_of(self.world_size):
+            loss = self.objective(image_features, text_features, logit_scale=scale, logit_bias=bias)
         return {"contrastive_loss": loss} if output_dict else loss
 
 
-def _of_all_ranks(images: Tensor, texts: Tensor, world_size: int) -> tuple[Tensor, Tensor]:
-    if world_size == 1:
-        return images, texts
+def _ranks_of(world_size: int) -> AbstractContextManager[None]:
     found = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-    if found != world_size:
+    if world_size not in (1, found):
         raise ValueError(
             f"world_size must be that of the process group, {found}, got {world_size}; call "
             "torch.distributed.init_process_group first"
         )
-    return gather_rows(images), gather_rows(texts)
+    return only_this_process_unless(world_size > 1)
 
 
 def _as_tensor(value: float | Tensor, features: Tensor) -> Tensor:

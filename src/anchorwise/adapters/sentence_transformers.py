@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise._ranks import gather_rows, only_this_process_unless, sharing_ranks
 from anchorwise.adapters.two_views import two_view_objective
-from anchorwise.engine.ranks import gather_rows
 from anchorwise.objectives import Objective
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.pairs import Contrast, SameId, unit_rows
@@ -83,16 +83,15 @@ class MultipleNegativesRankingLoss(nn.Module):
             raise ValueError(
                 f"columns must be anchors, positives and optionally negatives, got {len(embeddings)} column"
             )
-        if self.gather_across_devices:
-            embeddings = [gather_rows(column) for column in embeddings]
-        if self.objective is None:
-            return _ranking_loss(embeddings, 1.0 / self.scale, self.blend)
-        if len(embeddings) > 2:
+        if self.objective is not None and len(embeddings) > 2:
             raise ValueError(
                 f"columns must be anchors and positives with an objective of two views, got {len(embeddings)} columns; "
                 "drop the negatives or leave the objective out"
             )
-        return self.objective(*embeddings)
+        with only_this_process_unless(self.gather_across_devices):
+            if self.objective is None:
+                return _ranking_loss(embeddings, 1.0 / self.scale, self.blend)
+            return self.objective(*embeddings)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card tells of the loss."""
@@ -103,11 +102,12 @@ class MultipleNegativesRankingLoss(nn.Module):
 
 def _ranking_loss(columns: list[Float[Tensor, "n d"]], temperature: float, blend: Blend | None) -> Float[Tensor, ""]:
     _checks.views(*columns)
-    anchors, documents = unit_rows(columns[0]), unit_rows(torch.cat(columns[1:]))
+    units = [gather_rows(unit_rows(column)) for column in columns]
+    anchors, documents = units[0], torch.cat(units[1:])
     # Every document has a number of its own; the first n belong to the anchors.
     ids = torch.arange(len(documents), device=documents.device)
     own = ids[: len(anchors)]
-    contrast = Contrast(anchors, documents, (SameId(own, ids),), own.unsqueeze(1))
+    contrast = Contrast(anchors, documents, (SameId(own, ids),), own.unsqueeze(1), sharing_ranks())
     reading = read_link(blend, contrast, temperature)
     positive_scores = (anchors * documents[: len(anchors)]).sum(dim=1)
     return cross_entropy(contrast, positive_scores, reading.link).mean()

@@ -12,6 +12,7 @@ from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.cli.export import export
 from anchorwise.cli.objectives import objectives
+from anchorwise.cli.plan import plan
 from anchorwise.cli.pretrain import pretrain
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, pretrain, embed, evaluate, compare, export, objectives):
+for command in (demo, pretrain, embed, evaluate, compare, export, objectives, plan):
     app.command()(command)
 
 
@@ -44,6 +45,6 @@ def main() -> None:
     """Run the program; a user's mistake ends it with one line on standard error and status 2."""
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(2)

@@ -1,7 +1,8 @@
 """What a link is, and the one place where `1 - s` and distances are guarded."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -33,6 +34,21 @@ def per_row(parameter: Parameter, scores: Tensor) -> float | Tensor:
     return parameter
 
 
+@dataclass(frozen=True)
+class LogShortfall:
+    """The logit `slope * s - power * log(endpoint - s)`: a family that engines have in closed form.
+
+    Attributes:
+        slope: In front of the score.
+        power: In front of the shortfall's logarithm.
+        endpoint: Where scores end.
+    """
+
+    slope: Parameter
+    power: Parameter = 0.0
+    endpoint: float = 1.0
+
+
 # Links are compared and hashed by identity: torch 2.11 hashes a callable while compiling, before it has its fields.
 @dataclass(frozen=True, eq=False)
 class Link(ABC):
@@ -44,3 +60,26 @@ class Link(ABC):
     @abstractmethod
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return the logits of `scores`, one score or one row of scores per anchor."""
+
+    @property
+    def log_shortfall(self) -> LogShortfall | None:
+        """The link as a member of that family; None where it is none."""
+        return None
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """All parameters that are tensors, in a fixed order."""
+        found: list[Tensor] = []
+        self.with_parameters(lambda tensor: (found.append(tensor), tensor)[1])
+        return tuple(found)
+
+    def with_parameters(self, change: Callable[[Tensor], Tensor]) -> "Link":
+        """Return the same link with every parameter that is a tensor changed."""
+        changed = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                changed[field.name] = change(value)
+            elif isinstance(value, Link):
+                changed[field.name] = value.with_parameters(change)
+        return replace(self, **changed)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise.links.base import Link, Parameter, per_row, shortfall
+from anchorwise.links.base import Link, LogShortfall, Parameter, per_row, shortfall
 
 # a = anchors
 
@@ -22,6 +22,11 @@ class SoftmaxLink(Link):
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return `s / temperature`."""
         return scores / per_row(self.temperature, scores)
+
+    @property
+    def log_shortfall(self) -> LogShortfall:
+        """Slope `1 / temperature`, power 0."""
+        return LogShortfall(1.0 / self.temperature)
 
 
 @final
@@ -38,6 +43,11 @@ class ShortfallLink(Link):
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return `-exponent * log(endpoint - s)`."""
         return -per_row(self.exponent, scores) * shortfall(scores, self.endpoint).log()
+
+    @property
+    def log_shortfall(self) -> LogShortfall:
+        """Slope 0, power `exponent`."""
+        return LogShortfall(0.0, self.exponent, self.endpoint)
 
 
 @final
@@ -58,6 +68,11 @@ class BlendLink(Link):
         softmax_slope = per_row((1.0 - self.blend) / self.temperature, scores)
         weibit_slope = per_row(self.blend * self.exponent, scores)
         return softmax_slope * scores - weibit_slope * shortfall(scores, self.endpoint).log()
+
+    @property
+    def log_shortfall(self) -> LogShortfall:
+        """Slope `(1 - blend) / temperature`, power `blend * exponent`."""
+        return LogShortfall((1.0 - self.blend) / self.temperature, self.blend * self.exponent, self.endpoint)
 
 
 @final

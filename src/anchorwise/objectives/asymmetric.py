@@ -49,7 +49,7 @@ class AsymmetricInfoNCE(Objective):
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives."""
         views = views_of(view0, view1)
         anchors, keys = passing(views.units[0], 1.0 - self.alpha), passing(views.rows, self.alpha)
-        contrast = Contrast(anchors, keys, (views.same_image(),))
+        contrast = Contrast(anchors, keys, (views.same_image(),), ranks=views.ranks)
         positive_scores = (anchors * keys[views.num_images :]).sum(dim=1)
         link = SoftmaxLink(self.temperature)
         positives = link(positive_scores) + math.log(self.positive_weight)

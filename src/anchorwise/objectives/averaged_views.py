@@ -4,6 +4,7 @@ Source: the AVG baseline of Koromilas et al. 2025, "A Principled Framework for M
 https://arxiv.org/abs/2507.06979, as in its released code.
 """
 
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -14,7 +15,7 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Views, unit_rows, views_of
+from anchorwise.pairs import unit_rows, views_of
 
 # n = images, v = views, d = embedding width
 
@@ -48,7 +49,7 @@ class AveragedViews(Objective):
         losses, stats = [], []
         for view, rows in enumerate(views.units):
             others = torch.cat([views.units[:view], views.units[view + 1 :]]).mean(dim=0)
-            pair = Views(torch.stack([rows, unit_rows(others) if self.normalise else others]), views.ids)
+            pair = replace(views, units=torch.stack([rows, unit_rows(others) if self.normalise else others]))
             losses.append(cross_entropy(pair.pooled(), pair.positive_scores, SoftmaxLink(self.temperature)))
             stats.append({"positive_score": pair.positive_scores})
         return mean_outcome(torch.cat(losses), joined(stats))

@@ -1,4 +1,4 @@
-"""The loss that all softmax-type objectives share: cross-entropy of the positive against an anchor's negatives."""
+"""What objectives make of a contrast: sums over an anchor's negatives, and the cross-entropy of its positive."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,24 +7,51 @@ from torch.nn import functional
 
 from anchorwise import engine
 from anchorwise.links import Link
-from anchorwise.pairs import Contrast
+from anchorwise.pairs import Contrast, PairWeight, SameId
 
-# a = anchors, m = chosen negatives per anchor
+# a = anchors, d = embedding width, m = chosen negatives per anchor
 
 
-def repulsion(contrast: Contrast, link: Link, *, hardest: Int[Tensor, "a m"] | None = None) -> Float[Tensor, " a"]:
-    """Return `log(sum over negatives of exp(logit))` of every anchor; minus infinity where it has none.
+def repulsion(
+    contrast: Contrast, link: Link, *, hardest: Int[Tensor, "a m"] | None = None, weight: PairWeight | None = None
+) -> Float[Tensor, " a"]:
+    """Return `log(sum over negatives of weight * exp(logit))` of every anchor; minus infinity where it has none.
 
     Args:
         contrast: Anchors, keys, and the pairs that are no negatives.
         link: Turns scores into logits.
-        hardest: The keys that are each anchor's only negatives; None counts all of them.
+        hardest: The keys that are each anchor's only negatives, unweighted; None counts all of them.
+        weight: Weights of pairs; None weighs all alike.
     """
     if hardest is None:
-        return engine.logsumexp_rows(contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude)
+        return engine.logsumexp_rows(
+            contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude, weight=weight, ranks=contrast.ranks
+        )
     if hardest.shape[1] == 0:
         return torch.full_like(contrast.anchors[:, 0], -torch.inf)
     return link(engine.scores_at(contrast.anchors, contrast.keys, hardest)).logsumexp(dim=1)
+
+
+def total(
+    contrast: Contrast, link: Link, *, only: SameId | None = None, weight: PairWeight | None = None
+) -> Float[Tensor, " a"]:
+    """Return the sum over negatives of `weight * link(score)` of every anchor, or over those that `only` names."""
+    return engine.sum_rows(
+        contrast.anchors,
+        contrast.keys,
+        link=link,
+        exclude=contrast.exclude,
+        only=only,
+        weight=weight,
+        ranks=contrast.ranks,
+    )
+
+
+def mean_key(contrast: Contrast, link: Link) -> Float[Tensor, "a d"]:
+    """Return the mean negative of every anchor under the softmax of its logits, without gradient."""
+    return engine.attend_rows(
+        contrast.anchors, contrast.keys, contrast.keys, link=link, exclude=contrast.exclude, ranks=contrast.ranks
+    )
 
 
 def cross_entropy(

@@ -10,8 +10,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
 from anchorwise.links import Divergence, NegativeTerm, PositiveTerm, as_divergence
+from anchorwise.objectives.cross_entropy import total
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
@@ -56,6 +57,6 @@ class FMICL(Objective):
         contrast, positive_scores = views.within(0), views.scores_between(0, 1)
         terms = self.divergence, self.t, math.log(self.height)
         link = NegativeTerm(*terms)
-        negatives = engine.sum_rows(contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude)
-        repulsion = self.negative_weight * negatives / (views.num_images - 1)
-        return mean_outcome(repulsion - PositiveTerm(*terms)(positive_scores), {"positive_score": positive_scores})
+        negatives = total(contrast, link)
+        repelled = self.negative_weight * negatives / (views.num_images - 1)
+        return mean_outcome(repelled - PositiveTerm(*terms)(positive_scores), {"positive_score": positive_scores})

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
 from anchorwise.links import Link, SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.per_image import RunningDenominators, mean_by_id, store
 from anchorwise.objectives.sog_clr import log_num_negatives
@@ -92,6 +92,7 @@ class ISogCLR(Objective):
         """
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
+        ids = views.ids
         _checks.num_images(self, views.num_images)
         contrast, positive_scores = views.pooled(), views.positive_scores
         tau = self.temperatures[ids].to(views.units).repeat(2)
@@ -121,5 +122,4 @@ class ISogCLR(Objective):
 @torch.no_grad()
 def _mean_score(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
     """Return the mean score of every anchor's negatives, weighted by their exponentials."""
-    mean_key = engine.attend_rows(contrast.anchors, contrast.keys, contrast.keys, link=link, exclude=contrast.exclude)
-    return (contrast.anchors * mean_key).sum(dim=1)
+    return (contrast.anchors * mean_key(contrast, link)).sum(dim=1)

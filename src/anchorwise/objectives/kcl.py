@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
 from anchorwise.links import GaussianKernel, InverseMultiquadric, Link, LogKernel, RieszKernel
+from anchorwise.objectives.cross_entropy import total
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
@@ -55,10 +56,8 @@ class KCL(Objective):
         positive_scores = views.positive_scores
         _checks.num_images(self, views.num_images)
         alignment, energy, share = _kernels(self.kernel, self.t)
-        sums = []
-        for contrast in (views.within(0), views.within(1)):
-            sums.append(engine.sum_rows(contrast.anchors, contrast.keys, link=energy, exclude=contrast.exclude))
-        energies = share * torch.cat(sums) / (views.num_images - 1)
+        sums = torch.cat([total(views.within(view), energy) for view in (0, 1)])
+        energies = share * sums / (views.num_images - 1)
         per_anchor = 2.0 * self.energy_weight * energies - 2.0 * alignment(positive_scores)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "energy": energies})
 

@@ -14,6 +14,7 @@ from anchorwise import _checks, engine
 from anchorwise.links import shortfall
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import views_of
+from anchorwise.tails.negatives import negatives_of
 
 # n = images, d = embedding width
 
@@ -34,7 +35,7 @@ class KoLeo(Objective):
         losses, stats = [], []
         for view in range(views.num_views):
             contrast = views.within(view)
-            nearest = engine.tail_rows(contrast.anchors, contrast.keys, num_tail=1, exclude=contrast.exclude).keys
+            nearest = negatives_of(contrast).hardest_keys(1)
             scores = engine.scores_at(contrast.anchors, contrast.keys, nearest).squeeze(1)
             losses.append(-0.5 * (2.0 * shortfall(scores)).log())
             stats.append({"neighbour_score": scores})

@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
+from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import SameId, views_of
+from anchorwise.pairs import Contrast, SameId, views_of
 
 # n = images, d = embedding width, c = clusterings
 
@@ -54,12 +56,12 @@ class MEOW(Objective):
         """
         clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
         views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
-        same = [SameId(column, column) for column in clusters.unbind(dim=1)]
+        same = [SameId(column, column) for column in gather_rows(clusters).unbind(dim=1)]
         positive_scores = views.scores_between(0, 1)
         losses = []
         for anchors, keys in (views.units, views.units.flip(0)):
             # A sum of weights is a sum over clusterings of sums over their different clusters.
-            sums = [engine.logsumexp_rows(anchors, keys, link=link, exclude=[pairs]) for pairs in same]
+            sums = [repulsion(Contrast(anchors, keys, (pairs,), ranks=views.ranks), link) for pairs in same]
             repelled = torch.stack(sums).logsumexp(dim=0)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))

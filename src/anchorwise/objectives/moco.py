@@ -13,7 +13,7 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, per_image, unit_rows, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width, k = keys in the queue
@@ -63,7 +63,8 @@ class MoCo(Objective):
         """
         queue = _checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
         views = views_of(view0, view1.detach())
-        contrast = Contrast(views.units[0], _queue(queue, view0), *_excluded(view0, queue, ids, negative_ids))
+        excluded = _excluded(view0, views.num_images, queue, ids, negative_ids)
+        contrast = Contrast(views.units[0], _queue(queue, view0), *excluded, views.ranks)
         reading = read_link(self.blend, contrast, self.temperature)
         positive_scores = views.scores_between(0, 1)
         per_anchor = cross_entropy(contrast, positive_scores, reading.link)
@@ -77,14 +78,14 @@ def _queue(queue: Tensor, view0: Tensor) -> Tensor:
 
 
 def _excluded(
-    view0: Tensor, queue: Tensor, ids: Tensor | None, negative_ids: Tensor | None
+    view0: Tensor, num_images: int, queue: Tensor, ids: Tensor | None, negative_ids: Tensor | None
 ) -> tuple[tuple[SameId, ...], Tensor | None]:
     if negative_ids is None:
         if ids is not None:
             raise ValueError("ids need negative_ids beside them: the image numbers of the queue's entries")
-        return (), torch.empty(len(view0), 0, dtype=torch.int64, device=view0.device)
+        return (), torch.empty(num_images, 0, dtype=torch.int64, device=view0.device)
     held = _checks.one_per_image("negative_ids", negative_ids, queue)
-    exclude = [SameId(torch.full_like(held[:1], EMPTY_SLOT).expand(len(view0)), held)]
+    exclude = [SameId(torch.full_like(held[:1], EMPTY_SLOT).expand(num_images), held)]
     if ids is not None:
-        exclude.append(SameId(_checks.one_per_image("ids", ids, view0), held))
+        exclude.append(SameId(per_image("ids", ids, view0), held))
     return tuple(exclude), None

@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, per_image, unit_rows, views_of
 
 # n = images, d = embedding width, k = prototypes
 
@@ -49,11 +49,11 @@ class ProtoNCE(Objective):
         assignments = _checks.needed(self, "assignments", assignments, "the images' prototypes, shape (images,)")
         phi = _checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         _checks.rows("prototypes", prototypes)
-        own = _checks.one_per_image("assignments", assignments, view0)
-        rows, centres = views_of(view0).units[0], unit_rows(prototypes)
+        own, views = per_image("assignments", assignments, view0), views_of(view0)
+        rows, centres = views.units[0], unit_rows(prototypes)
         # A key's temperature is part of the key: scores are then logits.
         keys = (centres / phi.to(centres).unsqueeze(1)).to(rows)
         numbers = torch.arange(len(keys), device=rows.device)
-        contrast = Contrast(rows, keys, (SameId(own, numbers),), own.unsqueeze(1))
-        per_image = cross_entropy(contrast, (rows * keys[own]).sum(dim=1), SoftmaxLink(1.0))
-        return mean_outcome(per_image, {"prototype_score": (rows * centres[own]).sum(dim=1)})
+        contrast = Contrast(rows, keys, (SameId(own, numbers),), own.unsqueeze(1), views.ranks)
+        losses = cross_entropy(contrast, (rows * keys[own]).sum(dim=1), SoftmaxLink(1.0))
+        return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})

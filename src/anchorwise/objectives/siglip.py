@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
 from anchorwise.links import SigmoidLink
+from anchorwise.objectives.cross_entropy import total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
@@ -60,6 +61,6 @@ class SigLIP(Objective):
         scale = self.scale if logit_scale is None else _checks.scalar("logit_scale", logit_scale).to(views.units)
         bias = self.bias if logit_bias is None else _checks.scalar("logit_bias", logit_bias).to(views.units)
         link = SigmoidLink(scale, bias)
-        negatives = engine.sum_rows(contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude)
+        negatives = total(contrast, link)
         positives = -functional.logsigmoid(scale * positive_scores + bias)
         return mean_outcome(positives + negatives, {"positive_score": positive_scores})

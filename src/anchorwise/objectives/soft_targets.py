@@ -4,16 +4,18 @@ Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation L
 (ALBEF), https://arxiv.org/abs/2107.07651.
 """
 
+from dataclasses import replace
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import unit_rows, views_of
+from anchorwise.pairs import Contrast, unit_rows, views_of
 
 # n = images, k = keys, d = embedding width
 
@@ -65,23 +67,24 @@ class SoftTargets(Objective):
                 "SoftTargets needs keys: the momentum encoders' rows of both views; "
                 "call objective(view0, view1, keys=(key0, key1))"
             )
-        units = views_of(view0, view1).units
+        views = views_of(view0, view1)
+        units = views.units
         own = views_of(*(key.detach() for key in keys)).units
         scale = 1.0 / self.temperature if logit_scale is None else _checks.scalar("logit_scale", logit_scale).to(units)
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = own[other] if queues is None else torch.cat([own[other], unit_rows(queues[other].detach())])
-            loss, score = self._loss(units[view], own[view], own[other], candidates, scale)
+            contrast = Contrast(units[view], candidates, (), ranks=views.ranks)
+            loss, score = self._loss(contrast, own[view], own[other], scale)
             losses.append(loss)
             stats.append({"positive_score": score})
         return mean_outcome(torch.cat(losses), joined(stats))
 
     def _loss(
-        self, anchors: Tensor, momentum_anchors: Tensor, own: Tensor, candidates: Tensor, scale: float | Tensor
+        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, scale: float | Tensor
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         link = SoftmaxLink(1.0 / scale)
-        found = engine.attend_rows(momentum_anchors, candidates, candidates, link=link).detach()
-        mean_key = self.alpha * found + (1.0 - self.alpha) * own
-        attraction = scale * (anchors * mean_key).sum(dim=1)
-        loss = engine.logsumexp_rows(anchors, candidates, link=link) - attraction
-        return loss, (anchors * own).sum(dim=1)
+        found = mean_key(replace(contrast, anchors=momentum_anchors), link)
+        target = self.alpha * found + (1.0 - self.alpha) * own
+        attraction = scale * (contrast.anchors * target).sum(dim=1)
+        return repulsion(contrast, link) - attraction, (contrast.anchors * own).sum(dim=1)

@@ -71,6 +71,7 @@ class SogCLR(Objective):
         """
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
+        ids = views.ids
         _checks.num_images(self, views.num_images)
         tau = views.units.new_tensor(self.temperature)
         tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)

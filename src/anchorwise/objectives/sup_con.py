@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, num_same, views_of
+from anchorwise.pairs import Contrast, SameId, num_same, per_image, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
@@ -64,13 +65,15 @@ class SupCon(Objective):
         """
         views = views_of(view0, *more_views)
         labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
-        labels = _checks.one_per_image("labels", labels, view0).repeat(views.num_views)
+        labels = per_image("labels", labels, view0).repeat(views.num_views)
         rows, same_label = views.rows, SameId(labels, labels)
         itself = SameId(index := torch.arange(len(rows), device=rows.device), index)
-        reading = read_link(self.blend, Contrast(rows, rows, (same_label,)), self.temperature)
+        of_other_classes = Contrast(rows, rows, (same_label,), ranks=views.ranks)
+        reading = read_link(self.blend, of_other_classes, self.temperature)
         num_positives = num_same(labels) - 1
-        others = engine.logsumexp_rows(rows, rows, link=reading.link, exclude=[itself])
-        positives = engine.sum_rows(rows, rows, link=reading.link, exclude=[itself], only=same_label)
+        of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
+        others = repulsion(of_others, reading.link)
+        positives = total(of_others, reading.link, only=same_label)
         # Not a plain 0, so that a non-finite row shows.
         nothing = 0.0 * rows.sum(dim=1)
         per_anchor = torch.where(num_positives > 0, others - positives / num_positives.clamp_min(1), nothing)

@@ -129,7 +129,11 @@ class RegressionTail(TailEstimator):
 
     def estimate(self, negatives: Negatives) -> Estimate:
         """Return the slope of every row and the share of it that shrinkage keeps."""
-        fit = tail_regressions(negatives.hardest_shortfalls(self.num_tail(negatives.num_negatives)))
+        num_tail = self.num_tail(negatives.num_negatives)
+        if num_tail == 0:
+            nothing = torch.zeros_like(negatives.anchors[:, 0])
+            return Estimate(nothing + 1.0, nothing)
+        fit = negatives.sorted_tail(num_tail).fit
         explained = fit.num_points * fit.r_squared
         weight = explained / (explained + self.prior_points).clamp_min(torch.finfo(explained.dtype).tiny)
         trusted = (fit.r_squared >= self.min_r_squared) & (fit.slope > 0)

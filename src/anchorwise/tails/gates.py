@@ -13,7 +13,6 @@ from anchorwise import _checks
 from anchorwise.tails.exponents import HillTail, RegressionTail, TailEstimator
 from anchorwise.tails.likelihood import likelihood_delta_aic
 from anchorwise.tails.negatives import Negatives
-from anchorwise.tails.regression import tail_regressions
 
 # a = anchors
 
@@ -206,7 +205,7 @@ class CapGate(Gate):
     @torch.no_grad()
     def read(self, negatives: Negatives) -> GateReading:
         """Return lambda with rho."""
-        nearest = _nearest(negatives)
+        nearest = negatives.hardest_shortfall
         distance = nearest.new_tensor(self.distance)
         return GateReading(
             torch.sigmoid(self.sharpness * (distance.log() - nearest.log())), {"hardest_shortfall": nearest}
@@ -244,22 +243,15 @@ def as_gate(value: str | Gate) -> Gate:
     return gates[_checks.one_of("gate", value, gates)]()
 
 
-def _nearest(negatives: Negatives) -> Float[Tensor, " a"]:
-    """Shortfall of every anchor's hardest negative; that of an orthogonal one where an anchor has none."""
-    if negatives.num_negatives == 0:
-        return torch.ones_like(negatives.anchors[:, 0])
-    return negatives.hardest_shortfalls(1)[:, 0]
-
-
 def _published_evidence(
     negatives: Negatives, tail: RegressionTail, quantile: float
 ) -> tuple[Float[Tensor, " a"], Float[Tensor, ""], Float[Tensor, " a"]]:
     """Return rho of every anchor, rho_0 of the batch, and dAIC of every anchor."""
     if negatives.num_negatives == 0:
-        nearest = _nearest(negatives)
+        nearest = negatives.hardest_shortfall
         return nearest, nearest[0], torch.zeros_like(nearest)
-    shortfalls = negatives.hardest_shortfalls(tail.num_tail(negatives.num_negatives))
-    fit, nearest = tail_regressions(shortfalls), shortfalls[:, 0]
+    tail_read = negatives.sorted_tail(tail.num_tail(negatives.num_negatives))
+    fit, nearest = tail_read.fit, tail_read.hardest_shortfall
     if not fit.exists:
         return nearest, nearest.median(), fit.delta_aic
     return nearest, nearest.sort().values[round(quantile * (len(nearest) - 1))], fit.delta_aic

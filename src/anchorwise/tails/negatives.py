@@ -1,16 +1,22 @@
 """The negatives of a batch as its tail statistics see them: detached, read through the engine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import engine
-from anchorwise.links import MIN_SHORTFALL, Moment, shortfall
+from anchorwise._ranks import Ranks
+from anchorwise.links import Moment, shortfall
 from anchorwise.pairs import Contrast, SameId, views_of
+from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions
 
-# a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points
+# a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points, s = statistics
+
+Statistic = TypeVar("Statistic")
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Exceedances:
     Attributes:
         threshold_shortfall: Endpoint minus threshold: the widest shortfall in the tail.
         hardest_shortfall: Shortfall of the row's hardest negative; that of an orthogonal one where it has none.
-        sums: Their number, the sum of their shortfalls and of the shortfalls' logarithms.
+        sums: Their number, and how far they are above the threshold, added up.
     """
 
     threshold_shortfall: Float[Tensor, " a"]
@@ -35,13 +41,25 @@ class Exceedances:
     @property
     def sum_log_ratio(self) -> Float[Tensor, " a"]:
         """Sum over a row's exceedances of log(threshold shortfall / shortfall), at least 0."""
-        log_threshold = self.threshold_shortfall.clamp_min(MIN_SHORTFALL).log()
-        return (self.count * log_threshold - self.sums.sum_log_shortfall).clamp_min(0.0)
+        return self.sums.sum_log_ratio
 
     @property
     def mean_excess(self) -> Float[Tensor, " a"]:
         """Mean of score minus threshold over a row's exceedances; 0 where there are none."""
-        return (self.threshold_shortfall - self.sums.sum_shortfall / self.count.clamp_min(1.0)) * (self.count > 0)
+        return self.sums.sum_excess / self.count.clamp_min(1.0)
+
+
+@dataclass(frozen=True)
+class SortedTail:
+    """What a row's smallest shortfalls say.
+
+    Attributes:
+        fit: The release's regressions on them.
+        hardest_shortfall: The smallest.
+    """
+
+    fit: TailRegressions
+    hardest_shortfall: Float[Tensor, " a"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +72,9 @@ class Negatives:
         exclude: Pairs that are no negatives.
         excluded_scores: The cosines of those pairs, the same number in every row; None where the numbers differ.
         endpoint: Where scores end; shortfalls are measured from it.
+        ranks: The processes that hold the same rows and share the work.
 
-    A sorted tail is the dearest statistic there is: the longest one read so far is kept, and shorter ones are cut
-    from it.
+    Statistics of whole rows are dear: each is read once and kept for the gate and the exponent that share it.
     """
 
     anchors: Float[Tensor, "a d"]
@@ -64,7 +82,8 @@ class Negatives:
     exclude: tuple[SameId, ...]
     excluded_scores: Float[Tensor, "a e"] | None
     endpoint: float = 1.0
-    _tails: list[engine.Tail] = field(default_factory=list, init=False, repr=False)
+    ranks: Ranks | None = None
+    _known: dict[tuple[str, float], Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def num_negatives(self) -> int:
@@ -80,34 +99,65 @@ class Negatives:
             )
         return self.keys.shape[0] - self.excluded_scores.shape[1]
 
-    def hardest_shortfalls(self, num_tail: int) -> Float[Tensor, "a t"]:
-        """Return the `num_tail` smallest shortfalls of every row, rising."""
-        return shortfall(self._tail(num_tail).scores[:, :num_tail], self.endpoint)
+    @property
+    def hardest_shortfall(self) -> Float[Tensor, " a"]:
+        """Shortfall of every anchor's hardest negative; that of an orthogonal one where an anchor has none."""
+        if self.num_negatives == 0:
+            return torch.ones_like(self.anchors[:, 0])
+        return self.sorted_tail(1).hardest_shortfall
+
+    def sorted_tail(self, num_tail: int) -> SortedTail:
+        """Return what the `num_tail` smallest shortfalls of every row say; the tails themselves are not kept."""
+
+        def summary(scores: Float[Tensor, "a t"]) -> Float[Tensor, "a s"]:
+            shortfalls = shortfall(scores, self.endpoint)
+            fit = tail_regressions(shortfalls)
+            return torch.stack([fit.slope, fit.r_squared, fit.delta_aic, shortfalls[:, 0]], dim=1)
+
+        def read() -> SortedTail:
+            read_off = engine.tail_summaries(
+                self.anchors, self.keys, num_tail=num_tail, summary=summary, exclude=self.exclude, ranks=self.ranks
+            )
+            slope, r_squared, delta_aic, hardest = read_off.unbind(dim=1)
+            return SortedTail(TailRegressions(slope, r_squared, delta_aic, num_points(num_tail)), hardest)
+
+        return self._once(("sorted", num_tail), read)
 
     def hardest_keys(self, num_tail: int) -> Int[Tensor, "a t"]:
         """Return the keys of every row's `num_tail` largest scores, or of all its negatives where there are fewer."""
         num_tail = min(num_tail, self.num_negatives)
-        return self._tail(num_tail).keys[:, :num_tail]
-
-    def _tail(self, num_tail: int) -> engine.Tail:
-        if not self._tails or self._tails[-1].scores.shape[1] < num_tail:
-            tail = engine.tail_rows(self.anchors, self.keys, num_tail=num_tail, exclude=self.exclude)
-            self._tails.append(tail)
-        return self._tails[-1]
+        # Which of two equal scores is taken depends on the length of the tail: take the one that the gate has read.
+        longest = max([num_tail, *(int(size) for what, size in self._known if what == "sorted")])
+        tail = engine.tail_rows(self.anchors, self.keys, num_tail=longest, exclude=self.exclude, ranks=self.ranks)
+        return tail.keys[:, :num_tail]
 
     def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
         """Return the `num_tail` smallest shortfalls of the whole batch, rising."""
-        scores = engine.pooled_tail(self.anchors, self.keys, num_tail=num_tail, exclude=self.exclude)
+        scores = engine.pooled_tail(self.anchors, self.keys, num_tail=num_tail, exclude=self.exclude, ranks=self.ranks)
         return shortfall(scores, self.endpoint)
 
     def exceedances(self, tail_fraction: float) -> Exceedances:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
-        threshold = self._threshold(tail_fraction)
-        sums = engine.exceedance_rows(
-            self.anchors, self.keys, threshold=threshold, endpoint=self.endpoint, exclude=self.exclude
-        )
-        largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
-        return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
+
+        def read() -> Exceedances:
+            threshold = self._threshold(tail_fraction)
+            sums = engine.exceedance_rows(
+                self.anchors,
+                self.keys,
+                threshold=threshold,
+                endpoint=self.endpoint,
+                exclude=self.exclude,
+                ranks=self.ranks,
+            )
+            largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
+            return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
+
+        return self._once(("exceedances", tail_fraction), read)
+
+    def _once(self, what: tuple[str, float], read: Callable[[], Statistic]) -> Statistic:
+        if what not in self._known:
+            self._known[what] = read()
+        return self._known[what]
 
     def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
         mean, variance = self._moments()
@@ -126,7 +176,7 @@ class Negatives:
         return mean, self._sum(Moment(2, mean)) / num_negatives
 
     def _sum(self, moment: Moment) -> Float[Tensor, " a"]:
-        return engine.sum_rows(self.anchors, self.keys, link=moment, exclude=self.exclude)
+        return engine.sum_rows(self.anchors, self.keys, link=moment, exclude=self.exclude, ranks=self.ranks)
 
     def _moments_without(
         self, excluded_scores: Float[Tensor, "a e"]
@@ -152,7 +202,7 @@ def negatives_of(contrast: Contrast, *, endpoint: float = 1.0) -> Negatives:
     anchors = contrast.anchors.detach()
     keys = anchors if contrast.keys is contrast.anchors else contrast.keys.detach()
     scores = None if contrast.excluded_keys is None else engine.scores_at(anchors, keys, contrast.excluded_keys)
-    return Negatives(anchors, keys, contrast.exclude, scores, endpoint)
+    return Negatives(anchors, keys, contrast.exclude, scores, endpoint, contrast.ranks)
 
 
 @torch.no_grad()
@@ -164,4 +214,4 @@ def hardest_shortfall(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) 
         TypeError: If a view is not floating.
     """
     negatives = negatives_of(views_of(view0, view1).pooled())
-    return negatives.hardest_shortfalls(min(1, negatives.num_negatives)).flatten()
+    return negatives.hardest_shortfall[: len(negatives.anchors) if negatives.num_negatives else 0]

@@ -43,15 +43,20 @@ class TailRegressions:
         return self.num_points >= _MIN_POINTS
 
 
+def num_points(num_tail: int) -> int:
+    """Return how many of a tail's points are left for the regressions."""
+    return max(num_tail - max(1, num_tail // 20), 0)
+
+
 @torch.no_grad()
 def tail_regressions(shortfalls: Float[Tensor, "a t"]) -> TailRegressions:
     """Fit both laws to rows of shortfalls in rising order, each above 0."""
     num_tail = shortfalls.shape[1]
-    num_dropped = max(1, num_tail // 20)
-    num_points = max(num_tail - num_dropped, 0)
-    if num_points < _MIN_POINTS:
+    num_left = num_points(num_tail)
+    num_dropped = num_tail - num_left
+    if num_left < _MIN_POINTS:
         nothing = shortfalls.new_zeros(len(shortfalls))
-        return TailRegressions(nothing, nothing, nothing, num_points)
+        return TailRegressions(nothing, nothing, nothing, num_left)
     ranks = torch.arange(1, num_tail + 1, device=shortfalls.device, dtype=shortfalls.dtype)
     log_share = (ranks / (num_tail + 1)).log()[num_dropped:]
     log_shortfall = shortfalls.log()[:, num_dropped:]
@@ -60,8 +65,8 @@ def tail_regressions(shortfalls: Float[Tensor, "a t"]) -> TailRegressions:
     penalised = residual + _WRONG_SIGN * (slope <= 0)
     gumbel_penalised = gumbel_residual + _WRONG_SIGN * (gumbel_slope >= 0)
     # Both laws have two parameters, so the penalty terms of the two AICs cancel.
-    delta_aic = num_points * (gumbel_penalised.log() - penalised.log())
-    return TailRegressions(slope, (1.0 - residual / total).clamp(0.0, 1.0), delta_aic, num_points)
+    delta_aic = num_left * (gumbel_penalised.log() - penalised.log())
+    return TailRegressions(slope, (1.0 - residual / total).clamp(0.0, 1.0), delta_aic, num_left)
 
 
 def _least_squares(

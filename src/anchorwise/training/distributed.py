@@ -30,11 +30,15 @@ class Ranks:
 
     def any_wants(self, wish: bool) -> bool:
         """Return whether any rank wishes so; every rank must ask."""
+        return self.sum_of(int(wish)) > 0
+
+    def sum_of(self, number: int) -> int:
+        """Return the sum of the ranks' numbers; every rank must ask."""
         if self.world_size == 1:
-            return wish
-        wishes = torch.tensor([float(wish)], device=self.device)
-        dist.all_reduce(wishes)
-        return bool(wishes.item() > 0)
+            return number
+        total = torch.tensor([number], device=self.device)
+        dist.all_reduce(total)
+        return int(total)
 
 
 @contextmanager

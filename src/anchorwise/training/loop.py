@@ -147,7 +147,8 @@ class _Run:
         state.wall_time_s += spent_s
         if state.step % self.config.train.log_every_steps and state.step != self.num_steps:
             return {}
-        return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": len(view0) / spent_s}
+        num_images = self.here.sum_of(len(batch))
+        return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state)

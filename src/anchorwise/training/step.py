@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise.data.batches import mixed_seed
-from anchorwise.engine.ranks import gather_rows
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.tails import hardest_shortfall
 from anchorwise.training.config import RunConfig
@@ -51,7 +50,7 @@ def check_weights(state: RunState) -> None:
 def train_step(
     state: RunState, network: nn.Module, batch: ImageBatch, config: RunConfig, ranks: Ranks
 ) -> tuple[Outcome, Tensor, Tensor]:
-    """Take one step and return its outcome with the embeddings of all ranks.
+    """Take one step and return its outcome, of the images of all ranks, with the embeddings of this one.
 
     Everything random in it depends on the seed, the step and the rank alone.
 
@@ -71,8 +70,7 @@ def train_step(
     views = views.contiguous(memory_format=torch.channels_last)
     with autocast(config, ranks.device):
         embeddings = network(views)
-    own0, own1 = embeddings.chunk(2)
-    view0, view1 = gather_rows(own0), gather_rows(own1)
+    view0, view1 = embeddings.chunk(2)
     outcome = state.objective.detail(view0, view1, **_given(state.objective, batch, ranks))
     if not math.isfinite(outcome.loss.item()):
         raise NonFiniteLossError(f"the loss of step {state.step} is {outcome.loss.item()}; {_WAY_OUT}")
@@ -83,10 +81,10 @@ def train_step(
 
 
 def _given(objective: Objective, batch: ImageBatch, ranks: Ranks) -> dict[str, Tensor]:
-    """Return what the objective needs beside the views, of all ranks; what is not there it asks for itself."""
+    """Return what the objective needs beside the views; what is not there it asks for itself."""
     there = {"ids": batch.ids, "labels": batch.labels}
     return {
-        name: gather_rows(value.to(ranks.device))
+        name: value.to(ranks.device)
         for name, value in there.items()
         if value is not None and name in objective.inputs.needs
     }
@@ -101,12 +99,12 @@ def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[
 def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]:
     """Return what is logged of a step: means of the statistics, and where the hardest negatives are.
 
-    `above_chance` is the loss minus log(2n - 1), the InfoNCE loss of embeddings that know nothing.
+    `above_chance` is the loss minus log(2n - 1), the InfoNCE loss of embeddings that know nothing. The views are this
+    rank's, what is measured is that of all; every rank must ask.
     """
-    loss = outcome.loss.item()
-    values = {"loss": loss, "above_chance": loss - math.log(2 * len(view0) - 1)}
+    loss, hardest = outcome.loss.item(), hardest_shortfall(view0, view1)
+    values = {"loss": loss, "above_chance": loss - math.log(max(len(hardest), 2) - 1)}
     values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
-    hardest = hardest_shortfall(view0, view1)
     if len(hardest):
         values["hardest_score"] = 1.0 - hardest.median().item()
         values["hardest_score_max"] = 1.0 - hardest.min().item()

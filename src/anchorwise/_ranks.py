@@ -1,0 +1,119 @@
+"""The ranks that share a batch: whose rows count, and how what they computed comes together.
+
+A process group that exists is used without being asked for; `over_ranks` says otherwise.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Shaped
+from torch import Tensor
+
+# n = rows of this rank, m = rows of all ranks
+
+_DEFAULT = "default"
+_chosen: ContextVar[Any] = ContextVar("anchorwise_ranks", default=_DEFAULT)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Processes that hold the same rows and share the work on them.
+
+    Attributes:
+        group: A process group of torch.distributed.
+        rank: This process among them.
+        size: Their number.
+    """
+
+    group: Any
+    rank: int
+    size: int
+
+    def add_up(self, *parts: Tensor) -> None:
+        """Add up tensors over all ranks, in place."""
+        for part in parts:
+            dist.all_reduce(part, group=self.group)
+
+    def largest(self, part: Tensor) -> Tensor:
+        """Return the entrywise largest over all ranks."""
+        result = part.clone()
+        dist.all_reduce(result, dist.ReduceOp.MAX, group=self.group)
+        return result
+
+    def joined(self, part: Tensor) -> Tensor:
+        """Return the parts of all ranks, all of one shape, one after the other."""
+        parts = [torch.empty_like(part) for _ in range(self.size)]
+        dist.all_gather(parts, part, group=self.group)
+        return torch.cat(parts)
+
+
+def sharing_ranks() -> Ranks | None:
+    """Return the ranks that share a batch; None where this process is alone or wants to be."""
+    if not (dist.is_available() and dist.is_initialized()) or _chosen.get() is None:
+        return None
+    group = None if _chosen.get() is _DEFAULT else _chosen.get()
+    size = dist.get_world_size(group)
+    # -1 says that this process is not in the group.
+    return Ranks(group, dist.get_rank(group), size) if size > 1 else None
+
+
+@contextmanager
+def over_ranks(group: Any) -> Iterator[None]:
+    """Let objectives see the rows of these ranks only.
+
+        with anchorwise.over_ranks(None):  # this process by itself, whatever process groups there are
+            loss = objective(view0, view1)
+
+    By default every objective is computed on the rows of all ranks of the default process group, and must then be
+    called on all of them.
+
+    Args:
+        group: A process group of torch.distributed, or None for this process alone.
+    """
+    token = _chosen.set(group)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def only_this_process_unless(gather: bool) -> AbstractContextManager[None]:
+    """Return the context of a caller's convention in which ranks are on request only."""
+    return nullcontext() if gather else over_ranks(None)
+
+
+def gather_rows(rows: Shaped[Tensor, " n *rest"]) -> Shaped[Tensor, " m *rest"]:
+    """Return the rows of all ranks, rank by rank; without a process group, the rows themselves.
+
+    Labels and ids, one number per row, are gathered in the same way.
+
+    Ranks may hold different numbers of rows. Every rank is to compute the same loss of all rows; the gradient that
+    comes back to a rank is then its own rows' share, times the number of ranks, so that the mean over ranks which
+    DistributedDataParallel takes is exactly the gradient of one process on the union.
+    """
+    ranks = sharing_ranks()
+    return rows if ranks is None else _GatherRows.apply(rows, ranks)
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, ranks: Ranks) -> Tensor:
+        counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(ranks.size)]
+        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device), group=ranks.group)
+        sizes = [int(count) for count in counts]
+        # Collectives need one shape on all ranks: pad to the longest and cut again.
+        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        gathered = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(gathered, padded, group=ranks.group)
+        ctx.start, ctx.size, ctx.num_ranks = sum(sizes[: ranks.rank]), len(rows), ranks.size
+        return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return grad_outputs[0][ctx.start : ctx.start + ctx.size] * ctx.num_ranks, None

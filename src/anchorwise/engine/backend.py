@@ -1,0 +1,58 @@
+"""Which backend computes: chosen by size and device, or forced by an argument, a context, or the environment."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.engine.base import Backend
+from anchorwise.engine.dense import Dense
+from anchorwise.engine.tiled.backend import Tiled
+
+ENVIRONMENT_VARIABLE = "ANCHORWISE_BACKEND"
+NAMES: dict[str, type[Backend]] = {"dense": Dense, "tiled": Tiled}
+
+# So few scores are faster all at once than in tiles.
+_NUM_DENSE_SCORES = 256 * 256
+
+_chosen: ContextVar[Backend | None] = ContextVar("anchorwise_backend", default=None)
+
+
+@contextmanager
+def use_backend(backend: str | Backend) -> Iterator[None]:
+    """Compute with this backend, gradients of what is computed inside included.
+
+        with anchorwise.engine.use_backend("dense"):
+            loss = objective(view0, view1)
+
+    The environment variable ANCHORWISE_BACKEND does the same for a whole process.
+
+    Args:
+        backend: "auto", "dense", "tiled", or a backend such as `Tiled(size=1024)`.
+
+    Raises:
+        ValueError: If there is no such backend.
+    """
+    token = _chosen.set(_named("backend", backend))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def backend_for(anchors: Tensor, keys: Tensor) -> Backend:
+    """Return the backend that computes these rows."""
+    forced = _chosen.get() or _named(ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE, "auto"))
+    if forced is not None:
+        return forced
+    return Dense() if len(anchors) * len(keys) <= _NUM_DENSE_SCORES else Tiled()
+
+
+def _named(source: str, backend: str | Backend) -> Backend | None:
+    if isinstance(backend, Backend):
+        return backend
+    name = _checks.one_of(source, backend, ("auto", *NAMES))
+    return None if name == "auto" else NAMES[name]()

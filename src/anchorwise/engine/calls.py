@@ -1,0 +1,168 @@
+"""The engine's calls: what is computed, whatever computes it."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise._ranks import Ranks
+from anchorwise.engine.backend import backend_for
+from anchorwise.engine.base import Keys, Summary
+from anchorwise.engine.results import ExceedanceSums, Tail
+from anchorwise.links import Link
+from anchorwise.pairs import PairWeight, SameId
+
+# a = anchors, k = keys, d = embedding width, e = width of values, t = tail points, s = statistics
+
+
+def logsumexp_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    link: Link,
+    exclude: Sequence[SameId] = (),
+    weight: PairWeight | None = None,
+    ranks: Ranks | None = None,
+) -> Float[Tensor, " a"]:
+    """Return log(sum over keys of weight * exp(link(score))) per anchor.
+
+    It is minus infinity, without gradient, where no key is left.
+
+    Args:
+        anchors: Unit rows, float32 or float64.
+        keys: Unit rows; pass the same tensor where the anchors are the keys, and every score is computed once.
+        link: Turns a row's scores into logits.
+        exclude: Pairs that do not count.
+        weight: Weights of pairs; None weighs all alike.
+        ranks: The processes that hold the same rows and share the work; None where this one is alone.
+
+    Raises:
+        ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
+    """
+    given = _given(anchors, Keys(keys, exclude, None, weight, ranks))
+    return backend_for(anchors, keys).logsumexp_rows(anchors, given, link)
+
+
+def sum_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    link: Link,
+    exclude: Sequence[SameId] = (),
+    only: SameId | None = None,
+    weight: PairWeight | None = None,
+    ranks: Ranks | None = None,
+) -> Float[Tensor, " a"]:
+    """Return the sum over keys of weight * link(score) per anchor; 0 where no key is left.
+
+    Args:
+        anchors: Unit rows.
+        keys: Unit rows.
+        link: Gives what is summed.
+        exclude: Pairs that do not count.
+        only: The only pairs that count; None counts all that are not excluded.
+        weight: Weights of pairs; None weighs all alike.
+        ranks: As for `logsumexp_rows`.
+
+    Raises:
+        ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
+    """
+    given = _given(anchors, Keys(keys, exclude, only, weight, ranks))
+    return backend_for(anchors, keys).sum_rows(anchors, given, link)
+
+
+def attend_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    values: Float[Tensor, "k e"],
+    *,
+    link: Link,
+    exclude: Sequence[SameId] = (),
+    ranks: Ranks | None = None,
+) -> Float[Tensor, "a e"]:
+    """Return the mean of the values per anchor, weighted by the softmax of link(score), without gradient.
+
+    It is 0 where no key is left.
+    """
+    given = _given(anchors, Keys(keys, exclude, ranks=ranks))
+    return backend_for(anchors, keys).attend_rows(anchors, given, values, link)
+
+
+def scores_at(
+    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
+) -> Float[Tensor, "a t"]:
+    """Return the scores of every anchor with its own chosen keys, with gradient."""
+    return backend_for(anchors, keys).scores_at(anchors, keys, chosen)
+
+
+def tail_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    num_tail: int,
+    exclude: Sequence[SameId] = (),
+    ranks: Ranks | None = None,
+) -> Tail:
+    """Return the `num_tail` largest scores of every row and their keys, without gradient."""
+    return backend_for(anchors, keys).tail_rows(anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail)
+
+
+def tail_summaries(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    num_tail: int,
+    summary: Summary,
+    exclude: Sequence[SameId] = (),
+    ranks: Ranks | None = None,
+) -> Float[Tensor, "a s"]:
+    """Return what `summary` makes of the `num_tail` largest scores of every row, without gradient.
+
+    Unlike the tails of all rows, which are a share of the score matrix, the result needs memory of a few numbers a row.
+
+    Args:
+        anchors: Unit rows.
+        keys: Unit rows.
+        num_tail: Scores of every row, at least 1 and at most those that count.
+        summary: Takes the largest scores of some rows in falling order, and returns as many numbers for each row.
+        exclude: Pairs that do not count.
+        ranks: As for `logsumexp_rows`.
+    """
+    given = _given(anchors, Keys(keys, exclude, ranks=ranks))
+    return backend_for(anchors, keys).tail_summaries(anchors, given, num_tail, summary)
+
+
+def pooled_tail(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    num_tail: int,
+    exclude: Sequence[SameId] = (),
+    ranks: Ranks | None = None,
+) -> Float[Tensor, " t"]:
+    """Return the `num_tail` largest scores of all rows together in falling order, without gradient."""
+    return backend_for(anchors, keys).pooled_tail(anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail)
+
+
+def exceedance_rows(
+    anchors: Float[Tensor, "a d"],
+    keys: Float[Tensor, "k d"],
+    *,
+    threshold: Float[Tensor, " a"],
+    endpoint: float,
+    exclude: Sequence[SameId] = (),
+    ranks: Ranks | None = None,
+) -> ExceedanceSums:
+    """Return sums over the scores above each row's threshold, without gradient; `endpoint` is where scores end."""
+    given = _given(anchors, Keys(keys, exclude, ranks=ranks))
+    return backend_for(anchors, keys).exceedance_rows(anchors, given, threshold, endpoint)
+
+
+def _given(anchors: Tensor, keys: Keys) -> Keys:
+    """Refuse rows and ids that do not fit each other."""
+    _checks.alike("anchors", anchors, "keys", keys.rows)
+    for same in [*keys.exclude, *([] if keys.only is None else [keys.only])]:
+        _checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
+        _checks.one_per_row("key_ids", same.key_ids, "keys", keys.rows)
+    return keys

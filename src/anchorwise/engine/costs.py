@@ -1,0 +1,168 @@
+"""What a batch will cost, before it is run: memory from formulas, time from a small batch on the same device."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anchorwise import _checks
+from anchorwise.engine.backend import use_backend
+from anchorwise.engine.base import Backend
+from anchorwise.engine.calls import exceedance_rows, logsumexp_rows, tail_summaries
+from anchorwise.engine.dense import Dense
+from anchorwise.engine.memory import free_bytes
+from anchorwise.engine.tiled.backend import Tiled
+from anchorwise.links import BlendLink, SoftmaxLink
+from anchorwise.pairs import unit_rows
+
+# Rows with which a step is timed; the time of more grows with their square.
+_NUM_PROBED = 2048
+_TAIL_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step of a loss costs each rank: forward and backward, from embeddings to their gradients.
+
+    Attributes:
+        name: The loss, and whose or which backend's.
+        memory_bytes: Above what the embeddings themselves need.
+        time_s: Measured on a small batch here and scaled; None for formulas that are not ours to run.
+        fits: Whether the memory is free on the device now.
+    """
+
+    name: str
+    memory_bytes: int
+    time_s: float | None
+    fits: bool
+
+
+@dataclass(frozen=True)
+class _Formula:
+    """A loss: its memory in numbers of the dtype for m rows of width d, and its time.
+
+    The multiples of m^2 were measured at 4,096 rows (`benchmarks/engine_cases.py`); those of the WEINCE release, whose
+    scores have the width as a further axis, and of pytorch-metric-learning, which pairs all pairs, at 2,048 and 512.
+
+    Attributes:
+        step: What is timed.
+        times_plain: The time as a multiple of that of a matrix product and cross-entropy, where it is not timed.
+    """
+
+    name: str
+    numbers: Callable[[int, int], float]
+    step: Callable[[Tensor], None] | None = None
+    times_plain: float | None = None
+
+
+def plan(
+    num_rows: int,
+    dim: int,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+    world_size: int = 1,
+    *,
+    time_steps: bool = True,
+) -> list[Cost]:
+    """Return what a batch costs with every backend, and with the formulas of other libraries.
+
+    Args:
+        num_rows: Rows that are compared, of all views and ranks together: 2n for n images with two views.
+        dim: Width of the embeddings.
+        dtype: Of the arithmetic: float32 (half precision is widened to it) or float64.
+        device: Where the loss is computed.
+        world_size: Ranks that share the batch. Other libraries do not share the work on scores.
+        time_steps: Whether to time a small batch, which takes about a second.
+
+    Raises:
+        ValueError: If a number is out of range, or the dtype is none of the two.
+    """
+    for name, number in (("num_rows", num_rows), ("dim", dim), ("world_size", world_size)):
+        _checks.count(name, number)
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype must be torch.float32 or torch.float64, in which losses are computed, got {dtype}")
+    place, free = torch.device(device), free_bytes(torch.device(device))
+    rows = unit_rows(torch.randn(min(num_rows, _NUM_PROBED), dim, dtype=dtype, device=place))
+    scale, costs = (num_rows / len(rows)) ** 2, []
+    plain_s = scale * _seconds(_plain, rows) if time_steps else None
+    for formula in _formulas():
+        memory = int(formula.numbers(num_rows, dim) * dtype.itemsize)
+        spent_s = None
+        if plain_s is not None and formula.step is not None:
+            shared = world_size if formula.name.startswith("tiled") else 1
+            spent_s = scale * _seconds(formula.step, rows) / shared
+        elif plain_s is not None and formula.times_plain is not None:
+            spent_s = formula.times_plain * plain_s
+        costs.append(Cost(formula.name, memory, spent_s, memory <= free))
+    return costs
+
+
+def _formulas() -> list[_Formula]:
+    dense, tiled = Dense(), Tiled()
+    return [
+        _Formula("tiled InfoNCE", _tiled_numbers, partial(_info_nce, tiled)),
+        _Formula("tiled WEINCE, likelihood gate", _tiled_numbers, partial(_likelihood, tiled)),
+        _Formula("tiled WEINCE, published gate", _tiled_numbers, partial(_published, tiled)),
+        _Formula("dense InfoNCE", lambda m, d: 4.7 * m * m + 4.0 * m * d, partial(_info_nce, dense)),
+        _Formula("dense WEINCE, likelihood gate", lambda m, d: 7.8 * m * m + 4.0 * m * d, partial(_likelihood, dense)),
+        _Formula("matrix product and cross-entropy", lambda m, d: 3.1 * m * m + 4.0 * m * d, times_plain=1.0),
+        _Formula("naive WEINCE", lambda m, d: 7.7 * m * m + 4.0 * m * d, times_plain=2.8),
+        _Formula("lightly NTXentLoss", lambda m, d: 4.7 * m * m + 4.0 * m * d, times_plain=1.6),
+        _Formula("open_clip ClipLoss", lambda m, d: 1.35 * m * m + 4.0 * m * d, times_plain=0.4),
+        _Formula("sentence-transformers, cached", lambda m, d: 23.0 * 256 * m + 4.0 * m * d, times_plain=2.0),
+        _Formula("pytorch-metric-learning NTXentLoss", lambda m, d: 4.3 * m**3),
+        _Formula("WEINCE release", lambda m, d: 6.0 * m * m * d),
+    ]
+
+
+def _tiled_numbers(num_rows: int, dim: int) -> float:
+    size = min(num_rows, 512)
+    return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * torch.get_num_threads()
+
+
+def _seconds(step: Callable[[Tensor], None], rows: Tensor) -> float:
+    """Return the shortest of three steps, after one that starts everything."""
+    spent = []
+    for _ in range(4):
+        start = time.perf_counter()
+        step(rows)
+        if rows.device.type == "cuda":
+            torch.cuda.synchronize(rows.device)
+        spent.append(time.perf_counter() - start)
+    return min(spent[1:])
+
+
+def _plain(rows: Tensor) -> None:
+    own = rows.detach().clone().requires_grad_()
+    logits = (own @ own.T / 0.1).fill_diagonal_(-torch.inf)
+    functional.cross_entropy(logits, torch.arange(len(own), device=own.device).roll(1)).backward()
+
+
+def _info_nce(backend: Backend, rows: Tensor) -> None:
+    own = rows.detach().clone().requires_grad_()
+    with use_backend(backend):
+        logsumexp_rows(own, own, link=SoftmaxLink(0.1)).sum().backward()
+
+
+def _blended(backend: Backend, rows: Tensor) -> None:
+    own, half = rows.detach().clone().requires_grad_(), torch.full_like(rows[:, 0], 0.5)
+    with use_backend(backend):
+        logsumexp_rows(own, own, link=BlendLink(half, 0.1, 8.0 * half)).sum().backward()
+
+
+def _likelihood(backend: Backend, rows: Tensor) -> None:
+    with use_backend(backend):
+        exceedance_rows(rows, rows, threshold=torch.full_like(rows[:, 0], 0.1), endpoint=1.0)
+    _blended(backend, rows)
+
+
+def _published(backend: Backend, rows: Tensor) -> None:
+    with use_backend(backend):
+        tail_summaries(
+            rows, rows, num_tail=max(int(_TAIL_FRACTION * len(rows)), 1), summary=lambda scores: scores[:, :1]
+        )
+    _blended(backend, rows)

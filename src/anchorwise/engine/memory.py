@@ -1,0 +1,32 @@
+"""When a tile does not fit into memory: how that is seen, and what is said."""
+
+import math
+import os
+
+import torch
+
+from anchorwise.engine.tiled.grid import Grid
+
+# Buffers of a tile's size that a lane has at most.
+NUM_BUFFERS = 6
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error of torch says that memory ran out; on a CPU its text alone does."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def too_large(grid: Grid, device: torch.device) -> MemoryError:
+    """Return the error for tiles that do not fit, with the number of rows that would."""
+    fits = math.isqrt(free_bytes(device) // (NUM_BUFFERS * 4 * torch.get_num_threads()))
+    return MemoryError(
+        f"tiles of {grid.size[0]} anchors x {grid.size[1]} keys do not fit into memory beside the embeddings; tiles of "
+        f"about {fits} x {fits} would: anchorwise.engine.use_backend(anchorwise.engine.Tiled(size={max(fits, 1)}))"
+    )
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the free memory of a GPU, or of the machine for a device that is none."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

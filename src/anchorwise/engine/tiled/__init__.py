@@ -1,0 +1,1 @@
+"""The backend that holds one tile of scores at a time."""

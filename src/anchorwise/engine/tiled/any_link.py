@@ -1,0 +1,146 @@
+"""Sums of any link, or of its exponential, weighted or not; its slopes come from autograd, inside the tile."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise._ranks import Ranks
+from anchorwise.engine.tiled.pairs_left import Side
+from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
+from anchorwise.engine.tiled.space import Space
+from anchorwise.links import Link
+from anchorwise.pairs import PairWeight
+
+# a = anchors, r = anchors of a tile, c = keys of a tile
+
+
+class _AnyLink(Reducer):
+    """What sums of a link and of its exponential have in common.
+
+    Args:
+        link: Any link; its parameters are those of `parameters`.
+        parameters: The link's tensors: one number each, or one per anchor.
+        weight: Weights of pairs.
+        like: Rows whose number, dtype and device the result has.
+    """
+
+    def __init__(self, link: Link, parameters: Sequence[Tensor], weight: PairWeight | None, like: Tensor) -> None:
+        self._link, self._parameters, self._weight = link, parameters, weight
+        self._gradients = [RowGradients.of(parameter, len(like)) for parameter in parameters]
+
+    @property
+    def parameter_gradients(self) -> list[RowGradients | None]:
+        """The gradients by the link's tensors."""
+        return self._gradients
+
+    def _of(self, side: Side) -> list[Tensor]:
+        return [value if value.ndim == 0 else value[side.rows] for value in self._parameters]
+
+    def _values(self, scores: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+        those = iter(parameters)
+        return self._link.with_parameters(lambda _: next(those))(scores)
+
+    def _log_weights(self, side: Side, like: Tensor) -> Tensor:
+        if self._weight is None:
+            return like.new_zeros(())
+        anchors, keys = self._weight.anchor_values[side.rows], self._weight.key_values[side.columns]
+        return self._weight.log_weights(anchors, keys).to(like)
+
+    def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
+        """Return the tile's slopes."""
+        result = torch.zeros_like(scores)
+        for side in sides:
+            result += side.upright(self._slopes(side.upright(scores), side))
+        return result
+
+    def _slopes(self, scores: Tensor, side: Side) -> Tensor:
+        with torch.enable_grad():
+            inputs = [scores.detach(), *(value.detach() for value in self._of(side))]
+            wanted = [value.requires_grad_() for value in inputs]
+            values = self._values(wanted[0], wanted[1:])
+            if not values.requires_grad:
+                return torch.zeros_like(scores)
+            gradients = torch.autograd.grad(values, wanted, self._factors(values.detach(), side), allow_unused=True)
+        for known, gradient in zip(self._gradients, gradients[1:], strict=True):
+            if known is not None and gradient is not None:
+                known.add(side, gradient)
+        return torch.zeros_like(scores) if gradients[0] is None else gradients[0]
+
+    def _factors(self, values: Tensor, side: Side) -> Tensor:
+        """Return the gradient of the loss by the link's values, a row per anchor."""
+        raise NotImplementedError
+
+
+class LinkLogSum(_AnyLink):
+    """`log sum over keys of weight * exp(link(s))`."""
+
+    def __init__(self, link: Link, parameters: Sequence[Tensor], weight: PairWeight | None, like: Tensor) -> None:
+        super().__init__(link, parameters, weight, like)
+        self._sums = LogSum(like, len(like))
+
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+        """Add a tile."""
+        for side in sides:
+            logits = self._values(side.upright(scores), self._of(side))
+            logits = (logits + self._log_weights(side, logits)) * math.log2(math.e)
+            self._sums.add(side.rows, side.fill_upright_(logits, -torch.inf))
+
+    def share(self, ranks: Ranks) -> None:
+        """Add up the sums of all ranks."""
+        self._sums.share(ranks)
+
+    def value(self) -> Float[Tensor, " a"]:
+        """Return the logarithms."""
+        return self._sums.value()
+
+    @property
+    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
+        """The sums, as peak and total."""
+        return self._sums.peak, self._sums.total
+
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
+        """Take what logits are relative to, and what shares of a row are multiplied by."""
+        self._shares = Shares.of(kept, gradient)
+
+    def shares(self, scores: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
+        """Return every key's share of its anchor's sum times the gradient of the anchor, a row per anchor."""
+        return self._factors(self._values(scores, self._of(side)), side)
+
+    def _factors(self, values: Tensor, side: Side) -> Tensor:
+        logits = (values + self._log_weights(side, values)) * math.log2(math.e)
+        powers = (logits - self._shares.peak[side.rows].unsqueeze(1)).exp2()
+        return side.fill_upright_(powers, 0.0) * self._shares.factor[side.rows].unsqueeze(1)
+
+
+class LinkSum(_AnyLink):
+    """`sum over keys of weight * link(s)`."""
+
+    def __init__(self, link: Link, parameters: Sequence[Tensor], weight: PairWeight | None, like: Tensor) -> None:
+        super().__init__(link, parameters, weight, like)
+        self._totals = like.new_zeros(len(like))
+
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+        """Add a tile."""
+        for side in sides:
+            terms = self._values(side.upright(scores), self._of(side))
+            weighted = terms * self._log_weights(side, terms).exp()
+            self._totals[side.rows] += side.fill_upright_(weighted, 0.0).sum(dim=1)
+
+    def share(self, ranks: Ranks) -> None:
+        """Add up the sums of all ranks."""
+        ranks.add_up(self._totals)
+
+    def value(self) -> Float[Tensor, " a"]:
+        """Return the sums."""
+        return self._totals
+
+    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
+        """Take what terms are multiplied by."""
+        self._gradient = gradient
+
+    def _factors(self, values: Tensor, side: Side) -> Tensor:
+        weights = self._log_weights(side, values).exp() * self._gradient[side.rows].unsqueeze(1)
+        return side.fill_upright_(weights.expand_as(values).clone(), 0.0)

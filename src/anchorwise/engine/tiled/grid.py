@@ -1,0 +1,82 @@
+"""Tiles of a score matrix, in rounds whose tiles have no row and no column in common.
+
+Tiles of one round can be worked on at once, and add to the same sums without a lock. The order in which a block's tiles
+are added is that of the rounds, whoever works on them: results do not depend on the number of threads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Scores of some anchors with some keys.
+
+    Attributes:
+        anchors: Which anchors.
+        keys: Which keys.
+        mirrored: Whether the tile stands for its mirror image too, in which its keys are the anchors.
+    """
+
+    anchors: slice
+    keys: slice
+    mirrored: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of anchors and of keys."""
+        return self.anchors.stop - self.anchors.start, self.keys.stop - self.keys.start
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The tiles that cover all scores of anchors with keys; where the anchors are the keys, every pair once.
+
+    Attributes:
+        num_anchors: Rows.
+        num_keys: Columns.
+        symmetric: Whether the anchors are the keys.
+        size: Anchors and keys of a tile at most.
+    """
+
+    num_anchors: int
+    num_keys: int
+    symmetric: bool
+    size: tuple[int, int]
+
+    def rounds(self) -> Iterator[list[Tile]]:
+        """Yield the tiles, round by round."""
+        return self._mirrored_rounds() if self.symmetric else self._plain_rounds()
+
+    def smaller(self) -> "Grid":
+        """Return the grid with tiles of a quarter of the scores."""
+        return replace(self, size=(max(self.size[0] // 2, 1), max(self.size[1] // 2, 1)))
+
+    def anchor_blocks(self) -> list[slice]:
+        """Return the anchors of the tiles, in blocks of nearly the same size."""
+        return _blocks(self.num_anchors, self.size[0])
+
+    def _plain_rounds(self) -> Iterator[list[Tile]]:
+        rows, columns = self.anchor_blocks(), _blocks(self.num_keys, self.size[1])
+        for shift in range(max(len(rows), len(columns))):
+            if len(rows) <= len(columns):
+                yield [Tile(row, columns[(i + shift) % len(columns)]) for i, row in enumerate(rows)]
+            else:
+                yield [Tile(rows[(i + shift) % len(rows)], column) for i, column in enumerate(columns)]
+
+    def _mirrored_rounds(self) -> Iterator[list[Tile]]:
+        """A round-robin tournament of the blocks, after a round of each with itself."""
+        blocks = self.anchor_blocks()
+        yield [Tile(block, block) for block in blocks]
+        players: list[slice | None] = [*blocks, *([None] if len(blocks) % 2 else [])]
+        for _ in range(len(players) - 1):
+            pairs = zip(players[: len(players) // 2], reversed(players[len(players) // 2 :]), strict=True)
+            yield [Tile(first, second, mirrored=True) for first, second in pairs if first and second]
+            players = [players[0], players[-1], *players[1:-1]]
+
+
+def _blocks(length: int, size: int) -> list[slice]:
+    number = -(-length // size)
+    edges = [index * length // max(number, 1) for index in range(number + 1)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]

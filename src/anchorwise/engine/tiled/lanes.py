@@ -1,0 +1,53 @@
+"""Work on many tiles at once: one thread a core, each with one intra-op thread.
+
+Threads of one operation wait for each other after each of hundreds of small operations, which on a busy machine costs
+more than they gain; threads of different tiles wait once a round.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from anchorwise.engine.tiled.grid import Tile
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+# A forked process has no threads but the one that forked.
+os.register_at_fork(after_in_child=_pools.clear)
+
+
+def work(rounds: Iterable[list[Tile]], visit: Callable[[Tile], None], device: torch.device) -> None:
+    """Visit all tiles, round by round, without gradient; the tiles of a round in any order, at once on a CPU."""
+    num_lanes = torch.get_num_threads() if device.type == "cpu" else 1
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        for tiles in rounds:
+            if num_lanes == 1:
+                for tile in tiles:
+                    visit(tile)
+            else:
+                _visit_at_once(tiles, visit, num_lanes)
+
+
+def _visit_at_once(tiles: list[Tile], visit: Callable[[Tile], None], num_lanes: int) -> None:
+    inference = torch.is_inference_mode_enabled()
+
+    def visit_alone(tile: Tile) -> None:
+        # Modes of gradient belong to a thread.
+        with torch.inference_mode(inference), torch.no_grad():
+            visit(tile)
+
+    list(_pool(num_lanes).map(visit_alone, tiles))
+
+
+def _pool(num_lanes: int) -> ThreadPoolExecutor:
+    if num_lanes not in _pools:
+        _pools[num_lanes] = ThreadPoolExecutor(
+            num_lanes, "anchorwise", initializer=torch.set_num_threads, initargs=(1,)
+        )
+        # What a lane sets for itself is also the default of later threads: start all lanes, then set that back.
+        all_started = threading.Barrier(num_lanes)
+        list(_pools[num_lanes].map(lambda _: all_started.wait(), range(num_lanes)))
+        torch.set_num_threads(num_lanes)
+    return _pools[num_lanes]

@@ -1,0 +1,274 @@
+"""The tiled backend gives what the dense one gives, whatever the tiles."""
+
+import multiprocessing
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from anchorwise import WEINCE, engine
+from anchorwise.engine import Dense, Tiled, calls, use_backend
+from anchorwise.engine.base import Keys
+from anchorwise.engine.tiled import reduction as reduction_module
+from anchorwise.engine.tiled.grid import Grid
+from anchorwise.engine.tiled.lanes import work
+from anchorwise.engine.tiled.tails import largest
+from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
+from anchorwise.pairs import SameId, unit_rows
+from tests.contracts import batches
+from tests.contracts.cases import CASES, Case
+from tests.engine.weights import Distance
+
+BATCHES = {**batches.REGULAR, "duplicates": batches.duplicates}
+SMALL = Tiled(size=7)
+
+
+def _rows(num_rows: int, width: int = 9, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return unit_rows(torch.randn(num_rows, width, generator=torch.Generator().manual_seed(seed), dtype=dtype))
+
+
+def _loss_and_gradients(case: Case, views: tuple[Tensor, ...], backend: engine.Backend) -> list[Tensor]:
+    own = [view.clone().requires_grad_() for view in views]
+    call = case.call(*own)
+    inputs = [*own, *(value.requires_grad_() for value in call.learned.values())]
+    with use_backend(backend):
+        loss = replace(call, learned=dict(zip(call.learned, inputs[len(own) :], strict=True))).loss(case.objective())
+    gradients = torch.autograd.grad(loss, inputs, allow_unused=True)
+    return [loss.detach(), *(gradient for gradient in gradients if gradient is not None)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(case: Case, batch):
+    expected = _loss_and_gradients(case, batch(), Dense())
+    # Cosines are rounded in another order; near the cap 1 - s magnifies that by 1 / (1 - s), here up to 1e5.
+    tolerance = 2e-11 if batch is batches.near_cap else 1e-12
+    for value, exact in zip(_loss_and_gradients(case, batch(), SMALL), expected, strict=True):
+        assert (value - exact).norm() <= tolerance * exact.norm() + 1e-14
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_float32_gradients_are_as_near_the_exact_ones_as_dense_ones(case: Case):
+    exact = _loss_and_gradients(case, batches.ordinary(num_images=61, width=16), Dense())
+    single = tuple(view.float() for view in batches.ordinary(num_images=61, width=16))
+    by_backend = [_loss_and_gradients(case, single, backend) for backend in (Dense(), SMALL)]
+    for value, dense, truth in zip(by_backend[1], by_backend[0], exact, strict=True):
+        # Logits of a low temperature are in the hundreds: their rounding is that of the loss, and the dense gradient's.
+        rounding = 1e-6 if value.ndim == 0 else 4.0 * (dense.double() - truth).norm()
+        assert (value.double() - truth).norm() <= max(2e-6 * truth.norm(), rounding)
+
+
+LINKS = {
+    "softmax": lambda a: SoftmaxLink(0.1),
+    "cold": lambda a: SoftmaxLink(0.005),
+    "negative": lambda a: SoftmaxLink(-0.2),
+    "learnt": lambda a: SoftmaxLink(a.mean().detach().requires_grad_()),
+    "own": lambda a: SoftmaxLink(a.clone().requires_grad_()),
+    "shortfall": lambda a: ShortfallLink((3 * a).requires_grad_()),
+    "blend": lambda a: BlendLink(a, 0.2, 4 * a),
+    "endpoint": lambda a: BlendLink(a, 0.2, 4 * a, 0.8),
+    "arctanh": lambda a: ArctanhLink(),
+    "sigmoid": lambda a: SigmoidLink(a.mean().detach().requires_grad_(), a.clone().requires_grad_()),
+}
+
+
+def _reduced(call, anchors: Tensor, keys: Tensor, link: Link, **given) -> list[Tensor]:
+    inputs = [anchors.clone().requires_grad_()]
+    inputs.append(inputs[0] if keys is anchors else keys.clone().requires_grad_())
+    learned = [value for value in link.parameters if value.requires_grad]
+    result = call(inputs[0], inputs[1], link=link, **given)
+    factors = torch.linspace(-1, 2, len(result), dtype=result.dtype)
+    gradients = torch.autograd.grad((result * factors)[result.isfinite()].sum(), [*inputs, *learned])
+    return [result.detach(), *gradients]
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+@pytest.mark.parametrize("call", [engine.logsumexp_rows, engine.sum_rows])
+@pytest.mark.parametrize("layout", ["symmetric", "more keys", "more anchors", "one anchor", "no keys"])
+def test_reductions_and_all_their_gradients_equal_the_dense_ones(link, call, layout: str):
+    sizes = {"symmetric": (53, 53), "more keys": (11, 53), "more anchors": (53, 11), "one anchor": (1, 53)}
+    num_anchors, num_keys = sizes.get(layout, (53, 0))
+    anchors = _rows(num_anchors)
+    keys = anchors if layout == "symmetric" else _rows(num_keys, seed=1)
+    given = {"exclude": [SameId(torch.arange(num_anchors) % 5, torch.arange(num_keys) % 5 + num_anchors % 2)]}
+    own = torch.linspace(0.1, 0.9, num_anchors, dtype=torch.float64)
+    results = []
+    for backend in (Dense(), SMALL):
+        with use_backend(backend):
+            results.append(_reduced(call, anchors, keys, link(own), **given))
+    for value, exact in zip(results[1], results[0], strict=True):
+        torch.testing.assert_close(value, exact, rtol=1e-11, atol=1e-13)
+
+
+def test_weights_and_chosen_pairs_count_as_in_the_dense_backend():
+    rows, values = _rows(40), torch.arange(40.0, dtype=torch.float64).unsqueeze(1)
+    labels = torch.arange(40) % 3
+    weight, only = Distance(values, values), SameId(labels, labels)
+    results = []
+    for backend in (Dense(), SMALL):
+        with use_backend(backend):
+            weighted = _reduced(engine.logsumexp_rows, rows, rows, SoftmaxLink(0.2), weight=weight)
+            summed = _reduced(engine.sum_rows, rows, rows, ArctanhLink(), weight=weight, only=only)
+            results.append([*weighted, *summed])
+    torch.testing.assert_close(results[1], results[0], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_statistics_equal_the_dense_ones(symmetric: bool):
+    anchors = _rows(45)
+    anchors[3] = anchors[17]
+    keys = anchors if symmetric else _rows(31, seed=1)
+    exclude = [SameId(torch.arange(45) % 20, torch.arange(len(keys)) % 20)]
+    threshold = torch.linspace(-0.2, 0.5, 45, dtype=torch.float64)
+
+    def statistics() -> list[Tensor]:
+        tail = engine.tail_rows(anchors, keys, num_tail=6, exclude=exclude)
+        sums = engine.exceedance_rows(anchors, keys, threshold=threshold, endpoint=1.0, exclude=exclude)
+        summary = engine.tail_summaries(
+            anchors, keys, num_tail=6, summary=lambda scores: torch.stack([scores[:, 0], scores.sum(dim=1)], dim=1)
+        )
+        pooled = engine.pooled_tail(anchors, keys, num_tail=20, exclude=exclude)
+        mean = engine.attend_rows(anchors, keys, keys, link=SoftmaxLink(0.3), exclude=exclude)
+        return [tail.scores, *vars(sums).values(), summary, pooled, mean]
+
+    with use_backend("dense"):
+        expected = statistics()
+    with use_backend(SMALL):
+        torch.testing.assert_close(statistics(), expected, rtol=1e-12, atol=1e-13)
+    if symmetric:
+        assert expected[4].sum() > 0  # num_at_endpoint: the duplicates were there.
+
+
+@pytest.mark.parametrize("num_tail", [1, 33, 400, 2500])
+def test_a_long_row_has_its_largest_scores_whatever_its_order(num_tail: int):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(6, 4096, generator=generator)
+    rows[1] = rows[1].sort().values
+    rows[2, ::16] += 10.0  # The sample sees nothing but the largest.
+    rows[3, ::16] -= 10.0
+    rows[4] = 0.5
+    rows[5, 1:] = -torch.inf
+    torch.testing.assert_close(largest(rows, num_tail), rows.sort(dim=1, descending=True).values[:, :num_tail])
+
+
+@pytest.mark.parametrize("num_blocks", [1, 2, 3, 8, 9])
+def test_every_pair_is_in_one_tile_and_tiles_of_a_round_have_no_block_in_common(num_blocks: int):
+    grid = Grid(num_blocks * 4, num_blocks * 4, symmetric=True, size=(4, 4))
+    pairs = []
+    for tiles in grid.rounds():
+        used = [
+            block.start
+            for tile in tiles
+            for block in {tile.anchors.start: tile.anchors, tile.keys.start: tile.keys}.values()
+        ]
+        assert len(used) == len(set(used))
+        pairs += [tuple(sorted((tile.anchors.start, tile.keys.start))) for tile in tiles]
+    assert sorted(pairs) == [(4 * i, 4 * j) for i in range(num_blocks) for j in range(i, num_blocks)]
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    views = [torch.randn(150, 16, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    before, results = torch.get_num_threads(), []
+    try:
+        for num_threads in (1, 2, 3):
+            torch.set_num_threads(num_threads)
+            own = [view.clone().requires_grad_() for view in views]
+            with use_backend(Tiled(size=32)):
+                loss = WEINCE(gate="published")(*own) + WEINCE()(*own)
+            results.append([loss, *torch.autograd.grad(loss, own)])
+            assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(before)
+    for other in results[1:]:
+        assert all(torch.equal(*pair) for pair in zip(other, results[0], strict=True))
+
+
+def test_second_derivatives_are_refused_with_the_way_out():
+    rows = _rows(20).requires_grad_()
+    with use_backend(SMALL):
+        loss = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1)).sum()
+    (gradient,) = torch.autograd.grad(loss, rows, create_graph=True)
+    with pytest.raises(RuntimeError, match=r'no second derivatives.*use_backend\("dense"\)'):
+        gradient.square().sum().backward()
+
+
+def test_a_forward_pass_without_gradient_keeps_nothing():
+    rows = _rows(20).requires_grad_()
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode(), use_backend(SMALL):
+            result = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+        assert result.grad_fn is None
+
+
+def test_tiles_that_do_not_fit_are_made_smaller_once(monkeypatch):
+    rows, sizes, real = _rows(64), [], reduction_module.Space.products
+
+    def products(self, anchors: Tensor, keys: Tensor, scale: float = 1.0) -> Tensor:
+        sizes.append(len(anchors))
+        if len(anchors) > limit:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return real(self, anchors, keys, scale)
+
+    monkeypatch.setattr(reduction_module.Space, "products", products)
+    limit = 16
+    with use_backend(Tiled(size=32)):
+        result = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+    assert max(sizes) == 32
+    with use_backend("dense"):
+        torch.testing.assert_close(result, engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1)))
+    limit = 4
+    with use_backend(Tiled(size=32)), pytest.raises(MemoryError, match=r"tiles of 16 anchors x 16 keys do not fit"):
+        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    class Broken(Link):
+        def __call__(self, scores: Tensor) -> Tensor:
+            raise RuntimeError("broken")
+
+    with use_backend(SMALL), pytest.raises(RuntimeError, match="broken"):
+        engine.logsumexp_rows(_rows(20), _rows(20), link=Broken())
+
+
+def test_a_forked_process_starts_lanes_of_its_own():
+    grid, before, visited = Grid(100, 100, symmetric=True, size=(25, 25)), torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(2)
+        work(grid.rounds(), visited.append, torch.device("cpu"))
+        child = multiprocessing.get_context("fork").Process(
+            target=work, args=([*grid.rounds()], visited.append, torch.device("cpu"))
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads.
+            child.start()
+        child.join(timeout=60)
+        assert child.exitcode == 0
+    finally:
+        torch.set_num_threads(before)
+    assert len(visited) == 10
+
+
+def test_the_backend_is_chosen_by_size_and_can_be_forced(monkeypatch):
+    few, many = _rows(4), _rows(1000, width=2)
+    assert isinstance(engine.backend.backend_for(few, few), Dense)
+    assert isinstance(engine.backend.backend_for(many, many), Tiled)
+    monkeypatch.setenv("ANCHORWISE_BACKEND", "tiled")
+    assert isinstance(engine.backend.backend_for(few, few), Tiled)
+    with use_backend("dense"):
+        assert isinstance(engine.backend.backend_for(many, many), Dense)
+    with pytest.raises(ValueError, match="backend must be one of 'auto', 'dense', 'tiled', got 'tilde'; did you mean"):
+        use_backend("tilde").__enter__()
+    monkeypatch.setenv("ANCHORWISE_BACKEND", "fast")
+    with pytest.raises(ValueError, match="ANCHORWISE_BACKEND must be one of"):
+        engine.backend.backend_for(few, few)
+
+
+def test_rows_and_ids_that_do_not_fit_are_refused():
+    rows, ids = _rows(6), torch.arange(6)
+    # Widths are refused by the shape checks that only the test run installs: called below them.
+    with pytest.raises(ValueError, match=r"anchors and keys must have the same width, got \(6, 9\) and \(6, 4\)"):
+        calls._given(rows, Keys(_rows(6, width=4)))
+    with pytest.raises(ValueError, match=r"key_ids must have one id for each of the 6 keys, shape \(6,\), got \(5,\)"):
+        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids[:5])])
