@@ -3,10 +3,13 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
 
-.PHONY: demo test parity check format lock clean
+.PHONY: demo compare test parity check format lock clean
 
 demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
 	$(BIN)/anchorwise demo
+
+compare: .venv/ready  ## Six objectives on real digits, each at its best setting, with verdicts over five seeds.
+	$(BIN)/anchorwise compare
 
 test: .venv/ready  ## The test suite.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto

@@ -1,4 +1,4 @@
-"""Draw accuracy against temperature from the rows of `cifar10_objectives.py`.
+"""Draw accuracy against temperature from the rows of the study of 2026-11-23; newer ones are in `studies/`.
 
 python benchmarks/cifar10_figure.py benchmarks/results/cifar10-objectives_2-core-xeon_2026-11-23.json docs/images/x.png
 """

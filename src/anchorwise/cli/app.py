@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import anchorwise
+from anchorwise.cli.compare import compare
 from anchorwise.cli.demo import demo
 from anchorwise.cli.diagnose import diagnose
 from anchorwise.cli.embed import embed
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, pretrain, embed, evaluate, diagnose, export, objectives, plan):
+for command in (demo, pretrain, embed, evaluate, diagnose, compare, export, objectives, plan):
     app.command()(command)
 
 

@@ -5,6 +5,8 @@ seed; the chosen classifier then uses all training rows and scores every test ro
 therefore cover the choice of the setting and nothing else: not another encoder, not another test set.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +19,7 @@ from anchorwise.evaluation.geometry import class_alignment, effective_rank, unif
 from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies
 from anchorwise.evaluation.linear import PENALTIES, LinearProbe, choose_penalty, fit_probe
 from anchorwise.evaluation.recall import recalls_within
-from anchorwise.evaluation.splits import Split, stratified_split
+from anchorwise.evaluation.splits import stratified_split
 from anchorwise.evaluation.statistics import Interval, t_interval
 
 
@@ -106,6 +108,51 @@ class Evaluation(Section):
         return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Settings of the classifiers, chosen on validation splits of training rows, one per split seed.
+
+    Attributes:
+        penalties: Of the linear probe.
+        linear: Validation accuracies with them.
+        neighbors: Values of k.
+        knn: Validation accuracies with them.
+    """
+
+    penalties: tuple[float, ...]
+    linear: tuple[float, ...]
+    neighbors: tuple[int, ...]
+    knn: tuple[float, ...]
+
+
+def choose(train: Features, config: EvaluationConfig | None = None) -> Choices:
+    """Choose the settings of the classifiers; no test row is needed, so none can be looked at.
+
+    Args:
+        train: Labelled rows, each split into rows to fit on and rows to validate on.
+        config: How; the defaults if left out.
+
+    Raises:
+        ValueError: If labels are missing or no class has two rows.
+    """
+    config, labels = config or EvaluationConfig(), train.require_labels()
+    probes, neighbors, knn = [], [], []
+    for seed in config.split_seeds:
+        split = stratified_split(labels, validation_fraction=config.validation_fraction, seed=seed)
+        probes.append(choose_penalty(train.features, labels, split, penalties=config.penalties))
+        accuracies = _accuracies(
+            train.subset(split.train), train.subset(split.validation), config.knn_max_neighbors, config
+        )
+        neighbors.append(best_num_neighbors(accuracies))
+        knn.append(max(accuracies))
+    return Choices(
+        tuple(probe.penalty for probe in probes),
+        tuple(probe.validation_accuracy for probe in probes),
+        tuple(neighbors),
+        tuple(knn),
+    )
+
+
 def evaluate(train: Features, test: Features, config: EvaluationConfig | None = None) -> Evaluation:
     """Judge frozen features.
 
@@ -119,11 +166,8 @@ def evaluate(train: Features, test: Features, config: EvaluationConfig | None = 
     """
     config = config or EvaluationConfig()
     _check_pair(train, test)
-    splits = [
-        stratified_split(train.require_labels(), validation_fraction=config.validation_fraction, seed=seed)
-        for seed in config.split_seeds
-    ]
-    linear, class_accuracy = _judge_linear(train, test, splits, config)
+    choices = choose(train, config)
+    linear, class_accuracy = _judge_linear(train, test, choices, config)
     test_accuracies = _accuracies(train, test, max((config.knn_max_neighbors, *config.knn_neighbors)), config)
     recalls = recalls_within(
         test.features, test.require_labels(), max_neighbors=min(max(config.recall_neighbors), len(test) - 1)
@@ -133,7 +177,7 @@ def evaluate(train: Features, test: Features, config: EvaluationConfig | None = 
         num_test=len(test),
         num_features=train.features.shape[1],
         linear=linear,
-        knn=_judge_knn(train, splits, test_accuracies, config),
+        knn=_scores([test_accuracies[k - 1] for k in choices.neighbors], choices.neighbors, choices.knn, config),
         knn_accuracy=_at(test_accuracies, config.knn_neighbors),
         recall=_at(recalls, config.recall_neighbors),
         class_accuracy=class_accuracy,
@@ -143,39 +187,21 @@ def evaluate(train: Features, test: Features, config: EvaluationConfig | None = 
 
 
 def _judge_linear(
-    train: Features, test: Features, splits: list[Split], config: EvaluationConfig
+    train: Features, test: Features, choices: Choices, config: EvaluationConfig
 ) -> tuple[ClassifierScores, dict[str, float]]:
     labels, test_labels = train.require_labels(), test.require_labels()
-    choices = [choose_penalty(train.features, labels, split, penalties=config.penalties) for split in splits]
     probes: dict[float, LinearProbe] = {}
-    for penalty in {choice.penalty for choice in choices}:
+    for penalty in set(choices.penalties):
         probes[penalty] = fit_probe(train.features, labels, penalty=penalty)
-    hits = torch.stack([probes[choice.penalty].predict(test.features) == test_labels for choice in choices]).double()
-    scores = _scores(
-        hits.mean(dim=1).tolist(),
-        [choice.penalty for choice in choices],
-        [choice.validation_accuracy for choice in choices],
-        config.interval_level,
-    )
+    hits = torch.stack([probes[penalty].predict(test.features) == test_labels for penalty in choices.penalties])
+    hits = hits.double()
+    scores = _scores(hits.mean(dim=1).tolist(), choices.penalties, choices.linear, config)
     names = test.class_names or train.class_names
     by_class = {
         names[label] if names else str(label): float(hits[:, test_labels == label].mean())
         for label in test_labels.unique().tolist()
     }
     return scores, by_class
-
-
-def _judge_knn(
-    train: Features, splits: list[Split], test_accuracies: list[float], config: EvaluationConfig
-) -> ClassifierScores:
-    chosen, validation_accuracies = [], []
-    for split in splits:
-        fitted, held_out = train.subset(split.train), train.subset(split.validation)
-        accuracies = _accuracies(fitted, held_out, config.knn_max_neighbors, config)
-        chosen.append(best_num_neighbors(accuracies))
-        validation_accuracies.append(max(accuracies))
-    accuracies = [test_accuracies[k - 1] for k in chosen]
-    return _scores(accuracies, chosen, validation_accuracies, config.interval_level)
 
 
 def _accuracies(train: Features, test: Features, max_neighbors: int, config: EvaluationConfig) -> list[float]:
@@ -190,13 +216,16 @@ def _accuracies(train: Features, test: Features, max_neighbors: int, config: Eva
 
 
 def _scores(
-    accuracies: list[float], chosen: list[float] | list[int], validation_accuracies: list[float], level: float
+    accuracies: list[float],
+    chosen: Sequence[float],
+    validation_accuracies: tuple[float, ...],
+    config: EvaluationConfig,
 ) -> ClassifierScores:
     return ClassifierScores(
-        accuracy=t_interval(accuracies, level=level),
+        accuracy=t_interval(accuracies, level=config.interval_level),
         accuracies=tuple(accuracies),
         chosen=tuple(map(float, chosen)),
-        validation_accuracies=tuple(validation_accuracies),
+        validation_accuracies=validation_accuracies,
     )
 
 

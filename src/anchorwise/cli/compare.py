@@ -1,0 +1,140 @@
+"""`anchorwise compare`."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from anchorwise.comparison import Study, Workplace
+
+
+def compare(  # noqa: PLR0913  # The options of a command.
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="compare-digits, compare-cifar10-small, compare-ablation, compare-paper, or a JSON file such as "
+            "--show-config prints."
+        ),
+    ] = "compare-digits",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the study; by default runs/NAME. A stopped study there goes on.")
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the runs' small result files, such as one in a repository; by default in --out."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Images of a study with one data set: a name, a folder or an archive.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Override one setting, such as seeds=[1,2,3], encoder.name=resnet50 or data_sets.cifar10.root=/data. "
+            "Values are TOML. May be given several times.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(help="Fraction of the epochs, for all objectives alike; above 0, at most 1.")
+    ] = 1.0,
+    num_workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Runs at a time; by default one per CUDA device or CPU core.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print the study that would run, as JSON, and stop.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check images and disk, print what the study would take, and stop.")
+    ] = False,
+    print_commands: Annotated[
+        bool,
+        typer.Option(
+            "--print-commands",
+            help="Print one shell command for every run that can start now, and stop; call again when they are done.",
+        ),
+    ] = False,
+    key: Annotated[
+        str | None, typer.Option("--run", help="Do one run only, by its key; --print-commands prints such calls.")
+    ] = None,
+) -> None:
+    """Compare objectives: each at its own best setting, over several seeds, with a verdict one can trust.
+
+    Settings are chosen by accuracy on validation parts of the training images; the chosen ones are judged on test
+    images with fresh seeds. Every run is kept under a key of its configuration: a study that was stopped goes on, and
+    another seed or objective reuses what is there. Tables and report.html are in the folder of the study.
+    """
+    from anchorwise.comparison import Workplace, compare
+    from anchorwise.comparison.compare import run_one
+
+    resolved = _study(study, data, settings or [], budget)
+    if show_config:
+        typer.echo(resolved.model_dump_json(indent=2))
+        return
+    workplace = Workplace(resolved, out or Path("runs") / resolved.name, results)
+    try:
+        if dry_run:
+            _print_forecast(workplace, num_workers)
+        elif print_commands:
+            _print_commands(workplace)
+        elif key is not None:
+            result = run_one(workplace, key)
+            typer.echo(f"{result.status} {result.message}".rstrip())
+        else:
+            compare(workplace, num_workers=num_workers, engine=engine, say=_say)
+            _print_verdicts(workplace)
+    except KeyboardInterrupt as interrupt:
+        typer.echo(str(interrupt) or "stopped; the same command goes on", err=True)
+        raise typer.Exit(130) from None
+
+
+def _study(name: str, data: str | None, settings: list[str], budget: float) -> "Study":
+    from anchorwise.comparison import load_study, study_recipe
+    from anchorwise.training import apply_overrides
+
+    study = load_study(Path(name)) if name.endswith(".json") else study_recipe(name)
+    if data is not None:
+        if len(study.data_sets) > 1:
+            raise ValueError(
+                f"--data is for studies of one data set, got {', '.join(study.data_sets)}; "
+                "use --set data_sets.NAME.source=..."
+            )
+        named, config = next(iter(study.data_sets.items()))
+        study = study.model_copy(update={"data_sets": {named: config.model_copy(update={"source": data})}})
+    return apply_overrides(study, settings).with_budget(budget)
+
+
+def _print_forecast(workplace: "Workplace", num_workers: int | None) -> None:
+    from anchorwise.comparison.engines import default_workers
+    from anchorwise.comparison.forecast import forecast
+
+    num_workers = num_workers or default_workers(workplace.study.train.device)
+    typer.echo(forecast(workplace.study, workplace.known(), workplace.out, num_workers).words(num_workers))
+
+
+def _print_commands(workplace: "Workplace") -> None:
+    """Print to standard output what a job array needs, and to standard error what a person does."""
+    from anchorwise.comparison.compare import prepare, ready
+
+    prepare(workplace)
+    runs = ready(workplace)
+    start = ["anchorwise", "compare", str(workplace.study_file), "--out", str(workplace.out)]
+    if workplace.results is not None:
+        start += ["--results", str(workplace.results)]
+    for run in runs:
+        typer.echo(shlex.join([*start, "--run", run.key]))
+    typer.echo(f"{len(runs)} runs can start now; then the same call says what is next", err=True)
+
+
+def _print_verdicts(workplace: "Workplace") -> None:
+    from anchorwise.comparison.write import REPORT_FILE
+
+    typer.echo((workplace.out / "verdicts.md").read_text(encoding="utf-8"))
+    typer.echo(f"The report, to be opened in a browser: {(workplace.out / REPORT_FILE).resolve().as_uri()}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

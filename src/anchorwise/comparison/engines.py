@@ -1,0 +1,182 @@
+"""Who does the runs: this process, worker processes of this machine, or a Ray cluster."""
+
+import os
+import signal
+from abc import ABC, abstractmethod
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+
+from anchorwise import _checks
+from anchorwise.comparison.results import ResultStore, RunResult
+from anchorwise.comparison.runs import StudyRun
+from anchorwise.comparison.work import Places, perform
+
+ENGINES = ("local", "ray")
+
+
+class Engine(ABC):
+    """Takes runs and gives back results in whatever order they come."""
+
+    num_workers: int
+
+    @abstractmethod
+    def start(self, run: StudyRun) -> None:
+        """Take a run; it begins when there is room."""
+
+    @abstractmethod
+    def next_result(self) -> RunResult:
+        """Wait for a result.
+
+        Raises:
+            KeyboardInterrupt: If a signal ended the work early.
+            ChildProcessError: If a worker died.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give up what has not begun."""
+
+
+def default_workers(device: str) -> int:
+    """Return one worker per CUDA device, or per CPU core."""
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    return 1 if device.startswith("cuda") else os.cpu_count() or 1
+
+
+def make_engine(name: str, places: Places, num_workers: int) -> Engine:
+    """Return the engine of that name.
+
+    Raises:
+        ValueError: If there is none, or its library is not installed.
+    """
+    _checks.one_of("--engine", name, ENGINES)
+    if name == "ray":
+        return RayEngine(places)
+    return SerialEngine(places) if num_workers == 1 else PoolEngine(places, num_workers)
+
+
+class SerialEngine(Engine):
+    """One run after the other, in this process."""
+
+    def __init__(self, places: Places) -> None:
+        self.num_workers = 1
+        self._places, self._waiting = places, deque[StudyRun]()
+
+    def start(self, run: StudyRun) -> None:
+        """Take a run."""
+        self._waiting.append(run)
+
+    def next_result(self) -> RunResult:
+        """Do the next run."""
+        return perform(self._waiting.popleft(), self._places)
+
+    def close(self) -> None:
+        """Give up what has not begun."""
+        self._waiting.clear()
+
+
+class PoolEngine(Engine):
+    """Several runs at a time on this machine: on CPUs each on its share of the cores, on GPUs each on one device.
+
+    Args:
+        places: Where to work.
+        num_workers: Runs at a time; more than there are GPUs share them.
+    """
+
+    def __init__(self, places: Places, num_workers: int) -> None:
+        self.num_workers = num_workers
+        context = get_context("spawn")
+        numbers = context.Queue()
+        for number in range(num_workers):
+            numbers.put(number)
+        self._pool = ProcessPoolExecutor(num_workers, context, _enter_pool, (num_workers, numbers))
+        self._places, self._waiting, self._futures = places, deque[StudyRun](), set[Future[RunResult]]()
+
+    def start(self, run: StudyRun) -> None:
+        """Take a run."""
+        self._waiting.append(run)
+
+    def next_result(self) -> RunResult:
+        """Wait for a result."""
+        # No more than there are workers: what a pool has taken ahead, it would still do after an interrupt.
+        while self._waiting and len(self._futures) < self.num_workers:
+            self._futures.add(self._pool.submit(perform, self._waiting.popleft(), self._places))
+        done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
+        future = done.pop()
+        self._futures.remove(future)
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                f"a worker process died, perhaps of too little memory for {self.num_workers} runs at a time; "
+                "lower --workers. The same command goes on"
+            ) from error
+
+    def close(self) -> None:
+        """Give up what has not begun; what has begun stops at the signal that it got too, or ends."""
+        self._waiting.clear()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class RayEngine(Engine):
+    """Runs on a Ray cluster: the one that RAY_ADDRESS names or that runs here, or a new one on this machine.
+
+    Every run takes one GPU where the cluster has GPUs, else one CPU. Run directories stay on the machine of the run,
+    under the same path; results come back and are saved here too.
+
+    Args:
+        places: Where to work.
+    """
+
+    def __init__(self, places: Places) -> None:
+        try:
+            import ray  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise ValueError("--engine ray needs Ray: pip install 'anchorwise[ray]'") from error
+        self._ray: Any = ray
+        ray.init(ignore_reinit_error=True, log_to_driver=False)
+        resources = ray.cluster_resources()
+        kind = "GPU" if resources.get("GPU", 0) else "CPU"
+        self.num_workers = max(1, int(resources.get(kind, 1)))
+        self._perform = ray.remote(**{f"num_{kind.lower()}s": 1})(_perform_alone)
+        self._places, self._futures = places, list[Any]()
+
+    def start(self, run: StudyRun) -> None:
+        """Take a run."""
+        self._futures.append(self._perform.remote(run, self._places))
+
+    def next_result(self) -> RunResult:
+        """Wait for a result and save it here."""
+        done, self._futures = self._ray.wait(self._futures, num_returns=1)
+        result = self._ray.get(done[0])
+        ResultStore(self._places.results).save(result)
+        return result
+
+    def close(self) -> None:
+        """Stop what is running; a cluster that was there before stays."""
+        for future in self._futures:
+            self._ray.cancel(future)
+        self._ray.shutdown()
+
+
+def _perform_alone(run: StudyRun, places: Places) -> RunResult:
+    torch.set_num_threads(1)
+    return perform(run, places)
+
+
+def _enter_pool(num_workers: int, numbers: Any) -> None:
+    """Give a worker process its share of the machine."""
+    # An interrupt reaches the whole group: a training stops with a checkpoint, an idle worker has nothing to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_workers))
+    if num_devices := torch.cuda.device_count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))
+        devices = visible.split(",")
+        # CUDA reads it at its first use, which is later than this.
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[numbers.get() % len(devices)]

@@ -1,0 +1,48 @@
+"""Which images: a fingerprint that tells whether two machines have the same, and whether a test part leaks."""
+
+import hashlib
+from functools import lru_cache
+
+from torch import Tensor
+
+from anchorwise.data.config import DataConfig
+from anchorwise.data.datasets import load_splits
+from anchorwise.data.images import ImageSet, Splits
+
+_LENGTH = 16  # Hexadecimal digits: 64 bits.
+
+
+@lru_cache(maxsize=1)
+def loaded(config_json: str) -> tuple[Splits, str]:
+    """Return the images of a data configuration, given as JSON, and their fingerprint; the last are kept in memory."""
+    splits = load_splits(DataConfig.model_validate_json(config_json))
+    return splits, fingerprint(splits)
+
+
+def fingerprint(splits: Splits) -> str:
+    """Return the beginning of the SHA-256 of all pixels and labels of all parts."""
+    hashed = hashlib.sha256()
+    for part in (splits.pretrain, splits.train, splits.test):
+        if part is not None:
+            for tensor in (part.images, part.labels):
+                hashed.update(b"none" if tensor is None else _bytes(tensor))
+    return hashed.hexdigest()[:_LENGTH]
+
+
+def leaked_share(splits: Splits) -> float:
+    """Return the share of test images that are, byte for byte, among the images to pretrain or to fit on."""
+    if splits.test is None:
+        return 0.0
+    known = set(_digests(splits.pretrain))
+    if splits.train is not splits.pretrain:
+        known |= set(_digests(splits.train))
+    found = [digest in known for digest in _digests(splits.test)]
+    return sum(found) / len(found)
+
+
+def _digests(part: ImageSet) -> list[bytes]:
+    return [hashlib.blake2b(_bytes(image), digest_size=16).digest() for image in part.images]
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.numpy().tobytes()

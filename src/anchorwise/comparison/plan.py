@@ -1,0 +1,132 @@
+"""What is to be run next, from the study and the results so far, and nothing else.
+
+There is no other state: a study that was stopped, that got another seed or another objective, or that lies on another
+machine, asks again and runs what is missing.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from anchorwise.comparison.results import RunResult
+from anchorwise.comparison.runs import StudyRun, study_run
+from anchorwise.comparison.study import Point, Study
+
+Results = Mapping[str, RunResult]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a grid on one rung.
+
+    Attributes:
+        point: Of the grid.
+        runs: One per selection seed.
+        score: Mean validation accuracy; None if a run is missing, diverged or failed.
+    """
+
+    point: Point
+    runs: tuple[StudyRun, ...]
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Trials of the same number of epochs."""
+
+    num_epochs: int
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one objective is on one data set.
+
+    Attributes:
+        data_set: Name in the study.
+        objective: Name in the study.
+        rungs: What its point was chosen from; empty for a single point.
+        chosen: The point; None until it is known, or if every point failed.
+        finals: The runs that judge it; empty until it is known.
+        wanted: Runs that can start now.
+    """
+
+    data_set: str
+    objective: str
+    rungs: tuple[Rung, ...]
+    chosen: Point | None
+    finals: tuple[StudyRun, ...]
+    wanted: tuple[StudyRun, ...]
+
+    @property
+    def runs(self) -> tuple[StudyRun, ...]:
+        """All runs known so far."""
+        return (*(run for rung in self.rungs for trial in rung.trials for run in trial.runs), *self.finals)
+
+
+def plan(study: Study, results: Results) -> list[Progress]:
+    """Return how far every objective is on every data set, in the order of the study."""
+    return [_progress(study, results, data_set, name) for data_set in study.data_sets for name in study.objectives]
+
+
+def epochs_of_runs(study: Study) -> list[int]:
+    """Return the epochs of every run on one data set, those of the choice and those of the judgement."""
+    epochs = []
+    for contender in study.objectives.values():
+        num_points = len(contender.grid)
+        for num_epochs in _rung_epochs(study) if num_points > 1 else ():
+            epochs += [num_epochs] * (num_points * len(study.selection_seeds))
+            num_points = kept(num_points, study)
+        epochs += [study.train.num_epochs] * len(study.seeds)
+    return epochs
+
+
+def kept(num_points: int, study: Study) -> int:
+    """Return how many points go on to the next rung."""
+    return num_points if study.halving is None else math.ceil(num_points / study.halving.factor)
+
+
+def _progress(study: Study, results: Results, data_set: str, objective: str) -> Progress:
+    points = study.objectives[objective].grid
+    rungs: list[Rung] = []
+    if len(points) > 1:
+        for num_epochs in _rung_epochs(study):
+            rung = _rung(study, results, (data_set, objective), points, num_epochs)
+            rungs.append(rung)
+            missing = tuple(run for trial in rung.trials for run in trial.runs if run.key not in results)
+            if missing:
+                return Progress(data_set, objective, tuple(rungs), None, (), missing)
+            points = _best(rung, kept(len(points), study))
+    if not points:
+        return Progress(data_set, objective, tuple(rungs), None, (), ())
+    chosen = points[0]
+    finals = tuple(study_run(study, data_set, objective, chosen, seed=seed, is_final=True) for seed in study.seeds)
+    missing = tuple(run for run in finals if run.key not in results)
+    return Progress(data_set, objective, tuple(rungs), chosen, finals, missing)
+
+
+def _rung_epochs(study: Study) -> tuple[int, ...]:
+    num_epochs = study.train.num_epochs
+    return (num_epochs,) if study.halving is None else study.halving.epochs(num_epochs)
+
+
+def _rung(study: Study, results: Results, names: tuple[str, str], points: tuple[Point, ...], num_epochs: int) -> Rung:
+    trials = []
+    for point in points:
+        runs = tuple(
+            study_run(study, *names, point, seed=seed, is_final=False, num_epochs=num_epochs)
+            for seed in study.selection_seeds
+        )
+        found = [results[run.key] for run in runs if run.key in results]
+        is_usable = len(found) == len(runs) and all(result.is_done for result in found)
+        score = fmean(result.score(study.primary, "validation") for result in found) if is_usable else None
+        trials.append(Trial(point, runs, score))
+    return Rung(num_epochs, tuple(trials))
+
+
+def _best(rung: Rung, num_kept: int) -> tuple[Point, ...]:
+    """Return the best points, best first; the one that stands first in the grid wins a tie."""
+    usable = [trial for trial in rung.trials if trial.score is not None]
+    ranked = sorted(usable, key=lambda trial: -(trial.score or 0.0))
+    return tuple(trial.point for trial in ranked[:num_kept])

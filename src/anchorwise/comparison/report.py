@@ -1,0 +1,237 @@
+"""The report of a comparison."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from anchorwise.comparison.figures import (
+    cost_figure,
+    difference_figure,
+    grid_figure,
+    history_figure,
+    interval_figure,
+    ladder_figure,
+)
+from anchorwise.comparison.study import point_label
+from anchorwise.comparison.summary import METRICS, NAMES, Entry, Summary
+from anchorwise.comparison.tables import against, between, caption, with_spread
+from anchorwise.comparison.verdict import Outcome
+from anchorwise.reporting.environment import environment
+from anchorwise.reporting.pictures import figure_uri
+from anchorwise.reporting.report import Block, Code, Facts, Figures, Report, ReportSection, Table, Text
+
+PROTOCOL = (
+    "Within a seed, every objective starts from the same initial weights and sees the same images in the same order "
+    "with the same random views, so differences between objectives are taken seed by seed.",
+    "Each objective is judged at the point of its grid with the best validation accuracy: on labelled training images "
+    "that the classifier was not fitted on. The choice is made on other encoder seeds than the judgement, and no test "
+    "image is looked at before. Probe and split seeds are averaged inside an encoder seed, the unit of replication.",
+    "Verdicts use intervals that hold for all objectives of a data set together (Dunn 1961). They do not hold for "
+    "several data sets together, nor if seeds are added until a verdict comes out: decide on the number of seeds "
+    "first, and judge an undecided objective with fresh seeds only.",
+)
+
+
+HEADINGS = {"linear": "linear %", "knn": "kNN %", "recall@1": "recall@1 %", "effective_rank": "effective rank"}
+TAIL_CURVES = (
+    ("hardest_score", "hardest negative", "cosine, median over anchors"),
+    ("exponent", "exponent", "mean over anchors"),
+    ("lambda", "lambda", "mean over anchors"),
+)
+
+
+def comparison_report(summary: Summary) -> Report:
+    """Return the report of a study, as far as it has come."""
+    study = summary.study
+    sections = [_verdict_section(summary)]
+    sections += [_data_section(summary, data_set) for data_set in study.data_sets]
+    if study.ladder:
+        sections.append(_ladder_section(summary))
+    sections += [_choice_section(summary), _cost_section(summary), _tail_section(summary)]
+    if failures := _failures(summary):
+        sections.append(ReportSection("What went wrong", [Facts(failures)]))
+    return Report(study.name, _headline(summary), [*sections, _origin_section(summary)])
+
+
+def _headline(summary: Summary) -> str:
+    study = summary.study
+    grids = "at the best point of its own grid"
+    return (
+        f"{len(study.objectives)} objectives, each {grids}, on {', '.join(study.data_sets)}: "
+        f"{len(study.seeds)} encoder seeds each, against {study.label(study.baseline)}."
+    )
+
+
+def _verdict_section(summary: Summary) -> ReportSection:
+    blocks: list[Block] = [Text([_sentence(summary, data_set) for data_set in summary.study.data_sets])]
+    for data_set, entries in summary.entries.items():
+        rows = []
+        for entry in entries:
+            difference, signs, words = against(summary, entry)
+            rows.append([entry.label, words, difference, signs, entry.choice])
+        blocks.append(Table([data_set, "verdict", "difference", "seeds", "chosen"], rows))
+    return ReportSection("Verdicts", [*blocks, Text([caption(summary)])])
+
+
+def _sentence(summary: Summary, data_set: str) -> str:
+    """Return who is better, worse, alike and undecided on a data set."""
+    study, grouped = summary.study, dict[Outcome, list[str]]()
+    for entry in summary.entries[data_set]:
+        if entry.objective != study.baseline:
+            verdict = summary.verdict(data_set, entry.objective)
+            is_decided = verdict.outcome in (Outcome.BETTER, Outcome.WORSE)
+            grouped.setdefault(verdict.outcome, []).append(
+                f"{entry.label} ({verdict.words})" if is_decided else entry.label
+            )
+    base = study.label(study.baseline)
+    starts = {
+        Outcome.BETTER: f"better than {base}",
+        Outcome.WORSE: f"worse than {base}",
+        Outcome.ALIKE: f"no different from {base}",
+        Outcome.UNDECIDED: "undecided",
+        Outcome.FAILED: "without verdict",
+    }
+    parts = [f"{start}: {', '.join(grouped[outcome])}" for outcome, start in starts.items() if outcome in grouped]
+    nobody = [] if Outcome.BETTER in grouped else [f"nothing is shown to be better than {base}"]
+    return f"{data_set}, {NAMES[study.primary]}: {'; '.join([*nobody, *parts])}."
+
+
+def _data_section(summary: Summary, data_set: str) -> ReportSection:
+    study, entries = summary.study, summary.entries[data_set]
+    level = f"{study.interval_level:.0%}".replace("%", " %")
+    differences = _pictures(
+        {"differences from the baseline": difference_figure(summary, data_set, title="Against the baseline")},
+        f"A dot per seed, with {level} intervals that hold together for all objectives; differences in the grey band "
+        "do not matter.",
+    )
+    accuracies = _pictures(
+        {f"{name} of every objective": interval_figure(entries, metric, title=name) for metric, name in NAMES.items()},
+        f"A dot per seed, with plain {level} intervals.",
+    )
+    other = next(metric for metric in NAMES if metric != study.primary)
+    columns = [data_set, *(HEADINGS[metric] for metric in METRICS), f"{NAMES[other]}, difference"]
+    words = (
+        f"Test images, with plain {level} intervals. The differences from the baseline are paired, in points, not "
+        f"corrected for the number of objectives, and at points chosen by {NAMES[study.primary]}."
+    )
+    rows = [[*_numbers(entry), _difference(summary, entry, other)] for entry in entries]
+    return ReportSection(data_set, [differences, accuracies, Table(columns, rows, words)])
+
+
+def _numbers(entry: Entry) -> list[str]:
+    factors = {metric: 1.0 if metric == "effective_rank" else 100.0 for metric in METRICS}
+    return [entry.label, *(with_spread(entry.interval(metric), factor) for metric, factor in factors.items())]
+
+
+def _difference(summary: Summary, entry: Entry, metric: str) -> str:
+    if entry.objective == summary.study.baseline:
+        return ""
+    difference = summary.difference(entry.progress.data_set, entry.objective, summary.study.baseline, metric)
+    return "-" if difference is None else between(difference)
+
+
+def _ladder_section(summary: Summary) -> ReportSection:
+    study = summary.study
+    figures = {
+        data_set: ladder_figure(summary, data_set, study.primary, title=f"{data_set}, one change at a time")
+        for data_set in study.data_sets
+    }
+    words = (
+        "From top to bottom every objective changes one thing of the one above it. A bar is the paired difference over "
+        "seeds, and its whisker the plain interval of that difference. Each stands at its own best temperature."
+    )
+    return ReportSection("Where a gain comes from", [_pictures(figures, words)])
+
+
+def _choice_section(summary: Summary) -> ReportSection:
+    study, blocks = summary.study, list[Block]()
+    for data_set, entries in summary.entries.items():
+        figure = grid_figure(entries, study.primary, title=f"{data_set}, while choosing")
+        if figure is not None:
+            blocks.append(_pictures({f"{data_set}: validation accuracy against temperature": figure}, ""))
+    seeds = ", ".join(map(str, study.selection_seeds))
+    words = f"Validation {NAMES[study.primary]} in %, mean over encoder seeds {seeds} and over validation splits."
+    if study.halving is not None:
+        words += " The best of a rung, one in " + f"{study.halving.factor:g}, rounded up, go on to the next."
+    for data_set, entries in summary.entries.items():
+        rows = [row for entry in entries for row in _grid_rows(entry)]
+        blocks.append(Table([data_set, "point", "epochs", "accuracy", "chosen"], rows, words))
+    return ReportSection("How settings were chosen", blocks)
+
+
+def _grid_rows(entry: Entry) -> list[list[str]]:
+    rows = []
+    for rung in entry.progress.rungs:
+        for trial in rung.trials:
+            score = "-" if trial.score is None else f"{100 * trial.score:.2f}"
+            is_last = rung is entry.progress.rungs[-1]
+            mark = "chosen" if is_last and trial.point == entry.progress.chosen else ""
+            rows.append([entry.label, point_label(trial.point), str(rung.num_epochs), score, mark])
+    return rows
+
+
+def _cost_section(summary: Summary) -> ReportSection:
+    words = (
+        "Whole training steps, with augmentation and encoder, in runs that shared their machine with each other. Bars "
+        "are medians over seeds. Memory is the peak of building a model and taking its first step."
+    )
+    used = "; ".join(summary.machines("processor") + summary.machines("accelerator"))
+    blocks: list[Block] = [Text([words])]
+    for data_set, entries in summary.entries.items():
+        step = cost_figure(entries, "step_s", title=f"{data_set}, time", x_label="ms per step", factor=1000.0)
+        memory = cost_figure(entries, "step_peak_mib", title=f"{data_set}, memory", x_label="MiB, peak of a step")
+        blocks.append(_pictures({"time per step": step, "peak memory per step": memory}, f"Measured on {used}."))
+        against_time = history_figure(
+            entries,
+            "wall_s",
+            "knn_accuracy",
+            title=f"{data_set}, accuracy against time",
+            labels=("seconds of training", "kNN, % of validation images"),
+            factor=100.0,
+        )
+        if against_time is not None:
+            blocks.append(_pictures({"accuracy against wall time": against_time}, "Mean over seeds."))
+    return ReportSection("Cost", blocks)
+
+
+def _tail_section(summary: Summary) -> ReportSection:
+    words = "Mean over seeds, of logged steps. The hardest negative is the one nearest to an anchor in its batch."
+    blocks: list[Block] = []
+    for data_set, entries in summary.entries.items():
+        figures = {
+            f"{title} over training": history_figure(
+                entries, "step", name, title=f"{data_set}, {title}", labels=("step", label)
+            )
+            for name, title, label in TAIL_CURVES
+        }
+        drawn = {description: figure for description, figure in figures.items() if figure is not None}
+        blocks.append(_pictures(drawn, words))
+    return ReportSection("The tail over training", blocks)
+
+
+def _failures(summary: Summary) -> dict[str, str]:
+    found = {}
+    for data_set, entries in summary.entries.items():
+        for entry in entries:
+            if lines := [*entry.grid_failures, *entry.failures]:
+                found[f"{data_set}, {entry.label}"] = "; ".join(lines)
+    return found
+
+
+def _origin_section(summary: Summary) -> ReportSection:
+    used = {part: ", ".join(summary.machines(part)) for part in ("anchorwise", "torch", "processor", "accelerator")}
+    study = summary.study.model_dump_json(indent=2)
+    return ReportSection(
+        "How it was made",
+        [
+            Text(PROTOCOL),
+            Facts({f"runs: {part}": value for part, value in used.items()}),
+            Facts({f"report: {name}": value for name, value in environment().items() if name in ("command", "date")}),
+            Code(study, summary="The whole study"),
+        ],
+    )
+
+
+def _pictures(figures: Mapping[str, Figure], words: str) -> Figures:
+    """Return figures by their descriptions."""
+    return Figures([figure_uri(figure) for figure in figures.values()], list(figures), words)

@@ -1,0 +1,91 @@
+"""What a run came to: numbers in a small JSON file of its own, named by the run's key, without weights.
+
+Such files can be kept in a repository: a study goes on from them on any machine, and two machines never write the same
+file with different contents in mind.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from anchorwise import _files
+from anchorwise._config import Section
+from anchorwise.comparison.runs import StudyRun, key_of
+
+
+class RunResult(Section):
+    """The result of one run.
+
+    Attributes:
+        key: Of the run.
+        identity: What the key is the hash of: the whole configuration.
+        status: "done"; "diverged": a loss or weight was not finite; "failed": something else, tried again next time.
+        message: What went wrong.
+        data: Fingerprint of the images and labels.
+        validation: Accuracy on validation parts of the training images, one per split seed.
+        test: On test images: "linear" and "knn" one per split seed, everything else one number; empty for runs that
+            only choose.
+        cost: Seconds of the training (`train_s`), of the judgement (`judge_s`), of a step (`step_s`, the median), and
+            the memory that steps need above what was there before, in MiB (`step_peak_mib`).
+        history: Logged steps, at most 24 of a kind: step, seconds since the start (`wall_s`), loss, hardest score, ...
+        machine: Where and when.
+    """
+
+    key: str
+    identity: dict[str, Any]
+    status: Literal["done", "diverged", "failed"] = "done"
+    message: str = ""
+    data: str = ""
+    validation: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    test: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    cost: dict[str, float] = Field(default_factory=dict)
+    history: tuple[dict[str, float], ...] = ()
+    machine: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are numbers."""
+        return self.status == "done"
+
+    def score(self, metric: str, part: Literal["validation", "test"]) -> float:
+        """Return one number, averaged over split seeds."""
+        return fmean((self.validation if part == "validation" else self.test)[metric])
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """A folder of results."""
+
+    path: Path
+
+    def find(self, run: StudyRun) -> RunResult | None:
+        """Return the result of a run, if it is there.
+
+        Raises:
+            ValueError: If its file is damaged.
+        """
+        file = self.path / f"{run.key}.json"
+        return _load(file) if file.is_file() else None
+
+    def all_of(self, runs: Iterable[StudyRun]) -> dict[str, RunResult]:
+        """Return the results of those runs that have one, by key."""
+        found = (self.find(run) for run in runs)
+        return {result.key: result for result in found if result is not None}
+
+    def save(self, result: RunResult) -> None:
+        """Write a result, whole or not at all."""
+        _files.write_text(self.path / f"{result.key}.json", result.model_dump_json(exclude_defaults=True) + "\n")
+
+
+def _load(file: Path) -> RunResult:
+    try:
+        result = RunResult.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise ValueError(f"{file} is no result of a run; remove it, and the run is done again ({error})") from error
+    if result.key != file.stem or key_of(result.identity) != result.key:
+        raise ValueError(f"{file} has been changed: its configuration and its name do not belong together; remove it")
+    return result

@@ -1,0 +1,92 @@
+"""One training of a study, and the key under which its result is found again on any machine."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from anchorwise.comparison.study import Point, Study, point_label
+from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.training import RunConfig
+
+# Where images lie, on what a run runs and how often it reports make no other run of it.
+_NO_MATTER = {
+    "data": ("source", "root", "download", "verify_checksums"),
+    "train": ("device", "checkpoint_every_epochs", "knn_every_epochs", "log_every_steps"),
+}
+_KEY_LENGTH = 16  # Hexadecimal digits: 64 bits.
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One training and its judgement.
+
+    Attributes:
+        data_set: Name in the study.
+        objective: Name in the study.
+        point: Of the objective's grid.
+        seed: Encoder seed.
+        is_final: Judged on test images as well; other runs choose a point and see validation images only.
+        config: Of the training.
+        evaluation: How its features are judged.
+    """
+
+    data_set: str
+    objective: str
+    point: Point
+    seed: int
+    is_final: bool
+    config: RunConfig
+    evaluation: EvaluationConfig
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that the numbers depend on."""
+        training = self.config.model_dump(mode="json")
+        for section, names in _NO_MATTER.items():
+            training[section] = {name: value for name, value in training[section].items() if name not in names}
+        training["data"]["name"] = self.data_set
+        return {
+            "training": training,
+            "evaluation": self.evaluation.model_dump(mode="json"),
+            "judged_on_test": self.is_final,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """Name of the result."""
+        return key_of(self.identity)
+
+    @cached_property
+    def training_key(self) -> str:
+        """Name of the run directory; judging once more, otherwise, does not train again."""
+        return key_of(self.identity["training"])
+
+    @property
+    def words(self) -> str:
+        """Return what a line of progress calls the run."""
+        purpose = "" if self.is_final else ", to choose"
+        epochs = f"{self.config.train.num_epochs} epochs"
+        return f"{self.data_set}, {self.objective}, {point_label(self.point)}, seed {self.seed}, {epochs}{purpose}"
+
+
+def key_of(identity: dict[str, Any]) -> str:
+    """Return the key of a configuration: the beginning of the SHA-256 of its JSON."""
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:_KEY_LENGTH]
+
+
+def study_run(
+    study: Study,
+    data_set: str,
+    objective: str,
+    point: Point,
+    *,
+    seed: int,
+    is_final: bool,
+    num_epochs: int | None = None,
+) -> StudyRun:
+    """Return one run of a study; `num_epochs` is that of a rung of successive halving."""
+    config = study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs)
+    return StudyRun(data_set, objective, point, seed, is_final, config, study.evaluation)

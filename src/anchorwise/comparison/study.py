@@ -1,0 +1,248 @@
+"""What a comparison compares: one typed tree, as complete as the configuration of a run.
+
+A grid holds settings of the objective and of its optimiser, nothing else: data, seeds, budget and evaluation are the
+same for all, and no choice can reach the test images.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+
+from anchorwise import _checks
+from anchorwise._config import Section
+from anchorwise.data.augment import AugmentConfig
+from anchorwise.data.config import DataConfig
+from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, apply_overrides
+
+# Settings as `anchorwise pretrain --set` names them, to their values.
+Point = Mapping[str, float | int | bool | str]
+
+Shortenable = TypeVar("Shortenable", RunConfig, "Study")
+
+_CHOOSABLE = ("objective", "optimizer")
+
+
+class Contender(Section):
+    """One objective of a study.
+
+    Attributes:
+        label: What tables and figures call it; its name in the study if left out.
+        objective: The objective, before the settings of a point of the grid.
+        grid: Points to choose from on validation images, each a mapping of settings (`objective.temperature`,
+            `optimizer.peak_lr`) to values. A single point is taken as it is and costs nothing.
+    """
+
+    label: str = ""
+    objective: ObjectiveConfig
+    grid: tuple[Point, ...] = Field(default=({},), min_length=1)
+
+
+class Halving(Section):
+    """Successive halving: all points of a grid train for a few epochs, and the best go on to the next, longer rung.
+
+    Rung r of R has `num_epochs / factor ** (R - r)` epochs, rounded, with a whole schedule of its own; the best
+    `1 / factor` of its points, rounded up, go on; the last rung has the study's own epochs and chooses. Ties go to the
+    point that stands first. What needs many epochs to show is lost: the rungs are in the report.
+
+    Source: Jamieson and Talwalkar 2016, Fig. 1, https://arxiv.org/abs/1502.07943, with one bracket.
+
+    Attributes:
+        factor: Above 1.
+        num_rungs: Rungs, the last included; the first has at least one epoch.
+    """
+
+    factor: float = Field(default=3.0, gt=1)
+    num_rungs: int = Field(default=2, ge=2)
+
+    def epochs(self, num_epochs: int) -> tuple[int, ...]:
+        """Return the epochs of every rung."""
+        lasts = range(self.num_rungs - 1, -1, -1)
+        return tuple(dict.fromkeys(max(1, round(num_epochs / self.factor**last)) for last in lasts))
+
+
+class Study(Section):
+    """A whole comparison.
+
+    Attributes:
+        name: Of the study; its folder is called so.
+        data_sets: Name to images. The names, not the paths, identify runs, so a study moves between machines.
+        augment: Of the views, for all; the data sources' own policies if left out.
+        encoder: For all.
+        head: For all.
+        optimizer: For all, before the settings of a point of a grid.
+        train: The budget, the same for all. Its seed stays 0: `seeds` says which.
+        objectives: Name to contender.
+        baseline: The objective that the others are compared with.
+        selection_seeds: Encoder seeds on which points of grids are chosen, by validation accuracy.
+        seeds: Fresh encoder seeds, on which the chosen points are judged on test images: the replications.
+        halving: Choose by successive halving; the whole grid has the whole budget if left out.
+        evaluation: How frozen features are judged.
+        primary: The accuracy that points are chosen by and verdicts are about.
+        smallest_difference: Accuracy in [0, 1]; smaller differences do not matter.
+        interval_level: Of the intervals.
+        ladder: Objectives in an order in which each changes one thing of the one before, for the waterfall.
+    """
+
+    name: str
+    data_sets: dict[str, DataConfig] = Field(min_length=1)
+    augment: AugmentConfig | None = None
+    encoder: EncoderConfig = EncoderConfig()
+    head: HeadConfig = HeadConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    train: TrainConfig = TrainConfig()
+    objectives: dict[str, Contender] = Field(min_length=2)
+    baseline: str
+    selection_seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1)
+    halving: Halving | None = None
+    evaluation: EvaluationConfig = EvaluationConfig()
+    primary: Literal["linear", "knn"] = "knn"
+    smallest_difference: float = Field(default=0.01, ge=0, lt=1)
+    interval_level: float = Field(default=0.95, gt=0, lt=1)
+    ladder: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Study":
+        for kind, names in (("study", (self.name,)), ("data set", self.data_sets), ("objective", self.objectives)):
+            for name in names:
+                _check_name(kind, name)
+        for name in (self.baseline, *self.ladder):
+            _checks.one_of("objective of a study", name, self.objectives)
+        _check_seeds(self.selection_seeds, self.seeds)
+        if self.train.seed:
+            raise ValueError(f"train.seed must be left at 0, got {self.train.seed}; seeds says which seeds there are")
+        self._check_grids()
+        return self
+
+    def _check_grids(self) -> None:
+        data = next(iter(self.data_sets))
+        owners: dict[frozenset[str], str] = {}
+        for name, contender in self.objectives.items():
+            asked: dict[str, Point] = {}
+            for point in contender.grid:
+                _check_point(name, point)
+                run = self.run_config(data, name, point, seed=0).model_dump_json(include={"objective", "optimizer"})
+                if run in asked:
+                    raise ValueError(f"objectives.{name}.grid repeats {point_label(point)}; a point stands once")
+                asked[run] = point
+            if (owner := owners.setdefault(frozenset(asked), name)) != name:
+                raise ValueError(f"objectives.{name} repeats objectives.{owner}: both ask for the same runs")
+
+    def label(self, objective: str) -> str:
+        """Return what tables call an objective."""
+        return self.objectives[objective].label or objective
+
+    def run_config(
+        self, data_set: str, objective: str, point: Point, *, seed: int, num_epochs: int | None = None
+    ) -> RunConfig:
+        """Return the configuration of one training; everything but objective and optimiser is the same for all.
+
+        Args:
+            data_set: Name in `data_sets`.
+            objective: Name in `objectives`.
+            point: Settings of its grid.
+            seed: Encoder seed.
+            num_epochs: Of a rung of successive halving; the study's own if left out. The warm-up shrinks with it.
+
+        Raises:
+            ValueError: If a setting is unknown or its value refused.
+        """
+        config = RunConfig(
+            data=self.data_sets[data_set],
+            augment=self.augment,
+            encoder=self.encoder,
+            head=self.head,
+            objective=self.objectives[objective].objective,
+            optimizer=self.optimizer,
+            train=self.train.model_copy(update={"seed": seed}),
+        )
+        if num_epochs is not None:
+            config = shortened(config, num_epochs / self.train.num_epochs)
+        try:
+            return apply_overrides(config, [f"{name}={json.dumps(value)}" for name, value in point.items()])
+        except ValueError as error:
+            raise ValueError(f"objectives.{objective}.grid, {point_label(point)}: {error}") from error
+
+    def with_budget(self, fraction: float) -> "Study":
+        """Return the study with that fraction of its epochs, at least one, for all objectives alike.
+
+        Raises:
+            ValueError: If the fraction is not in (0, 1].
+        """
+        return shortened(self, _checks.share("--budget", fraction))
+
+
+def shortened(config: Shortenable, fraction: float) -> Shortenable:
+    """Return a run or a study with a fraction of its epochs, at least one, and of its warm-up."""
+    num_epochs = max(1, round(fraction * config.train.num_epochs))
+    warmup_epochs = config.optimizer.warmup_epochs * num_epochs / config.train.num_epochs
+    return config.model_copy(
+        update={
+            "train": config.train.model_copy(update={"num_epochs": num_epochs}),
+            "optimizer": config.optimizer.model_copy(update={"warmup_epochs": warmup_epochs}),
+        }
+    )
+
+
+def point_label(point: Point) -> str:
+    """Return a point in words; settings that are tied to one value stand once."""
+    short = {f"{name.rpartition('.')[2]} {value}": None for name, value in point.items()}
+    return ", ".join(short) or "as it is"
+
+
+def load_study(path: Path) -> Study:
+    """Read a study from JSON, as `anchorwise compare RECIPE --show-config` prints one.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no study, or a key stands twice in it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no study at {path}")
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+        return Study.model_validate_json(json.dumps(tree), strict=True)
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise ValueError(f"{path} is no study: {error}") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if repeated:
+        raise ValueError(f"the study repeats the key {repeated[0]!r}; JSON would silently keep the last")
+    return dict(pairs)
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not name or not all(letter.isascii() and (letter.isalnum() or letter in "_-") for letter in name):
+        raise ValueError(f"the name of a {kind} must be of letters, digits, _ and -, got {name!r}; a label may be free")
+
+
+def _check_seeds(selection_seeds: Sequence[int], seeds: Sequence[int]) -> None:
+    repeated = [seed for seed, count in Counter((*selection_seeds, *seeds)).items() if count > 1]
+    if repeated:
+        raise ValueError(
+            f"seed {repeated[0]} stands twice in selection_seeds and seeds; settings are chosen on other seeds than "
+            "those that judge them, and a seed counts once"
+        )
+
+
+def _check_point(objective: str, point: Point) -> None:
+    for name in point:
+        section = name.partition(".")[0]
+        if section == "data" or section == "evaluation":
+            raise ValueError(
+                f"objectives.{objective}.grid has {name!r}, which decides what is tested on: the choice would touch "
+                "test data; grids are over objective.* and optimizer.*"
+            )
+        if section not in _CHOOSABLE:
+            raise ValueError(
+                f"objectives.{objective}.grid has {name!r}, which must be the same for all objectives; grids are over "
+                "objective.* and optimizer.*"
+            )

@@ -1,0 +1,179 @@
+"""Does one run: trains, judges, writes the result. Every engine ends here."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from anchorwise.comparison.fingerprint import loaded
+from anchorwise.comparison.memory import peak_mib
+from anchorwise.comparison.results import ResultStore, RunResult
+from anchorwise.comparison.runs import StudyRun
+from anchorwise.data.augment import AugmentConfig, TwoViewAugmentation
+from anchorwise.data.images import ImageSet, Splits
+from anchorwise.evaluation.embed import as_device, embed, test_of
+from anchorwise.evaluation.judge import Evaluation, choose, evaluate
+from anchorwise.models import StoredEncoder
+from anchorwise.reporting.environment import environment
+from anchorwise.training import RunDirectory, pretrain
+from anchorwise.training.distributed import Ranks
+from anchorwise.training.state import initial_state
+from anchorwise.training.step import ImageBatch, NonFiniteLossError, train_step
+
+MAX_HISTORY = 24
+_HISTORY = ("loss", "above_chance", "hardest_score", "lambda", "exponent", "knn_accuracy")
+_MACHINE = ("anchorwise", "torch", "python", "processor", "accelerator", "date")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a study works.
+
+    Attributes:
+        runs: Run directories, by the key of the training; large.
+        results: Results, by the key of the run; small.
+    """
+
+    runs: Path
+    results: Path
+
+
+def perform(run: StudyRun, places: Places) -> RunResult:
+    """Return the result of a run, and do it first if it is not there; a stopped training goes on.
+
+    Two processes that want the same training take turns. What goes wrong is a result too.
+
+    Raises:
+        KeyboardInterrupt: If a signal ended it early; calling again goes on.
+    """
+    store = ResultStore(places.results)
+    with _alone(places.runs / f"{run.training_key}.lock"):
+        found = store.find(run)
+        if found is not None and found.status != "failed":
+            return found
+        result = _attempt(run, RunDirectory(places.runs / run.training_key))
+        store.save(result)
+    return result
+
+
+def first_batch(images: ImageSet, batch_size: int) -> ImageBatch:
+    """Return the first images of a set as a batch, for steps that are measured and not kept."""
+    size = min(batch_size, len(images))
+    labels = None if images.labels is None else images.labels[:size]
+    return ImageBatch(images.images[:size], torch.arange(size), labels)
+
+
+def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
+    here = environment()
+    facts = {"key": run.key, "identity": run.identity, "machine": {name: here[name] for name in _MACHINE}}
+    try:
+        splits, fingerprint = loaded(run.config.data.model_dump_json())
+        facts["data"] = fingerprint
+        return RunResult(**facts, **_measured(run, directory, splits))
+    except NonFiniteLossError as error:
+        return RunResult(**facts, status="diverged", message=str(error), history=_history(directory, 0.0))
+    except Exception as error:
+        # One run that fails, for whatever reason, must neither end the study nor vanish from it.
+        return RunResult(**facts, status="failed", message=f"{type(error).__name__}: {error}")
+
+
+def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[str, Any]:
+    device = as_device(run.config.train.device)
+    step_peak_mib = _step_peak_mib(run, splits, device)
+    pretrain(run.config, directory.path, show_progress=False)
+    started_s = time.perf_counter()
+    scores = _judged(run, directory.encoder(), splits, device)
+    train_s = float(directory.summary()["train_time_s"])
+    cost = {"train_s": train_s, "judge_s": time.perf_counter() - started_s, "step_s": _step_s(directory)}
+    if step_peak_mib is not None:
+        cost["step_peak_mib"] = step_peak_mib
+    # The checkpoint is for going on, and is three times as large as all the rest.
+    directory.checkpoint_file.unlink(missing_ok=True)
+    rounded = {name: float(f"{value:.5g}") for name, value in cost.items()}
+    return {**scores, "cost": rounded, "history": _history(directory, train_s)}
+
+
+def _judged(run: StudyRun, stored: StoredEncoder, splits: Splits, device: torch.device) -> dict[str, Any]:
+    spec = stored.spec
+    plain = TwoViewAugmentation(
+        AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std
+    ).plain
+    train = embed(stored.encoder, splits.train, transform=plain, device=device).to(device)
+    if not run.is_final:
+        choices = choose(train, run.evaluation)
+        return {"validation": {"linear": choices.linear, "knn": choices.knn}}
+    test = embed(stored.encoder, test_of(splits), transform=plain, device=device).to(device)
+    evaluation = evaluate(train, test, run.evaluation)
+    validation = {
+        "linear": evaluation.linear.validation_accuracies,
+        "knn": evaluation.knn.validation_accuracies,
+    }
+    return {"validation": validation, "test": _test_numbers(evaluation)}
+
+
+def _test_numbers(evaluation: Evaluation) -> dict[str, tuple[float, ...]]:
+    geometry = {name: value for name, value in dict(evaluation.geometry).items() if value is not None}
+    single = {
+        **{f"knn@{k}": value for k, value in evaluation.knn_accuracy.items()},
+        **{f"recall@{k}": value for k, value in evaluation.recall.items()},
+        **geometry,
+    }
+    return {
+        "linear": evaluation.linear.accuracies,
+        "knn": evaluation.knn.accuracies,
+        **{name: (value,) for name, value in single.items()},
+    }
+
+
+def _step_peak_mib(run: StudyRun, splits: Splits, device: torch.device) -> float | None:
+    """Return the peak memory of making a model and taking its first step; the model is then thrown away."""
+    batch = first_batch(splits.pretrain, run.config.train.batch_size)
+
+    def step() -> None:
+        state = initial_state(run.config, splits.pretrain, device)
+        train_step(state, state.model, batch, run.config, Ranks(0, 1, device))
+
+    step()  # What is loaded and kept at the first use of a library is no memory of a step.
+    return peak_mib(step, device)
+
+
+def _step_s(directory: RunDirectory) -> float:
+    """Return the median over logged steps, which a pause of the machine does not move."""
+    batch_size = directory.config().train.batch_size
+    return median(batch_size / line["images_per_s"] for line in directory.log() if line["kind"] == "step")
+
+
+def _history(directory: RunDirectory, train_s: float) -> tuple[dict[str, float], ...]:
+    """Return logged steps of both kinds, the last among them, spread evenly if there are many."""
+    if not directory.log_file.is_file():
+        return ()
+    lines = directory.log()
+    num_steps = max((line["step"] for line in lines), default=0) + 1
+    records = []
+    for kind in ("step", "knn"):
+        those = [line for line in lines if line["kind"] == kind]
+        stride = -(-len(those) // MAX_HISTORY)
+        for line in those[::-1][:: max(stride, 1)][::-1]:
+            numbers = {name: float(f"{line[name]:.5g}") for name in _HISTORY if name in line}
+            wall_s = round(train_s * (line["step"] + 1) / num_steps, 3)
+            records.append({"step": line["step"], "wall_s": wall_s, **numbers})
+    return tuple(records)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for whoever works on the same training; the lock goes with the process that holds it, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks: there, do not start one study twice at a time.
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,98 @@
+"""Writes what a study came to: every number, the verdicts, the report."""
+
+import csv
+import io
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from anchorwise import _files
+from anchorwise.comparison.report import comparison_report
+from anchorwise.comparison.statistics import Intervals
+from anchorwise.comparison.summary import METRICS, Entry, Summary
+from anchorwise.comparison.tables import (
+    VERDICT_COLUMNS,
+    caption,
+    cost_rows,
+    csv_text,
+    latex,
+    markdown,
+    number_rows,
+    verdict_rows,
+)
+
+REPORT_FILE = "report.html"
+
+
+def write_all(summary: Summary, out: Path) -> None:
+    """Write tables and report into `out`, each whole or not at all.
+
+    `numbers.csv`, `verdicts.md`, `verdicts.tex` and `summary.json` hold what the same study gives again on the same
+    kind of machine; times and memory are in `costs.csv` and in the report. Tidy tables are written as Parquet too where
+    pyarrow is installed.
+    """
+    for name, rows in (("numbers", number_rows(summary)), ("costs", cost_rows(summary))):
+        text = csv_text(rows)
+        _files.write_text(out / f"{name}.csv", text)
+        if find_spec("pyarrow") is not None:
+            _write_parquet(text, out / f"{name}.parquet")
+    rows, words = verdict_rows(summary), caption(summary)
+    _files.write_text(out / "verdicts.md", markdown(VERDICT_COLUMNS, rows, words))
+    _files.write_text(out / "verdicts.tex", latex(VERDICT_COLUMNS, rows, words))
+    _files.write_text(out / "summary.json", json.dumps(as_json(summary), indent=1) + "\n")
+    comparison_report(summary).write(out / REPORT_FILE)
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """Return choices, intervals and verdicts by data set and objective; accuracies in [0, 1]."""
+    return {
+        "study": summary.study.name,
+        "baseline": summary.study.baseline,
+        "primary": summary.study.primary,
+        "seeds": summary.study.seeds,
+        "data_sets": {
+            data_set: {entry.objective: _entry(summary, entry) for entry in entries}
+            for data_set, entries in summary.entries.items()
+        },
+    }
+
+
+def _entry(summary: Summary, entry: Entry) -> dict[str, Any]:
+    chosen = entry.progress.chosen
+    fields: dict[str, Any] = {
+        "label": entry.label,
+        "chosen": None if chosen is None else dict(chosen),
+        "failures": [*entry.failures, *entry.grid_failures],
+        "test": {metric: {**_interval(entry.interval(metric)), "seeds": entry.values(metric)} for metric in METRICS},
+    }
+    if entry.objective != summary.study.baseline:
+        verdict = summary.verdict(entry.progress.data_set, entry.objective)
+        fields["verdict"] = {
+            "outcome": verdict.outcome,
+            "words": verdict.words,
+            "differences": verdict.differences,
+            **_interval(verdict.interval),
+        }
+    return fields
+
+
+def _interval(interval: Intervals | None) -> dict[str, float | None]:
+    if interval is None:
+        return {"mean": None, "half_width": None}
+    half_width = float(interval.half_width) if interval.num_seeds > 1 else None
+    return {"mean": float(interval.mean), "half_width": half_width}
+
+
+def _write_parquet(text: str, path: Path) -> None:
+    import pyarrow  # pyright: ignore[reportMissingImports]
+    import pyarrow.parquet  # pyright: ignore[reportMissingImports]
+
+    header, *rows = csv.reader(io.StringIO(text))
+    columns = dict(zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True))
+    types = {"num_epochs": int, "seed": int, "split_seed": int, "step": int, "value": float}
+    typed = {
+        name: [None if cell == "" else types.get(name, str)(cell) for cell in cells] for name, cells in columns.items()
+    }
+    with _files.replacing(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.table(typed), temporary)

@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from anchorwise.cli.app import app
+from anchorwise.comparison import Study
+
+
+def _invoke(*arguments: str):
+    return CliRunner().invoke(app, ["compare", *arguments])
+
+
+def test_the_study_that_would_run_is_shown_and_nothing_runs(monkeypatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    options = ["--set", "seeds=[8, 9]", "--budget", "0.5", "--data", "cifar10.tar.gz", "--show-config"]
+    study = json.loads(_invoke("compare-cifar10-small", *options).stdout)
+    assert (study["seeds"], study["train"]["num_epochs"]) == ([8, 9], 3)
+    assert study["data_sets"]["cifar10"]["source"] == "cifar10.tar.gz"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cost_is_told_without_a_run(study: Study, tmp_path: Path):
+    path = tmp_path / "study.json"
+    path.write_text(study.model_dump_json())
+    result = _invoke(str(path), "--dry-run", "--out", str(tmp_path / "out"), "--workers", "2")
+    assert result.stdout.startswith("10 runs, 0 done; the other 10 take about ")
+    assert "with 2 at a time (by a few steps timed now)" in result.stdout
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare-digit"], "recipe must be one of .* did you mean 'compare-digits'"),
+        (["nowhere.json"], "there is no study at nowhere.json"),
+        (["--set", "seed=[1]"], "unknown setting 'seed'; here: .* did you mean 'seeds'"),
+        (["--set", "seeds=[0, 1]"], "seed 0 stands twice"),
+        (["--budget", "0"], "--budget must lie in"),
+        (["compare-paper", "--data", "x.tar"], "--data is for studies of one data set, got cifar10, cifar100"),
+        (["compare-cifar10-small", "--data", "nowhere.tar"], "nowhere.tar"),
+        (["--run", "abc"], "--run must be the key of a run that can start now or is done"),
+        (["--engine", "slurm"], "--engine must be one of 'local', 'ray'"),
+    ],
+)
+def test_a_wrong_call_says_what_is_accepted(monkeypatch, tmp_path: Path, arguments: list[str], message: str):
+    monkeypatch.chdir(tmp_path)
+    result = _invoke(*arguments)
+    assert isinstance(result.exception, ValueError | OSError)
+    with pytest.raises(type(result.exception), match=message):
+        raise result.exception
+    assert list(tmp_path.iterdir()) == []

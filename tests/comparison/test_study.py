@@ -1,0 +1,116 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from anchorwise.comparison import RECIPES, Contender, Halving, Study, load_study, study_recipe
+from anchorwise.training import ObjectiveConfig, apply_overrides
+from tests.comparison.conftest import tempered
+
+
+def _with(study: Study, **changes: object) -> Study:
+    return Study(**{**dict(study), **changes})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_loads_back_from_what_it_prints(name: str, tmp_path):
+    study = study_recipe(name)
+    assert study.name == name
+    path = tmp_path / "study.json"
+    path.write_text(study.model_dump_json(indent=2))
+    assert load_study(path) == study
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_objective_with_a_temperature_has_it_in_its_grid(name: str):
+    study = study_recipe(name)
+    for key, contender in study.objectives.items():
+        config = study.run_config(next(iter(study.data_sets)), key, contender.grid[0], seed=0)
+        given_not_chosen = key.endswith("_paper")  # The paper's rows, as it ran them.
+        if "temperature" in str(config.objective.params) and not given_not_chosen:
+            temperatures = {value for point in contender.grid for name, value in point.items() if "temp" in name}
+            assert len(temperatures) >= 3, key
+
+
+def test_the_temperature_of_the_regularisers_is_that_of_the_objective():
+    study = study_recipe("compare-cifar10-small")
+    for point in study.objectives["weince_reg"].grid:
+        params = study.run_config("cifar10", "weince_reg", point, seed=0).objective.params
+        assert params["objective"]["temperature"] == params["softmax"]["temperature"]
+
+
+def test_runs_of_a_seed_differ_in_what_the_grid_holds_alone(study: Study):
+    first = study.run_config("digits", "info_nce", {"objective.temperature": 0.2}, seed=3)
+    second = study.run_config("digits", "arctanh", {}, seed=3)
+    assert first.train.seed == 3
+    assert first.model_copy(update={"objective": second.objective}) == second
+
+
+@pytest.mark.parametrize("name", ["data.num_test_images", "evaluation.split_seeds"])
+def test_a_grid_that_touches_test_data_is_refused(study: Study, name: str):
+    grid = ({name: 1}, {name: 2})
+    contender = Contender(objective=ObjectiveConfig(name="arctanh"), grid=grid)
+    with pytest.raises(ValidationError, match=f"grid has '{name}', .* would touch test data"):
+        _with(study, objectives={**study.objectives, "bad": contender})
+
+
+@pytest.mark.parametrize("name", ["train.num_epochs", "train.seed", "encoder.width"])
+def test_a_grid_over_what_must_be_the_same_for_all_is_refused(study: Study, name: str):
+    contender = Contender(objective=ObjectiveConfig(name="arctanh"), grid=({name: 8},))
+    with pytest.raises(ValidationError, match="must be the same for all objectives"):
+        _with(study, objectives={**study.objectives, "bad": contender})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": (1, 1)}, "seed 1 stands twice"),
+        ({"seeds": (0, 1)}, "settings are chosen on other seeds than those that judge them"),
+        ({"baseline": "infonce"}, "did you mean 'info_nce'"),
+        ({"ladder": ("info_nce", "weince")}, "must be one of 'info_nce', 'dcl', 'arctanh', got 'weince'"),
+        ({"name": "a/b"}, "must be of letters, digits, _ and -"),
+        ({"objectives": {"a": tempered("dcl", 0.2, 0.2), "info_nce": tempered("info_nce", 0.1)}}, "grid repeats temp"),
+        ({"objectives": {"info_nce": tempered("info_nce", 0.1), "b": tempered("info_nce", 0.1)}}, "same runs"),
+        ({"objectives": {"info_nce": tempered("info_nce", -1.0), "b": tempered("dcl", 0.1)}}, "must be above 0"),
+    ],
+)
+def test_a_study_that_is_not_fair_or_not_possible_is_refused(study: Study, changes, message: str):
+    with pytest.raises(ValidationError, match=message):
+        _with(study, **changes)
+
+
+def test_a_key_that_stands_twice_in_a_file_is_refused(study: Study, tmp_path):
+    text = study.model_dump_json()
+    again = json.dumps({"arctanh": json.loads(text)["objectives"]["arctanh"]})[1:-1]
+    path = tmp_path / "study.json"
+    path.write_text(text.replace('"objectives":{', '"objectives":{' + again + ","))
+    with pytest.raises(ValueError, match="repeats the key 'arctanh'"):
+        load_study(path)
+
+
+def test_unknown_keys_of_a_file_are_refused(study: Study, tmp_path):
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps({**json.loads(study.model_dump_json()), "seed": 3}))
+    with pytest.raises(ValueError, match="is no study"):
+        load_study(path)
+
+
+def test_settings_override_a_study(study: Study):
+    changed = apply_overrides(study, ["seeds=[4, 5]", "train.batch_size=20", "data_sets.digits.num_train_images=30"])
+    assert changed.seeds == (4, 5)
+    assert (changed.train.batch_size, changed.data_sets["digits"].num_train_images) == (20, 30)
+    with pytest.raises(ValueError, match="unknown setting 'trian"):
+        apply_overrides(study, ["trian.num_epochs=1"])
+
+
+def test_a_budget_shortens_all_objectives_and_their_warm_up_alike():
+    study = study_recipe("compare-paper").with_budget(0.2)
+    assert (study.train.num_epochs, study.optimizer.warmup_epochs) == (20, 1.0)
+    assert study.with_budget(0.001).train.num_epochs == 1
+    with pytest.raises(ValueError, match="--budget must lie in"):
+        study.with_budget(2.0)
+
+
+def test_the_rungs_of_halving_match_a_case_worked_by_hand():
+    assert Halving(factor=3.0, num_rungs=3).epochs(90) == (10, 30, 90)
+    assert Halving(factor=3.0, num_rungs=3).epochs(2) == (1, 2)

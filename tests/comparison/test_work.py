@@ -1,0 +1,109 @@
+import pytest
+import torch
+
+from anchorwise.comparison import Study
+from anchorwise.comparison import work as work_module
+from anchorwise.comparison.plan import plan
+from anchorwise.comparison.results import ResultStore
+from anchorwise.comparison.runs import StudyRun, study_run
+from anchorwise.comparison.work import Places, perform
+from anchorwise.training import loop as loop_module
+
+
+@pytest.fixture
+def places(tmp_path) -> Places:
+    return Places(tmp_path / "runs", tmp_path / "results")
+
+
+def _final(study: Study, objective: str = "arctanh", seed: int = 1) -> StudyRun:
+    return study_run(study, "digits", objective, study.objectives[objective].grid[0], seed=seed, is_final=True)
+
+
+def _choosing(study: Study) -> StudyRun:
+    return plan(study, {})[0].wanted[0]
+
+
+def test_a_run_that_chooses_never_sees_a_test_image(study: Study, places: Places, monkeypatch):
+    embedded, embed = [], work_module.embed
+
+    def recording(encoder, image_set, **arguments):
+        embedded.append(len(image_set))
+        return embed(encoder, image_set, **arguments)
+
+    monkeypatch.setattr(work_module, "embed", recording)
+    result = perform(_choosing(study), places)
+    assert embedded == [60]  # The training images; there are 40 test images.
+    assert result.is_done
+    assert result.test == {}
+    assert {metric: len(values) for metric, values in result.validation.items()} == {"linear": 2, "knn": 2}
+
+
+def test_a_run_that_judges_has_every_number(study: Study, places: Places):
+    result = perform(_final(study), places)
+    assert {"linear", "knn", "knn@1", "recall@1", "recall@10", "effective_rank"} <= result.test.keys()
+    assert {"train_s", "judge_s", "step_s"} <= result.cost.keys()
+    assert min(result.cost.values()) >= 0
+    steps = [record["step"] for record in result.history if "loss" in record]
+    assert steps == [0, 1]
+    assert any("knn_accuracy" in record for record in result.history)
+    assert ResultStore(places.results).find(_final(study)) == result
+
+
+def test_a_finished_run_leaves_the_encoder_and_no_checkpoint(study: Study, places: Places):
+    run = _final(study)
+    perform(run, places)
+    folder = places.runs / run.training_key
+    assert (folder / "encoder.safetensors").is_file()
+    assert not (folder / "checkpoint.safetensors").exists()
+
+
+def test_a_result_that_is_there_is_reused_without_its_run_directory(study: Study, places: Places, monkeypatch):
+    first = perform(_final(study), places)
+    monkeypatch.setattr(work_module, "pretrain", None)
+    assert perform(_final(study), Places(places.runs / "elsewhere", places.results)) == first
+
+
+def test_judging_in_another_way_does_not_train_again(study: Study, places: Places, monkeypatch):
+    perform(_final(study), places)
+    other = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"split_seeds": (3, 4, 5)})})
+    monkeypatch.setattr(loop_module, "train_step", None)
+    assert len(perform(_final(other), places).test["linear"]) == 3
+
+
+def test_a_diverged_run_is_a_result(study: Study, places: Places, monkeypatch):
+    step = loop_module.train_step
+
+    def exploding(state, *arguments):
+        for weight in state.model.parameters():
+            weight.data.fill_(torch.inf)
+        return step(state, *arguments)
+
+    monkeypatch.setattr(loop_module, "train_step", exploding)
+    result = perform(_final(study), places)
+    assert result.status == "diverged"
+    assert "step 0 is nan" in result.message
+    monkeypatch.setattr(loop_module, "train_step", step)
+    assert perform(_final(study), places) == result  # It would diverge again.
+
+
+def test_a_failed_run_is_a_result_that_is_tried_again(study: Study, places: Places, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work_module, "pretrain", full)
+        result = perform(_final(study), places)
+    assert (result.status, result.message) == ("failed", "OSError: no space left on device")
+    assert perform(_final(study), places).is_done
+
+
+def test_a_changed_result_is_refused(study: Study, places: Places):
+    run = _final(study)
+    perform(run, places)
+    file = places.results / f"{run.key}.json"
+    file.write_text(file.read_text().replace('"batch_size":30', '"batch_size":31'))
+    with pytest.raises(ValueError, match="has been changed"):
+        ResultStore(places.results).find(run)
+    file.write_text("{}")
+    with pytest.raises(ValueError, match="is no result of a run"):
+        ResultStore(places.results).find(run)
