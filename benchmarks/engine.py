@@ -43,7 +43,7 @@ def cases() -> list[Case]:
 
 def _names(rows: int, dim: int) -> list[str]:
     if rows > 8192:
-        # Others would need 12 GiB and more for one step; their memory is known from 8192 rows: it grows with the square.
+        # Others would need 12 GiB and more for one step; what they need at 8192 rows grows with the square.
         return [*OURS]
     if dim != 128:
         return ["plain", *OURS]
