@@ -170,16 +170,18 @@ def test_every_pair_is_in_one_tile_and_tiles_of_a_round_have_no_block_in_common(
     assert sorted(pairs) == [(4 * i, 4 * j) for i in range(num_blocks) for j in range(i, num_blocks)]
 
 
-def test_results_do_not_depend_on_the_number_of_threads():
-    views = [torch.randn(150, 16, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+def test_reductions_of_many_rows_do_not_depend_on_the_number_of_threads():
+    rows, threshold = _rows(2060, width=16, dtype=torch.float32), torch.full((2060,), 0.3)
     before, results = torch.get_num_threads(), []
     try:
         for num_threads in (1, 2, 3):
             torch.set_num_threads(num_threads)
-            own = [view.clone().requires_grad_() for view in views]
-            with use_backend(Tiled(size=32)):
-                loss = WEINCE(gate="published")(*own) + WEINCE()(*own)
-            results.append([loss, *torch.autograd.grad(loss, own)])
+            own = rows.clone().requires_grad_()
+            with use_backend(Tiled(size=256)):
+                value = engine.logsumexp_rows(own, own, link=BlendLink(threshold, 0.1, 9 * threshold))
+                sums = engine.exceedance_rows(rows, rows, threshold=threshold, endpoint=1.0)
+                tails = engine.tail_summaries(rows, rows, num_tail=50, summary=lambda scores: scores[:, ::7])
+            results.append([value, *torch.autograd.grad(value.sum(), own), *vars(sums).values(), tails])
             assert torch.get_num_threads() == num_threads
     finally:
         torch.set_num_threads(before)

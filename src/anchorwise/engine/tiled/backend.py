@@ -141,7 +141,7 @@ def _tile_size(num_anchors: int, device: torch.device) -> int:
     # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls.
     if device.type != "cpu":
         return 4096
-    return 256 if num_anchors <= 2048 else 512
+    return 256 if num_anchors <= 1024 else 512
 
 
 def _whole_rows(anchors: Tensor, keys: Keys) -> WholeRows:

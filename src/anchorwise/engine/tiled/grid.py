@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+# So many scores are faster one tile after the other, each with all of torch's threads (benchmarks/results).
+_FEW_SCORES = 2048 * 2048
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -48,6 +51,11 @@ class Grid:
     def rounds(self) -> Iterator[list[Tile]]:
         """Yield the tiles, round by round."""
         return self._mirrored_rounds() if self.symmetric else self._plain_rounds()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is work enough for several threads to have tiles of their own."""
+        return self.num_anchors * self.num_keys > _FEW_SCORES
 
     def smaller(self) -> "Grid":
         """Return the grid with tiles of a quarter of the scores."""

@@ -18,9 +18,19 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 os.register_at_fork(after_in_child=_pools.clear)
 
 
-def work(rounds: Iterable[list[Tile]], visit: Callable[[Tile], None], device: torch.device) -> None:
-    """Visit all tiles, round by round, without gradient; the tiles of a round in any order, at once on a CPU."""
-    num_lanes = torch.get_num_threads() if device.type == "cpu" else 1
+def work(
+    rounds: Iterable[list[Tile]], visit: Callable[[Tile], None], device: torch.device, *, at_once: bool = True
+) -> None:
+    """Visit all tiles, round by round, without gradient.
+
+    Args:
+        rounds: Tiles that may be visited at once.
+        visit: Called for every tile.
+        device: On a CPU the tiles of a round are visited at once, elsewhere one after the other.
+        at_once: Whether they are on a CPU too; not worth it for a few small tiles, for which
+            torch's own threads are better.
+    """
+    num_lanes = torch.get_num_threads() if device.type == "cpu" and at_once else 1
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         for tiles in rounds:
             if num_lanes == 1:

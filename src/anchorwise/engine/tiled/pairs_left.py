@@ -119,6 +119,7 @@ class PairsLeft:
     exclude: Sequence[SameId] = ()
     only: SameId | None = None
     _blocks: dict[tuple[int, int, int], _Block] = field(default_factory=dict)
+    _lists: dict[tuple[int, int, int], tuple[LeftOut, ...] | None] = field(default_factory=dict)
 
     def sides(self, tile: Tile) -> list[Side]:
         """Return the sides of the tile that have pairs left."""
@@ -136,7 +137,16 @@ class PairsLeft:
         return all(same.anchor_ids is same.key_ids for same in (*self.exclude, *filter(None, [self.only])))
 
     def _left_out(self, rows: slice, columns: slice, dim: int) -> tuple[LeftOut, ...] | None:
-        """Return the pairs that do not count; None where that is all of them."""
+        """Return the pairs that do not count; None where that is all of them. Lists are kept, masks are not."""
+        place = (rows.start, columns.start, dim)
+        if place in self._lists:
+            return self._lists[place]
+        found = self._find_left_out(rows, columns, dim)
+        if found is None or not any(isinstance(part, _Mask) for part in found):
+            self._lists[place] = found
+        return found
+
+    def _find_left_out(self, rows: slice, columns: slice, dim: int) -> tuple[LeftOut, ...] | None:
         parts: list[LeftOut] = []
         for same in self.exclude:
             block, key_block = self._block(same.anchor_ids, rows), self._block(same.key_ids, columns)

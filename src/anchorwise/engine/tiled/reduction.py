@@ -65,7 +65,7 @@ class Reduction:
 
     def visit(self, step: Callable[[Tile], None], device: torch.device) -> None:
         """Take the step for each of this rank's tiles."""
-        work(dealt(self.grid.rounds(), self.ranks), step, device)
+        work(dealt(self.grid.rounds(), self.ranks), step, device, at_once=self.grid.is_large)
 
     def reduce(self, reducer: Reducer, anchors: Tensor, keys: Tensor) -> Float[Tensor, " a"]:
         """Return the reduction, without gradient."""
@@ -86,15 +86,20 @@ class Reduction:
         space = Space(anchors)
         by_anchors = torch.zeros_like(anchors if wanted[0] else anchors[:0])
         by_keys = by_anchors if self.grid.symmetric else torch.zeros_like(keys if wanted[1] else keys[:0])
+        # A tile on the diagonal is its own mirror image: seen from both sides its slopes come symmetric, for one
+        # product instead of two. Parameters would then be counted twice.
+        both_sides = self.grid.symmetric and not any(reducer.parameter_gradients)
 
         def add(tile: Tile) -> None:
-            sides = self.pairs.sides(tile)
+            diagonal = self.grid.symmetric and tile.anchors == tile.keys
+            sides = self.pairs.sides(replace(tile, mirrored=tile.mirrored or (diagonal and both_sides)))
             if not sides:
                 return
             scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
             slopes = reducer.slopes(scores, sides, space)
-            if self.grid.symmetric and tile.anchors == tile.keys:
-                by_anchors[tile.anchors].addmm_(slopes + slopes.T, anchors[tile.anchors])
+            if diagonal:
+                symmetric = slopes if both_sides else slopes + slopes.T
+                by_anchors[tile.anchors].addmm_(symmetric, anchors[tile.anchors])
                 return
             if len(by_anchors):
                 by_anchors[tile.anchors].addmm_(slopes, keys[tile.keys])

@@ -64,7 +64,7 @@ class WholeRows:
                 sides[0].fill_(scores, -torch.inf)
             step(tile.anchors, scores)
 
-        work(dealt(blocks, self.ranks), visit, self.anchors.device)
+        work(dealt(blocks, self.ranks), visit, self.anchors.device, at_once=grid.is_large)
 
     def collect(self, width: int, of_block: Callable[[Float[Tensor, "r k"]], Tensor]) -> Float[Tensor, "a s"]:
         """Return what `of_block` makes of the blocks, `width` numbers a row, of the rows of all ranks."""
