@@ -1,4 +1,4 @@
-"""What `Weibit(exponent="lagged")` buys and what it changes: time of the loss, and accuracy on digits over paired seeds.
+"""What `Weibit(exponent="lagged")` buys and changes: time of the loss, and accuracy on digits over paired seeds.
 
     python benchmarks/lagged_exponent.py --hardware 2-core-epyc
 
