@@ -109,13 +109,11 @@ class Reduction:
                 return
             scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
             slopes = reducer.slopes(scores, sides, space)
-            if diagonal:
-                symmetric = slopes if both_sides else slopes + slopes.T
-                by_anchors[tile.anchors].addmm_(symmetric, anchors[tile.anchors])
-                return
+            if diagonal and not both_sides:
+                slopes = slopes + slopes.T
             if len(by_anchors):
                 by_anchors[tile.anchors].addmm_(slopes, keys[tile.keys])
-            if len(by_keys):
+            if len(by_keys) and not diagonal:
                 by_keys[tile.keys].addmm_(slopes.T, anchors[tile.anchors])
 
         self.visit(add, anchors.device)
