@@ -104,6 +104,33 @@ def test_reductions_and_all_their_gradients_equal_the_dense_ones(link, call, lay
         torch.testing.assert_close(value, exact, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_temperature_alone_can_be_learnt_from_rows_that_are_not(symmetric: bool):
+    rows, results = _rows(40), []
+    keys = rows if symmetric else _rows(30, seed=1)
+    for backend in (Dense(), SMALL):
+        temperature = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
+        with use_backend(backend):
+            value = engine.logsumexp_rows(rows, keys, link=SoftmaxLink(temperature))
+        results.append(torch.autograd.grad(value.sum(), temperature))
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("link", [SoftmaxLink(0.1), SoftmaxLink(0.005), ArctanhLink()], ids=repr)
+def test_exceedances_can_be_added_up_on_the_way(link: Link):
+    rows, ids = _rows(45), torch.arange(45) % 20
+    rows[3] = rows[17]
+    threshold, given = torch.linspace(-0.2, 0.5, 45, dtype=torch.float64), {"exclude": [SameId(ids, ids)]}
+    expected = engine.exceedance_rows(rows, rows, threshold=threshold, endpoint=1.0, **given)
+    for backend in (Dense(), SMALL):
+        watch = engine.Watch(threshold, 1.0)
+        with use_backend(backend):
+            value = engine.logsumexp_rows(rows, rows, link=link, watch=watch, **given)
+            torch.testing.assert_close(value, engine.logsumexp_rows(rows, rows, link=link, **given))
+        for name, found in vars(expected).items():
+            torch.testing.assert_close(getattr(watch.sums, name), found, rtol=1e-11, atol=1e-12)
+
+
 def test_weights_and_chosen_pairs_count_as_in_the_dense_backend():
     rows, values = _rows(40), torch.arange(40.0, dtype=torch.float64).unsqueeze(1)
     labels = torch.arange(40) % 3

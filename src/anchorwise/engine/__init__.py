@@ -14,7 +14,7 @@ from anchorwise.engine.calls import (
 )
 from anchorwise.engine.costs import Cost, plan
 from anchorwise.engine.dense import Dense
-from anchorwise.engine.results import ExceedanceSums, Tail
+from anchorwise.engine.results import ExceedanceSums, Tail, Watch
 from anchorwise.engine.tiled.backend import Tiled
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ExceedanceSums",
     "Tail",
     "Tiled",
+    "Watch",
     "attend_rows",
     "exceedance_rows",
     "logsumexp_rows",

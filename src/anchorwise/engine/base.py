@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise._ranks import Ranks
-from anchorwise.engine.results import ExceedanceSums, Tail
+from anchorwise.engine.results import ExceedanceSums, Tail, Watch
 from anchorwise.links import Link
 from anchorwise.pairs import PairWeight, SameId
 
@@ -27,6 +27,7 @@ class Keys:
         only: The only pairs that count; None counts all that are not excluded.
         weight: Weights of pairs; None weighs all alike.
         ranks: The processes that hold the same rows and share the work; None where this one is alone.
+        watch: Exceedances to be added up beside a logsumexp.
     """
 
     rows: Float[Tensor, "k d"]
@@ -34,6 +35,7 @@ class Keys:
     only: SameId | None = None
     weight: PairWeight | None = None
     ranks: Ranks | None = None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)

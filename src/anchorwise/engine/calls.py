@@ -12,7 +12,7 @@ from anchorwise._ranks import Ranks
 from anchorwise.engine.backend import backend_for
 from anchorwise.engine.base import Backend, Keys, Summary
 from anchorwise.engine.dense import Dense
-from anchorwise.engine.results import ExceedanceSums, Tail
+from anchorwise.engine.results import ExceedanceSums, Tail, Watch
 from anchorwise.links import Link
 from anchorwise.pairs import PairWeight, SameId
 
@@ -27,6 +27,7 @@ def logsumexp_rows(
     exclude: Sequence[SameId] = (),
     weight: PairWeight | None = None,
     ranks: Ranks | None = None,
+    watch: Watch | None = None,
 ) -> Float[Tensor, " a"]:
     """Return log(sum over keys of weight * exp(link(score))) per anchor.
 
@@ -39,11 +40,12 @@ def logsumexp_rows(
         exclude: Pairs that do not count.
         weight: Weights of pairs; None weighs all alike.
         ranks: The processes that hold the same rows and share the work; None where this one is alone.
+        watch: Filled with the sums of `exceedance_rows`, without a pass of its own over the scores.
 
     Raises:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
     """
-    given = _given(anchors, Keys(keys, exclude, None, weight, ranks))
+    given = _given(anchors, Keys(keys, exclude, None, weight, ranks, watch))
     return _computed(backend_for(anchors, keys), "logsumexp_rows", anchors, given, link)
 
 

@@ -21,6 +21,8 @@ class Dense(Backend):
 
     def logsumexp_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of weight * exp(link(score)))."""
+        if keys.watch is not None:
+            keys.watch.sums = self.exceedance_rows(anchors, keys, keys.watch.threshold, keys.watch.endpoint)
         logits, empty = _logits(anchors, keys, link)
         # The gradient of the logsumexp of an empty row would be nan.
         return logits.logsumexp(dim=1).masked_fill(empty, -torch.inf)

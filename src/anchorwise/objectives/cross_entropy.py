@@ -13,7 +13,12 @@ from anchorwise.pairs import Contrast, PairWeight, SameId
 
 
 def repulsion(
-    contrast: Contrast, link: Link, *, hardest: Int[Tensor, "a m"] | None = None, weight: PairWeight | None = None
+    contrast: Contrast,
+    link: Link,
+    *,
+    hardest: Int[Tensor, "a m"] | None = None,
+    weight: PairWeight | None = None,
+    watch: engine.Watch | None = None,
 ) -> Float[Tensor, " a"]:
     """Return `log(sum over negatives of weight * exp(logit))` of every anchor; minus infinity where it has none.
 
@@ -22,10 +27,17 @@ def repulsion(
         link: Turns scores into logits.
         hardest: The keys that are each anchor's only negatives, unweighted; None counts all of them.
         weight: Weights of pairs; None weighs all alike.
+        watch: Exceedances to be added up on the way, where all negatives count.
     """
     if hardest is None:
         return engine.logsumexp_rows(
-            contrast.anchors, contrast.keys, link=link, exclude=contrast.exclude, weight=weight, ranks=contrast.ranks
+            contrast.anchors,
+            contrast.keys,
+            link=link,
+            exclude=contrast.exclude,
+            weight=weight,
+            ranks=contrast.ranks,
+            watch=watch,
         )
     if hardest.shape[1] == 0:
         return torch.full_like(contrast.anchors[:, 0], -torch.inf)
@@ -60,9 +72,10 @@ def cross_entropy(
     link: Link,
     *,
     hardest: Int[Tensor, "a m"] | None = None,
+    watch: engine.Watch | None = None,
 ) -> Float[Tensor, " a"]:
     """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor."""
-    return against(link(positive_scores), repulsion(contrast, link, hardest=hardest))
+    return against(link(positive_scores), repulsion(contrast, link, hardest=hardest, watch=watch))
 
 
 def against(positive_logits: Float[Tensor, "*shape"], repulsion: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

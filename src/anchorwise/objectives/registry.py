@@ -99,6 +99,7 @@ GATES: dict[str, Callable[..., tails.Gate]] = {
 EXPONENTS: dict[str, Callable[..., tails.Exponent]] = {
     "batch": tails.BatchExponent,
     "anchor": tails.AnchorExponent,
+    "lagged": tails.LaggedExponent,
     "pooled": tails.PooledExponent,
 }
 TAILS: dict[str, Callable[..., tails.TailEstimator]] = {"hill": tails.HillTail, "regression": tails.RegressionTail}

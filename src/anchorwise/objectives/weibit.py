@@ -30,7 +30,8 @@ class Weibit(Objective):
 
     Args:
         exponent: "batch" is the median over anchors of Hill's estimates, "anchor" an anchor's own estimate shrunk to
-            it, "unit" is 1; a number above 0 is fixed; any `tails.Exponent` says it in its own way.
+            it, "lagged" the median of the batch before, for one pass over the scores less, "unit" is 1; a number
+            above 0 is fixed; any `tails.Exponent` says it in its own way.
         endpoint: Where scores end. In cosines, above -1 and at most 1.
         num_hardest: Only so many of an anchor's highest-scoring negatives count, at least 1; None counts all of them.
             With it, this is the weibit regulariser of the WEINCE release (its weib_top_m).
@@ -43,7 +44,7 @@ class Weibit(Objective):
         self, *, exponent: float | str | Exponent = "batch", endpoint: float = 1.0, num_hardest: int | None = None
     ) -> None:
         super().__init__()
-        self.exponent = as_exponent(exponent, HillTail())
+        self.exponent = as_exponent(exponent, HillTail(), may_lag=True)
         self.endpoint = _checks.endpoint(endpoint)
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
 
@@ -53,7 +54,9 @@ class Weibit(Objective):
         positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast, endpoint=self.endpoint)
-        exponent = self.exponent(negatives)
+        exponent, watch = self.exponent(negatives), self.exponent.watch(negatives)
         hardest = None if self.num_hardest is None else negatives.hardest_keys(self.num_hardest)
-        per_anchor = cross_entropy(contrast, positive_scores, ShortfallLink(exponent, self.endpoint), hardest=hardest)
+        link = ShortfallLink(exponent, self.endpoint)
+        per_anchor = cross_entropy(contrast, positive_scores, link, hardest=hardest, watch=watch)
+        self.exponent.learn(negatives, watch)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "exponent": exponent})

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise.engine import Watch
 from anchorwise.tails.likelihood import hill_exponent
 from anchorwise.tails.negatives import Exceedances, Negatives
 from anchorwise.tails.regression import TailRegressions, tail_regressions
@@ -167,6 +168,13 @@ class Exponent(nn.Module, ABC):
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the exponents, each above 0, without gradient."""
 
+    def watch(self, negatives: Negatives) -> Watch | None:
+        """Return what the loss is to add up on its way for the exponents of the next batch; None for nothing."""
+        return None
+
+    def learn(self, negatives: Negatives, watch: Watch | None) -> None:
+        """Take what the loss has added up."""
+
 
 @final
 class FixedExponent(Exponent):
@@ -223,6 +231,47 @@ class AnchorExponent(Exponent):
         estimate = self.tail.estimate(negatives)
         towards = estimate.batch_median if self.towards is None else self.towards(negatives)
         return self.tail.shrink(estimate, towards)
+
+
+@final
+class LaggedExponent(Exponent):
+    """The median over anchors of Hill's estimates in the batch before: the loss is a single pass over the scores.
+
+    This batch's exceedances are added up while the loss has its scores. The first batch takes a pass for its own
+    median. The value is a saved buffer; it moves in training mode only.
+
+    Args:
+        tail: How a tail is read.
+    """
+
+    previous: Tensor
+    seen: Tensor
+
+    def __init__(self, tail: HillTail | None = None) -> None:
+        super().__init__()
+        self.tail = HillTail() if tail is None else tail
+        self.register_buffer("previous", torch.tensor(1.0, dtype=torch.float64))
+        self.register_buffer("seen", torch.tensor(False))
+
+    @torch.no_grad()
+    def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
+        """Return the batch before's median for every anchor."""
+        if not bool(self.seen):
+            return self.tail.estimate(negatives).batch_median
+        return self.previous.to(negatives.anchors, copy=True).expand(len(negatives.anchors))
+
+    @torch.no_grad()
+    def watch(self, negatives: Negatives) -> Watch | None:
+        """Return the exceedances of this batch, to be added up."""
+        return negatives.watch(self.tail.tail_fraction) if self.training else None
+
+    @torch.no_grad()
+    def learn(self, negatives: Negatives, watch: Watch | None) -> None:
+        """Keep this batch's median for the next."""
+        if watch is not None:
+            negatives.learn(self.tail.tail_fraction, watch)
+            self.previous.copy_(self.tail.estimate(negatives).batch_median[0])
+            self.seen.fill_(True)
 
 
 @final
@@ -284,12 +333,24 @@ class PooledExponent(Exponent):
         return fit.slope[0], fit.r_squared[0]
 
 
-def as_exponent(value: float | str | Exponent, tail: TailEstimator) -> Exponent:
-    """Return the exponent that `value` names: "unit", "batch", "anchor" (both read off `tail`), a number, or itself.
+def as_exponent(value: float | str | Exponent, tail: TailEstimator, *, may_lag: bool = False) -> Exponent:
+    """Return the exponent that `value` names, a number's, or itself.
+
+    Args:
+        value: "unit", "batch" or "anchor" (both read off `tail`), "lagged", a number above 0, or an exponent.
+        tail: How tails are read.
+        may_lag: Whether the caller's loss adds up what a lagged exponent needs.
 
     Raises:
-        ValueError: If `value` is none of these.
+        ValueError: If `value` is none of these, or lags where it must not.
     """
+    if value == "lagged" or isinstance(value, LaggedExponent):
+        if not may_lag:
+            raise ValueError(
+                "exponent must not lag here: the gate has to read this batch's scores in any case; take 'batch', or "
+                "anchorwise.Weibit(exponent='lagged')"
+            )
+        return value if isinstance(value, LaggedExponent) else LaggedExponent()
     if isinstance(value, Exponent):
         return value
     if isinstance(value, str):

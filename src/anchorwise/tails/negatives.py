@@ -149,15 +149,27 @@ class Negatives:
                 exclude=self.exclude,
                 ranks=self.ranks,
             )
-            largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
-            return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
+            return self._exceedances(threshold, sums)
 
         return self._once(("exceedances", tail_fraction), read)
+
+    def watch(self, tail_fraction: float) -> engine.Watch:
+        """Return what a reduction of these scores is to add up on its way, to be handed to `learn`."""
+        return engine.Watch(self._threshold(tail_fraction), self.endpoint)
+
+    def learn(self, tail_fraction: float, watch: engine.Watch) -> None:
+        """Take the exceedances that a reduction has added up, instead of a pass for them."""
+        if watch.sums is not None:
+            self._known["exceedances", tail_fraction] = self._exceedances(watch.threshold, watch.sums)
 
     def _once(self, what: tuple[str, float], read: Callable[[], Statistic]) -> Statistic:
         if what not in self._known:
             self._known[what] = read()
         return self._known[what]
+
+    def _exceedances(self, threshold: Float[Tensor, " a"], sums: engine.ExceedanceSums) -> Exceedances:
+        largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
+        return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
 
     def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
         mean, variance = self._moments()

@@ -130,6 +130,13 @@ CASES = [
         _weibit(lambda batch: twins.hill_exponents(batch, "anchor", tail_fraction=0.2, prior_points=5)),
         given={"exponent": AnchorExponent(HillTail(tail_fraction=0.2, prior_points=5))},
     ),
+    # The first batch takes its own median.
+    Case(
+        "weibit-lagged",
+        Weibit,
+        _weibit(lambda batch: twins.hill_exponents(batch, "batch")),
+        given={"exponent": "lagged"},
+    ),
     Case(
         "weibit-endpoint",
         Weibit,

@@ -134,7 +134,7 @@ class Tiled(Backend):
         size = self.size or _tile_size(len(anchors), anchors.device)
         symmetric = keys.rows is anchors
         grid = Grid(len(anchors), len(keys.rows), symmetric, (size, size))
-        return Reduction(grid, PairsLeft(keys.exclude, keys.only), make, keys.ranks)
+        return Reduction(grid, PairsLeft(keys.exclude, keys.only), make, keys.ranks, keys.watch)
 
 
 def _tile_size(num_anchors: int, device: torch.device) -> int:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from anchorwise._ranks import Ranks
 from anchorwise.engine.memory import is_out_of_memory, too_large
+from anchorwise.engine.results import Watch
+from anchorwise.engine.tiled.exceedances import ExceedanceAdder
 from anchorwise.engine.tiled.grid import Grid, Tile
 from anchorwise.engine.tiled.lanes import work
 from anchorwise.engine.tiled.pairs_left import PairsLeft
@@ -30,12 +32,14 @@ class Reduction:
         pairs: Which pairs count.
         make: Makes the reducer from the link's parameters that are tensors.
         ranks: The processes that share the tiles; None where this one has all of them.
+        watch: Exceedances to be added up on the way forward.
     """
 
     grid: Grid
     pairs: PairsLeft
     make: Callable[[tuple[Tensor, ...]], Reducer]
     ranks: Ranks | None = None
+    watch: Watch | None = None
 
     def __call__(
         self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], parameters: tuple[Tensor, ...]
@@ -68,15 +72,23 @@ class Reduction:
         work(dealt(self.grid.rounds(), self.ranks), step, device, at_once=self.grid.is_large)
 
     def reduce(self, reducer: Reducer, anchors: Tensor, keys: Tensor) -> Float[Tensor, " a"]:
-        """Return the reduction, without gradient."""
-        space = Space(anchors)
+        """Return the reduction, without gradient, and fill what is watched."""
+        space, watch = Space(anchors), self.watch
+        watching = None if watch is None else ExceedanceAdder(watch.threshold, watch.endpoint)
 
         def add(tile: Tile) -> None:
             sides = self.pairs.sides(tile)
-            if sides:
-                reducer.add(space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale), sides, space)
+            if not sides:
+                return
+            scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
+            if watching is not None:
+                cosines = torch.mul(scores, 1.0 / reducer.scale, out=space.tile("watched", scores.shape))
+                watching.add(cosines, sides, space)
+            reducer.add(scores, sides, space)
 
         self.visit(add, anchors.device)
+        if watch is not None and watching is not None:
+            watch.sums = watching.sums(self.ranks)
         if self.ranks is not None:
             reducer.share(self.ranks)
         return reducer.value()
@@ -97,13 +109,11 @@ class Reduction:
                 return
             scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
             slopes = reducer.slopes(scores, sides, space)
-            if diagonal:
-                symmetric = slopes if both_sides else slopes + slopes.T
-                by_anchors[tile.anchors].addmm_(symmetric, anchors[tile.anchors])
-                return
+            if diagonal and not both_sides:
+                slopes = slopes + slopes.T
             if len(by_anchors):
                 by_anchors[tile.anchors].addmm_(slopes, keys[tile.keys])
-            if len(by_keys):
+            if len(by_keys) and not diagonal:
                 by_keys[tile.keys].addmm_(slopes.T, anchors[tile.anchors])
 
         self.visit(add, anchors.device)

@@ -106,7 +106,7 @@ class Triton(Backend):
 
     def _has_kernels(self, anchors: Tensor, keys: Keys) -> bool:
         check_device(anchors.device)
-        unsupported = (keys.weight, keys.only, keys.ranks)
+        unsupported = (keys.weight, keys.only, keys.ranks, keys.watch)
         return anchors.dtype == torch.float32 and all(value is None for value in unsupported)
 
     def _setting(self, anchors: Tensor, keys: Keys, endpoint: float) -> Setting:

@@ -1,0 +1,88 @@
+"""What `Weibit(exponent="lagged")` buys and changes: time of the loss, and accuracy on digits over paired seeds.
+
+    python benchmarks/lagged_exponent.py --hardware 2-core-epyc
+
+Writes `benchmarks/results/lagged-exponent_<hardware>_<date>.md`.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import anchorwise
+from anchorwise.data.datasets import load_splits
+from anchorwise.evaluation.embed import embed_splits
+from anchorwise.evaluation.judge import evaluate
+from anchorwise.reporting.environment import environment
+from anchorwise.training import apply_overrides, pretrain, recipe
+
+RESULTS = Path(__file__).parent / "results"
+EXPONENTS = {"batch": "batch", "lagged": "lagged", "fixed at 8": 8.0}
+
+
+def step_times(num_rows: int, dim: int, rounds: int) -> dict[str, float]:
+    """Return median seconds of forward and backward with each exponent, interleaved."""
+    views = [torch.randn(num_rows // 2, dim).requires_grad_() for _ in range(2)]
+    losses = {name: anchorwise.Weibit(exponent=exponent) for name, exponent in EXPONENTS.items()}
+    spent: dict[str, list[float]] = {name: [] for name in losses}
+    for _ in range(rounds + 1):
+        for name, loss in losses.items():
+            start = time.perf_counter()
+            loss(*views).backward()
+            spent[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times[1:]) for name, times in spent.items()}
+
+
+def knn_accuracies(exponent: str, seeds: int, folder: Path) -> list[float]:
+    """Return kNN accuracy in percent on digits for each seed."""
+    found = []
+    for seed in range(seeds):
+        settings = ["objective.name=weibit", f"objective.params={{exponent={exponent!r}}}", f"train.seed={seed}"]
+        config = apply_overrides(recipe("digits"), settings)
+        directory = pretrain(config, folder / f"{exponent}-{seed}", show_progress=False)
+        stored = directory.encoder()
+        judged = evaluate(*embed_splits(stored.encoder, stored.spec, load_splits(config.data)))
+        found.append(100.0 * judged.knn.accuracy.mean)
+    return found
+
+
+def main() -> None:
+    """Measure both and write the report."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7, help="of the timing")
+    parser.add_argument("--hardware", default=f"{os.cpu_count()}-core", help="for the name of the file")
+    arguments = parser.parse_args()
+    lines = ["# A lagged exponent: what it buys, what it changes", ""]
+    lines += [f"* {name}: {value}" for name, value in environment().items()]
+    lines += ["", "| rows x width | exponent | forward and backward | of the batch's own |", "|---|---|---:|---:|"]
+    for num_rows, dim in ((2048, 128), (8192, 128), (8192, 512)):
+        times = step_times(num_rows, dim, arguments.rounds)
+        for name, time_s in times.items():
+            lines.append(f"| {num_rows} x {dim} | {name} | {1e3 * time_s:.0f} ms | {time_s / times['batch']:.2f} |")
+    with tempfile.TemporaryDirectory() as folder:
+        found = {name: knn_accuracies(name, arguments.seeds, Path(folder)) for name in ("batch", "lagged")}
+    lines += [
+        "",
+        "Digits, the `digits` recipe, kNN in %:",
+        "",
+        "| seed | batch | lagged | difference |",
+        "|---|---:|---:|---:|",
+    ]
+    differences = [late - own for own, late in zip(found["batch"], found["lagged"], strict=True)]
+    for seed, (own, late) in enumerate(zip(found["batch"], found["lagged"], strict=True)):
+        lines.append(f"| {seed} | {own:.2f} | {late:.2f} | {late - own:+.2f} |")
+    spread = statistics.stdev(differences) / len(differences) ** 0.5
+    lines += ["", f"Mean difference {statistics.fmean(differences):+.2f}, standard error {spread:.2f}."]
+    name = f"lagged-exponent_{arguments.hardware}_{datetime.now(UTC):%Y-%m-%d}.md"
+    (RESULTS / name).write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
