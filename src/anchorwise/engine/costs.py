@@ -47,6 +47,7 @@ class _Formula:
 
     The multiples of m^2 were measured at 4,096 rows (`benchmarks/engine_cases.py`); those of the WEINCE release, whose
     scores have the width as a further axis, and of pytorch-metric-learning, which pairs all pairs, at 2,048 and 512.
+    Ratios of times are those of 8,192 rows of width 128 (`benchmarks/results/engine_2-core-epyc_2026-11-24.md`).
 
     Attributes:
         step: What is timed.
@@ -110,10 +111,10 @@ def _formulas() -> list[_Formula]:
         _Formula("dense InfoNCE", lambda m, d: 4.7 * m * m + 4.0 * m * d, partial(_info_nce, dense)),
         _Formula("dense WEINCE, likelihood gate", lambda m, d: 7.8 * m * m + 4.0 * m * d, partial(_likelihood, dense)),
         _Formula("matrix product and cross-entropy", lambda m, d: 3.1 * m * m + 4.0 * m * d, times_plain=1.0),
-        _Formula("naive WEINCE", lambda m, d: 7.7 * m * m + 4.0 * m * d, times_plain=2.8),
-        _Formula("lightly NTXentLoss", lambda m, d: 4.7 * m * m + 4.0 * m * d, times_plain=1.6),
+        _Formula("naive WEINCE", lambda m, d: 7.7 * m * m + 4.0 * m * d, times_plain=3.0),
+        _Formula("lightly NTXentLoss", lambda m, d: 4.7 * m * m + 4.0 * m * d, times_plain=1.9),
         _Formula("open_clip ClipLoss", lambda m, d: 1.35 * m * m + 4.0 * m * d, times_plain=0.4),
-        _Formula("sentence-transformers, cached", lambda m, d: 23.0 * 256 * m + 4.0 * m * d, times_plain=2.0),
+        _Formula("sentence-transformers, cached", lambda m, d: 23.0 * 256 * m + 4.0 * m * d, times_plain=1.0),
         _Formula("pytorch-metric-learning NTXentLoss", lambda m, d: 4.3 * m**3),
         _Formula("WEINCE release", lambda m, d: 6.0 * m * m * d),
     ]
