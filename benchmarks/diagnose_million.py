@@ -1,6 +1,6 @@
 """How long `anchorwise diagnose` takes on a million rows, and how much memory: one run in a process of its own.
 
-    python benchmarks/diagnose_million.py --out /tmp/million
+    python benchmarks/diagnose_million.py --out runs/million
 
 The rows are clustered, as those of an encoder are: 1,000 centres, noise of 1.5 times their spread.
 """

@@ -303,6 +303,8 @@ def test_rows_and_ids_that_do_not_fit_are_refused():
     # Widths are refused by the shape checks that only the test run installs: called below them.
     with pytest.raises(ValueError, match=r"anchors and keys must have the same width, got \(6, 9\) and \(6, 4\)"):
         calls._given(rows, Keys(_rows(6, width=4)))
+    with pytest.raises(TypeError, match=r"anchors must be float32 or float64, got torch.bfloat16; .*unit_rows widens"):
+        engine.logsumexp_rows(rows.bfloat16(), rows.bfloat16(), link=SoftmaxLink(0.1))
     with pytest.raises(ValueError, match=r"key_ids must have one id for each of the 6 keys, shape \(6,\), got \(5,\)"):
         engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids[:5])])
 

@@ -44,6 +44,7 @@ def logsumexp_rows(
 
     Raises:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
+        TypeError: If rows are in half precision.
     """
     given = _given(anchors, Keys(keys, exclude, None, weight, ranks, watch))
     return _computed(backend_for(anchors, keys), "logsumexp_rows", anchors, given, link)
@@ -181,7 +182,12 @@ def _computed(backend: Backend, call: str, *arguments: Any) -> Any:
 
 
 def _given(anchors: Tensor, keys: Keys) -> Keys:
-    """Refuse rows and ids that do not fit each other."""
+    """Refuse rows in which 1 - s has no digits, and rows and ids that do not fit each other."""
+    if anchors.dtype not in (torch.float32, torch.float64):
+        raise TypeError(
+            f"anchors must be float32 or float64, got {anchors.dtype}; anchorwise.pairs.unit_rows widens and normalises "
+            "rows"
+        )
     _checks.alike("anchors", anchors, "keys", keys.rows)
     for same in [*keys.exclude, *([] if keys.only is None else [keys.only])]:
         _checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
