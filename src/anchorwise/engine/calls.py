@@ -185,8 +185,8 @@ def _given(anchors: Tensor, keys: Keys) -> Keys:
     """Refuse rows in which 1 - s has no digits, and rows and ids that do not fit each other."""
     if anchors.dtype not in (torch.float32, torch.float64):
         raise TypeError(
-            f"anchors must be float32 or float64, got {anchors.dtype}; anchorwise.pairs.unit_rows widens and normalises "
-            "rows"
+            f"anchors must be float32 or float64, got {anchors.dtype}; "
+            "anchorwise.pairs.unit_rows widens and normalises rows"
         )
     _checks.alike("anchors", anchors, "keys", keys.rows)
     for same in [*keys.exclude, *([] if keys.only is None else [keys.only])]:
