@@ -1,9 +1,9 @@
 """Which backend computes: chosen by size and device, or forced by an argument, a context, or the environment."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 from torch import Tensor
 
@@ -27,7 +27,14 @@ NAMES: dict[str, Callable[[], Backend]] = {"dense": Dense, "tiled": Tiled, "trit
 # So few scores are faster all at once than in tiles.
 _NUM_DENSE_SCORES = 256 * 256
 
-_chosen: ContextVar[Backend | None] = ContextVar("anchorwise_backend", default=None)
+
+class _Chosen(threading.local):
+    """What `use_backend` chose in this thread; torch 2.11 cannot compile a look at a ContextVar."""
+
+    backend: Backend | None = None
+
+
+_chosen = _Chosen()
 
 
 @contextmanager
@@ -47,16 +54,17 @@ def use_backend(backend: str | Backend) -> Iterator[None]:
         ValueError: If there is no such backend.
         ModuleNotFoundError: If "triton" is asked for and not installed.
     """
-    token = _chosen.set(_named("backend", backend))
+    before = _chosen.backend
+    _chosen.backend = _named("backend", backend)
     try:
         yield
     finally:
-        _chosen.reset(token)
+        _chosen.backend = before
 
 
 def backend_for(anchors: Tensor, keys: Tensor) -> Backend:
     """Return the backend that computes these rows."""
-    forced = _chosen.get() or _named(ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE, "auto"))
+    forced = _chosen.backend or _named(ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE, "auto"))
     if forced is not None:
         return forced
     return Dense() if len(anchors) * len(keys) <= _NUM_DENSE_SCORES else Tiled()

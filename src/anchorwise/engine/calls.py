@@ -175,10 +175,10 @@ def _computed(backend: Backend, call: str, *arguments: Any) -> Any:
     While a graph is compiled, tiles and their threads stay outside of it: a graph break, or an error where breaks are
     refused (`fullgraph=True`).
     """
-    answer = getattr(backend, call)
     if torch.compiler.is_compiling() and not isinstance(backend, Dense):
-        return torch.compiler.disable(answer)(*arguments)
-    return answer(*arguments)
+        return torch.compiler.disable(getattr(backend, call))(*arguments)
+    # Through the class: torch 2.11 cannot compile a bound method that is decorated.
+    return getattr(type(backend), call)(backend, *arguments)
 
 
 def _given(anchors: Tensor, keys: Keys) -> Keys:

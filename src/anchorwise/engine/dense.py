@@ -56,7 +56,8 @@ class Dense(Backend):
         self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int, summary: Summary
     ) -> Float[Tensor, "a s"]:
         """Return the summary of all tails."""
-        return summary(self.tail_rows(anchors, keys, num_tail).scores)
+        with torch.no_grad():
+            return summary(_counted_scores(anchors, keys).topk(num_tail, dim=1).values)
 
     @torch.no_grad()
     def pooled_tail(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Float[Tensor, " t"]:
