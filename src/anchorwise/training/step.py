@@ -93,9 +93,18 @@ def _given(objective: Objective, batch: ImageBatch, ranks: Ranks) -> dict[str, T
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
-    """Return bfloat16 autocast where the run asks for it and the device has it."""
-    usable = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=config.train.amp and usable)
+    """Return bfloat16 autocast where the run asks for it and the device computes in it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.train.amp and has_bfloat16(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether the device multiplies in bfloat16; emulated, it would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]:
