@@ -1,5 +1,9 @@
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,10 @@ from anchorwise.comparison.work import Places
 
 def _places(path: Path) -> Places:
     return Places(path / "runs", path / "results")
+
+
+def _children(pid: int) -> Path:
+    return Path(f"/proc/{pid}/task/{pid}/children")
 
 
 def test_one_worker_is_this_process(tmp_path: Path):
@@ -26,6 +34,36 @@ def test_ray_where_it_is_not_installed_is_named_with_the_way_out(tmp_path: Path,
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"--engine ray needs Ray: pip install 'anchorwise\[ray\]'"):
         make_engine("ray", _places(tmp_path), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _children(os.getpid()).exists(), reason="this system does not list a process's children")
+def test_workers_of_a_killed_study_stop_with_a_checkpoint(study: Study, tmp_path: Path):
+    endless = study.model_copy(update={"train": study.train.model_copy(update={"num_epochs": 100_000})})
+    file, out = tmp_path / "study.json", tmp_path / "out"
+    file.write_text(endless.model_dump_json())
+    program = str(Path(sys.executable).with_name("anchorwise"))
+    process = subprocess.Popen(
+        [program, "compare", str(file), "--out", str(out), "--workers", "2"], stdout=subprocess.DEVNULL
+    )
+    while len(list(out.glob("runs/*/checkpoint.safetensors"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    workers = _descendants(process.pid)
+    assert len(workers) >= 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(list(out.glob("runs/*/checkpoint.safetensors"))) == 2
+    assert not list(out.glob("results/*.json"))
+
+
+def _descendants(pid: int) -> list[int]:
+    children = _children(pid).read_text().split()
+    return [int(child) for child in children] + [one for child in children for one in _descendants(int(child))]
 
 
 @pytest.mark.slow

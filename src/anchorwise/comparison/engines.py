@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any
 
 import torch
@@ -106,7 +107,7 @@ class PoolEngine(Engine):
         """Wait for a result."""
         # No more than there are workers: what a pool has taken ahead, it would still do after an interrupt.
         while self._waiting and len(self._futures) < self.num_workers:
-            self._futures.add(self._pool.submit(perform, self._waiting.popleft(), self._places))
+            self._futures.add(self._pool.submit(_perform_in_pool, self._waiting.popleft(), self._places))
         done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
         future = done.pop()
         self._futures.remove(future)
@@ -170,10 +171,31 @@ def _perform_alone(run: StudyRun, places: Places) -> RunResult:
     return perform(run, places)
 
 
+def _perform_in_pool(run: StudyRun, places: Places) -> RunResult:
+    try:
+        return perform(run, places)
+    finally:
+        if not _has_parent():  # Nobody takes the result, and nobody gives another run.
+            os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """Stop this worker, a training with a checkpoint, when the study was killed: else it would go on unseen."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _has_parent() -> bool:
+    parent = parent_process()
+    return parent is None or parent.is_alive()
+
+
 def _enter_pool(num_workers: int, numbers: Any) -> None:
     """Give a worker process its share of the machine."""
     # An interrupt reaches the whole group: a training stops with a checkpoint, an idle worker has nothing to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_workers))
     if num_devices := torch.cuda.device_count():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))
