@@ -1,0 +1,62 @@
+import copy
+
+import pytest
+import torch
+
+from anchorwise.data.datasets import load_splits
+from anchorwise.training import RunConfig
+from anchorwise.training import step as step_module
+from anchorwise.training.distributed import Ranks
+from anchorwise.training.state import RunState, initial_state, resolved
+from anchorwise.training.step import ImageBatch, has_bfloat16, train_step
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("able", "is_fast"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True, "avx512_bf16": False}, True), ({"avx512_f": True}, False)],
+)
+def test_a_processor_computes_in_bfloat16_where_it_multiplies_in_it(monkeypatch, able, is_fast):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert has_bfloat16(CPU) is is_fast
+
+
+def test_a_processor_without_onednn_computes_in_float32(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not has_bfloat16(CPU)
+
+
+@pytest.mark.parametrize(("amp", "width"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_only_the_network_runs_in_bfloat16_and_only_if_asked(tiny: RunConfig, monkeypatch, amp, width):
+    monkeypatch.setattr(step_module, "has_bfloat16", lambda device: True)
+    config = tiny.model_copy(update={"train": tiny.train.model_copy(update={"amp": amp})})
+    state, batch, config = _start(config)
+    seen: list[torch.dtype] = []
+    convolution = next(part for part in state.model.modules() if isinstance(part, torch.nn.Conv2d))
+    convolution.register_forward_hook(lambda part, given, maps: seen.append(maps.dtype))
+    outcome, _, _ = train_step(state, state.model, batch, config, Ranks(0, 1, CPU))
+    assert seen == [width]
+    assert outcome.loss.dtype == torch.float32
+    assert {weight.dtype for weight in state.model.parameters()} == {torch.float32}
+
+
+def test_bfloat16_changes_the_loss_by_its_rounding_alone(tiny: RunConfig, monkeypatch):
+    state, batch, config = _start(tiny)
+    losses = []
+    for fast in (True, False):
+        monkeypatch.setattr(step_module, "has_bfloat16", lambda device, fast=fast: fast)
+        one = copy.deepcopy(state)
+        losses.append(train_step(one, one.model, batch, config, Ranks(0, 1, CPU))[0].loss.item())
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def _start(config: RunConfig) -> tuple[RunState, ImageBatch, RunConfig]:
+    splits = load_splits(config.data)
+    config = resolved(config, splits.pretrain)
+    state = initial_state(config, splits.pretrain, CPU)
+    state.model.train()
+    return state, ImageBatch(splits.pretrain.images[:16], torch.arange(16), None), config
