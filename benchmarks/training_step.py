@@ -3,9 +3,9 @@
     .parity/bin/python benchmarks/training_step.py
 
 Ours is the step of `anchorwise pretrain cifar10-small` with InfoNCE. Theirs is their PyTorch example of SimCLR: the
-transform per image on PIL images in a DataLoader, two calls of the network, their NTXentLoss. Both are timed in turn
-in one process; medians over rounds of processor time and of wall time, which a busy machine stretches. Without lightly
-only ours is timed.
+transform per image on PIL images in a DataLoader, two calls of the network, their NTXentLoss; and the same under
+bfloat16 autocast, which the example does not have. All are timed in turn in one process; medians over rounds of
+processor time and of wall time, which a busy machine stretches. Without lightly only ours is timed.
 """
 
 import argparse
@@ -46,11 +46,13 @@ def _images() -> ImageSet:
 
 
 def _ours(config: RunConfig, images: ImageSet) -> dict[str, Step]:
-    """Return the whole step, and what it spends on making views."""
+    """Return the whole step, the same in float32, and what it spends on making views."""
     state = _state(config, images)
     batch = ImageBatch(images.images[:BATCH_SIZE], torch.arange(BATCH_SIZE), None)
+    float32 = config.model_copy(update={"train": config.train.model_copy(update={"amp": False})})
     return {
         "step": lambda: train_step(state, state.model, batch, config, Ranks(0, 1, CPU)),
+        "step in float32": lambda: train_step(state, state.model, batch, float32, Ranks(0, 1, CPU)),
         "views": lambda: state.augmentation(batch.images, seed=0),
     }
 
@@ -86,14 +88,20 @@ def _lightly(config: RunConfig, images: ImageSet) -> dict[str, Step] | None:
     criterion, optimizer = NTXentLoss(temperature=TEMPERATURE), build_optimizer(config.optimizer, model)
     batches = _endless(loader)
 
-    def step() -> None:
+    def step(*, amp: bool) -> None:
         view0, view1 = next(batches)
-        loss = criterion(model(view0), model(view1))
+        with torch.autocast("cpu", torch.bfloat16, enabled=amp):
+            embeddings = model(view0), model(view1)
+        loss = criterion(*(view.float() for view in embeddings))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
-    return {"step": step, "views": lambda: next(batches)}
+    return {
+        "step in float32": lambda: step(amp=False),
+        "step in bfloat16": lambda: step(amp=True),
+        "views": lambda: next(batches),
+    }
 
 
 def _state(config: RunConfig, images: ImageSet) -> RunState:
@@ -131,7 +139,7 @@ def main() -> None:
     for (side, name), measured in times.items():
         cpu_s, wall_s = (median(values) for values in zip(*measured[1:], strict=True))  # The first warms up.
         rate = f"{BATCH_SIZE / cpu_s:.0f} images/s of processor time, {BATCH_SIZE / wall_s:.0f} of wall time"
-        print(f"{side:10} {name:5} {1000 * cpu_s:7.1f} ms processor  {1000 * wall_s:7.1f} ms wall  {rate}")
+        print(f"{side:10} {name:16} {1000 * cpu_s:7.1f} ms processor  {1000 * wall_s:7.1f} ms wall  {rate}")
     if sides["lightly"] is None:
         print("lightly    is not installed: make parity installs it")
 
