@@ -59,8 +59,8 @@ class TrainConfig(Section):
         drop_last: Leave out a last batch that is not full.
         seed: Decides initial weights, the order of images and every random view.
         device: "auto" takes CUDA where there is one.
-        amp: bfloat16 autocast of the encoder on devices that multiply in it: GPUs, and CPUs with AVX-512 BF16 or AMX. Scores
-            stay in float32.
+        amp: bfloat16 autocast of the network on devices that multiply in it: GPUs, and CPUs with AVX-512 BF16 or AMX.
+            Scores stay in float32.
         checkpoint_every_epochs: A run killed at any moment goes on from its last checkpoint.
         knn_every_epochs: kNN accuracy on a validation part of the training images this often; 0 never.
         log_every_steps: Steps between two lines of the log.
