@@ -58,7 +58,7 @@ def compare_cifar10_small() -> Study:
 
 
 def compare_ablation() -> Study:
-    """WEINCE with gate, exponent, endpoint and regularisers switched one at a time: about 5 hours on two CPU cores.
+    """WEINCE with gate, exponent, endpoint and regularisers switched one at a time: about 3 hours on two CPU cores.
 
     The encoder and the images of compare-cifar10-small, so what both ask for is trained once. Name the images with
     --data.
