@@ -48,6 +48,9 @@ def whole(tmp_path_factory) -> Path:
     said = _run(tiny_study(), out)
     assert re.match(rf"{NUM_RUNS} runs, 0 done; the other {NUM_RUNS} take about \d+ s with 1 at a time", said[0])
     assert len(said) == NUM_RUNS + 1
+    assert re.match(rf"1 of {NUM_RUNS} done in \d+ s, about \d+ s to go: digits, info_nce, temperature 0.2, ", said[1])
+    assert f"{NUM_RUNS} of {NUM_RUNS} done in " in said[-1]
+    assert ", about 0 s to go: " in said[-1]
     return out
 
 

@@ -77,12 +77,13 @@ def compare(
     study = workplace.study
     num_workers = num_workers or default_workers(study.train.device)
     results = workplace.known()
-    say(forecast(study, results, workplace.out, num_workers).words(num_workers))
+    ahead = forecast(study, results, workplace.out, num_workers)
+    say(ahead.words(num_workers))
     worker = make_engine(engine, workplace.places, num_workers) if _distinct(plan(study, results)) else None
     prepare(workplace)
     if worker is not None:
         try:
-            _complete(study, results, worker, say)
+            _complete(study, results, worker, say, num_missing=ahead.num_runs - ahead.num_done)
         finally:
             worker.close()
     summary = Summary(study, results)
@@ -115,7 +116,7 @@ def run_one(workplace: Workplace, key: str) -> RunResult:
     return perform(runs[key], workplace.places)
 
 
-def _complete(study: Study, results: dict[str, RunResult], engine: Engine, say: Say) -> None:
+def _complete(study: Study, results: dict[str, RunResult], engine: Engine, say: Say, *, num_missing: int) -> None:
     """Start whatever can start and take in whatever ends, until nothing is missing."""
     under_way: dict[str, StudyRun] = {}
     num_done, started_s = 0, monotonic()
@@ -130,7 +131,10 @@ def _complete(study: Study, results: dict[str, RunResult], engine: Engine, say: 
         run = under_way.pop(result.key)
         results[result.key] = result
         num_done += 1
-        say(f"{num_done} done in {duration(monotonic() - started_s)}: {run.words}: {_news(study, result)}")
+        spent_s = monotonic() - started_s
+        to_go = duration(spent_s / num_done * max(num_missing - num_done, 0))
+        counted = f"{num_done} of {num_missing} done in {duration(spent_s)}, about {to_go} to go"
+        say(f"{counted}: {run.words}: {_news(study, result)}")
 
 
 def _news(study: Study, result: RunResult) -> str:
