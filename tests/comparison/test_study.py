@@ -103,6 +103,18 @@ def test_settings_override_a_study(study: Study):
         apply_overrides(study, ["trian.num_epochs=1"])
 
 
+def test_some_objectives_are_compared_with_the_baseline_alone(study: Study):
+    assert list(study.only(["arctanh"]).objectives) == ["info_nce", "arctanh"]
+    assert study.only(["arctanh", "info_nce", "dcl"]) == study
+    with pytest.raises(ValueError, match="--only must be one of 'info_nce', 'dcl', 'arctanh', got 'arctan'"):
+        study.only(["arctan"])
+    with pytest.raises(ValueError, match="--only must name an objective beside the baseline 'info_nce'"):
+        study.only(["info_nce"])
+    ladder = ("info_nce", "dcl")
+    assert Study(**{**dict(study), "ladder": ladder}).only(["dcl"]).ladder == ladder
+    assert Study(**{**dict(study), "ladder": ladder}).only(["arctanh"]).ladder == ()
+
+
 def test_a_budget_shortens_all_objectives_and_their_warm_up_alike():
     study = study_recipe("compare-paper").with_budget(0.2)
     assert (study.train.num_epochs, study.optimizer.warmup_epochs) == (20, 1.0)

@@ -28,6 +28,10 @@ def compare(  # noqa: PLR0913  # The options of a command.
     data: Annotated[
         str | None, typer.Option(help="Images of a study with one data set: a name, a folder or an archive.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An objective to compare with the baseline; all if left out. Several times."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,7 +74,7 @@ def compare(  # noqa: PLR0913  # The options of a command.
     from anchorwise.comparison import Workplace, compare
     from anchorwise.comparison.compare import run_one
 
-    resolved = _study(study, data, settings or [], budget)
+    resolved = _study(study, data, only or [], settings or [], budget)
     if show_config:
         typer.echo(resolved.model_dump_json(indent=2))
         return
@@ -91,7 +95,7 @@ def compare(  # noqa: PLR0913  # The options of a command.
         raise typer.Exit(130) from None
 
 
-def _study(name: str, data: str | None, settings: list[str], budget: float) -> "Study":
+def _study(name: str, data: str | None, only: list[str], settings: list[str], budget: float) -> "Study":
     from anchorwise.comparison import load_study, study_recipe
     from anchorwise.training import apply_overrides
 
@@ -104,6 +108,7 @@ def _study(name: str, data: str | None, settings: list[str], budget: float) -> "
             )
         named, config = next(iter(study.data_sets.items()))
         study = study.model_copy(update={"data_sets": {named: config.model_copy(update={"source": data})}})
+    study = study.only(only) if only else study
     return apply_overrides(study, settings).with_budget(budget)
 
 

@@ -169,6 +169,23 @@ class Study(Section):
         except ValueError as error:
             raise ValueError(f"objectives.{objective}.grid, {point_label(point)}: {error}") from error
 
+    def only(self, objectives: Sequence[str]) -> "Study":
+        """Return the study of these objectives and the baseline; the ladder stays where all of it does.
+
+        Intervals are corrected for fewer objectives then, which is right if they were named before their test results
+        were seen.
+
+        Raises:
+            ValueError: If one is not in the study, or none is left beside the baseline.
+        """
+        wanted = {self.baseline, *(_checks.one_of("--only", name, self.objectives) for name in objectives)}
+        if len(wanted) == 1:
+            raise ValueError(f"--only must name an objective beside the baseline {self.baseline!r}")
+        kept = {name: contender for name, contender in self.objectives.items() if name in wanted}
+        return self.model_copy(
+            update={"objectives": kept, "ladder": self.ladder if wanted.issuperset(self.ladder) else ()}
+        )
+
     def with_budget(self, fraction: float) -> "Study":
         """Return the study with that fraction of its epochs, at least one, for all objectives alike.
 
