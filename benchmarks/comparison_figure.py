@@ -1,6 +1,6 @@
 """Draw what a kept study came to, for the README: accuracy against temperature, and differences from the baseline.
 
-    python benchmarks/comparison_figure.py benchmarks/studies/cifar10 docs/images/comparison.png
+    python benchmarks/comparison_figure.py benchmarks/studies/cifar10 docs/images/cifar10-comparison.png
 
 The study is `compare-cifar10-small`, or a JSON file given as third argument. Nothing is trained.
 """
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anchorwise.comparison import Workplace, load_study, study_recipe
-from anchorwise.comparison.summary import Summary
+from anchorwise.comparison.summary import NAMES, Summary
 from anchorwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, PURPLE
 
 # What is drawn against temperature, if the study has it.
@@ -33,10 +33,11 @@ def main() -> None:
     study = load_study(file[0]) if file else study_recipe("compare-cifar10-small")
     summary = Summary(study, Workplace(study, results.parent, results).known())
     (data_set,) = study.data_sets
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_grid(left, summary, data_set)
     _draw_differences(right, summary, data_set)
+    figure.legend(loc="outside lower left", ncols=4, fontsize=8, frameon=False)
     figure.savefig(picture, dpi=150)
 
 
@@ -59,9 +60,8 @@ def _draw_grid(axes: Axes, summary: Summary, data_set: str) -> None:
     axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
     axes.minorticks_off()
     axes.set_xlabel("temperature")
-    axes.set_title(f"{summary.study.primary}, % of validation images, while choosing", loc="left", fontsize=10)
+    axes.set_title(f"{NAMES[summary.study.primary]}, % of validation images", loc="left", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, frameon=False)
 
 
 def _draw_differences(axes: Axes, summary: Summary, data_set: str) -> None:
@@ -79,9 +79,12 @@ def _draw_differences(axes: Axes, summary: Summary, data_set: str) -> None:
     margin = 100 * summary.study.smallest_difference
     axes.axvspan(-margin, margin, color=GREY, alpha=0.12, linewidth=0)
     axes.axvline(0.0, color=GREY, linewidth=1.2)
-    axes.set_yticks(range(len(entries)), [f"{entry.label} ({entry.choice})" for entry in entries], fontsize=8)
+    labels = [entry.label + (f" ({entry.choice})" if entry.progress.chosen else "") for entry in entries]
+    axes.set_yticks(range(len(entries)), labels, fontsize=8)
     axes.set_ylim(len(entries) - 0.5, -0.5)
-    axes.set_title("test points above InfoNCE at its best temperature", loc="left", fontsize=10)
+    baseline = summary.entry(data_set, summary.study.baseline)
+    title = f"{NAMES[summary.study.primary]}, test points above {baseline.label} ({baseline.choice})"
+    axes.set_title(title, loc="left", fontsize=10)
     axes.grid(axis="x", alpha=0.3)
 
 

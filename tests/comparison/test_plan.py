@@ -2,6 +2,7 @@ from anchorwise.comparison import Halving, Study
 from anchorwise.comparison.plan import Progress, epochs_of_runs, plan
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
+from anchorwise.comparison.summary import Summary
 from tests.comparison.conftest import tempered
 
 
@@ -90,3 +91,9 @@ def test_a_key_depends_on_all_that_numbers_depend_on(study: Study):
     ]
     keys |= {_of(study.model_copy(update=change), {}).wanted[0].key for change in changed}
     assert len(keys) == 6
+
+
+def test_what_has_not_been_chosen_yet_has_not_failed(study: Study):
+    summary = Summary(study, {})
+    assert summary.entry("digits", "info_nce").failures == ["its point is not chosen yet"]
+    assert summary.entry("digits", "arctanh").failures == ["seed 1 has not run", "seed 2 has not run"]

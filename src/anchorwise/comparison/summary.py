@@ -57,7 +57,7 @@ class Entry:
     def failures(self) -> list[str]:
         """What went wrong or is missing in the runs that judge, one entry per seed."""
         if self.progress.chosen is None:
-            return ["no point of its grid finished"]
+            return ["its point is not chosen yet" if self.progress.wanted else "no point of its grid finished"]
         lines = []
         for run in self.progress.finals:
             result = self.results.get(run.key)
