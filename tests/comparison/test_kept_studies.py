@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from anchorwise.comparison import Workplace, compare, study_recipe
+from anchorwise.comparison.summary import Summary
 
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
@@ -13,3 +16,15 @@ def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
     summary = compare(workplace, num_workers=1, say=said.append)
     assert said == ["42 runs, all done"]
     assert all(not entry.failures for entry in summary.entries["digits"])
+
+
+def test_the_kept_study_of_cifar10_judges_nine_objectives_without_its_images(tmp_path: Path):
+    study = study_recipe("compare-cifar10-small")
+    summary = Summary(study, Workplace(study, tmp_path, STUDIES / "cifar10").known())
+    missing = {entry.objective for entry in summary.entries["cifar10"] if entry.failures}
+    assert missing == {"dcl", "dhel", "kcl"}
+    # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
+    difference = summary.difference("cifar10", "weibit", "info_nce", "knn")
+    assert difference is not None
+    assert 100 * float(difference.mean) == pytest.approx(-0.10, abs=0.005)
+    assert summary.verdict("cifar10", "arctanh").words == "worse by 5.4 to 6.5 points"
