@@ -21,14 +21,14 @@ class Peer:
     """Another library's implementation.
 
     Attributes:
-        library: What its users call it.
+        package: What its users call it.
         name: Its class.
         make: Takes a temperature and returns a loss of rows.
         scale: Its loss over ours, by its documentation: some add two directions.
         tolerance: Of relative differences; wider where it computes in float32 or adds an epsilon.
     """
 
-    library: str
+    package: str
     name: str
     make: Callable[[float], Loss]
     scale: float = 1.0

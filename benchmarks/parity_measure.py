@@ -50,15 +50,15 @@ def main() -> None:
 
 
 def _of_peer(entry: Entry, peer: Peer) -> tuple[str, str, Any, float]:
-    return peer.library, peer.name, peer.make, _error_of_peer(entry, peer)
+    return peer.package, peer.name, peer.make, _error_of_peer(entry, peer)
 
 
-def _measured(entry: Entry, library: str, name: str, make: Any, error: float, *, tolerance: float) -> dict[str, Any]:
+def _measured(entry: Entry, package: str, name: str, make: Any, error: float, *, tolerance: float) -> dict[str, Any]:
     peaks = _peaks(lambda: make(entry.temperature), entry)
     *_, before, last = peaks.values()
     return {
         "objective": entry.title,
-        "library": library,
+        "library": package,
         "name": name,
         "relative_error": error,
         "tolerance": tolerance,
