@@ -29,8 +29,9 @@ def interval_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Fig
 
 
 def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure:
-    """Return the difference from the baseline of every seed, with simultaneous intervals."""
+    """Return the difference from the baseline of every seed, with simultaneous intervals, of what has been judged."""
     entries = [entry for entry in summary.entries[data_set] if entry.objective != summary.study.baseline]
+    entries = [entry for entry in entries if entry.by_seed]
     name = NAMES[summary.study.primary]
     figure, axes = _rows([entry.label for entry in entries], title, f"{name}, points above the baseline")
     margin = 100 * summary.study.smallest_difference
