@@ -1,6 +1,6 @@
 """Draw what the kept CIFAR-10 study came to, for the README; nothing is trained.
 
-    python benchmarks/comparison_figures.py benchmarks/studies/cifar10 docs/images
+python benchmarks/comparison_figures.py benchmarks/studies/cifar10 docs/images
 """
 
 import sys
