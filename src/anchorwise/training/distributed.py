@@ -57,8 +57,8 @@ def ranks(device: str) -> Iterator[Ranks]:
     if world_size == 1:
         yield Ranks(0, 1, chosen)
         return
-    # DistributedDataParallel imports it, and imported while there is a group it keeps that group for good: gloo's threads
-    # then outlive destroy_process_group and now and then abort a process that is through (torch 2.15).
+    # DistributedDataParallel imports it, and imported while there is a group it keeps that group for good: gloo's
+    # threads then outlive destroy_process_group and now and then abort a process that is through (torch 2.15).
     importlib.import_module("torch._dynamo")
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
