@@ -97,3 +97,16 @@ def test_what_has_not_been_chosen_yet_has_not_failed(study: Study):
     summary = Summary(study, {})
     assert summary.entry("digits", "info_nce").failures == ["its point is not chosen yet"]
     assert summary.entry("digits", "arctanh").failures == ["seed 1 has not run", "seed 2 has not run"]
+
+
+def test_a_choice_at_an_end_of_its_grid_says_so(study: Study):
+    objectives = {**study.objectives, "info_nce": tempered("info_nce", 0.1, 0.2, 0.5)}
+    wider = study.model_copy(update={"objectives": objectives})
+
+    def choice(best: float) -> str:
+        results = _answer(wider, {temperature: float(temperature == best) for temperature in (0.1, 0.2, 0.5)})
+        return Summary(wider, results).entry("digits", "info_nce").choice
+
+    assert choice(0.1) == "temperature 0.1 (lowest tried)"
+    assert choice(0.2) == "temperature 0.2"
+    assert choice(0.5) == "temperature 0.5 (highest tried)"

@@ -20,8 +20,9 @@ from anchorwise.evaluation.judge import EvaluationConfig
 from anchorwise.models import EncoderConfig, HeadConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, apply_overrides
 
+Setting = float | int | bool | str
 # Settings as `anchorwise pretrain --set` names them, to their values.
-Point = Mapping[str, float | int | bool | str]
+Point = Mapping[str, Setting]
 
 Shortenable = TypeVar("Shortenable", RunConfig, "Study")
 
@@ -207,10 +208,23 @@ def shortened(config: Shortenable, fraction: float) -> Shortenable:
     )
 
 
-def point_label(point: Point) -> str:
-    """Return a point in words; settings that are tied to one value stand once."""
-    short = {f"{name.rpartition('.')[2]} {value}": None for name, value in point.items()}
+def point_label(point: Point, grid: Sequence[Point] = ()) -> str:
+    """Return a point in words; settings that are tied to one value stand once.
+
+    Args:
+        point: Its settings.
+        grid: What it was chosen from: a number at one of its ends says so, since a better one may lie beyond.
+    """
+    short = {f"{name.rpartition('.')[2]} {value}{_end(name, value, grid)}": None for name, value in point.items()}
     return ", ".join(short) or "as it is"
+
+
+def _end(name: str, value: Setting, grid: Sequence[Point]) -> str:
+    values = [point[name] for point in grid if name in point]
+    tried = {number for number in values if not isinstance(number, bool | str)}
+    if len(tried) < 2 or value not in (min(tried), max(tried)):
+        return ""
+    return f" ({'lowest' if value == min(tried) else 'highest'} tried)"
 
 
 def load_study(path: Path) -> Study:

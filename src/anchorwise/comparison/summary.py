@@ -45,7 +45,8 @@ class Entry:
     @property
     def choice(self) -> str:
         """The point that was chosen, in words."""
-        return "none" if self.progress.chosen is None else point_label(self.progress.chosen)
+        grid = self.study.objectives[self.objective].grid
+        return "none" if self.progress.chosen is None else point_label(self.progress.chosen, grid)
 
     @cached_property
     def by_seed(self) -> dict[int, RunResult]:
