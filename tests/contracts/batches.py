@@ -55,6 +55,12 @@ def opposite() -> Views:
     return view0, -view0
 
 
+def solved() -> Views:
+    """Positives at the cap, negatives as far apart as they get: the widest gap between logits."""
+    view0 = torch.eye(16, dtype=torch.float64) - 1.0 / 16
+    return view0, view0.clone()
+
+
 def two_images() -> Views:
     return ordinary(num_images=2, seed=7)
 
@@ -67,5 +73,6 @@ EXTREME = {
     "collapsed": collapsed,
     "zeros": zeros,
     "opposite": opposite,
+    "solved": solved,
     "two_images": two_images,
 }

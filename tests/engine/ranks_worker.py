@@ -9,6 +9,7 @@ import torch.distributed as dist
 
 import anchorwise
 from anchorwise.engine import Tiled, use_backend
+from anchorwise.tails import PooledExponent
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
@@ -31,6 +32,8 @@ def main(folder: str, rank: int, world_size: int) -> None:
     with use_backend("dense"):
         results["dense"] = _loss_and_gradients(CASES[0], mine, world_size)
     own = [view[mine] for view in batches.ordinary()]
+    with use_backend(Tiled(size=7)):  # Whole rows are dealt in larger blocks: here one, so most ranks have none.
+        results["pooled"] = [anchorwise.Weibit(exponent=PooledExponent())(*own)]
     with anchorwise.over_ranks(None):
         results["alone"] = [anchorwise.InfoNCE()(*own)]
     first = dist.new_group([0])

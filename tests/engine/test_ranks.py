@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from anchorwise import InfoNCE
+from anchorwise import InfoNCE, Weibit
 from anchorwise._ranks import gather_rows
+from anchorwise.tails import PooledExponent
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
@@ -28,6 +29,7 @@ def test_uneven_ranks_give_the_loss_and_gradients_of_one_process(tmp_path: Path,
     for rank, part in enumerate(parts):
         own = [view[7 * rank : None if rank == world_size - 1 else 7 * (rank + 1)] for view in batches.ordinary()]
         torch.testing.assert_close(part["alone"][0], InfoNCE()(*own))
+        torch.testing.assert_close(part["pooled"][0], Weibit(exponent=PooledExponent())(*batches.ordinary()))
     torch.testing.assert_close(parts[0]["first"], parts[0]["alone"])
 
 

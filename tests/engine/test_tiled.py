@@ -234,7 +234,8 @@ def test_a_forward_pass_without_gradient_keeps_nothing():
 
 
 def test_tiles_that_do_not_fit_are_made_smaller_once(monkeypatch):
-    rows, sizes, real = _rows(64), [], reduction_module.Space.products
+    rows, sizes, real = _rows(64).requires_grad_(), [], reduction_module.Space.products
+    ids = torch.arange(64) % 32
 
     def products(self, anchors: Tensor, keys: Tensor, scale: float = 1.0) -> Tensor:
         sizes.append(len(anchors))
@@ -242,16 +243,18 @@ def test_tiles_that_do_not_fit_are_made_smaller_once(monkeypatch):
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
         return real(self, anchors, keys, scale)
 
+    def gradient(backend: engine.Backend | str) -> Tensor:
+        with use_backend(backend):
+            sums = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids)])
+        return torch.autograd.grad(sums.sum(), rows)[0]
+
     monkeypatch.setattr(reduction_module.Space, "products", products)
     limit = 16
-    with use_backend(Tiled(size=32)):
-        result = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+    torch.testing.assert_close(gradient(Tiled(size=32)), gradient("dense"))
     assert max(sizes) == 32
-    with use_backend("dense"):
-        torch.testing.assert_close(result, engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1)))
     limit = 4
-    with use_backend(Tiled(size=32)), pytest.raises(MemoryError, match=r"tiles of 16 anchors x 16 keys do not fit"):
-        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+    with pytest.raises(MemoryError, match=r"tiles of 16 anchors x 16 keys do not fit"):
+        gradient(Tiled(size=32))
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():

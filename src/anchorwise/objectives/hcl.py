@@ -92,8 +92,11 @@ def debiased(
 ) -> Float[Tensor, " a"]:
     """Return the logarithm of Ng; where its floor acts there is no gradient."""
     floor = math.log(num_negatives) - 1.0 / temperature
-    share = positive_prior * num_negatives * (positives - log_sum).exp()
-    # Where nothing is left the logarithm is not taken at all, so that its gradient is not either.
-    some_left = ~(share >= 1.0)
-    left = log_sum + torch.log1p(-torch.where(some_left, share, 0.0)) - math.log1p(-positive_prior)
+    if positive_prior == 0.0:
+        return log_sum.clamp_min(floor)
+    log_share = math.log(positive_prior * num_negatives) + positives - log_sum
+    # Where nothing is left neither its power, which may be infinite, nor the logarithm is taken: nor are gradients.
+    some_left = ~(log_share >= 0.0)
+    share = torch.where(some_left, log_share, -torch.inf).exp()
+    left = log_sum + torch.log1p(-share) - math.log1p(-positive_prior)
     return torch.where(some_left, left.clamp_min(floor), floor)

@@ -102,7 +102,7 @@ class Tiled(Backend):
     @torch.no_grad()
     def pooled_tail(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Float[Tensor, " t"]:
         """Return the largest scores of all rows together."""
-        pool = PooledTail(num_tail)
+        pool = PooledTail(num_tail, anchors)
         _whole_rows(anchors, keys).visit(lambda _, scores: pool.add(scores))
         if keys.ranks is None:
             return pool.value()

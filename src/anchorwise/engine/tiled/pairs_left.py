@@ -119,7 +119,7 @@ class PairsLeft:
     exclude: Sequence[SameId] = ()
     only: SameId | None = None
     _blocks: dict[tuple[int, int, int], _Block] = field(default_factory=dict)
-    _lists: dict[tuple[int, int, int], tuple[LeftOut, ...] | None] = field(default_factory=dict)
+    _lists: dict[tuple[int, int, int, int, int], tuple[LeftOut, ...] | None] = field(default_factory=dict)
 
     def sides(self, tile: Tile) -> list[Side]:
         """Return the sides of the tile that have pairs left."""
@@ -138,7 +138,7 @@ class PairsLeft:
 
     def _left_out(self, rows: slice, columns: slice, dim: int) -> tuple[LeftOut, ...] | None:
         """Return the pairs that do not count; None where that is all of them. Lists are kept, masks are not."""
-        place = (rows.start, columns.start, dim)
+        place = (rows.start, rows.stop, columns.start, columns.stop, dim)
         if place in self._lists:
             return self._lists[place]
         found = self._find_left_out(rows, columns, dim)

@@ -114,9 +114,9 @@ def largest_with_keys(scores: Float[Tensor, "r k"], num_tail: int) -> tuple[Floa
 class PooledTail:
     """The largest scores of all rows together, in memory of a few times their number."""
 
-    def __init__(self, num_tail: int) -> None:
+    def __init__(self, num_tail: int, like: Tensor) -> None:
         self._num_tail = num_tail
-        self._kept: list[Tensor] = []
+        self._kept = [like.new_empty(0)]  # A rank that gets no rows has an empty tail.
         self._beginning = -math.inf
         self._lock = threading.Lock()
 
