@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig, diagnose
 from anchorwise.diagnostics.embeddings import Embeddings
+from anchorwise.diagnostics.pooled_section import pooled_section
 from anchorwise.diagnostics.report import diagnosis_report
 from anchorwise.diagnostics.table import diagnosis_table
 from anchorwise.diagnostics.training_section import training_section
@@ -135,6 +137,18 @@ def test_a_collapsed_encoder_is_inconclusive_and_no_error():
     assert found.verdict.statements[-1].answer == "hardly"
     assert diagnosis_report(found, source="x").html()
     assert json.dumps(found.summary())
+
+
+def test_embeddings_that_are_all_the_same_are_refused():
+    with pytest.raises(ValueError, match=r"got 59,800 negatives that equal their anchors, which are all of them"):
+        diagnose(Embeddings((np.ones((300, 8), np.float32),)), DiagnoseConfig(num_anchors=200))
+
+
+def test_a_remark_on_the_free_law_is_no_missing_fit(found):
+    remark = replace(found, laws=replace(found.laws, message="exponent below 2"))
+    missing = replace(found, laws=replace(found.laws, converged=False, message="12 exceedances"))
+    assert "About the free law: exponent below 2." in str(pooled_section(remark))
+    assert "No law could be fitted: 12 exceedances." in str(pooled_section(missing))
 
 
 def test_a_tail_longer_than_a_quarter_of_the_negatives_is_refused():

@@ -52,7 +52,8 @@ def pooled_section(found: Diagnosis) -> ReportSection:
     rule = RULE if found.thresholds.is_stable else RULE + UNSTABLE
     blocks: list[Block] = [Text([EXPLANATION]), _overview(found), Text([rule]), _laws(found)]
     if found.laws.message:
-        blocks.append(Text([f"No law could be fitted: {found.laws.message}."]))
+        about = "About the free law" if found.laws.converged else "No law could be fitted"
+        blocks.append(Text([f"{about}: {found.laws.message}."]))
     blocks += [Text([FREE_LAW]), _thresholds(found), _draws(found)]
     return ReportSection("Where the hardest negatives end", blocks)
 

@@ -16,6 +16,7 @@ from anchorwise.links import MIN_SHORTFALL
 CHUNK_KEYS = 1 << 14
 CHUNK_ANCHORS = 512
 MAX_POOLED = 1_000_000  # Pooled scores that are kept: 16 MiB with their anchors.
+MAX_DUPLICATES = 20_000_000  # Pairs: 400 MB.
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,9 @@ def stream_tails(
         anchors: Rows.
         num_tail: Scores kept of every anchor.
         progress: Called with the share of the work that is done, in (0, 1].
+
+    Raises:
+        ValueError: If so many negatives are exact duplicates of their anchors that there is no tail to read.
     """
     num_tail = min(num_tail, rows.num_items - 1)
     collector = _Collector(rows, anchors, num_tail)
@@ -84,7 +88,18 @@ def stream_tails(
     for done, (view, start, stop) in enumerate(chunks, start=1):
         collector.add(view, start, stop)
         progress(done / len(chunks))
-    return collector.tails()
+    tails = collector.tails()
+    _check_duplicates(len(tails.duplicates.scores), is_all=tails.num_negatives == 0)
+    return tails
+
+
+def _check_duplicates(num_duplicates: int, *, is_all: bool = False) -> None:
+    if is_all or num_duplicates > MAX_DUPLICATES:
+        raise ValueError(
+            f"embeddings must differ, got {num_duplicates:,} negatives that equal their anchors"
+            f"{', which are all of them' if is_all else ''}; the encoder collapsed, or rows are there many times: "
+            "leave out the repeated ones"
+        )
 
 
 def _key_chunks(rows: Rows) -> Iterator[tuple[int, int, int]]:
@@ -103,7 +118,7 @@ class _Collector:
         self.best = np.full((len(anchors), num_tail), -np.inf, np.float32)
         self.best_keys = np.full((len(anchors), num_tail), -1, np.int64)
         self.pool, self.bound = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))], -np.inf
-        self.duplicates, self.positives = list(self.pool), list(self.pool)
+        self.duplicates, self.positives, self.num_duplicates = list(self.pool), list(self.pool), 0
         self.histogram = np.zeros(len(HISTOGRAM_EDGES) - 1, np.int64)
 
     def add(self, view: int, start: int, stop: int) -> None:
@@ -126,6 +141,8 @@ class _Collector:
         scores[same] = -np.inf
         equal = _where_above(scores, 1.0 - MIN_SHORTFALL)
         self.duplicates.append(_listed(scores, here, first_key, *equal))
+        self.num_duplicates += len(equal[0])
+        _check_duplicates(self.num_duplicates)
         scores[equal] = -np.inf
 
     def _merge(self, scores: np.ndarray, here: np.ndarray, first_key: int) -> None:

@@ -15,7 +15,8 @@ from anchorwise.engine.base import Backend
 from anchorwise.engine.calls import exceedance_rows, logsumexp_rows, tail_summaries
 from anchorwise.engine.dense import Dense
 from anchorwise.engine.memory import free_bytes
-from anchorwise.engine.tiled.backend import Tiled
+from anchorwise.engine.tiled.backend import Tiled, tile_size
+from anchorwise.engine.tiled.lanes import num_lanes
 from anchorwise.links import BlendLink, SoftmaxLink
 from anchorwise.pairs import unit_rows
 
@@ -87,10 +88,11 @@ def plan(
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, in which losses are computed, got {dtype}")
     place, free = torch.device(device), free_bytes(torch.device(device))
+    tiled_numbers = partial(_tiled_numbers, device=place)
     rows = unit_rows(torch.randn(min(num_rows, _NUM_PROBED), dim, dtype=dtype, device=place))
     scale, costs = (num_rows / len(rows)) ** 2, []
     plain_s = scale * _seconds(_plain, rows) if time_steps else None
-    for formula in _formulas():
+    for formula in _formulas(tiled_numbers):
         memory = int(formula.numbers(num_rows, dim) * dtype.itemsize)
         spent_s = None
         if plain_s is not None and formula.step is not None:
@@ -102,12 +104,12 @@ def plan(
     return costs
 
 
-def _formulas() -> list[_Formula]:
+def _formulas(tiled_numbers: Callable[[int, int], float]) -> list[_Formula]:
     dense, tiled = Dense(), Tiled()
     return [
-        _Formula("tiled InfoNCE", _tiled_numbers, partial(_info_nce, tiled)),
-        _Formula("tiled WEINCE, likelihood gate", _tiled_numbers, partial(_likelihood, tiled)),
-        _Formula("tiled WEINCE, published gate", _tiled_numbers, partial(_published, tiled)),
+        _Formula("tiled InfoNCE", tiled_numbers, partial(_info_nce, tiled)),
+        _Formula("tiled WEINCE, likelihood gate", tiled_numbers, partial(_likelihood, tiled)),
+        _Formula("tiled WEINCE, published gate", tiled_numbers, partial(_published, tiled)),
         _Formula("dense InfoNCE", lambda m, d: 4.7 * m * m + 4.0 * m * d, partial(_info_nce, dense)),
         _Formula("dense WEINCE, likelihood gate", lambda m, d: 7.8 * m * m + 4.0 * m * d, partial(_likelihood, dense)),
         _Formula("matrix product and cross-entropy", lambda m, d: 3.1 * m * m + 4.0 * m * d, times_plain=1.0),
@@ -120,9 +122,9 @@ def _formulas() -> list[_Formula]:
     ]
 
 
-def _tiled_numbers(num_rows: int, dim: int) -> float:
-    size = min(num_rows, 512)
-    return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * torch.get_num_threads()
+def _tiled_numbers(num_rows: int, dim: int, *, device: torch.device) -> float:
+    size = min(num_rows, tile_size(num_rows, device))
+    return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * num_lanes(device)
 
 
 def _seconds(step: Callable[[Tensor], None], rows: Tensor) -> float:

@@ -2,10 +2,14 @@
 
 import math
 import os
+from pathlib import Path
 
 import torch
 
 from anchorwise.engine.tiled.grid import Grid
+from anchorwise.engine.tiled.lanes import num_lanes
+
+MEMORY_INFO = Path("/proc/meminfo")  # Of Linux; it counts what caches would give back.
 
 # Buffers of a tile's size that a lane has at most.
 NUM_BUFFERS = 6
@@ -18,7 +22,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 def too_large(grid: Grid, device: torch.device) -> MemoryError:
     """Return the error for tiles that do not fit, with the number of rows that would."""
-    fits = math.isqrt(free_bytes(device) // (NUM_BUFFERS * 4 * torch.get_num_threads()))
+    fits = math.isqrt(free_bytes(device) // (NUM_BUFFERS * 4 * num_lanes(device)))
     return MemoryError(
         f"tiles of {grid.size[0]} anchors x {grid.size[1]} keys do not fit into memory beside the embeddings; tiles of "
         f"about {fits} x {fits} would: anchorwise.engine.use_backend(anchorwise.engine.Tiled(size={max(fits, 1)}))"
@@ -26,7 +30,10 @@ def too_large(grid: Grid, device: torch.device) -> MemoryError:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return the free memory of a GPU, or of the machine for a device that is none."""
+    """Return the free memory of a GPU, or of the machine for a device that is none; all of it if that is not said."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if MEMORY_INFO.exists():
+        entries = dict(line.split(":") for line in MEMORY_INFO.read_text(encoding="ascii").splitlines())
+        return 1024 * int(entries["MemAvailable"].split()[0])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -14,8 +14,13 @@ import torch
 from anchorwise.engine.tiled.grid import Tile
 
 _pools: dict[int, ThreadPoolExecutor] = {}
-# A forked process has no threads but the one that forked.
-os.register_at_fork(after_in_child=_pools.clear)
+if hasattr(os, "register_at_fork"):  # A forked process has no threads but the one that forked.
+    os.register_at_fork(after_in_child=_pools.clear)
+
+
+def num_lanes(device: torch.device) -> int:
+    """Return how many tiles are visited at once where there are many: one a thread on a CPU, one elsewhere."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 def work(
@@ -30,17 +35,17 @@ def work(
         at_once: Whether they are on a CPU too; not worth it for a few small tiles, for which
             torch's own threads are better.
     """
-    num_lanes = torch.get_num_threads() if device.type == "cpu" and at_once else 1
+    lanes = num_lanes(device) if at_once else 1
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         for tiles in rounds:
-            if num_lanes == 1:
+            if lanes == 1:
                 for tile in tiles:
                     visit(tile)
             else:
-                _visit_at_once(tiles, visit, num_lanes)
+                _visit_at_once(tiles, visit, lanes)
 
 
-def _visit_at_once(tiles: list[Tile], visit: Callable[[Tile], None], num_lanes: int) -> None:
+def _visit_at_once(tiles: list[Tile], visit: Callable[[Tile], None], lanes: int) -> None:
     inference = torch.is_inference_mode_enabled()
 
     def visit_alone(tile: Tile) -> None:
@@ -48,16 +53,14 @@ def _visit_at_once(tiles: list[Tile], visit: Callable[[Tile], None], num_lanes: 
         with torch.inference_mode(inference), torch.no_grad():
             visit(tile)
 
-    list(_pool(num_lanes).map(visit_alone, tiles))
+    list(_pool(lanes).map(visit_alone, tiles))
 
 
-def _pool(num_lanes: int) -> ThreadPoolExecutor:
-    if num_lanes not in _pools:
-        _pools[num_lanes] = ThreadPoolExecutor(
-            num_lanes, "anchorwise", initializer=torch.set_num_threads, initargs=(1,)
-        )
+def _pool(lanes: int) -> ThreadPoolExecutor:
+    if lanes not in _pools:
+        _pools[lanes] = ThreadPoolExecutor(lanes, "anchorwise", initializer=torch.set_num_threads, initargs=(1,))
         # What a lane sets for itself is also the default of later threads: start all lanes, then set that back.
-        all_started = threading.Barrier(num_lanes)
-        list(_pools[num_lanes].map(lambda _: all_started.wait(), range(num_lanes)))
-        torch.set_num_threads(num_lanes)
-    return _pools[num_lanes]
+        all_started = threading.Barrier(lanes)
+        list(_pools[lanes].map(lambda _: all_started.wait(), range(lanes)))
+        torch.set_num_threads(lanes)
+    return _pools[lanes]
