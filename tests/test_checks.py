@@ -5,7 +5,18 @@ import math
 import pytest
 import torch
 
-from anchorwise import WEINCE, CapGate, ConstantGate, InfoNCE, LikelihoodGate, Mixture, PublishedGate, Weibit, _checks
+from anchorwise import (
+    WEINCE,
+    CapGate,
+    ConstantGate,
+    InfoNCE,
+    LikelihoodGate,
+    Mixture,
+    ProtoNCE,
+    PublishedGate,
+    Weibit,
+    _checks,
+)
 from anchorwise.objectives import build
 from anchorwise.tails import HillTail, PooledExponent, RegressionTail
 
@@ -33,6 +44,10 @@ def test_a_temperature_must_be_a_finite_number_above_zero(value):
         (lambda: RegressionTail(lowest=2.0, highest=1.0), r"lowest must not be above highest, got 2.0 and 1.0"),
         (lambda: PooledExponent(momentum=1.5), r"momentum must lie in \[0, 1\], got 1.5"),
         (lambda: Mixture(weights=(1.0,)), r"weights must have one number for each of the 2 objectives, got \(1.0,\)"),
+        (
+            lambda: Mixture(objectives=(InfoNCE(), ProtoNCE())),
+            "objectives must take the same views, got InfoNCE with 2, ProtoNCE with 1; add their losses up by hand",
+        ),
     ],
 )
 def test_a_hyperparameter_out_of_range_is_refused_by_name(make, message: str):

@@ -13,6 +13,7 @@ from anchorwise import (
     AveragedViews,
     InfoNCE,
     ISogCLR,
+    KoLeo,
     Mixture,
     MoCo,
     MoCoV3,
@@ -20,6 +21,7 @@ from anchorwise import (
     PairwiseViews,
     PolyView,
     SepCLR,
+    SigLIP,
     SogCLR,
     SupCon,
     SupReMix,
@@ -54,6 +56,13 @@ def test_a_mixture_passes_on_what_each_part_takes():
     torch.testing.assert_close(mixture(*VIEWS, labels=labels, logit_scale=scale), expected)
     assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("logit_scale",))
     assert mixture.inputs.max_views == 2
+
+
+def test_a_mixture_takes_objectives_with_different_numbers_of_anchors():
+    outcome = Mixture(objectives=(InfoNCE(), SigLIP(), KoLeo()), weights=(1.0, 0.5, 0.1)).detail(*VIEWS)
+    expected = InfoNCE()(*VIEWS) + 0.5 * SigLIP()(*VIEWS) + 0.1 * KoLeo()(*VIEWS)
+    torch.testing.assert_close(outcome.loss, expected)
+    torch.testing.assert_close(outcome.per_anchor.mean(), expected)
 
 
 def test_pairs_of_views_pass_labels_on():

@@ -149,7 +149,11 @@ def test_moco_with_the_batch_as_its_queue_is_a_ctr_of_moco_v3():
 
 def test_an_empty_queue_gives_no_loss():
     view0, view1 = batches.ordinary()
-    for given in ({"negatives": view0[:0]}, {"negatives": view0, "negative_ids": torch.full((24,), -1)}):
+    for given in (
+        {"negatives": view0[:0]},
+        {"negatives": view0[:0], "negative_ids": torch.empty(0, dtype=torch.int64)},
+        {"negatives": view0, "negative_ids": torch.full((24,), -1)},
+    ):
         assert MoCo()(view0, view1, **given) == 0.0
 
 

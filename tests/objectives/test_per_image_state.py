@@ -121,3 +121,15 @@ def test_means_by_id():
     ids, values = torch.tensor([5, 2, 5, 9]), torch.tensor([1.0, 2.0, 3.0, 4.0])
     assert mean_by_id(ids, values).tolist() == [2.0, 2.0, 2.0, 4.0]
     torch.testing.assert_close(log_mean_by_id(ids, values.log()).exp(), mean_by_id(ids, values))
+
+
+@pytest.mark.parametrize("make", [SogCLR, ISogCLR, FastCLIP])
+def test_ids_that_no_image_has_and_batches_of_one_image_are_refused(make):
+    objective = make(num_images=24)
+    for ids, message in (
+        (torch.arange(24) - 1, "ids must lie from 0 to num_images - 1, 23, got -1 to 22"),
+        (torch.arange(24) + 1, "got 1 to 24"),
+        (torch.full((24,), 7), f"{make.__name__} needs at least 2 images, got 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            objective(*batches.ordinary(), ids=ids)

@@ -26,6 +26,17 @@ def test_evaluation_leaves_the_exponent_as_it_is():
     assert all(torch.equal(value, before[name]) for name, value in lagged.state_dict().items())
 
 
+def test_a_batch_without_a_tail_leaves_the_exponent_as_it_is():
+    lagged = Weibit(exponent="lagged")
+    lagged(*(view[:1] for view in batches.ordinary()))
+    assert not lagged.exponent.seen
+    lagged(*batches.ordinary())
+    before = lagged.exponent.previous.clone()
+    for empty in (batches.collapsed(), [view[:1] for view in batches.ordinary()]):
+        lagged(*empty)
+        assert lagged.exponent.previous == before
+
+
 def test_the_loss_is_one_pass_over_the_scores(monkeypatch):
     tiles, products = [], Space.products
     monkeypatch.setattr(Space, "products", lambda *given: (tiles.append(None), products(*given))[1])

@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators
+from anchorwise.objectives.per_image import RunningDenominators, check_ids
 from anchorwise.pairs import num_same, views_of
 
 # n = pairs, d = embedding width
@@ -44,7 +44,8 @@ class FastCLIP(Objective):
 
     def __init__(self, *, num_images: int, temperature: float = 0.07, gamma: float = 0.2, rho: float = 6.5) -> None:
         super().__init__()
-        tables = [RunningDenominators(_checks.count("num_images", num_images)) for _ in range(2)]
+        self.num_images = _checks.count("num_images", num_images)
+        tables = [RunningDenominators(num_images) for _ in range(2)]
         self.denominators = nn.ModuleList(tables)
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
@@ -69,7 +70,7 @@ class FastCLIP(Objective):
         ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
         ids = views.ids
-        _checks.num_images(self, views.num_images)
+        check_ids(self, ids, self.num_images)
         tau = views.units.new_tensor(self.temperature)
         tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)
         positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))

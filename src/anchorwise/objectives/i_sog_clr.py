@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, mean_by_id, store
+from anchorwise.objectives.per_image import RunningDenominators, check_ids, mean_by_id, store
 from anchorwise.objectives.sog_clr import log_num_negatives
 from anchorwise.pairs import Contrast, views_of
 
@@ -65,7 +65,8 @@ class ISogCLR(Objective):
         eta: float = 0.03,
     ) -> None:
         super().__init__()
-        self.denominators = RunningDenominators(_checks.count("num_images", num_images))
+        self.num_images = _checks.count("num_images", num_images)
+        self.denominators = RunningDenominators(num_images)
         lowest, highest = temperature_range
         self.temperature_range = _checks.ordered("the lowest temperature", lowest, "the highest", highest)
         if not lowest <= _checks.positive("temperature", temperature) <= highest:
@@ -93,7 +94,7 @@ class ISogCLR(Objective):
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
         ids = views.ids
-        _checks.num_images(self, views.num_images)
+        check_ids(self, ids, self.num_images)
         contrast, positive_scores = views.pooled(), views.positive_scores
         tau = self.temperatures[ids].to(views.units).repeat(2)
         link = SoftmaxLink(tau)

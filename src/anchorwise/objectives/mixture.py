@@ -3,6 +3,7 @@
 Source of the WEINCE forms: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, final
 
@@ -27,7 +28,7 @@ class Mixture(Objective):
         weights: One for each, at least 0; by default 0.5 each.
 
     Raises:
-        ValueError: If an argument is out of range or the two differ in length.
+        ValueError: If an argument is out of range, the two differ in length, or no number of views suits them all.
     """
 
     def __init__(self, *, objectives: Sequence[Objective] | None = None, weights: Sequence[float] = (0.5, 0.5)) -> None:
@@ -38,19 +39,20 @@ class Mixture(Objective):
             raise ValueError(
                 f"weights must have one number for each of the {len(self.objectives)} objectives, got {weights!r}"
             )
-        self.inputs = _inputs([objective.inputs for objective in cast("Iterable[Objective]", self.objectives)])
+        self.inputs = _inputs(list(cast("Iterable[Objective]", self.objectives)))
 
     def detail(self, *views: Float[Tensor, "n d"], **given: Tensor) -> Outcome:
         """Return the weighted loss; the statistics are those of the first objective, and every objective's own loss.
 
-        Arguments by name go to the objectives that take them.
+        Arguments by name go to the objectives that take them. Where objectives have different numbers of anchors, their
+        losses per anchor are repeated to a common number.
         """
         for name in given:
             _checks.one_of("argument of a mixture", name, (*self.inputs.needs, *self.inputs.takes))
         parts = cast("Iterable[Objective]", self.objectives)
         outcomes = [objective.detail(*views, **_taken(objective, given)) for objective in parts]
         loss = _weighted(self.weights, [outcome.loss for outcome in outcomes])
-        per_anchor = _weighted(self.weights, [outcome.per_anchor for outcome in outcomes])
+        per_anchor = _weighted(self.weights, _repeated([outcome.per_anchor for outcome in outcomes]))
         losses = {f"loss{index}": outcome.loss.detach() for index, outcome in enumerate(outcomes)}
         return Outcome(loss, per_anchor, {**outcomes[0].stats, **losses})
 
@@ -80,11 +82,26 @@ def hardest_regularised(
     return Mixture(objectives=terms, weights=(1.0, weibit_weight, softmax_weight))
 
 
-def _inputs(parts: Sequence[Inputs]) -> Inputs:
+def _inputs(objectives: Sequence[Objective]) -> Inputs:
+    parts = [objective.inputs for objective in objectives]
     needs = {name: None for part in parts for name in part.needs}
     takes = {name: None for part in parts for name in part.takes if name not in needs}
-    most = [part.max_views for part in parts if part.max_views is not None]
-    return Inputs(max(part.min_views for part in parts), min(most, default=None), tuple(needs), tuple(takes))
+    fewest = max(part.min_views for part in parts)
+    most = min((part.max_views for part in parts if part.max_views is not None), default=None)
+    if most is not None and fewest > most:
+        takers = ", ".join(f"{type(objective).__name__} {_views(objective.inputs)}" for objective in objectives)
+        raise ValueError(f"objectives must take the same views, got {takers}; add their losses up by hand")
+    return Inputs(fewest, most, tuple(needs), tuple(takes))
+
+
+def _views(inputs: Inputs) -> str:
+    return f"with {inputs.min_views}{' or more' if inputs.max_views is None else ''}"
+
+
+def _repeated(per_anchor: Sequence[Tensor]) -> list[Tensor]:
+    """Return losses per anchor, repeated to the same number of anchors: n images have n or 2n of them."""
+    num_anchors = math.lcm(*map(len, per_anchor))
+    return [losses.repeat(num_anchors // len(losses)) for losses in per_anchor]
 
 
 def _taken(objective: Objective, given: Mapping[str, Tensor]) -> dict[str, Tensor]:

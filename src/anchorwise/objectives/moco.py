@@ -85,7 +85,7 @@ def _excluded(
             raise ValueError("ids need negative_ids beside them: the image numbers of the queue's entries")
         return (), torch.empty(num_images, 0, dtype=torch.int64, device=view0.device)
     held = _checks.one_per_image("negative_ids", negative_ids, queue)
-    exclude = [SameId(torch.full_like(held[:1], EMPTY_SLOT).expand(num_images), held)]
+    exclude = [SameId(held.new_full((num_images,), EMPTY_SLOT), held)]
     if ids is not None:
         exclude.append(SameId(per_image("ids", ids, view0), held))
     return tuple(exclude), None

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from anchorwise import _checks
 from anchorwise.pairs import num_same
 
 # n = rows of a batch, v = views, m = images of the data set
@@ -52,6 +53,20 @@ class RunningDenominators(nn.Module):
             log_mean = log_mean_by_id(ids, log_u.logsumexp(dim=0) - math.log(len(log_u)))
             self.seen[ids] = seen | store(self.soft_maxima, ids, temperature * log_mean)
         return log_u
+
+
+def check_ids(who: object, ids: Int[Tensor, " n"], num_images: int) -> None:
+    """Refuse numbers that no image has, and a batch of one image, which has no negative.
+
+    Raises:
+        ValueError: If the batch is one of these; while a graph is compiled it is not looked at.
+    """
+    if torch.compiler.is_compiling():
+        return
+    lowest, highest = torch.stack(ids.aminmax()).tolist()
+    if lowest < 0 or highest >= num_images:
+        raise ValueError(f"ids must lie from 0 to num_images - 1, {num_images - 1}, got {lowest} to {highest}")
+    _checks.num_images(who, 1 if lowest == highest else 2)
 
 
 def store(table: Tensor, ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:

@@ -23,8 +23,8 @@ from anchorwise.pairs import Contrast, SameId, per_image, unit_rows, views_of
 class ProtoNCE(Objective):
     """`-log(e^(s_own / phi_own) / sum over prototypes of e^(s_k / phi_k))`, mean over n images: the prototype term.
 
-    The source adds it, as a mean over several clusterings, to InfoNCE (`Mixture`), and samples the other prototypes
-    where there are many; here all of them count.
+    The source adds it, as a mean over several clusterings, to InfoNCE, and samples the other prototypes where there
+    are many; here all of them count.
     """
 
     inputs: Inputs = Inputs(min_views=1, max_views=1, needs=("prototypes", "assignments", "concentrations"))

@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators
+from anchorwise.objectives.per_image import RunningDenominators, check_ids
 from anchorwise.pairs import num_same, views_of
 
 # n = images, d = embedding width
@@ -48,7 +48,8 @@ class SogCLR(Objective):
 
     def __init__(self, *, num_images: int, temperature: float = 0.1, gamma: float = 0.9, rho: float = 0.0) -> None:
         super().__init__()
-        self.denominators = RunningDenominators(_checks.count("num_images", num_images))
+        self.num_images = _checks.count("num_images", num_images)
+        self.denominators = RunningDenominators(num_images)
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
         self.rho = _checks.number("rho", rho)
@@ -72,7 +73,7 @@ class SogCLR(Objective):
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
         ids = views.ids
-        _checks.num_images(self, views.num_images)
+        check_ids(self, ids, self.num_images)
         tau = views.units.new_tensor(self.temperature)
         tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)
         repelled = repulsion(views.pooled(), SoftmaxLink(tau))

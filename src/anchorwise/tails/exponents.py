@@ -267,11 +267,13 @@ class LaggedExponent(Exponent):
 
     @torch.no_grad()
     def learn(self, negatives: Negatives, watch: Watch | None) -> None:
-        """Keep this batch's median for the next."""
+        """Keep this batch's median for the next; a batch without any estimate changes nothing."""
         if watch is not None:
             negatives.learn(self.tail.tail_fraction, watch)
-            self.previous.copy_(self.tail.estimate(negatives).batch_median[0])
-            self.seen.fill_(True)
+            estimate = self.tail.estimate(negatives)
+            found = estimate.exists.any()
+            self.previous.copy_(torch.where(found, estimate.batch_median[0].to(self.previous), self.previous))
+            self.seen.logical_or_(found)
 
 
 @final
