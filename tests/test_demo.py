@@ -53,8 +53,7 @@ def test_finished_trainings_are_reused(tiny, capsys):
     out, _ = tiny
     weights = {path: path.stat().st_mtime_ns for path in out.glob("*/encoder.safetensors")}
     assert len(weights) == 2
-    runs = pretrain_all(out, seeds=(0,), num_epochs=1)
-    assert [run.was_done for run in runs] == [True, True]
+    pretrain_all(out, seeds=(0,), num_epochs=1)
     assert capsys.readouterr().out.count("already trained, reused") == 2
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
 

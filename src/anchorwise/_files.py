@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written beside their place, flushed to disk, then renamed over it."""
+"""Files appear whole or not at all: written beside their place, flushed to disk, then renamed over it. And locks."""
 
 import os
 import tempfile
@@ -32,6 +32,20 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait for whoever holds the lock `path`, and hold it; it goes with the process that does, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks: there, do not start the same work twice at a time.
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _umask() -> int:

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
-from anchorwise.comparison import Study
+from anchorwise.comparison import Study, preflight, work
 
 
 def _invoke(*arguments: str):
@@ -51,3 +51,33 @@ def test_a_wrong_call_says_what_is_accepted(monkeypatch, tmp_path: Path, argumen
     with pytest.raises(type(result.exception), match=message):
         raise result.exception
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_run_that_failed_says_so_to_the_scheduler(study: Study, tmp_path: Path, monkeypatch):
+    path, out = tmp_path / "study.json", tmp_path / "out"
+    path.write_text(study.model_dump_json())
+    key = _invoke(str(path), "--out", str(out), "--print-commands").stdout.split()[-1]
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "pretrain", None)
+        failed = _invoke(str(path), "--out", str(out), "--run", key)
+    assert (failed.exit_code, failed.stdout.split()[0]) == (1, "failed")
+    assert _invoke(str(path), "--out", str(out), "--run", key).stdout == "done\n"
+
+
+def test_single_runs_refuse_images_that_leak_too(study: Study, tmp_path: Path, monkeypatch):
+    path, out = tmp_path / "study.json", tmp_path / "out"
+    path.write_text(study.model_dump_json())
+    key = _invoke(str(path), "--out", str(out), "--print-commands").stdout.split()[-1]
+    monkeypatch.setattr(preflight, "leaked_share", lambda splits: 0.5)
+    for option in (["--print-commands"], ["--run", key]):
+        result = _invoke(str(path), "--out", str(out), *option)
+        assert "50.0% of the test images are training images too" in str(result.exception)
+
+
+def test_a_recall_that_nobody_asked_for_is_missing_in_the_tables(study: Study, tmp_path: Path):
+    path, out = tmp_path / "study.json", tmp_path / "out"
+    path.write_text(study.model_dump_json())
+    options = ["--set", "evaluation.recall_neighbors=[5]", "--only", "arctanh", "--workers", "1"]
+    result = _invoke(str(path), "--out", str(out), *options)
+    assert result.exit_code == 0, result.exception
+    assert "| arctanh link | as it is |" in result.stdout

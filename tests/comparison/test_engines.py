@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from anchorwise.comparison import Study, Workplace, compare
+from anchorwise.comparison import Study, Workplace, compare, engines
 from anchorwise.comparison.engines import SerialEngine, make_engine
+from anchorwise.comparison.plan import plan
 from anchorwise.comparison.work import Places
 
 
@@ -34,6 +35,21 @@ def test_ray_where_it_is_not_installed_is_named_with_the_way_out(tmp_path: Path,
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"--engine ray needs Ray: pip install 'anchorwise\[ray\]'"):
         make_engine("ray", _places(tmp_path), 1)
+
+
+def test_an_interrupt_stops_a_worker_that_does_not_train_yet(study: Study, monkeypatch, tmp_path: Path):
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("the run went on")
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(engines, "perform", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engines._perform_in_pool(plan(study, {})[0].wanted[0], _places(tmp_path))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

@@ -23,6 +23,10 @@ def _choosing(study: Study) -> StudyRun:
     return plan(study, {})[0].wanted[0]
 
 
+def _full(*_: object, **__: object) -> None:
+    raise OSError("no space left on device")
+
+
 def test_a_run_that_chooses_never_sees_a_test_image(study: Study, places: Places, monkeypatch):
     embedded, embed = [], work_module.embed
 
@@ -70,6 +74,15 @@ def test_judging_in_another_way_does_not_train_again(study: Study, places: Place
     assert len(perform(_final(other), places).test["linear"]) == 3
 
 
+def test_a_stopped_training_goes_on_elsewhere_and_with_another_log(study: Study, places: Places, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(loop_module._Run, "_finish", _full)
+        assert perform(_final(study), places).status == "failed"
+    other = study.model_copy(update={"train": study.train.model_copy(update={"device": "auto", "log_every_steps": 7})})
+    assert _final(other).key == _final(study).key
+    assert perform(_final(other), places).is_done
+
+
 def test_a_diverged_run_is_a_result(study: Study, places: Places, monkeypatch):
     step = loop_module.train_step
 
@@ -87,11 +100,8 @@ def test_a_diverged_run_is_a_result(study: Study, places: Places, monkeypatch):
 
 
 def test_a_failed_run_is_a_result_that_is_tried_again(study: Study, places: Places, monkeypatch):
-    def full(*_: object, **__: object) -> None:
-        raise OSError("no space left on device")
-
     with monkeypatch.context() as patched:
-        patched.setattr(work_module, "pretrain", full)
+        patched.setattr(work_module, "pretrain", _full)
         result = perform(_final(study), places)
     assert (result.status, result.message) == ("failed", "OSError: no space left on device")
     assert perform(_final(study), places).is_done

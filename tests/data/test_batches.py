@@ -33,6 +33,11 @@ def test_a_last_batch_smaller_than_the_ranks_joins_the_one_before():
     assert sizes == [2, 3]  # Global batches of 4 and 4 + 1.
 
 
+def test_a_last_batch_of_one_image_joins_the_one_before():
+    assert [len(batch) for batch in epoch_batches(9, batch_size=4, seed=0, epoch=0)] == [4, 5]
+    assert [len(batch) for batch in epoch_batches(1, batch_size=4, seed=0, epoch=0)] == [1]
+
+
 def test_the_order_depends_on_seed_and_epoch_alone():
     assert torch.equal(epoch_order(100, seed=1, epoch=2), epoch_order(100, seed=1, epoch=2))
     orders = [epoch_order(100, seed=seed, epoch=epoch) for seed in range(3) for epoch in range(3)]

@@ -46,6 +46,19 @@ def same(left: Splits, right: Splits) -> bool:
     )
 
 
+def test_splits_in_capitals_are_splits(write_files, class_folders):
+    files = {name.replace("t", "T", 1): data for name, data in split_folders(class_folders).items()}
+    splits = load_folder(write_files(files))
+    assert splits.test is not None
+    assert (len(splits.train), len(splits.test), splits.train.class_names) == (30, 30, ("a", "b", "c"))
+
+
+def test_folders_that_look_like_splits_are_no_classes(write_files, class_folders):
+    files = {name.replace("train/", "Training/"): data for name, data in split_folders(class_folders).items()}
+    with pytest.raises(ValueError, match="the folders Training, test look like splits; call them train and test"):
+        load_folder(write_files(files))
+
+
 @pytest.mark.parametrize("test", ["test", "val", "valid", "validation"])
 def test_train_and_test_folders_are_the_splits(write_files, class_folders, test):
     splits = load_folder(write_files(split_folders(class_folders, test)))

@@ -5,15 +5,21 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from anchorwise.data.config import DataConfig
+from anchorwise.data.datasets import load_splits
+from anchorwise.data.images import Splits
 from anchorwise.models import EncoderConfig, load_encoder
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState
 from anchorwise.training.step import NonFiniteLossError
 from tests.training.conftest import TINY
@@ -137,11 +143,29 @@ def test_the_summary_has_the_rate_of_the_whole_run(tiny: RunConfig, tmp_path: Pa
     assert summary["images_per_s"] == pytest.approx(180 / summary["train_time_s"], rel=0.01)
 
 
+def test_a_data_set_without_two_images_of_a_class_is_trained_without_knn(tiny: RunConfig, tmp_path: Path):
+    for index in range(20):
+        (tmp_path / "data" / f"class{index}").mkdir(parents=True)
+        Image.new("L", (8, 8), 10 * index).save(tmp_path / "data" / f"class{index}" / "0.png")
+    data = DataConfig(source=str(tmp_path / "data"))
+    directory = pretrain(tiny.model_copy(update={"data": data}), tmp_path / "run", show_progress=False)
+    assert "knn_accuracy" not in directory.summary()
+
+
+def test_other_images_are_normalised_as_those_of_the_run_were(tiny: RunConfig, tmp_path: Path):
+    directory = pretrain(tiny, tmp_path, show_progress=False)
+    splits = load_splits(tiny.data)
+    dark = replace(splits.train, images=splits.train.images // 4)
+    state = trained_state(directory, Splits(dark, dark, None))
+    assert state.augmentation.mean.flatten().tolist() == pytest.approx(directory.encoder().spec.mean)
+
+
 def test_a_finished_run_is_not_trained_again(tiny: RunConfig, tmp_path: Path):
     directory = pretrain(tiny, tmp_path, show_progress=False)
-    before = directory.checkpoint_file.stat().st_mtime_ns
+    files = (directory.checkpoint_file, tmp_path / "environment.json")
+    before = [file.stat().st_mtime_ns for file in files]
     pretrain(tiny, tmp_path, show_progress=False)
-    assert directory.checkpoint_file.stat().st_mtime_ns == before
+    assert [file.stat().st_mtime_ns for file in files] == before
 
 
 def test_another_configuration_in_the_same_folder_is_refused(tiny: RunConfig, tmp_path: Path):
@@ -202,7 +226,7 @@ def test_two_ranks_with_uneven_batches_train_as_one_process_does(tiny: RunConfig
     alike = [*TINY, "encoder.norm=group", "head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
     # One epoch in float32: rounding grows from step to step.
     alike += ["train.num_epochs=1", "train.amp=false"]
-    alike += ["data.num_train_images=57", "augment.flip_probability=0.0", "train.knn_every_epochs=0"]
+    alike += ["data.num_train_images=57", "augment=none", "train.knn_every_epochs=0"]
     settings = [word for setting in alike for word in ("--set", setting)]
     together = RunDirectory(tmp_path / "two")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]

@@ -87,6 +87,8 @@ def compare(  # noqa: PLR0913  # The options of a command.
         elif key is not None:
             result = run_one(workplace, key)
             typer.echo(f"{result.status} {result.message}".rstrip())
+            if result.status == "failed":
+                raise typer.Exit(1)
         else:
             compare(workplace, num_workers=num_workers, engine=engine, say=_say)
             _print_verdicts(workplace)

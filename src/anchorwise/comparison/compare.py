@@ -9,6 +9,7 @@ from anchorwise import _files
 from anchorwise.comparison.engines import Engine, default_workers, make_engine
 from anchorwise.comparison.forecast import duration, forecast
 from anchorwise.comparison.plan import Progress, plan
+from anchorwise.comparison.preflight import checked_images
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.study import Study
@@ -75,17 +76,17 @@ def compare(
         ChildProcessError: If a worker died.
     """
     study = workplace.study
-    num_workers = num_workers or default_workers(study.train.device)
     results = workplace.known()
-    ahead = forecast(study, results, workplace.out, num_workers)
-    say(ahead.words(num_workers))
-    worker = make_engine(engine, workplace.places, num_workers) if _distinct(plan(study, results)) else None
-    prepare(workplace)
-    if worker is not None:
-        try:
-            _complete(study, results, worker, say, num_missing=ahead.num_runs - ahead.num_done)
-        finally:
-            worker.close()
+    # With nothing to run no cluster is needed.
+    engine = engine if _distinct(plan(study, results)) else "local"
+    worker = make_engine(engine, workplace.places, num_workers or default_workers(study.train.device))
+    try:
+        ahead = forecast(study, results, workplace.out, worker.num_workers)
+        say(ahead.words(worker.num_workers))
+        prepare(workplace)
+        _complete(study, results, worker, say, num_missing=ahead.num_runs - ahead.num_done)
+    finally:
+        worker.close()
     summary = Summary(study, results)
     write_all(summary, workplace.out)
     return summary
@@ -97,15 +98,24 @@ def prepare(workplace: Workplace) -> None:
 
 
 def ready(workplace: Workplace) -> list[StudyRun]:
-    """Return the runs that can start now; those that judge a chosen point wait for the choice."""
-    return _distinct(plan(workplace.study, workplace.known()))
+    """Return the runs that can start now; those that judge a chosen point wait for the choice.
+
+    Raises:
+        FileNotFoundError: If images are not there.
+        ValueError: If images do not fit (`anchorwise.comparison.preflight`).
+    """
+    results = workplace.known()
+    for data_set in workplace.study.data_sets:
+        _check_images(workplace.study, results, data_set)
+    return _distinct(plan(workplace.study, results))
 
 
 def run_one(workplace: Workplace, key: str) -> RunResult:
     """Do the run of that key.
 
     Raises:
-        ValueError: If no run that can start now has it, and none that is done.
+        FileNotFoundError: If images are not there.
+        ValueError: If no run that can start now has it, and none that is done, or images do not fit.
     """
     results = workplace.known()
     runs = {run.key: run for of in plan(workplace.study, results) for run in of.runs}
@@ -113,7 +123,13 @@ def run_one(workplace: Workplace, key: str) -> RunResult:
         raise ValueError(
             f"--run must be the key of a run that can start now or is done, as --print-commands says; got {key!r}"
         )
+    _check_images(workplace.study, results, runs[key].data_set)
     return perform(runs[key], workplace.places)
+
+
+def _check_images(study: Study, results: dict[str, RunResult], data_set: str) -> None:
+    runs = [run for of in plan(study, results) if of.data_set == data_set for run in of.runs]
+    checked_images(data_set, runs[0].config, [results[run.key] for run in runs if run.key in results])
 
 
 def _complete(study: Study, results: dict[str, RunResult], engine: Engine, say: Say, *, num_missing: int) -> None:

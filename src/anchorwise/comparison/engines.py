@@ -105,13 +105,13 @@ class PoolEngine(Engine):
 
     def next_result(self) -> RunResult:
         """Wait for a result."""
-        # No more than there are workers: what a pool has taken ahead, it would still do after an interrupt.
-        while self._waiting and len(self._futures) < self.num_workers:
-            self._futures.add(self._pool.submit(_perform_in_pool, self._waiting.popleft(), self._places))
-        done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
-        future = done.pop()
-        self._futures.remove(future)
         try:
+            # No more than there are workers: what a pool has taken ahead, it would still do after an interrupt.
+            while self._waiting and len(self._futures) < self.num_workers:
+                self._futures.add(self._pool.submit(_perform_in_pool, self._waiting.popleft(), self._places))
+            done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
+            future = done.pop()
+            self._futures.remove(future)
             return future.result()
         except BrokenProcessPool as error:
             raise ChildProcessError(
@@ -172,9 +172,11 @@ def _perform_alone(run: StudyRun, places: Places) -> RunResult:
 
 
 def _perform_in_pool(run: StudyRun, places: Places) -> RunResult:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return perform(run, places)
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not _has_parent():  # Nobody takes the result, and nobody gives another run.
             os._exit(1)
 
@@ -193,7 +195,7 @@ def _has_parent() -> bool:
 
 def _enter_pool(num_workers: int, numbers: Any) -> None:
     """Give a worker process its share of the machine."""
-    # An interrupt reaches the whole group: a training stops with a checkpoint, an idle worker has nothing to say.
+    # An interrupt reaches the whole group: a run stops, its training with a checkpoint, and idle workers say nothing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_workers))

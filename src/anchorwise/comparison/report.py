@@ -98,7 +98,7 @@ def _sentence(summary: Summary, data_set: str) -> str:
 
 def _data_section(summary: Summary, data_set: str) -> ReportSection:
     study, entries = summary.study, summary.entries[data_set]
-    level = f"{study.interval_level:.0%}".replace("%", " %")
+    level = f"{100 * study.interval_level:g} %"
     differences = _pictures(
         {"differences from the baseline": difference_figure(summary, data_set, title="Against the baseline")},
         f"A dot per seed, with {level} intervals that hold together for all objectives; differences in the grey band "

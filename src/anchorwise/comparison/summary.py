@@ -78,10 +78,10 @@ class Entry:
         ]
 
     def values(self, metric: str) -> dict[int, float]:
-        """Return a number of the test by seed, or of the cost for a name in `COSTS`."""
+        """Return a number of the test by seed, or of the cost for a name in `COSTS`, where runs have it."""
         if metric in COSTS:
             return {seed: result.cost[metric] for seed, result in self.by_seed.items() if metric in result.cost}
-        return {seed: result.score(metric, "test") for seed, result in self.by_seed.items()}
+        return {seed: result.score(metric, "test") for seed, result in self.by_seed.items() if metric in result.test}
 
     def interval(self, metric: str) -> Intervals | None:
         """Return mean and plain interval over seeds; None without a seed."""

@@ -123,7 +123,7 @@ def between(interval: Intervals) -> str:
 def caption(summary: Summary) -> str:
     """Return what the numbers of the verdict table are."""
     study, name = summary.study, NAMES[summary.study.primary]
-    level = f"{study.interval_level:.0%}".replace("%", " %")
+    level = f"{100 * study.interval_level:g} %"
     return (
         f"Test images; mean and plain {level} Student interval over {len(study.seeds)} encoder seeds. Difference: "
         f"{name} minus that of {study.label(study.baseline)}, paired by seed, in points, with intervals that "

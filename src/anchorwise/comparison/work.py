@@ -1,8 +1,6 @@
 """Does one run: trains, judges, writes the result. Every engine ends here."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -10,6 +8,7 @@ from typing import Any
 
 import torch
 
+from anchorwise import _files
 from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
@@ -22,7 +21,7 @@ from anchorwise.models import StoredEncoder
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks
-from anchorwise.training.state import initial_state
+from anchorwise.training.state import initial_state, resolved
 from anchorwise.training.step import ImageBatch, NonFiniteLossError, train_step
 
 MAX_HISTORY = 24
@@ -52,7 +51,7 @@ def perform(run: StudyRun, places: Places) -> RunResult:
         KeyboardInterrupt: If a signal ended it early; calling again goes on.
     """
     store = ResultStore(places.results)
-    with _alone(places.runs / f"{run.training_key}.lock"):
+    with _files.alone(places.runs / f"{run.training_key}.lock"):
         found = store.find(run)
         if found is not None and found.status != "failed":
             return found
@@ -85,6 +84,9 @@ def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
 def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[str, Any]:
     device = as_device(run.config.train.device)
     step_peak_mib = _step_peak_mib(run, splits, device)
+    if directory.config_file.is_file():
+        # The same training by its key, perhaps begun where images lay elsewhere or on another device.
+        directory.write_config(resolved(run.config, splits.pretrain))
     pretrain(run.config, directory.path, show_progress=False)
     started_s = time.perf_counter()
     scores = _judged(run, directory.encoder(), splits, device)
@@ -163,17 +165,3 @@ def _history(directory: RunDirectory, train_s: float) -> tuple[dict[str, float],
             wall_s = round(train_s * (line["step"] + 1) / num_steps, 3)
             records.append({"step": line["step"], "wall_s": wall_s, **numbers})
     return tuple(records)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait for whoever works on the same training; the lock goes with the process that holds it, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks: there, do not start one study twice at a time.
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

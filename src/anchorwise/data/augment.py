@@ -162,8 +162,8 @@ class TwoViewAugmentation(nn.Module):
         self.num_channels = _checks.count("num_channels", num_channels)
         self.image_size_px = _checks.count("image_size_px", image_size_px)
         self.operations = nn.ModuleList(_operations(config, num_channels, image_size_px))
-        self.register_buffer("mean", _per_channel("mean", mean or [0.0] * num_channels, num_channels), persistent=False)
-        self.register_buffer("std", _per_channel("std", std or [1.0] * num_channels, num_channels), persistent=False)
+        self.register_buffer("mean", _per_channel("mean", mean or [0.0] * num_channels, num_channels))
+        self.register_buffer("std", _per_channel("std", std or [1.0] * num_channels, num_channels))
         if not bool((self.std > 0).all()):
             raise ValueError(f"std must be above 0 in every channel, got {std!r}; drop constant channels")
 

@@ -42,8 +42,8 @@ def epoch_batches(
         epoch: Counted from 0.
         rank: This process, counted from 0.
         world_size: Processes that share every batch.
-        drop_last: Leave out a last batch that is not full. Otherwise every image is seen once; a last batch with fewer
-            images than ranks joins the one before, so that no rank is without images.
+        drop_last: Leave out a last batch that is not full. Otherwise every image is seen once; a last batch of one
+            image, or with fewer images than ranks, joins the one before.
 
     Returns:
         Index tensors; over the ranks, in order, they concatenate to the batch of a single process.
@@ -99,4 +99,6 @@ def _batch_bounds(num_images: int, batch_size: int, world_size: int, drop_last: 
     rest = num_images - bounds[-1]
     if rest == 0 or drop_last:
         return bounds
-    return [*bounds[:-1], num_images] if rest < world_size and len(bounds) > 1 else [*bounds, num_images]
+    # One image has no negative, and every rank needs one.
+    is_short = rest < max(world_size, 2) and len(bounds) > 1
+    return [*bounds[:-1], num_images] if is_short else [*bounds, num_images]

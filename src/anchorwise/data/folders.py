@@ -2,8 +2,8 @@
 
 Layouts, after the folders that lie around everything are taken off:
 
-* `train/` beside `test/` (or `val/`, `valid/`, `validation/`; the first of these counts) are the splits. Images outside
-  of them are skipped and named.
+* `train/` beside `test/` (or `val/`, `valid/`, `validation/`; the first of these counts) are the splits, in capitals
+  too. Images outside of them are skipped and named.
 * Where there is no test folder, a seeded, stratified 20 % of the labelled images is the test split.
 * In a split, `<class>/.../<image>` gives the labels; an image beside class folders is skipped and named. A split
   without folders is unlabelled.
@@ -23,6 +23,7 @@ from anchorwise.data.selection import complement, stratified_indices
 
 TRAIN_FOLDER = "train"
 TEST_FOLDERS = ("test", "val", "valid", "validation")
+NEAR_SPLITS = ("training", "testing", "eval", "evaluation", "dev")  # Not known as splits, and no classes either.
 TEST_FRACTION = 0.2
 
 
@@ -46,13 +47,18 @@ def arrange(decoded: Decoded, *, seed: int) -> Splits:
     """Sort images into splits and classes by their names, as the layouts above say."""
     prefix = _common_folder(decoded.names)
     names = [name.removeprefix(prefix) for name in decoded.names]
-    folders = {name.split("/")[0] for name in names if "/" in name}
+    folders = {name.split("/")[0].lower(): name.split("/")[0] for name in names if "/" in name}
     broken = tuple(SkippedImage(name, reason) for name, reason in decoded.skipped)
+    if folders.keys() and folders.keys() <= {*TEST_FOLDERS, *NEAR_SPLITS}:
+        raise ValueError(
+            f"the folders {', '.join(sorted(folders.values()))} look like splits; call them {TRAIN_FOLDER} and "
+            f"{TEST_FOLDERS[0]}, or give the one with the class folders in it"
+        )
     if TRAIN_FOLDER not in folders:
         whole = _part(decoded, dict(enumerate(names)), _class_names(names), "the folder")
         return _seeded_splits(replace(whole, skipped=broken + whole.skipped), seed)
     test_folder = next((folder for folder in TEST_FOLDERS if folder in folders), None)
-    inside = {folder: _inside(names, folder) for folder in (TRAIN_FOLDER, test_folder) if folder is not None}
+    inside = {folder: _inside(names, folders[folder]) for folder in (TRAIN_FOLDER, test_folder) if folder is not None}
     class_names = _class_names(name for rows in inside.values() for name in rows.values())
     parts = [_part(decoded, rows, class_names, f"{folder}/") for folder, rows in inside.items()]
     known = set().union(*inside.values())
@@ -69,7 +75,7 @@ def _common_folder(names: tuple[str, ...]) -> str:
     """Return the folders around every image, down to those of the splits, with a closing slash."""
     around = ""
     for level in zip(*(PurePosixPath(name).parent.parts for name in names), strict=False):
-        if len(set(level)) > 1 or level[0] == TRAIN_FOLDER:
+        if len(set(level)) > 1 or level[0].lower() == TRAIN_FOLDER:
             break
         around += f"{level[0]}/"
     return around

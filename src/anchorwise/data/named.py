@@ -6,6 +6,8 @@ no other bytes are ever unpickled.
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -13,6 +15,7 @@ from urllib.error import URLError
 import numpy as np
 import torch
 
+from anchorwise import _files
 from anchorwise.data.config import DataConfig
 from anchorwise.data.images import ImageSet, Splits
 
@@ -36,7 +39,7 @@ def load_stl10(root: Path, config: DataConfig) -> Splits:
     from torchvision.datasets import STL10
 
     def part(split: str) -> ImageSet:
-        stored = _open("stl10_binary", root, lambda: STL10(str(root), split=split, download=config.download))
+        stored = _open("stl10_binary", root, partial(STL10, split=split), config.download)
         labels = None if split == "unlabeled" else stored.labels
         return _image_set(stored.data, labels, stored.classes)
 
@@ -45,19 +48,20 @@ def load_stl10(root: Path, config: DataConfig) -> Splits:
 
 def _cifar(dataset: Callable[..., Any], folder: str, root: Path, download: bool) -> Splits:
     def part(train: bool) -> ImageSet:
-        stored = _open(folder, root, lambda: dataset(str(root), train=train, download=download))
+        stored = _open(folder, root, partial(dataset, train=train), download)
         return _image_set(stored.data.transpose(0, 3, 1, 2), stored.targets, stored.classes)
 
     train = part(True)
     return Splits(train, train, part(False))
 
 
-def _open(folder: str, root: Path, dataset: Callable[[], Any]) -> Any:
+def _open(folder: str, root: Path, dataset: Callable[..., Any], download: bool) -> Any:
     try:
-        with warnings.catch_warnings():
+        # Ranks and jobs start at once: one of them fetches the files, the others find them.
+        with _files.alone(root / ".download.lock") if download else nullcontext(), warnings.catch_warnings():
             # The pickles of 2009 hold dtypes in a form that newer numpy deprecates; nobody can change them.
             warnings.simplefilter("ignore")
-            return dataset()
+            return dataset(str(root), download=download)
     except (RuntimeError, OSError, URLError) as error:
         raise FileNotFoundError(
             f"no intact {folder}/ in {root.absolute()} ({error}). Put a copy there, name its parent with "

@@ -23,13 +23,11 @@ class DemoRun:
         name: Of the objective, as the report calls it.
         seed: Of the training.
         directory: The run.
-        was_done: Whether it was there already.
     """
 
     name: str
     seed: int
     directory: RunDirectory
-    was_done: bool
 
     @property
     def path(self) -> Path:
@@ -75,9 +73,9 @@ def pretrain_all(out: Path, *, seeds: Sequence[int], num_epochs: int | None) -> 
         for name in OBJECTIVES:
             config = demo_config(name, seed=seed, num_epochs=num_epochs)
             directory = RunDirectory(out / f"{config.objective.name}-seed{seed}")
-            was_done = directory.is_done
-            print(f"{name}, seed {seed}: {'already trained, reused' if was_done else 'pretraining'}", flush=True)
-            runs.append(DemoRun(name, seed, pretrain(config, directory.path), was_done))
+            news = "already trained, reused" if directory.is_done else "pretraining"
+            print(f"{name}, seed {seed}: {news}", flush=True)
+            runs.append(DemoRun(name, seed, pretrain(config, directory.path)))
     return runs
 
 

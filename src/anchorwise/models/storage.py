@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from anchorwise import _files
@@ -52,7 +53,7 @@ def load_encoder(folder: Path) -> StoredEncoder:
 
     Raises:
         FileNotFoundError: If one of the files is missing.
-        ValueError: If the weights are not those of the architecture.
+        ValueError: If the weights are damaged, or not those of the architecture.
     """
     for name in (SPEC_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
@@ -61,6 +62,8 @@ def load_encoder(folder: Path) -> StoredEncoder:
     encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
     try:
         encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS_FILE} is damaged: {error}") from error
     except RuntimeError as error:
         raise ValueError(f"{folder / WEIGHTS_FILE} does not fit the encoder of {SPEC_FILE}: {error}") from error
     return StoredEncoder(encoder.eval(), spec)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -27,15 +27,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint.
+        ValueError: If the file is damaged or no checkpoint.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
-    with safe_open(path, framework="pt") as file:
-        plain = (file.metadata() or {}).get("state")
-        if plain is None:
-            raise ValueError(f"{path} is a safetensors file, but no checkpoint of a run")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # It is no mapping.
+    try:
+        with safe_open(path, framework="pt") as file:
+            plain = (file.metadata() or {}).get("state")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # It is no mapping.
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}; remove it to start the run afresh") from error
+    if plain is None:
+        raise ValueError(f"{path} is a safetensors file, but no checkpoint of a run")
     return _with_tensors(json.loads(plain), tensors)
 
 

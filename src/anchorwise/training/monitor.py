@@ -14,13 +14,16 @@ _VALIDATION_FRACTION = 0.2
 
 
 def monitor_knn(state: RunState, train: ImageSet, device: torch.device) -> float | None:
-    """Return weighted-kNN accuracy on a fifth of at most 10,000 training images; None for images without labels.
+    """Return weighted-kNN accuracy on a fifth of at most 10,000 training images.
 
-    Test images are for the end of a study alone.
+    Test images are for the end of a study alone. None where that says nothing: for images without labels, or without
+    two of a class among those that are looked at.
     """
     if train.labels is None:
         return None
     images = train.balanced_subset(min(_MAX_IMAGES, len(train)), 0)
+    if images.labels is None or images.labels.bincount().max() < 2:
+        return None
     features = embed(state.model.encoder, images, transform=state.augmentation.plain, device=device)
     labels = features.require_labels()
     split = stratified_split(labels, validation_fraction=_VALIDATION_FRACTION, seed=0)

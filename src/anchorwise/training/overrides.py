@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from anchorwise._config import Section
+from anchorwise.data.augment import POLICIES
 
 AnySection = TypeVar("AnySection", bound=Section)
 
 # Below these fields a key may be anything: the objective itself refuses what it does not know.
 _OPEN = ("objective", "params")
+_FIRST = ("objective.name=", "augment=")
 
 
 def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
@@ -22,14 +24,15 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
 
     Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
     quotes. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
-    reached the same way: `objective.gate.margin=6`. Naming another objective starts from that objective's own defaults.
+    reached the same way: `objective.gate.margin=6`. Naming another objective starts from that objective's own defaults;
+    `augment=cifar` starts from that policy, which single strengths then change.
 
     Raises:
         ValueError: If a setting is not of that form, its name is unknown, or its value has the wrong type or range.
     """
     tree = json.loads(config.model_dump_json())
-    # Naming another objective drops the hyperparameters of the one before, so it comes before settings of the new one.
-    for setting in sorted(settings, key=lambda setting: not setting.startswith("objective.name=")):
+    # What starts afresh, another objective or policy, comes before the settings of the new one.
+    for setting in sorted(settings, key=lambda setting: not setting.startswith(_FIRST)):
         name, found, text = setting.partition("=")
         if not found:
             raise ValueError(f"a setting must have the form name=value, got {setting!r}")
@@ -50,7 +53,14 @@ def _value(text: str) -> Any:
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
-    if path[0] == "objective" and len(path) > 1 and path[1] not in tree["objective"]:
+    if path == ["augment"] and isinstance(value, str) and value in POLICIES:
+        value = POLICIES[value].model_dump(mode="json")
+    if path[0] == "augment" and len(path) > 1 and tree.get("augment", {}) is None:
+        raise ValueError(
+            f"{name} would change one strength of a policy that is left to the data; name the policy to start from "
+            f"with it: --set augment={' or '.join(POLICIES)}"
+        )
+    if path[0] == "objective" and len(path) > 1 and path[1] not in tree.get("objective", path):
         path = [*_OPEN, *path[1:]]
     is_open = tuple(path[:2]) == _OPEN
     for depth, key in enumerate(path[:-1]):

@@ -49,6 +49,8 @@ class RunDirectory:
     def prepare(self, config: RunConfig) -> None:
         """Write configuration and environment; a directory with the same configuration is taken up again.
 
+        The environment is that of the process that takes steps: a finished run keeps its own.
+
         Raises:
             ValueError: If the directory holds another run, or other files.
         """
@@ -62,8 +64,13 @@ class RunDirectory:
         elif self.path.is_dir() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run; choose another --out")
         else:
-            _files.write_text(self.config_file, config.model_dump_json(indent=2) + "\n")
-        _files.write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+            self.write_config(config)
+        if not self.is_done:
+            _files.write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the resolved configuration."""
+        _files.write_text(self.config_file, config.model_dump_json(indent=2) + "\n")
 
     def config(self) -> RunConfig:
         """Return the resolved configuration.

@@ -45,6 +45,7 @@ class RunState:
             "model": self.model.state_dict(),
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "augmentation": self.augmentation.state_dict(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -53,6 +54,7 @@ class RunState:
         self.model.load_state_dict(saved["model"])
         self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
+        self.augmentation.load_state_dict(saved["augmentation"])
 
 
 def resolved(config: RunConfig, images: ImageSet) -> RunConfig:
