@@ -83,8 +83,7 @@ def t_quantile(level: float, num_comparisons: int, num_seeds: int | np.ndarray) 
     Raises:
         ValueError: If `level` is not inside (0, 1).
     """
-    if not 0.0 < _checks.number("level", level) < 1.0:
-        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
+    _checks.level(level)
     _checks.count("num_comparisons", num_comparisons)
     tail = (1.0 - level) / (2.0 * num_comparisons)
     return stats.t.isf(tail, np.asarray(num_seeds) - 1)
