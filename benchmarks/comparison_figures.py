@@ -12,7 +12,7 @@ from anchorwise.comparison.summary import Summary
 
 DATA_SET = "cifar10"
 # Curves of which each shows something else; with more, none can be told from the others.
-DRAWN = ("info_nce", "info_nce_reg", "weince_published", "weince", "weince_reg", "weibit", "arctanh")
+DRAWN = ("info_nce", "info_nce_reg", "weince_published", "weince", "weince_reg", "weibit", "dcl", "dhel")
 
 
 def main() -> None:
