@@ -104,6 +104,14 @@ def test_a_finished_study_only_writes(whole: Path, tmp_path: Path, monkeypatch):
     assert _tables(tmp_path) == _tables(whole)
 
 
+def test_a_finished_study_needs_no_images(whole: Path, tmp_path: Path):
+    study = tiny_study()
+    elsewhere = study.data_sets["digits"].model_copy(update={"source": str(tmp_path / "gone")})
+    said = _run(study.model_copy(update={"data_sets": {"digits": elsewhere}}), tmp_path, whole / "results")
+    assert said == [f"{NUM_RUNS} runs, all done"]
+    assert _tables(tmp_path) == _tables(whole)
+
+
 def test_a_study_killed_in_the_middle_resumes_to_identical_tables(whole: Path, tmp_path: Path):
     study, out = tmp_path / "study.json", tmp_path / "out"
     study.write_text(tiny_study().model_dump_json())
@@ -202,7 +210,7 @@ def test_halving_runs_short_rungs_first(tmp_path: Path):
 
 
 def test_other_images_than_those_of_the_results_are_refused(whole: Path, tmp_path: Path):
-    study = tiny_study()
+    study = tiny_study().model_copy(update={"seeds": (1, 2, 3)})
     for file in (whole / "results").iterdir():
         (tmp_path / file.name).write_text(re.sub('"data":"[0-9a-f]+"', '"data":"0123456789abcdef"', file.read_text()))
     with pytest.raises(ValueError, match="results that are there are of 0123456789abcdef"):

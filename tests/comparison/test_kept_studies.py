@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from anchorwise.comparison import Workplace, compare, study_recipe
-from anchorwise.comparison.summary import Summary
 
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
@@ -19,8 +18,10 @@ def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
 
 
 def test_the_kept_study_of_cifar10_is_whole_without_its_images(tmp_path: Path):
-    study = study_recipe("compare-cifar10-small")
-    summary = Summary(study, Workplace(study, tmp_path, STUDIES / "cifar10").known())
+    said: list[str] = []
+    workplace = Workplace(study_recipe("compare-cifar10-small"), tmp_path, STUDIES / "cifar10")
+    summary = compare(workplace, num_workers=1, say=said.append)
+    assert said == ["105 runs, all done"]
     assert all(not entry.failures for entry in summary.entries["cifar10"])
     # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
     difference = summary.difference("cifar10", "weibit", "info_nce", "knn")

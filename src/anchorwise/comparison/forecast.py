@@ -81,7 +81,7 @@ def forecast(study: Study, results: Mapping[str, RunResult], out: Path, num_work
         num_workers: Runs at a time.
 
     Raises:
-        FileNotFoundError: If images are not there.
+        FileNotFoundError: If images of a run that is left are not there.
         ValueError: If images do not fit (`anchorwise.comparison.preflight`), or the disk is too small.
     """
     progress, epochs = plan(study, results), epochs_of_runs(study)
@@ -89,13 +89,13 @@ def forecast(study: Study, results: Mapping[str, RunResult], out: Path, num_work
     for data_set in study.data_sets:
         here = [of for of in progress if of.data_set == data_set]
         known = [results[run.key] for of in here for run in of.runs if run.key in results]
-        point = study.objectives[study.baseline].grid[0]
-        sample = study_run(study, data_set, study.baseline, point, seed=0, is_final=True)
-        splits = checked_images(data_set, sample.config, known)
         # Where no point of a grid finished, its objective is never judged, and nothing is left to run for it.
         left = len(epochs) - len(known) if any(of.wanted for of in here) else 0
         num_done, num_left = num_done + len(known), num_left + left
-        if left > 0:
+        if left > 0:  # Without, results are all that is needed, and images may be elsewhere.
+            point = study.objectives[study.baseline].grid[0]
+            sample = study_run(study, data_set, study.baseline, point, seed=0, is_final=True)
+            splits = checked_images(data_set, sample.config, known)
             state = initial_state(sample.config, splits.pretrain, as_device(sample.config.train.device))
             measured_s = _measured_s(known)
             is_measured = is_measured and measured_s is not None
