@@ -14,7 +14,7 @@ from tests.adapters import ranks_worker
 def test_gathering_on_uneven_ranks_gives_what_one_process_gives(tmp_path: Path, world_size: int):
     program = [sys.executable, "-m", "tests.adapters.ranks_worker", str(tmp_path)]
     ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]
-    assert [rank.wait() for rank in ranks] == [0] * world_size
+    assert [rank.wait(timeout=300) for rank in ranks] == [0] * world_size
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
     for name, loss in ranks_worker.losses(world_size=1).items():
         value, *of_rows, of_scale = ranks_worker.results(loss, ranks_worker.columns())

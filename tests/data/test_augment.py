@@ -54,6 +54,15 @@ def test_a_seed_decides_the_views_and_the_global_random_states_stay_as_they_were
     assert states[1:] == (random.getstate(), np.random.get_state()[1].tobytes())  # noqa: NPY002
 
 
+@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_view_does_not_depend_on_the_other_images_of_the_batch(name: str, channels: int):
+    augment, images = TwoViewAugmentation(POLICIES[name], channels, 16), noise(8, channels, 16)
+    others = torch.cat([images[:1], 255 - images[1:]])
+    for view, other in zip(augment(images, seed=0), augment(others, seed=0), strict=True):
+        torch.testing.assert_close(view[0], other[0])
+
+
 def test_every_image_and_both_views_get_their_own_draw():
     images = noise(1).repeat(32, 1, 1, 1)
     views = torch.cat(TwoViewAugmentation(POLICIES["cifar"], 3, 32)(images, seed=0))

@@ -144,6 +144,21 @@ def test_embeddings_that_are_all_the_same_are_refused():
         diagnose(Embeddings((np.ones((300, 8), np.float32),)), DiagnoseConfig(num_anchors=200))
 
 
+def test_duplicates_in_a_batch_leave_its_links_readable():
+    rows = np.random.default_rng(0).standard_normal((600, 64)).astype(np.float32)
+    rows[5] = rows[6]
+    found = diagnose(Embeddings((rows,)), DiagnoseConfig(num_anchors=200))
+    assert np.isfinite(found.links.matched_temperature).all()
+    assert diagnosis_report(found, source="x").html()
+
+
+def test_a_few_blocks_of_many_items_are_inconclusive():
+    view = views(600)[0]
+    found = diagnose(Embeddings((view,), ids=np.arange(600) % 10), DiagnoseConfig(num_anchors=400, batch_size=64))
+    assert found.verdict.statements[0].answer == "inconclusive"
+    assert "needs 20" in found.verdict.statements[0].text
+
+
 def test_a_remark_on_the_free_law_is_no_missing_fit(found):
     remark = replace(found, laws=replace(found.laws, message="exponent below 2"))
     missing = replace(found, laws=replace(found.laws, converged=False, message="12 exceedances"))

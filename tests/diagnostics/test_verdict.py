@@ -5,6 +5,7 @@ from anchorwise.diagnostics.draws import Draw
 from anchorwise.diagnostics.goodness import Goodness
 from anchorwise.diagnostics.gradient import SHORTFALL, WEINCE, LinkReport, LinkShares
 from anchorwise.diagnostics.pooled import Estimate, ThresholdFit
+from anchorwise.diagnostics.space import SpaceReport
 from anchorwise.diagnostics.verdict import (
     ENDLESS,
     ENDS,
@@ -13,6 +14,7 @@ from anchorwise.diagnostics.verdict import (
     NEITHER,
     ends_where,
     interval_text,
+    uses_space,
     which_law,
     which_objective,
     which_temperature,
@@ -23,9 +25,10 @@ def around(value, half_width):
     return Estimate(value, value - half_width, value + half_width)
 
 
-def draw(rejecting=0.8, half_width=0.05, shape=-0.2, num_anchors=400, refusing=0.06):
+def draw(rejecting=0.8, half_width=0.05, shape=-0.2, num_blocks=400, refusing=0.06):
     return Draw(
-        num_anchors=num_anchors,
+        num_anchors=400,
+        num_blocks=num_blocks,
         rejecting=around(rejecting, half_width),
         refusing=around(refusing, 0.05),
         delta_aic=5.0,
@@ -49,8 +52,10 @@ def links(blend=(0.9, 0.95), matched=(0.1, 0.11)):
         ([draw(0.06)] * 5, ENDLESS),
         ([draw(0.8)] * 4 + [draw(0.06)], INCONCLUSIVE),
         ([draw(0.12, 0.1)] * 5, INCONCLUSIVE),  # The intervals reach from nothing to a fifth.
+        ([draw(0.14, 0.05)] * 5, INCONCLUSIVE),  # Too many for chance, too few for some.
+        ([draw(0.06, 0.15)] * 5, INCONCLUSIVE),
         ([draw(0.8)] * 4 + [draw(0.8, shape=0.2)], INCONCLUSIVE),  # A pooled tail without an end contradicts.
-        ([draw(0.8)] * 4 + [draw(0.8, num_anchors=19)], INCONCLUSIVE),
+        ([draw(0.8)] * 4 + [draw(0.8, num_blocks=19)], INCONCLUSIVE),
         ([draw(0.8, refusing=0.7)] * 5, NEITHER),
         ([draw(0.8)] * 4 + [draw(0.8, refusing=0.7)], INCONCLUSIVE),
     ],
@@ -121,8 +126,18 @@ def test_an_end_is_named_only_if_every_draw_says_so(ends, answer):
     assert ends_where(draws, largest=0.9).answer == answer
 
 
+def test_few_blocks_name_no_end():
+    assert ends_where([draw(num_blocks=19)] * 2, largest=0.9).answer == INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("rank", "answer"), [(247.0, "yes"), (20.0, "hardly")])
+def test_few_items_cannot_fill_a_wide_space(rank, answer):
+    space = SpaceReport(250, 3072, rank, (1.0,), -2.0, None, None, (0.1,), None)
+    assert uses_space(space).answer == answer
+
+
 def test_without_exceedances_there_is_no_end():
-    short = Draw(400, around(0.8, 0.05), around(0.06, 0.05), 5.0, 4.0, None, None)
+    short = Draw(400, 400, around(0.8, 0.05), around(0.06, 0.05), 5.0, 4.0, None, None)
     assert ends_where([short], largest=0.9).answer == INCONCLUSIVE
     assert which_law([short] * 2, median_hardest=np.float64(0.9)).answer == ENDS  # Anchors speak for themselves.
 

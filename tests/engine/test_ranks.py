@@ -21,7 +21,7 @@ def test_without_a_process_group_rows_are_returned_as_they_are():
 def test_uneven_ranks_give_the_loss_and_gradients_of_one_process(tmp_path: Path, world_size: int):
     program = [sys.executable, "-m", "tests.engine.ranks_worker", str(tmp_path)]
     ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]
-    assert [rank.wait() for rank in ranks] == [0] * world_size
+    assert [rank.wait(timeout=300) for rank in ranks] == [0] * world_size
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
     for case in CASES:
         _assert_one_process_gives_the_same(case, [part[case.name] for part in parts])

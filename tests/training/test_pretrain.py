@@ -71,13 +71,13 @@ def test_configuration_is_on_disk_before_the_first_step(tiny: RunConfig, tmp_pat
 
 
 def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path: Path):
-    longer = [*TINY, "train.num_epochs=20", "objective.exponent.name=pooled", "objective.exponent.min_tail_points=64"]
+    longer = [*TINY, "train.num_epochs=40", "objective.exponent.name=pooled", "objective.exponent.min_tail_points=64"]
     settings = [word for setting in longer for word in ("--set", setting)]
     directory = RunDirectory(tmp_path / "killed")
     process = subprocess.Popen([ANCHORWISE, "pretrain", "digits", "--out", str(directory.path), *settings])
     while not directory.checkpoint_file.is_file():
+        assert process.poll() is None
         time.sleep(0.02)
-    time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not directory.is_done

@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float
 from anchorwise.diagnostics.embeddings import Rows
 from anchorwise.diagnostics.goodness import exponential_p_values
 from anchorwise.diagnostics.stream import Tails
-from anchorwise.tails import hill_estimate, likelihood_evidence
+from anchorwise.tails import likelihood_evidence
+from anchorwise.tails.exponential_law import none_beyond
 
-# a = anchors, t = tail points
+# a = anchors, t = tail points, u = tail points without the threshold
 
 Kind = Literal["exact duplicate", "likely duplicate", "same class", "nearer than its own other view", ""]
 NUM_SHOWN = 12
@@ -31,6 +32,7 @@ class AnchorReadings:
         delta_aic: AIC of the exponential law minus AIC of the shortfall law; above 0 the shortfall law is likelier.
         p_value: How often the exponential law gives a larger one.
         shortfall_p_value: How often a sample of the shortfall law, fitted anew, is as far from its fit.
+        exponential_p_value: The same of the exponential law.
         is_outlier: Whether the hardest negative is nearer than the rest of the anchor's tail explains.
     """
 
@@ -39,6 +41,7 @@ class AnchorReadings:
     delta_aic: Float[np.ndarray, " a"]
     p_value: Float[np.ndarray, " a"]
     shortfall_p_value: Float[np.ndarray, " a"]
+    exponential_p_value: Float[np.ndarray, " a"]
     is_outlier: Bool[np.ndarray, " a"]
 
     @property
@@ -86,16 +89,18 @@ def read_anchors(tails: Tails, rng: np.random.Generator) -> AnchorReadings:
         hardest_score=tails.scores[:, 0],
         delta_aic=evidence.delta_aic.masked_fill(~usable, torch.nan).numpy(),
         p_value=evidence.pvalue.masked_fill(~usable, torch.nan).numpy(),
-        shortfall_p_value=_goodness(tails, usable.numpy(), rng),
-        is_outlier=_outliers(tails),
+        shortfall_p_value=_goodness(_log_ratios(tails.scores), usable.numpy(), rng),
+        exponential_p_value=_goodness(tails.scores[:, :-1] - tails.scores[:, -1:], usable.numpy(), rng),
+        is_outlier=_outliers(tails.scores),
     )
 
 
-def _goodness(tails: Tails, usable: Bool[np.ndarray, " a"], rng: np.random.Generator) -> Float[np.ndarray, " a"]:
+def _goodness(
+    values: Float[np.ndarray, "a u"], usable: Bool[np.ndarray, " a"], rng: np.random.Generator
+) -> Float[np.ndarray, " a"]:
     p_values = np.full(len(usable), np.nan)
     if usable.any():
-        shortfalls = 1.0 - tails.scores[usable].astype(np.float64)
-        p_values[usable] = exponential_p_values(np.log(shortfalls[:, -1:] / shortfalls[:, :-1]), rng)
+        p_values[usable] = exponential_p_values(values[usable].astype(np.float64), rng)
     return p_values
 
 
@@ -103,7 +108,7 @@ def same_class_share(rows: Rows, tails: Tails) -> Float[np.ndarray, " t"] | None
     """Return by rank the share of hardest negatives that have the anchor's class; None without labels."""
     if rows.labels is None:
         return None
-    labels, found = rows.labels, tails.keys >= 0
+    labels, found = rows.labels, np.isfinite(tails.scores)
     same = labels[tails.keys % rows.num_items] == labels[tails.anchors % rows.num_items][:, None]
     return (same & found).sum(axis=0) / np.maximum(found.sum(axis=0), 1)
 
@@ -146,16 +151,23 @@ def _neighbors(rows: Rows, tails: Tails, index: int, is_outlier: bool, positive:
     return found
 
 
-def _outliers(tails: Tails) -> Bool[np.ndarray, " a"]:
+def _outliers(scores: Float[np.ndarray, "a t"]) -> Bool[np.ndarray, " a"]:
     """Say which hardest negatives do not belong to their anchor's tail.
 
-    With exponent alpha of the others, the smallest of m + 1 shortfalls is below delta with probability
-    1 - (1 - (delta / delta_u)^alpha)^(m + 1). The level is divided among the anchors.
+    Under the shortfall law the logarithms of threshold shortfall over shortfall are exponential, whatever the exponent,
+    so the largest over their mean has a known distribution (Fisher 1929). The level is divided among the anchors.
     """
-    others = torch.from_numpy(tails.scores[:, 1:].copy())
-    hill = hill_estimate(others, num_tail=others.shape[1] - 1)
-    threshold, hardest = 1.0 - tails.scores[:, -1].astype(np.float64), 1.0 - tails.scores[:, 0].astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        chance = (hardest / threshold) ** hill.exponent.numpy()
-        p_value = -np.expm1(others.shape[1] * np.log1p(-np.minimum(chance, 1.0)))
-    return p_value < OUTLIER_LEVEL / len(p_value)
+    log_ratios = torch.from_numpy(_log_ratios(scores))
+    ratio = log_ratios[:, 0] / log_ratios.mean(dim=1)
+    usable = ratio.isfinite()
+    num_points = torch.full_like(ratio[usable], log_ratios.shape[1])
+    is_outlier = torch.zeros_like(usable)
+    is_outlier[usable] = 1.0 - none_beyond(num_points, ratio[usable]) < OUTLIER_LEVEL / len(ratio)
+    return is_outlier.numpy()
+
+
+def _log_ratios(scores: Float[np.ndarray, "a t"]) -> Float[np.ndarray, "a u"]:
+    """Return the logarithms of threshold shortfall over shortfall; the last score is the threshold."""
+    shortfalls = 1.0 - scores.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.log(shortfalls[:, -1:] / shortfalls[:, :-1])

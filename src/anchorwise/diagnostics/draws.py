@@ -37,8 +37,9 @@ class Draw:
 
     Attributes:
         num_anchors: Anchors in the draw that have a statement.
+        num_blocks: Blocks that these are of.
         rejecting: Share of them whose tail rejects the exponential law at 5 % in favour of the shortfall law.
-        refusing: Share of them whose tail is no sample of the shortfall law at 5 % either.
+        refusing: Share of them whose tail is, at 5 %, a sample of neither law.
         delta_aic: Median over anchors; above 0 the shortfall law is likelier.
         exponent: Median over anchors.
         pooled: The free law of the draw's scores above the common threshold; None where there are too few.
@@ -46,6 +47,7 @@ class Draw:
     """
 
     num_anchors: int
+    num_blocks: int
     rejecting: Estimate
     refusing: Estimate
     delta_aic: float
@@ -85,7 +87,7 @@ def _read(
     renumbered[in_draw] = np.unique(blocks[in_draw], return_inverse=True)[1]
     weights = bootstrap_weights(int(renumbered.max()) + 1, seed)
     rejecting = (readings.p_value < LEVEL) & (readings.delta_aic > 0)
-    refusing = readings.shortfall_p_value < LEVEL
+    refusing = (readings.shortfall_p_value < LEVEL) & (readings.exponential_p_value < LEVEL)
     anchors = tails.pooled.anchors[: len(exceedances.values)]
     excess = exceedances.values[in_draw[anchors]]
     pooled = goodness = None
@@ -95,6 +97,7 @@ def _read(
         goodness = goodness_of_fit(part, rng)
     return Draw(
         num_anchors=int(usable.sum()),
+        num_blocks=len(np.unique(blocks[usable])),
         rejecting=share_of(rejecting[usable], renumbered[usable], weights),
         refusing=share_of(refusing[usable], renumbered[usable], weights),
         delta_aic=_median(readings.delta_aic[usable]),

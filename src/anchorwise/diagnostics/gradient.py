@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise.diagnostics.embeddings import Rows
-from anchorwise.links import Link, SoftmaxLink, shortfall
+from anchorwise.links import MIN_SHORTFALL, Link, SoftmaxLink, shortfall
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails import BatchExponent, Blend, ConstantGate, read_link
 from anchorwise.tails.negatives import negatives_of
@@ -108,22 +108,24 @@ def softmax_name(temperature: float) -> str:
 
 
 def sorted_scores(contrast: Contrast) -> Float[Tensor, "a k"]:
-    """Return every anchor's scores in falling order; minus infinity for pairs that are no negatives."""
+    """Return every anchor's scores in falling order; minus infinity for exact duplicates and what is no negative."""
     scores = contrast.anchors @ contrast.keys.T
+    scores = scores.masked_fill(scores > 1.0 - MIN_SHORTFALL, -torch.inf)
     for same in contrast.exclude:
         scores = scores.masked_fill(same.anchor_ids.unsqueeze(1) == same.key_ids, -torch.inf)
     return scores.sort(dim=1, descending=True).values
 
 
 def gradient_shares(scores: Float[Tensor, "a k"], link: Link) -> Float[Tensor, "a k"]:
-    """Return the share of every anchor's gradient that goes to each score; 0 where it is minus infinity."""
+    """Return the share of every anchor's gradient that goes to each score; 0 where it is minus infinity or none is."""
     counts = scores.isfinite()
     with torch.enable_grad():
         inside = scores.masked_fill(~counts, 0.0).requires_grad_()
         logits = link(inside)
         (slopes,) = torch.autograd.grad(logits.sum(), inside)
     weights = logits.detach().masked_fill(~counts, -torch.inf).softmax(dim=1) * slopes * counts
-    return weights / weights.sum(dim=1, keepdim=True)
+    total = weights.sum(dim=1, keepdim=True)
+    return torch.where(total > 0, weights / total, 0.0)
 
 
 def effective_negatives(shares: Float[Tensor, "a k"]) -> Float[Tensor, " a"]:

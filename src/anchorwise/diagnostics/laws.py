@@ -82,6 +82,8 @@ def fit_laws(exceedances: Exceedances) -> TailFit:
         return TailFit(m, exceedances.threshold, message="the hardest negatives are all equal; the encoder collapsed")
     row = torch.from_numpy(np.r_[y, 0.0] + exceedances.threshold).unsqueeze(0)
     evidence, free = likelihood_evidence(row, num_tail=m), pareto_estimate(row, num_tail=m)
+    if not evidence.converged:
+        return TailFit(m, exceedances.threshold, message=evidence.message[0])
     exponent, shape, endpoint = evidence.exponent.item(), free.shape.item(), free.endpoint.item()
     has_free = bool(free.converged)
     return TailFit(

@@ -19,7 +19,10 @@ ENDS, ENDS_FOR_SOME = "one that ends at 1", "one that ends at 1, for some anchor
 FAR = 0.3  # Median shortfall of the hardest negative beyond which nobody would speak of a ceiling.
 MOST, SOME = 0.5, 0.1  # Shares of anchors that reject the exponential law; 0.05 would by chance.
 STEADY = 1.25  # Largest over smallest temperature of the batches, up to which one temperature is named.
-COLLAPSED = 0.1  # Effective rank per width below which the space counts as hardly used.
+COLLAPSED = 0.1  # Share of the largest effective rank there can be, below which the space counts as hardly used.
+TOO_FEW = (
+    f"A draw has only {{num_blocks}} items or classes with a readable tail, and needs {MIN_BLOCKS}. Embed more of them."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def which_law(draws: Sequence[Draw], median_hardest: float) -> Statement:
         "anchors that reject the law without an end, by draw (5 % would by chance)": _by_draw(
             [one.rejecting for one in draws], "{:.0%}"
         ),
-        "anchors that reject the law that ends at 1, by draw (5 % would by chance)": _by_draw(
+        "anchors that reject both laws, by draw (up to 5 % would by chance)": _by_draw(
             [one.refusing for one in draws], "{:.0%}"
         ),
         "lead of the law that ends at 1 (difference of AIC, median), by draw": ", ".join(
@@ -97,10 +100,8 @@ def which_law(draws: Sequence[Draw], median_hardest: float) -> Statement:
 
 
 def _law_of(draws: Sequence[Draw]) -> tuple[str, str]:
-    fewest = min(one.num_anchors for one in draws)
-    if fewest < MIN_BLOCKS:
-        text = f"A draw has only {fewest} anchors with a readable tail, and needs {MIN_BLOCKS}. Embed more items."
-        return INCONCLUSIVE, text
+    if _fewest_blocks(draws) < MIN_BLOCKS:
+        return INCONCLUSIVE, TOO_FEW.format(num_blocks=_fewest_blocks(draws))
     if _all(draws, lambda one: one.refusing.is_above(MOST)):
         return NEITHER, (
             "For most anchors the hardest negatives follow neither a power of the distance to 1 nor an exponential "
@@ -120,7 +121,7 @@ def _law_of(draws: Sequence[Draw]) -> tuple[str, str]:
             "For some anchors the shortfall law behind WEINCE, a power of the distance to 1, is clearly better than "
             "the exponential law behind softmax; for the others both fit alike."
         )
-    if _all(draws, lambda one: one.rejecting.is_below(2 * SOME) and not one.rejecting.is_above(SOME)):
+    if _all(draws, lambda one: (one.rejecting.value or 0.0) <= SOME and one.rejecting.is_below(2 * SOME)):
         return ENDLESS, (
             "Hardly more anchors than chance would give prefer a law that ends at 1. At this depth the exponential law "
             "behind softmax has the right form."
@@ -135,6 +136,8 @@ def ends_where(draws: Sequence[Draw], largest: float) -> Statement:
     question = "Where do they end, if a law may end anywhere?"
     ends = [Estimate(None, None, None) if one.pooled is None else one.pooled.endpoint for one in draws]
     numbers = {"end with 95 % interval, by draw": _by_draw(ends, "{:.3f}"), "hardest cosine seen": f"{largest:.4f}"}
+    if _fewest_blocks(draws) < MIN_BLOCKS:
+        return Statement(question, INCONCLUSIVE, TOO_FEW.format(num_blocks=_fewest_blocks(draws)), numbers)
     if any(one.pooled is None for one in draws):
         return Statement(question, INCONCLUSIVE, "Too few scores are above the threshold in a draw.", numbers)
     if any(end.is_below(largest) for end in ends):
@@ -247,7 +250,7 @@ def uses_space(space: SpaceReport) -> Statement:
             f"{one:.2f}" for one in space.mean_resultant
         ),
     }
-    if space.effective_rank < COLLAPSED * space.width:
+    if space.effective_rank < COLLAPSED * min(space.width, space.num_items):
         text = "Most directions are hardly used: look at the spectrum below, at the projection head and the batch size."
         return Statement(question, "hardly", text, numbers)
     return Statement(question, "yes", "No sign of collapse.", numbers)
@@ -255,6 +258,10 @@ def uses_space(space: SpaceReport) -> Statement:
 
 def _all(items: Sequence, holds: Callable[..., bool]) -> bool:
     return all(holds(item) for item in items)
+
+
+def _fewest_blocks(draws: Sequence[Draw]) -> int:
+    return min(one.num_blocks for one in draws)
 
 
 def _shape(draw: Draw) -> Estimate:

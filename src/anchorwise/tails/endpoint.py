@@ -73,4 +73,4 @@ def endpoint_estimate(
     empty = low > highest
     low, high = (torch.where(empty, torch.nan, end.clamp_max(highest)) for end in (low, high))
     notes = (*found.notes, noted(empty, f"no endpoint up to {cap} agrees with these scores"))
-    return EndpointEstimate(found.exists, notes, endpoint.clamp_max(highest), low, high)
+    return EndpointEstimate(found.exists & ~empty, notes, endpoint.clamp_max(highest), low, high)
