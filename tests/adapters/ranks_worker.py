@@ -8,8 +8,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from anchorwise import WEINCE, Blend
-from anchorwise.adapters import lightly, open_clip, sentence_transformers
+from anchorwise import WEINCE, Blend, InfoNCE
+from anchorwise.adapters import lightly, open_clip, pytorch_metric_learning, sentence_transformers
 from tests.contracts import batches
 
 NUM_IMAGES = 20
@@ -57,7 +57,10 @@ def main(folder: str, rank: int, world_size: int) -> None:
     # Uneven: the last rank has what is left.
     mine = slice(9 * rank, None if rank == world_size - 1 else 9 * (rank + 1))
     own = [rows[mine] for rows in columns()]
-    torch.save({name: results(loss, own) for name, loss in losses(world_size).items()}, Path(folder) / f"{rank}.pt")
+    found = {name: results(loss, own) for name, loss in losses(world_size).items()}
+    views, numbers = torch.cat(own[:2]), torch.arange(len(own[0])).repeat(2)
+    found["metric_learning"] = [pytorch_metric_learning.ViewsLoss(InfoNCE())(views, numbers)]
+    torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 

@@ -116,6 +116,17 @@ def test_metric_learning_without_pairs_is_zero_with_a_gradient():
     assert (view.grad == 0).all()
 
 
+def test_sup_con_of_metric_learning_needs_a_negative_somewhere():
+    view, nothing = _views()[0].requires_grad_(), torch.tensor([], dtype=torch.int64)
+    loss, zeros = pytorch_metric_learning.SupConLoss(), torch.zeros(10, dtype=torch.int64)
+    two_positives = (torch.tensor([0, 0]), torch.tensor([1, 2]), nothing, nothing)
+    value = loss(view, zeros) + loss(view, None, two_positives)
+    value.backward()
+    assert value == 0.0
+    assert view.grad is not None
+    assert (view.grad == 0).all()
+
+
 def test_metric_learning_anchors_with_one_positive_and_nothing_else_do_not_count():
     view = _views()[0]
     nothing = torch.tensor([], dtype=torch.int64)

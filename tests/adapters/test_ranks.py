@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from anchorwise import InfoNCE
 from tests.adapters import ranks_worker
 
 
@@ -16,6 +17,12 @@ def test_gathering_on_uneven_ranks_gives_what_one_process_gives(tmp_path: Path, 
     ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]
     assert [rank.wait(timeout=300) for rank in ranks] == [0] * world_size
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
+    # As that library's losses, it gathers nothing.
+    for rank, part in enumerate(parts):
+        mine = slice(9 * rank, None if rank == world_size - 1 else 9 * (rank + 1))
+        torch.testing.assert_close(
+            part["metric_learning"][0], InfoNCE()(*(rows[mine] for rows in ranks_worker.columns()[:2]))
+        )
     for name, loss in ranks_worker.losses(world_size=1).items():
         value, *of_rows, of_scale = ranks_worker.results(loss, ranks_worker.columns())
         for part in parts:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import anchorwise
+from anchorwise import cli
 from anchorwise.cli import app
 
 
@@ -53,3 +54,15 @@ def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, tmp_path:
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.match(message, error), error
+
+
+def test_without_its_extra_the_program_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "anchorwise.cli.app", None)  # What an import of it then raises names it.
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()
+    monkeypatch.delitem(sys.modules, "anchorwise.cli.app")
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(
+        SystemExit, match=r"needs typer; install anchorwise with its extra: '\.\[vision\]'"
+    ):
+        cli.main()

@@ -121,6 +121,11 @@ def test_the_adapters_train_with_their_memory_of_batches():
 
 
 @pytest.mark.parametrize("loss", [NTXentLoss, SupConLoss])
+def test_a_batch_of_one_class_has_loss_zero():
+    view, labels = rows(6, seed=0), torch.zeros(6, dtype=torch.int64)
+    assert SupConLoss(0.1)(view, labels) == losses.SupConLoss(0.1)(view, labels) == 0.0
+
+
 def test_a_batch_without_pairs_has_loss_zero_with_a_gradient(loss: type):
     view = rows(4, seed=0).requires_grad_()
     loss(0.1)(view, torch.arange(4)).backward()

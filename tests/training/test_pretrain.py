@@ -213,6 +213,13 @@ def test_a_start_that_is_refused_leaves_the_folder_free(tiny: RunConfig, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("name", "needs"), [("triplet", "takes 3 views"), ("moco", "needs negatives")])
+def test_an_objective_that_two_views_do_not_suffice_for_leaves_the_folder_free(tiny, tmp_path: Path, name, needs):
+    with pytest.raises(ValueError, match=f"objective.name must be an objective of two views, got .*, which {needs}"):
+        pretrain(apply_overrides(tiny, [f"objective.name={name}"]), tmp_path, show_progress=False)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "settings", [["objective.name=sup_con"], ["objective.name=sog_clr", "objective.params={num_images=60}"]]
 )

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, Pairs, labelled, pairs_of
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import Objective
@@ -91,7 +92,7 @@ class SupConLoss(_PairLoss):
     """Drop-in for `pytorch_metric_learning.losses.SupConLoss`: the mean over positives is outside of the log.
 
     The denominator holds all of an anchor's positives and negatives. The mean is over anchors with a positive and with
-    something to tell it from: another positive or a negative.
+    something to tell it from: another positive or a negative; without any negative in the batch the loss is 0.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -107,7 +108,8 @@ class SupConLoss(_PairLoss):
     def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]:
         logits = pairs.logits(given, self.blend, self.temperature)
         is_positive, repulsion = pairs.is_positive, logits.repulsion
-        counts = is_positive.any(dim=1) & ((is_positive.sum(dim=1) > 1) | (repulsion > -torch.inf))
+        has_negative = repulsion > -torch.inf
+        counts = is_positive.any(dim=1) & ((is_positive.sum(dim=1) > 1) | has_negative) & has_negative.any()
         held = is_positive[counts]
         positives = logits.positives[counts]
         others = positives.masked_fill(~held, -torch.inf).logsumexp(dim=1).logaddexp(repulsion[counts])
@@ -158,4 +160,5 @@ class ViewsLoss(nn.Module):
         twice = len(labels0) == len(labels1) and bool((labels0 == labels1).all())
         if not twice or len(labels0.unique()) != len(labels0):
             raise ValueError("labels must be image numbers, each of two rows; for classes use SupConLoss or NTXentLoss")
-        return self.objective(view0, view1)
+        with only_this_process_unless(False):  # As the library's own losses: its DistributedLossWrapper gathers.
+            return self.objective(view0, view1)

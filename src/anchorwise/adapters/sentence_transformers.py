@@ -55,7 +55,7 @@ class MultipleNegativesRankingLoss(nn.Module):
         blend: Blend | None = None,
     ) -> None:
         super().__init__()
-        name = getattr(similarity_fct, "__name__", "cos_sim")
+        name = "cos_sim" if similarity_fct is None else getattr(similarity_fct, "__name__", repr(similarity_fct))
         if name != "cos_sim":
             raise ValueError(f"similarity_fct must be cos_sim, got {name}: objectives here compare cosines")
         if objective is not None and (scale is not None or blend is not None):

@@ -139,7 +139,7 @@ class RayEngine(Engine):
         try:
             import ray  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise ValueError("--engine ray needs Ray: pip install 'anchorwise[ray]'") from error
+            raise ValueError("--engine ray needs Ray: pip install ray") from error
         self._ray: Any = ray
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         resources = ray.cluster_resources()

@@ -95,7 +95,7 @@ def _read_parquet(path: Path) -> dict[str, np.ndarray]:
     try:
         from pyarrow import ArrowInvalid, parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ValueError(f"{path} needs pyarrow: pip install 'anchorwise[parquet]'") from error
+        raise ValueError(f"{path} needs pyarrow: pip install pyarrow") from error
     try:
         table = parquet.read_table(path).combine_chunks()
     except ArrowInvalid as error:

@@ -59,7 +59,7 @@ class CrossViewInfoNCE(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
-                batch, as in ESimCSE. On several ranks, the same on all of them.
+                batch, as in ESimCSE. On several ranks, the same on all of them: `anchorwise.gather_rows(negatives)`.
         """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         if negatives is not None:

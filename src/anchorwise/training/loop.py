@@ -28,7 +28,7 @@ from anchorwise.training.optimizers import lr_at
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, check_weights, measured, train_step
+from anchorwise.training.step import ImageBatch, check_objective, check_weights, measured, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
@@ -53,9 +53,10 @@ def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> Run
     with ranks(config.train.device) as here:
         splits = load_splits(config.data)
         config = resolved(config, splits.pretrain)
-        # What does not fit the data is refused in these two, before anything is written.
+        # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, RunDirectory(out), splits, here, show_progress)
         state = initial_state(config, splits.pretrain, here.device)
+        check_objective(state.objective, splits.pretrain)
         if here.is_first:
             run.directory.prepare(config)
         if not here.any_wants(run.directory.is_done):

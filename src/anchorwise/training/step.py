@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise.data.batches import mixed_seed
+from anchorwise.data.images import ImageSet
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.negatives import negatives_of
@@ -90,6 +91,23 @@ def _given(objective: Objective, batch: ImageBatch, ranks: Ranks) -> dict[str, T
         for name, value in there.items()
         if value is not None and name in objective.inputs.needs
     }
+
+
+def check_objective(objective: Objective, images: ImageSet) -> None:
+    """Refuse an objective that two views of these images, their numbers and labels do not suffice for.
+
+    Raises:
+        ValueError: If it needs something else.
+    """
+    inputs, given = objective.inputs, {"ids"} if images.labels is None else {"ids", "labels"}
+    missing = [name for name in inputs.needs if name not in given]
+    if missing or inputs.min_views > 2 or inputs.max_views == 1:
+        takes = f"{inputs.min_views} views" if inputs.max_views is not None else f"{inputs.min_views} views or more"
+        needs = f"needs {', '.join(missing)}" if missing else f"takes {takes}"
+        raise ValueError(
+            f"objective.name must be an objective of two views, got {type(objective).__name__}, which {needs}; "
+            "train it in your own loop"
+        )
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
