@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from anchorwise.comparison import Workplace, compare, study_recipe
+from anchorwise.comparison.summary import Summary
+from anchorwise.training import apply_overrides
 
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
@@ -15,6 +17,16 @@ def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
     summary = compare(workplace, num_workers=1, say=said.append)
     assert said == ["42 runs, all done"]
     assert all(not entry.failures for entry in summary.entries["digits"])
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "words"), [(64, "undecided, 2 more seeds needed"), (512, "better by 0.0 to 1.6 points")]
+)
+def test_the_kept_study_of_cifar10_has_other_batch_sizes(tmp_path: Path, batch_size: int, words: str):
+    study = apply_overrides(study_recipe("compare-cifar10-small").only(["weibit"]), [f"train.batch_size={batch_size}"])
+    summary = Summary(study, Workplace(study, tmp_path, STUDIES / "cifar10").known())
+    # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
+    assert summary.verdict("cifar10", "weibit").words == words
 
 
 def test_the_kept_study_of_cifar10_is_whole_without_its_images(tmp_path: Path):
