@@ -11,12 +11,17 @@ from anchorwise.training import apply_overrides
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
 
-def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
+def _written(recipe: str, out: Path, results: Path, *, num_runs: int) -> Summary:
+    """Write a study of which every run is there."""
     said: list[str] = []
-    workplace = Workplace(study_recipe("compare-digits"), tmp_path, STUDIES / "compare-digits")
-    summary = compare(workplace, num_workers=1, say=said.append)
-    assert said == ["42 runs, all done"]
-    assert all(not entry.failures for entry in summary.entries["digits"])
+    summary = compare(Workplace(study_recipe(recipe), out, results), num_workers=1, say=said.append)
+    assert said == [f"{num_runs} runs, all done"]
+    assert not [entry for entries in summary.entries.values() for entry in entries if entry.failures]
+    return summary
+
+
+def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
+    _written("compare-digits", tmp_path, STUDIES / "compare-digits", num_runs=42)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +35,7 @@ def test_the_kept_study_of_cifar10_has_other_batch_sizes(tmp_path: Path, batch_s
 
 
 def test_the_kept_study_of_cifar10_is_whole_without_its_images(tmp_path: Path):
-    said: list[str] = []
-    workplace = Workplace(study_recipe("compare-cifar10-small"), tmp_path, STUDIES / "cifar10")
-    summary = compare(workplace, num_workers=1, say=said.append)
-    assert said == ["105 runs, all done"]
-    assert all(not entry.failures for entry in summary.entries["cifar10"])
+    summary = _written("compare-cifar10-small", tmp_path, STUDIES / "cifar10", num_runs=105)
     # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
     difference = summary.difference("cifar10", "weibit", "info_nce", "knn")
     assert difference is not None
