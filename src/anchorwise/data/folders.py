@@ -37,8 +37,8 @@ def load_folder(path: Path, *, image_size_px: int | None = None, seed: int = 0) 
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
-        ValueError: If the archive is refused, nothing can be read, sizes differ, or one split has classes and the
-            other has none.
+        ValueError: If the archive is refused, nothing can be read, sizes differ, one split has classes and the other
+            has none, or class folders are called as splits are.
     """
     return arrange(read_images(path, image_size_px=image_size_px), seed=seed)
 

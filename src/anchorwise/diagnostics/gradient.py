@@ -117,7 +117,7 @@ def sorted_scores(contrast: Contrast) -> Float[Tensor, "a k"]:
 
 
 def gradient_shares(scores: Float[Tensor, "a k"], link: Link) -> Float[Tensor, "a k"]:
-    """Return the share of every anchor's gradient that goes to each score; 0 where it is minus infinity or none is."""
+    """Return the share of every anchor's gradient that goes to each score; 0 at minus infinity, and where none goes."""
     counts = scores.isfinite()
     with torch.enable_grad():
         inside = scores.masked_fill(~counts, 0.0).requires_grad_()

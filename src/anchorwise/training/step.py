@@ -102,8 +102,7 @@ def check_objective(objective: Objective, images: ImageSet) -> None:
     inputs, given = objective.inputs, {"ids"} if images.labels is None else {"ids", "labels"}
     missing = [name for name in inputs.needs if name not in given]
     if missing or inputs.min_views > 2 or inputs.max_views == 1:
-        takes = f"{inputs.min_views} views" if inputs.max_views is not None else f"{inputs.min_views} views or more"
-        needs = f"needs {', '.join(missing)}" if missing else f"takes {takes}"
+        needs = f"needs {', '.join(missing)}" if missing else f"takes {inputs.min_views} views"
         raise ValueError(
             f"objective.name must be an objective of two views, got {type(objective).__name__}, which {needs}; "
             "train it in your own loop"
