@@ -29,14 +29,14 @@ def _plain(view0: Tensor, view1: Tensor) -> Tensor:
     """SimCLR's loss as everybody writes it: one matrix product, a masked diagonal, cross-entropy."""
     rows = functional.normalize(torch.cat([view0, view1]), dim=1)
     logits = (rows @ rows.T / TEMPERATURE).fill_diagonal_(-torch.inf)
-    return functional.cross_entropy(logits, torch.arange(len(rows)).roll(len(view0)))
+    return functional.cross_entropy(logits, torch.arange(len(rows), device=rows.device).roll(len(view0)))
 
 
 def _naive_weince(view0: Tensor, view1: Tensor) -> Tensor:
     """The blend written the same way, with Hill's exponent of every row's tenth: no engine, no statistics shared."""
     rows = functional.normalize(torch.cat([view0, view1]), dim=1)
     scores = (rows @ rows.T).fill_diagonal_(-torch.inf)
-    target = torch.arange(len(rows)).roll(len(view0))
+    target = torch.arange(len(rows), device=rows.device).roll(len(view0))
     with torch.no_grad():
         negatives = scores.scatter(1, target.unsqueeze(1), -torch.inf)
         tail = (1 - negatives.topk(len(rows) // 10 + 1, dim=1).values).clamp_min(1e-6)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise import _checks, engine
+from anchorwise._precision import full_precision
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.pairs import Contrast, SameId, unit_rows
 from anchorwise.tails import Blend
@@ -74,7 +75,7 @@ class Pairs:
         if self.is_negative is None:
             return engine.logsumexp_rows(given.anchors, given.keys, link=link, exclude=given.contrast.exclude)
         # Mined pairs are no id's: a mask of them, which the miner's own matrix of distances outweighs.
-        with torch.autocast(given.anchors.device.type, enabled=False):
+        with full_precision(given.anchors.device):
             logits = link(given.anchors @ given.keys.T)
         # The gradient of the logsumexp of an empty row would be nan.
         empty = ~self.is_negative.any(dim=1, keepdim=True)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from anchorwise._precision import full_precision
 from anchorwise.engine.base import Backend, Keys, Summary
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.links import MIN_SHORTFALL, Link
@@ -38,7 +39,7 @@ class Dense(Backend):
     ) -> Float[Tensor, "a e"]:
         """Return the means of the values, weighted by the softmax of the logits."""
         logits, empty = _logits(anchors, keys, link)
-        with torch.autocast(anchors.device.type, enabled=False):
+        with full_precision(anchors.device):
             return logits.softmax(dim=1).masked_fill(empty.unsqueeze(1), 0.0) @ values
 
     def scores_at(
@@ -84,7 +85,7 @@ class Dense(Backend):
 
 def _scores(anchors: Float[Tensor, "a d"], keys: Keys) -> Float[Tensor, "a k"]:
     # Autocast would round the scores to half precision, where 1 - s has no digits left near the endpoint.
-    with torch.autocast(anchors.device.type, enabled=False):
+    with full_precision(anchors.device):
         scores = anchors @ keys.rows.T
     # Matrix products round s_ij and s_ji apart; two rows that are each other's hardest negative must stay equally near.
     return scores.triu() + scores.triu(1).T if keys.rows is anchors else scores

@@ -7,12 +7,12 @@ Weighted Negative Samples", and its released code. Weights counted from clusteri
 from collections.abc import Callable
 from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from anchorwise import _checks
+from anchorwise._precision import full_precision
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.blocks import by_blocks, log_sum
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
@@ -63,7 +63,7 @@ class AdaMEOW(Objective):
         anchors, keys = views.units
 
         def repulsion(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:
-            with torch.autocast(some.device.type, enabled=False):
+            with full_precision(some.device):
                 log_weights = functional.logsigmoid(weigh(some.unsqueeze(1) + keys).squeeze(2))
                 return log_sum(link(some @ keys.T) + log_weights).unsqueeze(1)
 

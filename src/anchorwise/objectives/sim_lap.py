@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import full_precision
 from anchorwise._ranks import gather_rows
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.links.base import per_row
@@ -141,7 +142,7 @@ def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes,
     anchors, keys = views.units
 
     def of_some(some: Tensor, some_gates: Tensor, own: Tensor, partner: Tensor) -> Float[Tensor, "_ 1"]:
-        with torch.autocast(some.device.type, enabled=False):
+        with full_precision(some.device):
             squares = some_gates.square() @ keys.square().T
             lengths = torch.where(squares > 0.0, squares, 1.0).sqrt()
             logits = link(unit_rows(some * some_gates) * some_gates @ keys.T / lengths)

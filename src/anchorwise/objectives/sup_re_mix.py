@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import full_precision
 from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.blocks import by_blocks, log_sum
@@ -117,7 +118,7 @@ class SupReMix(Objective):
         held = rows.detach()
 
         def of_some(anchors: Tensor, own_rows: Tensor, own_values: Tensor, own_shares: Tensor) -> Float[Tensor, "b 4"]:
-            with torch.autocast(rows.device.type, enabled=False):
+            with full_precision(rows.device):
                 scores = anchors @ held.T
             itself = (anchors * own_rows).sum(dim=1, keepdim=True)
             gaps = values - own_values.unsqueeze(1)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import full_precision
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.sinkhorn import balanced_assignments
 from anchorwise.pairs import unit_rows, views_of
@@ -75,7 +76,7 @@ class SwAV(Objective):
         views = views_of(view0, *more_views)
         _checks.num_views(self, views.num_views, max(2, self.num_code_views))
         earlier = self._earlier(queues, views.units)
-        with torch.autocast(view0.device.type, enabled=False):
+        with full_precision(view0.device):
             centres = unit_rows(prototypes).to(views.units).T
             scores = views.units @ centres
             earlier_scores = [rows @ centres for rows in earlier]

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import engine
+from anchorwise._precision import full_precision
 from anchorwise._ranks import Ranks
 from anchorwise.links import Moment, shortfall
 from anchorwise.pairs import Contrast, SameId, views_of
@@ -197,7 +198,7 @@ class Negatives:
         num_keys, num_negatives = len(self.keys), max(self.num_negatives, 1)
         centre = self.keys.sum(dim=0) / max(num_keys, 1)
         centred = self.keys - centre
-        with torch.autocast(self.anchors.device.type, enabled=False):
+        with full_precision(self.anchors.device):
             covariance = centred.T @ centred / max(num_keys, 1)
             mean_of_all = self.anchors @ centre
             variance_of_all = ((self.anchors @ covariance) * self.anchors).sum(dim=1)

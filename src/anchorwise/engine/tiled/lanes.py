@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from anchorwise._precision import full_precision
 from anchorwise.engine.tiled.grid import Tile
 
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -36,7 +37,7 @@ def work(
             torch's own threads are better.
     """
     lanes = num_lanes(device) if at_once else 1
-    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+    with torch.no_grad(), full_precision(device):
         for tiles in rounds:
             if lanes == 1:
                 for tile in tiles:
