@@ -1,5 +1,7 @@
 """Every objective on a CUDA device gives what it gives on a CPU, where the contract holds it to its twin."""
 
+import subprocess
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -8,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from anchorwise import WEINCE, InfoNCE
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
@@ -42,8 +43,9 @@ def _loss_and_gradients(
 @pytest.mark.parametrize("batch", batches.REGULAR.values(), ids=batches.REGULAR)
 def test_loss_and_gradients_equal_those_on_a_cpu(case: Case, batch):
     found, expected = (_loss_and_gradients(case, batch(), device) for device in ("cuda", "cpu"))
-    # Cosines are rounded in another order; near the cap 1 - s magnifies that by 1 / (1 - s), here up to 1e5.
-    tolerance = 2e-11 if batch is batches.near_cap else 1e-12
+    # Sums have another order and logarithms another last digit; near the cap 1 - s magnifies what cosines differ by
+    # 1 / (1 - s), here up to 1e5.
+    tolerance = 2e-10 if batch is batches.near_cap else 1e-11
     for value, exact in zip(found, expected, strict=True):
         assert value.is_cuda
         assert (value.cpu() - exact).norm() <= tolerance * exact.norm() + 1e-14
@@ -80,14 +82,7 @@ def test_autocast_does_not_change_the_loss(case: Case, dtype: torch.dtype):
         torch.testing.assert_close(value, exact, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("objective", [InfoNCE(), WEINCE(), WEINCE(gate="published", exponent="unit")], ids=repr)
-@pytest.mark.parametrize("num_images", [64, 1024])
-def test_compiled_objectives_equal_the_others(objective, num_images: int):
-    views = [view.float().cuda().requires_grad_() for view in batches.ordinary(num_images, 32)]
-    results = []
-    for call in (objective, torch.compile(objective)):
-        loss = call(*views)
-        results.append([loss.detach(), *torch.autograd.grad(loss, views)])
-    torch.compiler.reset()
-    for value, exact in zip(results[1], results[0], strict=True):
-        assert (value - exact).norm() <= 1e-5 * exact.norm()
+def test_compiled_objectives_equal_the_others():
+    program = [sys.executable, "-m", "tests.gpu.compile_some"]
+    result = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

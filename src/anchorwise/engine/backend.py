@@ -24,8 +24,8 @@ def _triton() -> Backend:
 
 NAMES: dict[str, Callable[[], Backend]] = {"dense": Dense, "tiled": Tiled, "triton": _triton}
 
-# So few scores are faster all at once than in tiles.
-_NUM_DENSE_SCORES = 256 * 256
+# So few scores are faster all at once than in tiles; on a GPU, where calls cost launches, as many as one tile has.
+_NUM_DENSE_SCORES = {"cpu": 256 * 256, "cuda": 4096 * 4096}
 
 
 class _Chosen(threading.local):
@@ -67,7 +67,8 @@ def backend_for(anchors: Tensor, keys: Tensor) -> Backend:
     forced = _chosen.backend or _named(ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE, "auto"))
     if forced is not None:
         return forced
-    return Dense() if len(anchors) * len(keys) <= _NUM_DENSE_SCORES else Tiled()
+    num_dense = _NUM_DENSE_SCORES.get(anchors.device.type, _NUM_DENSE_SCORES["cpu"])
+    return Dense() if len(anchors) * len(keys) <= num_dense else Tiled()
 
 
 def _named(source: str, backend: str | Backend) -> Backend | None:

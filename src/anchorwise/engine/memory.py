@@ -32,9 +32,10 @@ def too_large(grid: Grid, device: torch.device) -> MemoryError:
 def free_bytes(device: torch.device) -> int:
     """Return the free memory of a GPU, or of the machine for a device that is none; all of it if that is not said."""
     if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        used, kept = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
-        allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+        index = torch.cuda.current_device() if device.index is None else device.index
+        free, total = torch.cuda.mem_get_info(index)
+        used, kept = torch.cuda.memory_allocated(index), torch.cuda.memory_reserved(index)
+        allowed = int(torch.cuda.get_per_process_memory_fraction(index) * total)
         return min(free + kept - used, allowed - used)  # What torch keeps of earlier tensors is free to it.
     if MEMORY_INFO.exists():
         entries = dict(line.split(":") for line in MEMORY_INFO.read_text(encoding="ascii").splitlines())
