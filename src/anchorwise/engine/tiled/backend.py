@@ -29,7 +29,7 @@ from anchorwise.links.base import LogShortfall
 
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
 
-# Scores of whole rows that are in memory at once, for each lane.
+# Scores of whole rows that are in memory at once, for each lane; elsewhere as many as a tile has.
 _NUM_WHOLE_ROW_SCORES = 2**20
 
 
@@ -139,14 +139,16 @@ class Tiled(Backend):
 
 def tile_size(num_anchors: int, device: torch.device) -> int:
     """Return how many rows and columns the tiles of so many anchors have."""
-    # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls.
+    # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls. Elsewhere
+    # calls are launches, which a tile must be large to outweigh.
     if device.type != "cpu":
         return 4096
     return 256 if num_anchors <= 1024 else 512
 
 
 def _whole_rows(anchors: Tensor, keys: Keys) -> WholeRows:
-    return WholeRows(anchors, keys.rows, PairsLeft(keys.exclude, keys.only), _NUM_WHOLE_ROW_SCORES, keys.ranks)
+    num_scores = _NUM_WHOLE_ROW_SCORES if anchors.device.type == "cpu" else tile_size(len(anchors), anchors.device) ** 2
+    return WholeRows(anchors, keys.rows, PairsLeft(keys.exclude, keys.only), num_scores, keys.ranks)
 
 
 def _log_sum(

@@ -26,7 +26,7 @@ _OTHERS = Tiled()
 @final
 @dataclass(frozen=True)
 class Triton(Backend):
-    """Fused kernels for NVIDIA GPUs. Experimental: checked by Triton's interpreter on a CPU, not yet run on a GPU.
+    """Fused kernels for NVIDIA GPUs. Experimental: checked on Hopper GPUs, and by Triton's interpreter on a CPU.
 
     Kernels compute `logsumexp_rows` with its gradients, for links with a closed form (`Link.log_shortfall`) and pairs
     without weights, and `exceedance_rows`; of float32 rows that this process has for itself. The tiled backend answers

@@ -45,9 +45,9 @@ class Blocks:
         return min(self.span, max(16, triton.next_power_of_2(width)))
 
 
-# Not yet measured on a GPU. By arithmetic: the gradient of a block's rows is 64 KiB of the 256 KiB of registers of a
-# multiprocessor, and what is in shared memory fits the 99 KiB of the smallest current card.
-BLOCKS = {"float32": Blocks(64, 16, 128, 8), "bfloat16": Blocks(64, 64, 256, 8)}
+# The fastest of fifteen on an H100 (benchmarks/results/engine_h200_2026-11-27.md). With four warps, or blocks of 128
+# rows, the gradient leaves the registers; what is in shared memory fits the 99 KiB of the smallest current card.
+BLOCKS = {"float32": Blocks(64, 32, 128, 8), "bfloat16": Blocks(64, 64, 256, 8)}
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,13 @@ def products(left, right, rows, columns, num_rows, num_columns, WIDTH: tl.conste
 
 @triton.jit
 def add_product(left, right, result):
-    """Return `left @ right + result`, added up in float32."""
+    """Return `left @ right + result`, added up in float32; float32 factors as three products of TensorFloat-32.
+
+    The three keep float32's digits and run on tensor cores (benchmarks/results/engine_h200_2026-11-27.md).
+    """
     if _INTERPRETED:  # The interpreter takes the bits of bfloat16 for whole numbers.
         left, right = left.to(tl.float32), right.to(tl.float32)
-    return tl.dot(left, right, result, input_precision="ieee")
+    return tl.dot(left, right, result, input_precision="tf32x3")
 
 
 @triton.jit
