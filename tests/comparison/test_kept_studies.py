@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from anchorwise.comparison import Workplace, compare, study_recipe
+from anchorwise.comparison import Contender, Study, Workplace, compare, study_recipe
 from anchorwise.comparison.summary import Summary
-from anchorwise.training import apply_overrides
+from anchorwise.training import ObjectiveConfig, apply_overrides
 
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
@@ -24,14 +24,39 @@ def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
     _written("compare-digits", tmp_path, STUDIES / "compare-digits", num_runs=42)
 
 
+def _with_hardest(recipe: str, *names: str) -> Study:
+    """Return a study of these objectives and Weibit over the 50 hardest negatives."""
+    study = study_recipe(recipe).only(names)
+    weibit = ObjectiveConfig(name="weibit", params={"exponent": "batch", "num_hardest": 50})
+    return study.model_copy(update={"objectives": {**study.objectives, "weibit_hardest": Contender(objective=weibit)}})
+
+
 @pytest.mark.parametrize(
-    ("batch_size", "words"), [(64, "undecided, 2 more seeds needed"), (512, "better by 0.0 to 1.6 points")]
+    ("batch_size", "objective", "words"),
+    [
+        (64, "dcl", "better by 0.1 to 1.4 points"),
+        (64, "weibit_hardest", "undecided, 2 more seeds needed"),
+        (512, "weibit", "undecided, 3 more seeds needed"),
+        (512, "weibit_hardest", "better by 0.8 to 2.0 points"),
+        (512, "weince_published_reg", "undecided, 2 more seeds needed"),
+    ],
 )
-def test_the_kept_study_of_cifar10_has_other_batch_sizes(tmp_path: Path, batch_size: int, words: str):
-    study = apply_overrides(study_recipe("compare-cifar10-small").only(["weibit"]), [f"train.batch_size={batch_size}"])
+def test_the_kept_study_of_cifar10_has_other_batch_sizes(tmp_path: Path, batch_size: int, objective: str, words: str):
+    survivors = _with_hardest("compare-cifar10-small", "weibit", "dcl", "weince_published_reg")
+    study = apply_overrides(survivors, [f"train.batch_size={batch_size}"])
     summary = Summary(study, Workplace(study, tmp_path, STUDIES / "cifar10").known())
     # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
-    assert summary.verdict("cifar10", "weibit").words == words
+    assert summary.verdict("cifar10", objective).words == words
+
+
+@pytest.mark.parametrize(("metric", "points"), [("knn", -0.50), ("linear", -1.10)])
+def test_on_digits_the_hardest_negatives_alone_do_not_suffice(tmp_path: Path, metric: str, points: float):
+    study = apply_overrides(_with_hardest("compare-digits", "weibit"), ["train.amp=false"])
+    summary = Summary(study, Workplace(study, tmp_path, STUDIES / "compare-digits").known())
+    # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
+    difference = summary.difference("digits", "weibit_hardest", "info_nce", metric)
+    assert difference is not None
+    assert 100 * float(difference.mean) == pytest.approx(points, abs=0.006)
 
 
 def test_the_kept_study_of_cifar10_is_whole_without_its_images(tmp_path: Path):

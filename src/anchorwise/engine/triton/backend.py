@@ -42,7 +42,8 @@ class Triton(Backend):
     are: rows with several keys nearer to the endpoint than 0.01 need float32 products.
 
     Args:
-        products: Precision of the factors of matrix products, "float32" or "bfloat16".
+        products: Precision of the factors of matrix products, "float32" (three products of TensorFloat-32, which keep
+            its digits) or "bfloat16".
         size: Rows, and keys, of a tile: a power of 2, at least 16; None chooses by precision.
 
     Raises:
