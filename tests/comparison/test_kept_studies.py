@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from anchorwise.comparison import Contender, Study, Workplace, compare, study_recipe
+from anchorwise.comparison import Study, Workplace, compare, study_recipe
 from anchorwise.comparison.summary import Summary
-from anchorwise.training import ObjectiveConfig, apply_overrides
+from anchorwise.training import apply_overrides
 
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
@@ -24,11 +24,10 @@ def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
     _written("compare-digits", tmp_path, STUDIES / "compare-digits", num_runs=42)
 
 
-def _with_hardest(recipe: str, *names: str) -> Study:
-    """Return a study of these objectives and Weibit over the 50 hardest negatives."""
-    study = study_recipe(recipe).only(names)
-    weibit = ObjectiveConfig(name="weibit", params={"exponent": "batch", "num_hardest": 50})
-    return study.model_copy(update={"objectives": {**study.objectives, "weibit_hardest": Contender(objective=weibit)}})
+def _summary(name: str, results: str, tmp_path: Path, *changes: str) -> Summary:
+    """Return what the kept results say of a study that is a file beside them."""
+    study = apply_overrides(Study.model_validate_json((STUDIES / f"{name}.json").read_text()), changes)
+    return Summary(study, Workplace(study, tmp_path, STUDIES / results).known())
 
 
 @pytest.mark.parametrize(
@@ -42,17 +41,14 @@ def _with_hardest(recipe: str, *names: str) -> Study:
     ],
 )
 def test_the_kept_study_of_cifar10_has_other_batch_sizes(tmp_path: Path, batch_size: int, objective: str, words: str):
-    survivors = _with_hardest("compare-cifar10-small", "weibit", "dcl", "weince_published_reg")
-    study = apply_overrides(survivors, [f"train.batch_size={batch_size}"])
-    summary = Summary(study, Workplace(study, tmp_path, STUDIES / "cifar10").known())
+    summary = _summary("cifar10-survivors", "cifar10", tmp_path, f"train.batch_size={batch_size}")
     # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
     assert summary.verdict("cifar10", objective).words == words
 
 
 @pytest.mark.parametrize(("metric", "points"), [("knn", -0.50), ("linear", -1.10)])
 def test_on_digits_the_hardest_negatives_alone_do_not_suffice(tmp_path: Path, metric: str, points: float):
-    study = apply_overrides(_with_hardest("compare-digits", "weibit"), ["train.amp=false"])
-    summary = Summary(study, Workplace(study, tmp_path, STUDIES / "compare-digits").known())
+    summary = _summary("digits-survivors", "compare-digits", tmp_path)
     # benchmarks/results/comparison_2-core-epyc_2026-11-24.md
     difference = summary.difference("digits", "weibit_hardest", "info_nce", metric)
     assert difference is not None
