@@ -3,7 +3,7 @@
     python benchmarks/training_step_gpu.py
 
 The step is that of `anchorwise pretrain cifar10-small`, for the small encoder and ResNet-18. Prints medians in ms, each
-part by itself and waited for, so that parts add up to more than a step.
+part by itself and waited for.
 """
 
 import json

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from anchorwise import WEINCE, engine
 from anchorwise.engine import Dense, Tiled, calls, use_backend
@@ -288,6 +289,10 @@ def test_the_backend_is_chosen_by_size_and_can_be_forced(monkeypatch):
     few, many = _rows(4), _rows(1000, width=2)
     assert isinstance(engine.backend.backend_for(few, few), Dense)
     assert isinstance(engine.backend.backend_for(many, many), Tiled)
+    with FakeTensorMode():
+        for num_rows, backend in ((4096, Dense), (4097, Tiled)):
+            on_gpu = torch.empty(num_rows, 2, device="cuda")
+            assert isinstance(engine.backend.backend_for(on_gpu, on_gpu), backend)
     monkeypatch.setenv("ANCHORWISE_BACKEND", "tiled")
     assert isinstance(engine.backend.backend_for(few, few), Tiled)
     with use_backend("dense"):
