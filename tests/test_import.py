@@ -1,5 +1,10 @@
+import re
 import subprocess
 import sys
+
+import pytest
+
+import anchorwise
 
 HEAVY = [
     "triton",
@@ -16,7 +21,28 @@ HEAVY = [
 ]
 
 
-def test_importing_the_package_pulls_torch_and_nothing_heavier():
-    program = f"import sys, anchorwise; print([name for name in {HEAVY} if name in sys.modules])"
+def _loaded(program: str) -> list[str]:
+    program = f"import sys; {program}; print(*[name for name in {['torch', *HEAVY]} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
+    return result.stdout.split()
+
+
+def test_importing_the_package_pulls_nothing_and_its_first_use_torch_alone():
+    assert _loaded("import anchorwise") == []
+    assert _loaded("import anchorwise; anchorwise.WEINCE") == ["torch"]
+
+
+def test_every_public_name_is_there_and_no_other():
+    for name in anchorwise.__all__:
+        assert getattr(anchorwise, name) is not None
+    assert set(anchorwise.__all__) <= set(dir(anchorwise))
+    with pytest.raises(AttributeError, match="module 'anchorwise' has no attribute 'WEINZE'"):
+        getattr(anchorwise, "WEINZE")  # noqa: B009
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["pretrian"]])
+def test_what_needs_no_command_is_answered_before_torch_is_imported(arguments):
+    program = [sys.executable, "-X", "importtime", "-m", "anchorwise", *arguments]
+    result = subprocess.run(program, capture_output=True, text=True)
+    assert "anchorwise 0" in result.stdout or "Did you mean 'pretrain'" in result.stderr
+    assert not re.search(r"\| +torch$", result.stderr, re.MULTILINE)

@@ -62,5 +62,5 @@ def test_without_its_extra_the_program_names_it(monkeypatch):
         cli.main()
     monkeypatch.delitem(sys.modules, "anchorwise.cli.app")
     monkeypatch.setitem(sys.modules, "typer", None)
-    with pytest.raises(SystemExit, match=r"needs typer; install anchorwise with its extra: '\.\[vision\]'"):
+    with pytest.raises(SystemExit, match=r"error: this needs typer: pip install 'anchorwise\[vision\]'"):
         cli.main()

@@ -1,4 +1,7 @@
-"""The command line: one file per command."""
+"""The command line: one file per command.
+
+Nothing here imports torch before a command does its work, so that help, the version and typing errors come at once.
+"""
 
 import sys
 
@@ -7,8 +10,9 @@ def main() -> None:
     """Run the program, or say what to install where the library alone is there."""
     try:
         from anchorwise.cli.app import main as run
+
+        run()
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("anchorwise"):
+        if (error.name or "anchorwise").startswith("anchorwise"):
             raise
-        sys.exit(f"error: the command line needs {error.name}; install anchorwise with its extra: '.[vision]'")
-    run()
+        sys.exit(f"error: this needs {error.name}: pip install 'anchorwise[vision]'")
