@@ -1,4 +1,4 @@
-"""Matrix products in the precision of their factors, whatever the caller has chosen for the network."""
+"""Arithmetic in the precision of its numbers: whatever the caller has chosen for the network, and at any scale."""
 
 import threading
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 # Where float32 products may be rounded to TensorFloat-32 or bfloat16: cuBLAS, and oneDNN on a CPU.
 _BACKENDS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # pyright: ignore[reportAttributeAccessIssue]
@@ -56,3 +57,17 @@ def full_precision(device: torch.device) -> Iterator[None]:
             yield
         finally:
             _exact.leave()
+
+
+def magnitude(values: Tensor, *, dim: int | None = None) -> Tensor:
+    """Return the largest power of two that is not above the largest absolute value; 1 where all values are 0.
+
+    Division by a power of two changes no digit, so what is computed after it has the bits that it would have without,
+    and neither overflows nor vanishes at any scale of the values.
+
+    Args:
+        values: Finite floating numbers of any shape.
+        dim: The axis that is reduced, and kept with length 1; None reduces all of them.
+    """
+    largest = values.abs().amax() if dim is None else values.abs().amax(dim=dim, keepdim=True)
+    return torch.where(largest > 0, largest / (2.0 * torch.frexp(largest).mantissa), 1.0)

@@ -17,6 +17,15 @@ def test_rows_are_scaled_to_length_one_when_they_are_asked_for():
     assert rows.units(np.array([7, 299])) == pytest.approx(expected[[7, 299]], abs=1e-6)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
+def test_float64_rows_of_any_size_are_scaled_before_they_are_narrowed(size):
+    view = rows_of().astype(np.float64)
+    rows, expected = usable_rows(Embeddings((size * view,))), usable_rows(Embeddings((view,)))
+    assert rows.num_dropped == 0
+    assert rows.chunk(0, 0, 300) == pytest.approx(expected.chunk(0, 0, 300), abs=1e-6)
+    assert rows.units(np.arange(300)) == pytest.approx(expected.units(np.arange(300)), abs=1e-6)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
 def test_rows_without_a_direction_are_dropped_in_both_views_and_counted(bad):
     view0, view1 = rows_of(), rows_of(seed=1)

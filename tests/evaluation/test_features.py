@@ -70,7 +70,6 @@ def test_bfloat16_safetensors_are_read(tmp_path):
         ({"x": np.ones((2, 2)), "features": np.ones((2, 2))}, "it must hold only one of .* got features and x"),
         ({"x": np.ones((0, 2))}, r"features must have shape .* got \(0, 2\)"),
         ({"x": np.array([[1.0, np.nan], [1, 1]])}, "got 1 of 2 rows with nan or infinity, the first is row 0"),
-        ({"x": np.full((2, 2), 1e300)}, "features must be finite in float32, got 2 of 2 rows"),
         ({"x": np.array([["a", "b"]])}, "features must be numbers, got <U1"),
         ({"x": np.ones((2, 2)), "y": np.ones(2)}, "labels must be whole numbers, got float64"),
         ({"x": np.ones((2, 2)), "y": np.array([0, -1])}, "labels must be whole numbers from 0, got -1"),

@@ -122,7 +122,7 @@ class Rows:
 
     def units(self, rows: np.ndarray) -> np.ndarray:
         """Return these rows at length 1, float32 of shape (rows, width)."""
-        found = np.empty((len(rows), self.width), np.float32)
+        found = np.empty((len(rows), self.width), _wide(*self.embeddings.views))
         for view in range(self.num_views):
             here = rows // self.num_items == view
             found[here] = self.embeddings.views[view][self.kept[rows[here] % self.num_items]]
@@ -132,7 +132,7 @@ class Rows:
         """Return usable items `start` to `stop` of a view at length 1, float32 of shape (items, width)."""
         array, kept = self.embeddings.views[view], self.kept[start:stop]
         is_slice = kept[-1] - kept[0] + 1 == len(kept)  # A slice of a mapped file is not copied twice.
-        return _unit(np.asarray(array[kept[0] : kept[-1] + 1] if is_slice else array[kept], np.float32))
+        return _unit(np.asarray(array[kept[0] : kept[-1] + 1] if is_slice else array[kept], _wide(array)))
 
 
 def usable_rows(embeddings: Embeddings) -> Rows:
@@ -145,10 +145,13 @@ def usable_rows(embeddings: Embeddings) -> Rows:
     usable, length_error = np.ones(num_items, bool), 0.0
     for view in embeddings.views:
         for start in range(0, num_items, SCAN_ROWS):
-            lengths = np.linalg.norm(np.asarray(view[start : start + SCAN_ROWS], np.float64), axis=1)
-            good = np.isfinite(lengths) & (lengths > 0)
+            some = np.asarray(view[start : start + SCAN_ROWS], np.float64)
+            largest = np.abs(some).max(axis=1)
+            good = np.isfinite(largest) & (largest > 0)
             usable[start : start + SCAN_ROWS] &= good
-            length_error = max(length_error, float(np.abs(lengths[good] - 1.0).max(initial=0.0)))
+            with np.errstate(over="ignore"):  # A length beyond float64 is not 1 either.
+                lengths = np.linalg.norm(some[good], axis=1)
+            length_error = max(length_error, float(np.abs(lengths - 1.0).max(initial=0.0)))
     kept = np.flatnonzero(usable)
     if len(kept) < MIN_ITEMS:
         dropped = num_items - len(kept)
@@ -163,7 +166,12 @@ def usable_rows(embeddings: Embeddings) -> Rows:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    return unit_rows(torch.from_numpy(np.require(rows, requirements=["W"]))).numpy()
+    """Return the rows at length 1 in float32, scaled before they are narrowed: float64 reaches further."""
+    return unit_rows(torch.from_numpy(np.require(rows, requirements=["W"]))).float().numpy()
+
+
+def _wide(*views: np.ndarray) -> type[np.floating]:
+    return np.float64 if any(view.dtype.itemsize > 4 for view in views) else np.float32
 
 
 def _check_view(name: str, view: np.ndarray, first: np.ndarray) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise.links import MIN_SHORTFALL
+from anchorwise.pairs import unit_rows
 
 # n = images, d = embedding width, r = rows of all views, p = pairs in a chunk
 
@@ -91,7 +91,7 @@ def _stack(views: tuple[Tensor, ...]) -> tuple[Float[Tensor, "r d"], Int[Tensor,
     rows = torch.cat([view.detach().cpu().double() for view in views])
     if not bool(torch.isfinite(rows).all()):
         raise ValueError("views must be finite, got nan or infinity; look at the encoder that made them")
-    return F.normalize(rows, dim=1), torch.arange(num_images).repeat(len(views))
+    return unit_rows(rows), torch.arange(num_images).repeat(len(views))
 
 
 def _negative_cosines(rows: Float[Tensor, "r d"], image_ids: Int[Tensor, " r"]) -> Iterator[Float[Tensor, " p"]]:

@@ -134,15 +134,29 @@ def _assemble(arrays: Mapping[str, np.ndarray]) -> Features:
     if features.dtype.kind not in "fiu":
         raise ValueError(f"features must be numbers, got {features.dtype}")
     labels = pick(arrays, LABEL_KEYS)
-    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite and is refused as such.
-        rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     return Features(
-        rows,
+        _narrow(features),
         None if labels is None else torch.from_numpy(whole_numbers("labels", labels)),
         names=strings(arrays.get("names")),
         class_names=strings(arrays.get("class_names")),
         split=str(arrays.get("split", "")),
     )
+
+
+def _narrow(features: np.ndarray) -> Float32[Tensor, "n d"]:
+    """Return the numbers in float32; refuse what it would call infinite, and rows of which nothing is left."""
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(features, dtype=np.float32)
+    too_large = np.isfinite(features) & ~np.isfinite(rows)
+    too_small = (features != 0) & ~rows.any(axis=-1, keepdims=True)
+    lost = features[too_large | too_small]
+    if len(lost):
+        limits = np.finfo(np.float32)
+        raise ValueError(
+            f"features must have sizes from {limits.smallest_subnormal:.2g} to {limits.max:.2g}, got {lost[0]:g}; "
+            "multiply the features of all files by one number, which changes no judgement"
+        )
+    return torch.from_numpy(rows)
 
 
 def check_rows(features: Tensor) -> None:

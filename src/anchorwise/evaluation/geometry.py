@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import magnitude
 from anchorwise.evaluation.knn import check_labels
-from anchorwise.evaluation.neighbors import CHUNK_SCORES, unit_rows
+from anchorwise.evaluation.neighbors import CHUNK_SCORES, checked_units
 
 # n = rows, d = feature width
 
@@ -28,8 +29,9 @@ def effective_rank(features: Float[Tensor, "n d"]) -> float:
     Raises:
         ValueError: If the features are unusable or all zero.
     """
-    unit_rows("features", features)
+    checked_units("features", features)
     wide = features.double()
+    wide = wide / magnitude(wide)  # Shares of the sum do not depend on the scale, and squares stay in range.
     # Singular values are the roots of the eigenvalues of the smaller Gram matrix.
     gram = wide.T @ wide if wide.shape[0] >= wide.shape[1] else wide @ wide.T
     singular = torch.linalg.eigvalsh(gram).clamp(min=0.0).sqrt()
@@ -45,7 +47,7 @@ def covariance_spectrum(features: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
     Raises:
         ValueError: If the features are unusable.
     """
-    units = unit_rows("features", features).double()
+    units = checked_units("features", features).double()
     centred = units - units.mean(dim=0)
     # Rounding can make an eigenvalue of 0 negative.
     return torch.linalg.eigvalsh(centred.T @ centred / len(units)).clamp(min=0.0).flip(0)
@@ -57,7 +59,7 @@ def mean_resultant(features: Float[Tensor, "n d"]) -> float:
     Raises:
         ValueError: If the features are unusable.
     """
-    return float(unit_rows("features", features).double().mean(dim=0).norm())
+    return float(checked_units("features", features).double().mean(dim=0).norm())
 
 
 def modality_gap(view0: Float[Tensor, "n d"], view1: Float[Tensor, "m d"]) -> float:
@@ -66,7 +68,7 @@ def modality_gap(view0: Float[Tensor, "n d"], view1: Float[Tensor, "m d"]) -> fl
     Raises:
         ValueError: If the features are unusable.
     """
-    first, second = (unit_rows(name, view).double().mean(dim=0) for name, view in (("view0", view0), ("view1", view1)))
+    first, second = (checked_units(name, view).double().mean(dim=0) for name, view in (("view0", view0), ("view1", view1)))
     return float((first - second).norm())
 
 
@@ -90,7 +92,7 @@ def alignment(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, expon
     """
     _checks.views(view0, view1)
     _checks.positive("exponent", exponent)
-    distances = (unit_rows("view0", view0) - unit_rows("view1", view1)).norm(dim=1)
+    distances = (checked_units("view0", view0) - checked_units("view1", view1)).norm(dim=1)
     return float(distances.double().pow(exponent).mean())
 
 
@@ -104,7 +106,7 @@ def class_alignment(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -
         ValueError: If shapes or values do not fit.
     """
     check_labels("labels", labels, len(features))
-    units = unit_rows("features", features).double()
+    units = checked_units("features", features).double()
     sums = units.new_zeros(int(labels.max()) + 1, units.shape[1]).index_add_(0, labels.long(), units)
     squares = units.new_zeros(len(sums)).index_add_(0, labels.long(), units.square().sum(dim=1))
     sizes = labels.long().bincount(minlength=len(sums)).double()
@@ -124,7 +126,7 @@ def uniformity(features: Float[Tensor, "n d"], *, scale: float = 2.0) -> float:
         ValueError: If there are fewer than two rows, or the values do not fit.
     """
     _checks.positive("scale", scale)
-    units = unit_rows("features", features)
+    units = checked_units("features", features)
     n = len(units)
     if n < 2:
         raise ValueError(f"features must have at least two rows, got {n}")

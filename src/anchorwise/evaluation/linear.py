@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import magnitude
 from anchorwise.evaluation.knn import check_labels
 from anchorwise.evaluation.splits import Split
 
@@ -33,18 +34,20 @@ class LinearProbe:
     Attributes:
         weight: Rows are classes, for standardised features.
         bias: One number per class.
-        mean: Subtracted from every feature.
+        unit: Divides every feature first: a power of two of its own size.
+        mean: Subtracted from what that gives.
         scale: Divides what is left.
     """
 
     weight: Float[Tensor, "c d"]
     bias: Float[Tensor, " c"]
+    unit: Float[Tensor, " d"]
     mean: Float[Tensor, " d"]
     scale: Float[Tensor, " d"]
 
     def logits(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """Return the unnormalised log probability of every class."""
-        return F.linear((features - self.mean) / self.scale, self.weight, self.bias)
+        return F.linear((features / self.unit - self.mean) / self.scale, self.weight, self.bias)
 
     def predict(self, features: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
         """Return the most probable class of every row."""
@@ -91,13 +94,15 @@ def fit_probe(
     """
     _checks.positive("penalty", penalty)
     check_labels("labels", labels, len(features))
+    unit = magnitude(features, dim=0).squeeze(0)
+    features = features / unit
     mean, scale = _standardisation(features)
     standardised = (features - mean) / scale
     num_classes = int(labels.max()) + 1
     weight = features.new_zeros(num_classes, features.shape[1]) if start is None else start.weight.clone()
     bias = features.new_zeros(num_classes) if start is None else start.bias.clone()
     _minimise(standardised, labels.long(), weight, bias, penalty)
-    return LinearProbe(weight, bias, mean, scale)
+    return LinearProbe(weight, bias, unit, mean, scale)
 
 
 def choose_penalty(

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise.pairs import unit_rows
 
 # q = queries, r = reference rows, d = feature width, k = neighbours, c = queries in a chunk
 
@@ -30,8 +30,8 @@ class Neighbors:
     indices: Int[Tensor, "c k"]
 
 
-def unit_rows(name: str, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    """Return the rows at length 1, in float32 or wider; a row of zeros stays zero.
+def checked_units(name: str, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Return the rows at length 1, in float32 or wider, at any scale; a row of zeros stays zero.
 
     Raises:
         ValueError: If `features` is not a non-empty matrix, or holds a number that is not finite.
@@ -40,8 +40,7 @@ def unit_rows(name: str, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]
         raise ValueError(f"{name} must have shape (images, width), both at least 1, got {tuple(features.shape)}")
     if not bool(torch.isfinite(features).all()):
         raise ValueError(f"{name} must be finite, got rows with nan or infinity; look at the encoder that made them")
-    wide = features if features.dtype == torch.float64 else features.float()
-    return F.normalize(wide, dim=1)
+    return unit_rows(features)
 
 
 def nearest(
@@ -62,7 +61,7 @@ def nearest(
     Raises:
         ValueError: If the widths differ, the rows are unusable, or `num_neighbors` is out of range.
     """
-    queries, reference = unit_rows("queries", queries), unit_rows("reference", reference)
+    queries, reference = checked_units("queries", queries), checked_units("reference", reference)
     if queries.shape[1] != reference.shape[1]:
         raise ValueError(
             f"queries and reference must have the same width, got {queries.shape[1]} and {reference.shape[1]}; "
