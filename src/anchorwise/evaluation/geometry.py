@@ -68,7 +68,9 @@ def modality_gap(view0: Float[Tensor, "n d"], view1: Float[Tensor, "m d"]) -> fl
     Raises:
         ValueError: If the features are unusable.
     """
-    first, second = (checked_units(name, view).double().mean(dim=0) for name, view in (("view0", view0), ("view1", view1)))
+    first, second = (
+        checked_units(name, view).double().mean(dim=0) for name, view in (("view0", view0), ("view1", view1))
+    )
     return float((first - second).norm())
 
 
