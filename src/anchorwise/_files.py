@@ -1,31 +1,84 @@
-"""Files appear whole or not at all: written beside their place, flushed to disk, then renamed over it. And locks."""
+"""Files appear whole or not at all, one writer at a time; what goes wrong with one names it. And locks."""
 
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+_LEFTOVER = re.compile(r"\..+(\.\w+)\.\w+\1|\..+\.(part|lock)")
+_MAX_REASON = 300  # Characters; some libraries list every tensor of a file.
+
+
+class UnusableFileError(ValueError):
+    """A file is damaged, or not what it is taken for; the message names it."""
+
+
+class UnwritableFileError(OSError):
+    """A file cannot be written; the message names it, and what was there before is as it was."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a reader of `path` raises into one error that names the file and says why.
+
+    A file that is not there stays a FileNotFoundError.
+
+    Raises:
+        UnusableFileError: If anything else goes wrong inside; "PATH cannot be used: REASON".
+    """
+    try:
+        yield
+    except (FileNotFoundError, UnusableFileError):
+        raise
+    except Exception as error:
+        raise UnusableFileError(f"{path} cannot be used: {_reason(error)}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn whatever a writer of `path` raises into one error that names the file and says why.
+
+    Raises:
+        UnwritableFileError: If anything goes wrong inside; libraries have errors of their own for a full disk.
+    """
+    try:
+        yield
+    except UnwritableFileError:
+        raise
+    except Exception as error:
+        raise UnwritableFileError(f"{path} cannot be written: {_reason(error)}") from error
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; on success it takes the place of `path`, on error it is removed.
+    """Yield a temporary path; on success what is written there takes the place of `path`, on error it is removed.
 
-    A process killed at any moment leaves either the old file or the new one.
+    A process killed at any moment leaves either the old file or the new one. What it leaves beside them is removed by
+    the next writer of the same file; writers of one file take turns.
+
+    Raises:
+        UnwritableFileError: If anything goes wrong inside.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # A rename may reach the disk before the data it names: flush the data first.
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(path.with_name(f".{path.name}.lock")) as are_others_dead:
+            if are_others_dead:
+                _remove_leftovers(path)
+            with _folder_for(path) as folder:
+                temporary = folder / path.name
+                temporary.touch()
+                # As the process's umask has it, whatever the writer makes of it.
+                mode = temporary.stat().st_mode
+                yield temporary
+                # A rename may reach the disk before the data it names: flush the data first.
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+                temporary.chmod(mode)
+                temporary.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -34,21 +87,73 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def is_leftover(name: str) -> bool:
+    """Return whether a name in a folder is one that only a killed writer leaves there."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Wait for whoever holds the lock `path`, and hold it; it goes with the process that does, however that ends."""
+def alone(path: Path) -> Iterator[bool]:
+    """Wait for whoever holds the lock `path`, and hold it; it goes with the process that does, however that ends.
+
+    Yields whether there are such locks here: Windows and some network disks have none. There, do not start the same
+    work twice at a time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("w") as file:
+            is_held = _lock(file)
+            if is_held and not _is_still_there(file, path):
+                # Its holder removed it before letting go: the lock of a file that others cannot find excludes nobody.
+                continue
+            try:
+                yield is_held
+            finally:
+                if is_held:
+                    path.unlink(missing_ok=True)
+            return
+
+
+def _lock(file: TextIO) -> bool:
     try:
         import fcntl
-    except ImportError:  # Windows has no such locks: there, do not start the same work twice at a time.
-        yield
-        return
-    with path.open("w") as file:
+
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    except (ImportError, OSError):
+        return False
+    return True
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _is_still_there(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _folder_for(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path`, on the same disk; a library's own temporaries in it go with it."""
+    prefix, suffix = f".{path.name}.", path.suffix or ".part"
+    with tempfile.TemporaryDirectory(suffix, prefix, path.parent, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for entry in list(path.parent.iterdir()):
+        if entry.name.startswith(f".{path.name}.") and is_leftover(entry.name) and entry.suffix != ".lock":
+            _remove(entry)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    words = " ".join(str(getattr(error, "strerror", None) or error).split())
+    plain = isinstance(error, ValueError | OSError) and words
+    text = words if plain else f"{type(error).__name__}: {words}".rstrip(": ")
+    return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."

@@ -46,6 +46,7 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
         (["evaluate", "nowhere"], "error: .*nowhere"),
         (["diagnose", "nowhere.npy"], "error: nowhere.npy is not a file"),
         (["export", "nowhere", "--out", "there"], "error: nowhere holds no encoder.json"),
+        (["export", "now\x1b]0;here", "--out", "there"], r"error: now\\x1b\]0;here holds no encoder.json"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, tmp_path: Path, arguments, message: str):

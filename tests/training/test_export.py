@@ -33,6 +33,21 @@ def test_an_encoder_of_our_own_is_refused_with_the_way_out(tmp_path: Path):
         export_encoder(tmp_path / "run", tmp_path / "out")
 
 
+def test_an_export_never_writes_into_its_run_or_another_folder(tmp_path: Path):
+    _finished_run(tmp_path / "run", "resnet18")
+    (tmp_path / "run" / "config.json").write_text("the run's")
+    with pytest.raises(ValueError, match=r"run holds files that `anchorwise export` did not write"):
+        export_encoder(tmp_path / "run", tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").read_text() == "the run's"
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_an_export_can_be_made_again(tmp_path: Path):
+    _finished_run(tmp_path / "run", "resnet18")
+    for _ in range(2):
+        assert export_encoder(tmp_path / "run", tmp_path / "out") == "torchvision"
+
+
 def test_a_run_that_is_not_finished_is_refused(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"holds no encoder.json; give the folder of a finished run"):
         export_encoder(tmp_path, tmp_path / "out")

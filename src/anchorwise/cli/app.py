@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import anchorwise
+from anchorwise._terminal import printable
 from anchorwise.cli.compare import compare
 from anchorwise.cli.demo import demo
 from anchorwise.cli.diagnose import diagnose
@@ -47,5 +48,5 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, MemoryError) as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        typer.secho(f"error: {printable(str(error))}", fg=typer.colors.RED, err=True)
         sys.exit(2)

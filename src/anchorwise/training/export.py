@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from anchorwise import _files
+from anchorwise import _files, _outputs
 from anchorwise.models import EncoderSpec, StoredEncoder
 from anchorwise.models.encoders import create_timm
 from anchorwise.training.run_directory import RunDirectory
@@ -22,17 +22,20 @@ def export_encoder(run: Path, out: Path) -> str:
 
     Args:
         run: Run directory.
-        out: Folder for the weights and `config.json`.
+        out: Folder for the weights and `config.json`: new, empty, or an export that is replaced.
 
     Returns:
         "torchvision" or "timm".
 
     Raises:
         FileNotFoundError: If the run is not finished.
-        ValueError: If neither library has the architecture, or the export does not give the same features.
+        ValueError: If `out` holds anything else, neither library has the architecture, or the export does not give the
+            same features.
     """
+    _outputs.refuse_folder_of_others(out, "export")
     stored = RunDirectory(run).encoder()
     config = _config(stored.spec)
+    _outputs.claim_folder(out, "export")
     weights = {name: tensor.contiguous() for name, tensor in stored.encoder.backbone.state_dict().items()}
     with _files.replacing(out / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})

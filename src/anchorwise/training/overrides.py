@@ -5,14 +5,10 @@ import tomllib
 from collections.abc import Sequence
 from datetime import date, time
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from anchorwise._config import Section
+from anchorwise._config import AnySection, section_of_json
 from anchorwise.data.augment import POLICIES
-
-AnySection = TypeVar("AnySection", bound=Section)
 
 # Below these fields a key may be anything: the objective itself refuses what it does not know.
 _OPEN = ("objective", "params")
@@ -37,10 +33,7 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
         if not found:
             raise ValueError(f"a setting must have the form name=value, got {setting!r}")
         _put(tree, name.strip().split("."), _value(text.strip()), name.strip())
-    try:
-        return type(config).model_validate_json(json.dumps(tree), strict=True)
-    except ValidationError as error:
-        raise ValueError(_wording(error)) from error
+    return section_of_json(type(config), json.dumps(tree), strict=True)
 
 
 def _value(text: str) -> Any:
@@ -91,12 +84,3 @@ def _refuse_unknown(tree: dict[str, Any], key: str, name: str) -> None:
         near = get_close_matches(key, tree, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{hint}")
-
-
-def _wording(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {message}, got {problem['input']!r}" if problem["type"] != "value_error" else message)
-    return "; ".join(lines)
