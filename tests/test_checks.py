@@ -27,6 +27,7 @@ def test_a_temperature_must_be_a_finite_number_above_zero(value):
         _checks.positive("temperature", value)
 
 
+@pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -72,7 +73,7 @@ def test_an_objective_is_built_from_nested_tables():
         ({"temperature": 0.2}, "objective.name must be one of .*, got None"),
         ({"name": "info_nce", "tau": 0.2}, "hyperparameter of info_nce must be one of 'temperature', 'num_hardest'"),
         ({"name": "weince", "gate": {"name": "open"}}, "gate.name must be one of"),
-        ({"name": "info_nce", "temperature": {"name": "x"}}, "a hyperparameter that takes a table must be one of"),
+        ({"name": "info_nce", "temperature": {"name": "x"}}, "info_nce.temperature takes no table, got"),
         ({"name": "hardest_regularised"}, "cannot be built from .* missing .* required .*argument: 'objective'"),
     ],
 )

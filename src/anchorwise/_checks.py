@@ -8,6 +8,7 @@ from typing import TypeVar
 from torch import Tensor
 
 _Given = TypeVar("_Given")
+_Word = TypeVar("_Word", bound=str)
 
 
 def number(name: str, value: object) -> float:
@@ -64,11 +65,11 @@ def count(name: str, value: object, lowest: int = 1) -> int:
     return value
 
 
-def one_of(name: str, value: object, choices: Iterable[str]) -> str:
+def one_of(name: str, value: object, choices: Iterable[_Word]) -> _Word:
     """Return `value` if it is one of `choices`; otherwise name them all and the nearest."""
     accepted = tuple(choices)
     if isinstance(value, str) and value in accepted:
-        return value
+        return accepted[accepted.index(value)]
     near = get_close_matches(str(value), accepted, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}, got {value!r}{hint}")

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from anchorwise import _checks, tails
 from anchorwise.objectives.ada_meow import AdaMEOW
@@ -45,6 +45,7 @@ from anchorwise.objectives.swav import SwAV
 from anchorwise.objectives.triplet import Triplet
 from anchorwise.objectives.weibit import Weibit
 from anchorwise.objectives.weince import WEINCE
+from anchorwise.tails.names import made
 
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "info_nce": InfoNCE,
@@ -89,41 +90,23 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "fast_clip": FastCLIP,
 }
 BLENDS: dict[str, Callable[..., tails.Blend]] = {"weince": tails.Blend}
-GATES: dict[str, Callable[..., tails.Gate]] = {
-    "likelihood": tails.LikelihoodGate,
-    "published": tails.PublishedGate,
-    "hard": tails.HardGate,
-    "cap": tails.CapGate,
-    "constant": tails.ConstantGate,
-}
-EXPONENTS: dict[str, Callable[..., tails.Exponent]] = {
-    "batch": tails.BatchExponent,
-    "anchor": tails.AnchorExponent,
-    "lagged": tails.LaggedExponent,
-    "pooled": tails.PooledExponent,
-}
-TAILS: dict[str, Callable[..., tails.TailEstimator]] = {"hill": tails.HillTail, "regression": tails.RegressionTail}
 
-# Hyperparameters that are objects themselves, and where their names are looked up.
-_PARTS: dict[str, Mapping[str, Callable[..., Any]]] = {
-    "objective": OBJECTIVES,
-    "objectives": OBJECTIVES,
-    "weibit": OBJECTIVES,
-    "softmax": OBJECTIVES,
-    "blend": BLENDS,
-    "gate": GATES,
-    "exponent": EXPONENTS,
-    "towards": EXPONENTS,
-    "tail": TAILS,
+# Hyperparameters that are objects themselves, by what they are, and where their names are looked up.
+_PARTS: Mapping[type, Mapping[Any, Callable[..., Any]]] = {
+    Objective: OBJECTIVES,
+    tails.Blend: BLENDS,
+    tails.Gate: tails.GATES,
+    tails.Exponent: tails.EXPONENTS,
+    tails.TailEstimator: tails.TAILS,
 }
 
 
 def build(config: Mapping[str, Any]) -> Objective:
     """Return the objective that a mapping describes: its registered `name` beside its hyperparameters.
 
-    A hyperparameter that is an object, such as a gate, is a mapping of the same form:
+    A hyperparameter that is an object, such as a gate, is a mapping of the same form, or its name alone:
 
-        {"name": "weince", "temperature": 0.2, "gate": {"name": "published", "margin": 6.0}}
+        {"name": "weince", "exponent": "anchor", "gate": {"name": "published", "margin": 6.0}}
 
     Raises:
         ValueError: If a name or a hyperparameter is unknown, or a value is refused.
@@ -131,23 +114,43 @@ def build(config: Mapping[str, Any]) -> Objective:
     return _build("objective", config, OBJECTIVES)
 
 
-def _build(part: str, config: Mapping[str, Any], registry: Mapping[str, Callable[..., Any]]) -> Any:
-    name = _checks.one_of(f"{part}.name", config.get("name"), registry)
-    accepted = list(inspect.signature(registry[name]).parameters)
+def _build(part: str, config: Mapping[str, Any], table: Mapping[Any, Callable[..., Any]]) -> Any:
+    name = _checks.one_of(f"{part}.name", config.get("name"), table)
+    accepted, parts = inspect.signature(table[name]).parameters, _parts_of(table[name])
     arguments = {}
     for key, value in config.items():
         if key != "name":
             _checks.one_of(f"hyperparameter of {name}", key, accepted)
-            arguments[key] = _value(key, value)
-    try:
-        return registry[name](**arguments)
-    except TypeError as error:
-        raise ValueError(f"{part} {name!r} cannot be built from {dict(config)!r}: {error}") from error
+            arguments[key] = _value(f"{name}.{key}", value, parts.get(key))
+    return made(part, name, table, arguments)
 
 
-def _value(key: str, value: Any) -> Any:
+def _value(key: str, value: Any, table: Mapping[Any, Callable[..., Any]] | None) -> Any:
+    if table is None:
+        if isinstance(value, Mapping):
+            raise ValueError(f"{key} takes no table, got {dict(value)!r}; give the value itself")
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
     if isinstance(value, Mapping):
-        return _build(key, value, _PARTS[_checks.one_of("a hyperparameter that takes a table", key, _PARTS)])
-    if isinstance(value, list):
-        return [_value(key, item) for item in value]
-    return value
+        return _build(key, value, table)
+    return [_value(key, item, table) for item in value] if isinstance(value, list) else value
+
+
+def _parts_of(make: Callable[..., Any]) -> dict[str, Mapping[Any, Callable[..., Any]]]:
+    """Return the tables of those hyperparameters that are annotated as parts."""
+    hints = get_type_hints(make.__init__ if isinstance(make, type) else make)
+    tables = {name: _table_of(hint) for name, hint in hints.items() if name != "return"}
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def _table_of(hint: Any) -> Mapping[Any, Callable[..., Any]] | None:
+    """Return the names of what fits an annotation such as `float | Exponent` or `Sequence[Objective]`."""
+    for wanted in (hint, *get_args(hint)):
+        for part, table in _PARTS.items():
+            if isinstance(wanted, type) and issubclass(wanted, part):
+                return {name: make for name, make in table.items() if wanted is part or make is wanted}
+        inner = None if wanted is hint else _table_of(wanted)
+        if inner is not None:
+            return inner
+    return None

@@ -14,8 +14,9 @@ from anchorwise.links import ShortfallLink, SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.exponents import Exponent, as_exponent
-from anchorwise.tails.gates import Gate, as_gate
+from anchorwise.tails.exponents import Exponent
+from anchorwise.tails.gates import Gate
+from anchorwise.tails.names import ExponentName, GateName, as_exponent, as_gate
 from anchorwise.tails.negatives import negatives_of
 
 
@@ -28,7 +29,7 @@ class Selection(Objective):
 
     Args:
         temperature: Divides every cosine in InfoNCE. Dimensionless, above 0.
-        gate: What turns an anchor's tail into lambda: "hard", "published", "likelihood", or any `tails.Gate`.
+        gate: What turns an anchor's tail into lambda: "hard", "published", "likelihood", "cap", or any `tails.Gate`.
         exponent: Of the weibit loss, as for WEINCE.
         num_hardest: Negatives in the weibit loss, at least 1 (select_weib_top_m).
 
@@ -40,8 +41,8 @@ class Selection(Objective):
         self,
         *,
         temperature: float = 0.5,
-        gate: str | Gate = "hard",
-        exponent: float | str | Exponent = "anchor",
+        gate: GateName | Gate = "hard",
+        exponent: float | ExponentName | Exponent = "anchor",
         num_hardest: int = 16,
     ) -> None:
         super().__init__()

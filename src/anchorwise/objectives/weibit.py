@@ -13,7 +13,8 @@ from anchorwise.links import ShortfallLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.exponents import Exponent, HillTail, as_exponent
+from anchorwise.tails.exponents import Exponent, HillTail
+from anchorwise.tails.names import ExponentName, as_exponent
 from anchorwise.tails.negatives import negatives_of
 
 
@@ -42,7 +43,11 @@ class Weibit(Objective):
     """
 
     def __init__(
-        self, *, exponent: float | str | Exponent = "batch", endpoint: float = 1.0, num_hardest: int | None = None
+        self,
+        *,
+        exponent: float | ExponentName | Exponent = "batch",
+        endpoint: float = 1.0,
+        num_hardest: int | None = None,
     ) -> None:
         super().__init__()
         self.exponent = as_exponent(exponent, HillTail(), may_lag=True)

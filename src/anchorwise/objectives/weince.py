@@ -16,6 +16,7 @@ from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
 from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.gates import Gate
+from anchorwise.tails.names import ExponentName, GateName
 
 
 @final
@@ -34,10 +35,10 @@ class WEINCE(Objective):
 
     Args:
         temperature: Divides every cosine in the softmax part. Dimensionless, above 0.
-        gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", or any `tails.Gate`.
+        gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", "cap", or any `tails.Gate`.
         exponent: "unit" is 1, as in the released training code; "batch" is the median over anchors of the gate's own
-            tail estimates, "anchor" an anchor's own estimate shrunk to it; a number above 0 is fixed; any
-            `tails.Exponent` says it in its own way.
+            tail estimates, "anchor" an anchor's own estimate shrunk to it, "pooled" the release's average over
+            steps; a number above 0 is fixed; any `tails.Exponent` says it in its own way.
         endpoint: Where scores end. In cosines, above -1 and at most 1.
 
     Raises:
@@ -48,8 +49,8 @@ class WEINCE(Objective):
         self,
         *,
         temperature: float = 0.5,
-        gate: str | Gate = "likelihood",
-        exponent: float | str | Exponent = "batch",
+        gate: GateName | Gate = "likelihood",
+        exponent: float | ExponentName | Exponent = "batch",
         endpoint: float = 1.0,
     ) -> None:
         super().__init__()

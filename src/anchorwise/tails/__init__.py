@@ -32,11 +32,15 @@ from anchorwise.tails.gates import (
     PublishedGate,
 )
 from anchorwise.tails.hill import HillEstimate, hill_estimate
+from anchorwise.tails.names import EXPONENTS, GATES, TAILS, ExponentName, GateName, TailName
 from anchorwise.tails.negatives import Negatives, hardest_shortfall
 from anchorwise.tails.pareto import ParetoEstimate, pareto_estimate
 from anchorwise.tails.rows import Note, RowResult
 
 __all__ = [
+    "EXPONENTS",
+    "GATES",
+    "TAILS",
     "AnchorExponent",
     "BatchExponent",
     "Blend",
@@ -45,8 +49,10 @@ __all__ = [
     "ConstantGate",
     "EndpointEstimate",
     "Exponent",
+    "ExponentName",
     "FixedExponent",
     "Gate",
+    "GateName",
     "GateReading",
     "HardGate",
     "HillEstimate",
@@ -65,6 +71,7 @@ __all__ = [
     "RegressionTail",
     "RowResult",
     "TailEstimator",
+    "TailName",
     "block_bootstrap",
     "endpoint_estimate",
     "hardest_shortfall",

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from anchorwise import _checks
 from anchorwise.links import BlendLink, Link, Parameter, SoftmaxLink
 from anchorwise.pairs import Contrast
-from anchorwise.tails.exponents import Exponent, as_exponent
-from anchorwise.tails.gates import Gate, as_gate
+from anchorwise.tails.exponents import Exponent
+from anchorwise.tails.gates import Gate
+from anchorwise.tails.names import ExponentName, GateName, as_exponent, as_gate
 from anchorwise.tails.negatives import Negatives, negatives_of
 
 
@@ -36,9 +37,10 @@ class Blend(nn.Module):
     """`(1 - lambda) s / temperature - lambda exponent log(endpoint - s)`, with lambda and exponent of every anchor.
 
     Args:
-        gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", or any `tails.Gate`;
+        gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", "cap", or any `tails.Gate`;
             `tails.ConstantGate(1.0)` gives the pure shortfall link.
-        exponent: "unit", "batch", "anchor", a number above 0, or any `tails.Exponent`, as for WEINCE.
+        exponent: "unit", "batch", "anchor", "pooled", a number above 0, or any `tails.Exponent`, as for WEINCE. One
+            that does not say how tails are read reads them as the gate does.
         endpoint: Where scores end. In cosines, above -1 and at most 1.
 
     Raises:
@@ -46,7 +48,11 @@ class Blend(nn.Module):
     """
 
     def __init__(
-        self, *, gate: str | Gate = "likelihood", exponent: float | str | Exponent = "batch", endpoint: float = 1.0
+        self,
+        *,
+        gate: GateName | Gate = "likelihood",
+        exponent: float | ExponentName | Exponent = "batch",
+        endpoint: float = 1.0,
     ) -> None:
         super().__init__()
         self.gate = as_gate(gate)

@@ -168,6 +168,10 @@ class Exponent(nn.Module, ABC):
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the exponents, each above 0, without gradient."""
 
+    def beside(self, tail: TailEstimator) -> "Exponent":
+        """Return the exponent as it is beside a gate that reads `tail`: one without a tail of its own takes that."""
+        return self
+
     def watch(self, negatives: Negatives) -> Watch | None:
         """Return what the loss is to add up on its way for the exponents of the next batch; None for nothing."""
         return None
@@ -198,17 +202,21 @@ class BatchExponent(Exponent):
     """The median over anchors of their tails' estimates, for all anchors; 1 for a batch without any estimate.
 
     Args:
-        tail: How a tail is read.
+        tail: How a tail is read; None takes the gate's own way, and Hill's estimator where there is no gate.
     """
 
     def __init__(self, tail: TailEstimator | None = None) -> None:
         super().__init__()
-        self.tail = HillTail() if tail is None else tail
+        self.tail = tail
+
+    def beside(self, tail: TailEstimator) -> "BatchExponent":
+        """Return the exponent with `tail` if it has none."""
+        return self if self.tail is not None else BatchExponent(tail)
 
     @torch.no_grad()
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the median for every anchor."""
-        return self.tail.estimate(negatives).batch_median
+        return (self.tail or HillTail()).estimate(negatives).batch_median
 
 
 @final
@@ -216,21 +224,26 @@ class AnchorExponent(Exponent):
     """Each anchor's own estimate, shrunk.
 
     Args:
-        tail: How a tail is read and how far it is trusted.
+        tail: How a tail is read and how far it is trusted; None as for `BatchExponent`.
         towards: What estimates are shrunk to; by default the batch's median of the same estimates.
     """
 
     def __init__(self, tail: TailEstimator | None = None, towards: Exponent | None = None) -> None:
         super().__init__()
-        self.tail = HillTail() if tail is None else tail
+        self.tail = tail
         self.towards = towards
+
+    def beside(self, tail: TailEstimator) -> "AnchorExponent":
+        """Return the exponent with `tail` wherever it has none."""
+        return AnchorExponent(self.tail or tail, self.towards and self.towards.beside(tail))
 
     @torch.no_grad()
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the shrunk estimates."""
-        estimate = self.tail.estimate(negatives)
+        tail = self.tail or HillTail()
+        estimate = tail.estimate(negatives)
         towards = estimate.batch_median if self.towards is None else self.towards(negatives)
-        return self.tail.shrink(estimate, towards)
+        return tail.shrink(estimate, towards)
 
 
 @final
@@ -333,32 +346,6 @@ class PooledExponent(Exponent):
         num_tail = min(int(max(self.min_tail_points, self.tail_fraction * num_all)), num_all)
         fit = tail_regressions(negatives.pooled_shortfalls(num_tail if num_tail >= _FEWEST else 0).unsqueeze(0))
         return fit.slope[0], fit.r_squared[0]
-
-
-def as_exponent(value: float | str | Exponent, tail: TailEstimator, *, may_lag: bool = False) -> Exponent:
-    """Return the exponent that `value` names, a number's, or itself.
-
-    Args:
-        value: "unit", "batch" or "anchor" (both read off `tail`), "lagged", a number above 0, or an exponent.
-        tail: How tails are read.
-        may_lag: Whether the caller's loss adds up what a lagged exponent needs.
-
-    Raises:
-        ValueError: If `value` is none of these, or lags where it must not.
-    """
-    if value == "lagged" or isinstance(value, LaggedExponent):
-        if not may_lag:
-            raise ValueError(
-                "exponent must not lag here: the gate has to read this batch's scores in any case; take 'batch', or "
-                "anchorwise.Weibit(exponent='lagged')"
-            )
-        return value if isinstance(value, LaggedExponent) else LaggedExponent()
-    if isinstance(value, Exponent):
-        return value
-    if isinstance(value, str):
-        _checks.one_of("exponent", value, ("unit", "batch", "anchor"))
-        return {"unit": FixedExponent(1.0), "batch": BatchExponent(tail), "anchor": AnchorExponent(tail)}[value]
-    return FixedExponent(value)
 
 
 def _tail_fraction(value: float, *, highest: float) -> float:

@@ -231,18 +231,6 @@ class ConstantGate(Gate):
         return GateReading(torch.full_like(negatives.anchors[:, 0], self.value))
 
 
-def as_gate(value: str | Gate) -> Gate:
-    """Return the gate that `value` names ("likelihood", "published" or "hard", with its defaults), or itself.
-
-    Raises:
-        ValueError: If `value` is none of these.
-    """
-    if isinstance(value, Gate):
-        return value
-    gates = {"likelihood": LikelihoodGate, "published": PublishedGate, "hard": HardGate}
-    return gates[_checks.one_of("gate", value, gates)]()
-
-
 def _published_evidence(
     negatives: Negatives, tail: RegressionTail, quantile: float
 ) -> tuple[Float[Tensor, " a"], Float[Tensor, ""], Float[Tensor, " a"]]:
