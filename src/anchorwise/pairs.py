@@ -93,6 +93,18 @@ class Views:
         return self.units.shape[1]
 
     @property
+    def num_distinct(self) -> int:
+        """Images of different ids. While a graph is compiled ids are not read, and all count as different."""
+        if self.distinct or torch.compiler.is_compiling():
+            return self.num_images
+        return len(self.ids.unique())
+
+    @property
+    def num_others(self) -> Int[Tensor, " n"]:
+        """How many images are of other ids than an image's own."""
+        return self.num_images - num_same(self.ids)
+
+    @property
     def rows(self) -> Float[Tensor, "a d"]:
         """All rows, view by view."""
         return self.units.flatten(0, 1)
@@ -189,6 +201,12 @@ def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Return how many rows have each row's id, itself among them."""
     rising = ids.sort().values
     return torch.searchsorted(rising, ids, right=True) - torch.searchsorted(rising, ids)
+
+
+def numbered(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """Number the ids of a batch, from 0: ids are names, and may be any whole numbers."""
+    # The first place of an id among the sorted ones, for which no table of all images is needed.
+    return torch.searchsorted(ids.sort().values, ids)
 
 
 def unit_rows(rows: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:

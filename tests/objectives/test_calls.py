@@ -54,7 +54,7 @@ def test_a_mixture_passes_on_what_each_part_takes():
     labels, scale = torch.arange(24) % 5, torch.tensor(3.0)
     expected = InfoNCE()(*VIEWS) + SupCon(temperature=0.5)(*VIEWS, labels=labels) + CLIP()(*VIEWS, logit_scale=scale)
     torch.testing.assert_close(mixture(*VIEWS, labels=labels, logit_scale=scale), expected)
-    assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("logit_scale",))
+    assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("ids", "logit_scale"))
     assert mixture.inputs.max_views == 2
 
 
@@ -77,7 +77,7 @@ def test_pairs_of_views_pass_labels_on():
         (lambda: SupCon()(*VIEWS), r"SupCon needs labels: the class of every image, shape \(images,\); call .*labels="),
         (lambda: MoCo()(*VIEWS), "MoCo needs negatives: the queue of keys"),
         (lambda: MoCo()(*VIEWS, negatives=VIEWS[0], ids=torch.arange(24)), "ids need negative_ids beside them"),
-        (lambda: Mixture()(*VIEWS, labels=torch.arange(24)), "argument of a mixture must be one of , got 'labels'"),
+        (lambda: Mixture()(*VIEWS, labels=torch.arange(24)), "argument of a mixture must be one of 'ids', got 'labels'"),
         (lambda: MoCoV3()(*VIEWS), r"MoCoV3 needs keys: .*keys=\(key0, key1\)"),
         (lambda: SogCLR(num_images=24)(*VIEWS), "SogCLR needs ids: the images' numbers in the data set"),
         (lambda: SwAV()(*VIEWS), "SwAV needs prototypes"),

@@ -34,8 +34,8 @@ def test_a_single_image_has_no_hardest_negative():
 
 def test_the_hardest_keys_are_at_most_all_negatives():
     negatives = negatives_of(views_of(*batches.ordinary()).pooled())
-    assert negatives.hardest_keys(4).shape == (48, 4)
-    assert negatives.hardest_keys(1000).shape == (48, 46)
+    assert negatives.hardest(4).keys.shape == (48, 4)
+    assert negatives.hardest(1000).keys.shape == (48, 46)
 
 
 def test_a_statistic_is_read_once():

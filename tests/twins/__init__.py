@@ -6,6 +6,7 @@ A view is a list of rows; a twin takes views and returns the losses of the ancho
 from tests.twins import assigned, global_loss, kernels, labelled, multi_view, row_tails, two_view
 from tests.twins.core import (
     Batch,
+    Ids,
     Rows,
     blend_link,
     cosine,
@@ -31,6 +32,7 @@ from tests.twins.tails import (
 __all__ = [
     "Batch",
     "Exceedances",
+    "Ids",
     "Rows",
     "assigned",
     "blend_link",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 Rows = Sequence[Sequence[float]]
 Link = Callable[[int, float], float]
+# Names of the images; those of one name are no negatives of each other. None: all differ.
+Ids = Sequence[int] | None
 
 FLOOR = 1e-6
 
@@ -18,12 +20,13 @@ class Batch:
     negatives: list[list[float]]
 
     @staticmethod
-    def of(view0: Rows, view1: Rows) -> "Batch":
+    def of(view0: Rows, view1: Rows, ids: Ids = None) -> "Batch":
         rows = [*view0, *view1]
         images = [*range(len(view0)), *range(len(view1))]
         positives, negatives = [], []
         for a, row in enumerate(rows):
-            negatives.append([cosine(row, rows[k]) for k in range(len(rows)) if images[k] != images[a]])
+            apart = [k for k in range(len(rows)) if differ(ids, images[k], images[a])]
+            negatives.append([cosine(row, rows[k]) for k in apart])
             (other,) = [k for k in range(len(rows)) if images[k] == images[a] and k != a]
             positives.append(cosine(row, rows[other]))
         return Batch(positives, negatives)
@@ -31,6 +34,10 @@ class Batch:
     @property
     def anchors(self) -> range:
         return range(len(self.positives))
+
+
+def differ(ids: Ids, i: int, j: int) -> bool:
+    return i != j if ids is None else ids[i] != ids[j]
 
 
 def cosine(x: Sequence[float], y: Sequence[float]) -> float:
@@ -63,8 +70,10 @@ def cross_entropy(batch: Batch, link: Link, num_hardest: int | None = None) -> l
     return losses
 
 
-def info_nce(view0: Rows, view1: Rows, temperature: float, num_hardest: int | None = None) -> list[float]:
-    return cross_entropy(Batch.of(view0, view1), softmax_link(temperature), num_hardest)
+def info_nce(
+    view0: Rows, view1: Rows, temperature: float, num_hardest: int | None = None, ids: Ids = None
+) -> list[float]:
+    return cross_entropy(Batch.of(view0, view1, ids), softmax_link(temperature), num_hardest)
 
 
 def sigmoid(x: float) -> float:

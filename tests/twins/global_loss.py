@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from tests.twins.core import FLOOR, Batch, Rows, cosine
+from tests.twins.core import FLOOR, Batch, Ids, Rows, cosine
+from tests.twins.two_view import within
 
 
 class Global:
@@ -82,11 +83,11 @@ def i_sog_clr(view0: Rows, view1: Rows, ids: Sequence[int]) -> list[float]:
     return Global(gamma=0.8, rho=0.4, temperature=STORED, shifted=True).visit(view0, view1, ids)
 
 
-def ko_leo(*views: Rows) -> list[float]:
+def ko_leo(*views: Rows, ids: Ids = None) -> list[float]:
     losses = []
     for view in views:
-        for i, row in enumerate(view):
-            nearest = max(cosine(row, view[j]) for j in range(len(view)) if j != i)
+        for i in range(len(view)):
+            nearest = max(within(view, i, ids), default=1.0)
             losses.append(-math.log(math.sqrt(max(2 - 2 * nearest, 2 * FLOOR))))
     return losses
 

@@ -2,7 +2,7 @@
 
 import math
 
-from tests.twins.core import FLOOR, Rows, cosine
+from tests.twins.core import FLOOR, Ids, Rows, cosine
 from tests.twins.two_view import within
 
 
@@ -14,7 +14,7 @@ def riesz(s: float, power: float) -> float:
     return math.copysign(max(2 - 2 * s, 2 * FLOOR) ** (-power / 2), power)
 
 
-def kcl(view0: Rows, view1: Rows, kernel: str, t: float, weight: float) -> list[float]:
+def kcl(view0: Rows, view1: Rows, kernel: str, t: float, weight: float, ids: Ids = None) -> list[float]:
     align = {
         "gaussian": lambda s: math.exp(-t * square(s)),
         "log": lambda s: -math.log(1 + t * square(s)),
@@ -28,7 +28,7 @@ def kcl(view0: Rows, view1: Rows, kernel: str, t: float, weight: float) -> list[
     losses = []
     for view in (view0, view1):
         for i in range(len(view)):
-            scores = within(view, i)
+            scores = within(view, i, ids)
             mean = math.fsum(energy(s) for s in scores) / len(scores)
             losses.append(-2 * align(cosine(view0[i], view1[i])) + 2 * weight * mean)
     return losses
@@ -47,7 +47,9 @@ TABLE = {
 }
 
 
-def f_micl(view0: Rows, view1: Rows, divergence: str, t: float, height: float, weight: float) -> list[float]:
+def f_micl(
+    view0: Rows, view1: Rows, divergence: str, t: float, height: float, weight: float, ids: Ids = None
+) -> list[float]:
     positive, negative = TABLE[divergence]
 
     def critic(s: float) -> float:
@@ -55,18 +57,24 @@ def f_micl(view0: Rows, view1: Rows, divergence: str, t: float, height: float, w
 
     losses = []
     for i in range(len(view0)):
-        scores = within(view0, i)
+        scores = within(view0, i, ids)
         mean = math.fsum(negative(critic(s)) for s in scores) / len(scores)
         losses.append(weight * mean - positive(critic(cosine(view0[i], view1[i]))))
     return losses
 
 
 def align_uniform(
-    view0: Rows, view1: Rows, align: float = 1.0, uniform: float = 1.0, alpha: float = 2.0, t: float = 2.0
+    view0: Rows,
+    view1: Rows,
+    align: float = 1.0,
+    uniform: float = 1.0,
+    alpha: float = 2.0,
+    t: float = 2.0,
+    ids: Ids = None,
 ) -> list[float]:
     losses = []
     for view in (view0, view1):
-        terms = [math.exp(-t * square(s)) for i in range(len(view)) for s in within(view, i)]
+        terms = [math.exp(-t * square(s)) for i in range(len(view)) for s in within(view, i, ids)]
         uniformity = math.log(math.fsum(terms) / len(terms))
         for a, b in zip(view0, view1, strict=True):
             losses.append(align * square(cosine(a, b)) ** (alpha / 2) + uniform * uniformity)

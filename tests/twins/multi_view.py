@@ -3,11 +3,11 @@
 import math
 from itertools import combinations
 
-from tests.twins.core import Rows, cosine, info_nce
+from tests.twins.core import Ids, Rows, cosine, differ, info_nce
 from tests.twins.two_view import Logit, log_sum_exp, within
 
 
-def mv_info_nce(*views: Rows, logit: Logit, within_view: bool = True) -> list[float]:
+def mv_info_nce(*views: Rows, logit: Logit, within_view: bool = True, ids: Ids = None) -> list[float]:
     indices, losses = range(len(views)), []
     for i in range(len(views[0])):
         numerator, denominator = [], []
@@ -15,6 +15,8 @@ def mv_info_nce(*views: Rows, logit: Logit, within_view: bool = True) -> list[fl
             for other in indices:
                 for j in range(len(views[0])):
                     if (other, j) == (view, i) or (other == view and not within_view):
+                        continue
+                    if j != i and not differ(ids, i, j):
                         continue
                     score = logit(cosine(views[view][i], views[other][j]))
                     denominator.append(score)
@@ -24,20 +26,21 @@ def mv_info_nce(*views: Rows, logit: Logit, within_view: bool = True) -> list[fl
     return losses
 
 
-def mv_dhel(*views: Rows, logit: Logit) -> list[float]:
+def mv_dhel(*views: Rows, logit: Logit, ids: Ids = None) -> list[float]:
     losses = []
     for i in range(len(views[0])):
         positives = [logit(cosine(a[i], b[i])) for a, b in combinations(views, 2)]
-        denominators = [log_sum_exp([logit(s) for s in within(view, i)]) for view in views]
+        denominators = [log_sum_exp([logit(s) for s in within(view, i, ids)]) for view in views]
         losses.append(math.fsum(denominators) - log_sum_exp(positives))
     return losses
 
 
-def poly_view(*views: Rows, temperature: float, mean: str) -> list[float]:
+def poly_view(*views: Rows, temperature: float, mean: str, ids: Ids = None) -> list[float]:
     losses = []
     for view, rows in enumerate(views):
         for i, row in enumerate(rows):
-            others = [cosine(row, other[j]) / temperature for other in views for j in range(len(rows)) if j != i]
+            apart = [j for j in range(len(rows)) if differ(ids, i, j)]
+            others = [cosine(row, other[j]) / temperature for other in views for j in apart]
             found = []
             for other in range(len(views)):
                 if other != view:
@@ -50,11 +53,11 @@ def poly_view(*views: Rows, temperature: float, mean: str) -> list[float]:
     return losses
 
 
-def pairwise(*views: Rows, temperature: float) -> list[float]:
-    return [loss for pair in combinations(views, 2) for loss in info_nce(*pair, temperature)]
+def pairwise(*views: Rows, temperature: float, ids: Ids = None) -> list[float]:
+    return [loss for pair in combinations(views, 2) for loss in info_nce(*pair, temperature, ids=ids)]
 
 
-def averaged(*views: Rows, temperature: float, normalise: bool) -> list[float]:
+def averaged(*views: Rows, temperature: float, normalise: bool, ids: Ids = None) -> list[float]:
     units = [[[x / math.hypot(*row) for x in row] for row in view] for view in views]
     losses = []
     for view, rows in enumerate(units):
@@ -67,9 +70,8 @@ def averaged(*views: Rows, temperature: float, normalise: bool) -> list[float]:
             means = [[x / math.hypot(*row) for x in row] for row in means]
         both = [*rows, *means]
         for a, row in enumerate(both):
-            logits = [
-                math.fsum(x * y for x, y in zip(row, key, strict=True)) / temperature if k != a else -math.inf
-                for k, key in enumerate(both)
-            ]
-            losses.append(log_sum_exp(logits) - logits[(a + len(rows)) % len(both)])
+            positive = (a + len(rows)) % len(both)
+            counted = [k for k in range(len(both)) if k == positive or differ(ids, a % len(rows), k % len(rows))]
+            logits = {k: math.fsum(x * y for x, y in zip(row, both[k], strict=True)) / temperature for k in counted}
+            losses.append(log_sum_exp([*logits.values()]) - logits[positive])
     return losses

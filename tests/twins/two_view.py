@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from tests.twins.core import Batch, Rows, cosine, shortfall, softmax_link
+from tests.twins.core import Batch, Ids, Rows, cosine, differ, shortfall, softmax_link
 
 Logit = Callable[[float], float]
 
@@ -22,42 +22,47 @@ def mixed(blend: float, temperature: float, exponent: float) -> Logit:
     return lambda s: (1 - blend) * s / temperature - blend * exponent * math.log(shortfall(s))
 
 
-def cross_view(view0: Rows, view1: Rows, logit: Logit, both: bool = True, negatives: Rows = ()) -> list[float]:
+def cross_view(
+    view0: Rows, view1: Rows, logit: Logit, both: bool = True, negatives: Rows = (), ids: Ids = None
+) -> list[float]:
     losses = []
     for anchors, keys in ((view0, view1), (view1, view0))[: 2 if both else 1]:
         for i, anchor in enumerate(anchors):
-            logits = [logit(cosine(anchor, key)) for key in (*keys, *negatives)]
-            losses.append(log_sum_exp(logits) - logits[i])
+            counted = [key for j, key in enumerate(keys) if j != i and differ(ids, i, j)]
+            positive, *others = (logit(cosine(anchor, key)) for key in (keys[i], *counted, *negatives))
+            losses.append(log_sum_exp([positive, *others]) - positive)
     return losses
 
 
-def smoothed(view0: Rows, view1: Rows, logit: Logit, smoothing: float) -> list[float]:
+def smoothed(view0: Rows, view1: Rows, logit: Logit, smoothing: float, ids: Ids = None) -> list[float]:
     """Cross-entropy against a target of `smoothing / n` everywhere and the rest on the own key."""
     losses = []
     for anchors, keys in ((view0, view1), (view1, view0)):
         for i, anchor in enumerate(anchors):
-            logits = [logit(cosine(anchor, key)) for key in keys]
-            norm, even = log_sum_exp(logits), smoothing / len(keys)
-            target = [even + (1 - smoothing) * (k == i) for k in range(len(keys))]
+            counted = [j for j in range(len(keys)) if j == i or differ(ids, i, j)]
+            logits = [logit(cosine(anchor, keys[j])) for j in counted]
+            norm, even = log_sum_exp(logits), smoothing / len(counted)
+            target = [even + (1 - smoothing) * (j == i) for j in counted]
             losses.append(math.fsum(q * (norm - x) for q, x in zip(target, logits, strict=True)))
     return losses
 
 
-def arctanh(view0: Rows, view1: Rows, same_view: bool = True) -> list[float]:
+def arctanh(view0: Rows, view1: Rows, same_view: bool = True, ids: Ids = None) -> list[float]:
     def logit(s: float) -> float:
         return math.log(shortfall(-s) / shortfall(s))
 
     if not same_view:
-        return cross_view(view0, view1, logit)
-    batch = Batch.of(view0, view1)
+        return cross_view(view0, view1, logit, ids=ids)
+    batch = Batch.of(view0, view1, ids)
     rows = zip(batch.positives, batch.negatives, strict=True)
     return [log_sum_exp([logit(s) for s in (p, *negatives)]) - logit(p) for p, negatives in rows]
 
 
-def siglip(view0: Rows, view1: Rows, scale: float, bias: float) -> list[float]:
+def siglip(view0: Rows, view1: Rows, scale: float, bias: float, ids: Ids = None) -> list[float]:
     losses = []
     for i, image in enumerate(view0):
-        signed = [(1 if i == j else -1) * (scale * cosine(image, text) + bias) for j, text in enumerate(view1)]
+        judged = [(j, text) for j, text in enumerate(view1) if j == i or differ(ids, i, j)]
+        signed = [(1 if i == j else -1) * (scale * cosine(image, text) + bias) for j, text in judged]
         losses.append(math.fsum(math.log1p(math.exp(-x)) if x > 0 else math.log1p(math.exp(x)) - x for x in signed))
     return losses
 
@@ -72,20 +77,22 @@ def moco(view0: Rows, view1: Rows, queue: Rows, logit: Logit, kept: Callable[[in
     return losses
 
 
-def moco_v3(view0: Rows, view1: Rows, keys: tuple[Rows, Rows], temperature: float, scale: float) -> list[float]:
-    first = cross_view(view0, keys[1], scaled(temperature), both=False)
-    second = cross_view(view1, keys[0], scaled(temperature), both=False)
+def moco_v3(
+    view0: Rows, view1: Rows, keys: tuple[Rows, Rows], temperature: float, scale: float, ids: Ids = None
+) -> list[float]:
+    first = cross_view(view0, keys[1], scaled(temperature), both=False, ids=ids)
+    second = cross_view(view1, keys[0], scaled(temperature), both=False, ids=ids)
     return [scale * loss for loss in (*first, *second)]
 
 
-def dcl(view0: Rows, view1: Rows, logit: Logit) -> list[float]:
-    batch = Batch.of(view0, view1)
+def dcl(view0: Rows, view1: Rows, logit: Logit, ids: Ids = None) -> list[float]:
+    batch = Batch.of(view0, view1, ids)
     rows = zip(batch.positives, batch.negatives, strict=True)
     return [log_sum_exp([logit(s) for s in negatives]) - logit(p) for p, negatives in rows]
 
 
-def dclw(view0: Rows, view1: Rows, temperature: float, sigma: float) -> list[float]:
-    batch = Batch.of(view0, view1)
+def dclw(view0: Rows, view1: Rows, temperature: float, sigma: float, ids: Ids = None) -> list[float]:
+    batch = Batch.of(view0, view1, ids)
     num_images = len(view0)
     mean = math.fsum(math.exp(p / sigma) for p in batch.positives[:num_images]) / num_images
     losses = []
@@ -95,16 +102,18 @@ def dclw(view0: Rows, view1: Rows, temperature: float, sigma: float) -> list[flo
     return losses
 
 
-def within(view: Rows, i: int) -> list[float]:
-    return [cosine(view[i], view[j]) for j in range(len(view)) if j != i]
+def within(view: Rows, i: int, ids: Ids = None) -> list[float]:
+    return [cosine(view[i], view[j]) for j in range(len(view)) if differ(ids, i, j)]
 
 
-def dhel(view0: Rows, view1: Rows, logit: Logit, both: bool = True, weight: float = 1.0) -> list[float]:
+def dhel(
+    view0: Rows, view1: Rows, logit: Logit, both: bool = True, weight: float = 1.0, ids: Ids = None
+) -> list[float]:
     """Per image and view; the mean over images of both views' terms is the source's formula."""
     losses = []
     for view in (view0, view1)[: 2 if both else 1]:
         for i in range(len(view)):
-            uniformity = log_sum_exp([logit(s) for s in within(view, i)])
+            uniformity = log_sum_exp([logit(s) for s in within(view, i, ids)])
             losses.append((2 if both else 1) * weight * uniformity - logit(cosine(view0[i], view1[i])))
     return losses
 
@@ -118,8 +127,8 @@ def hard_sum(positive: float, negatives: Sequence[float], temperature: float, pr
     return max((reweighted - prior * number * pull) / (1 - prior), number * math.exp(-1 / temperature))
 
 
-def hcl(view0: Rows, view1: Rows, temperature: float, prior: float, beta: float) -> list[float]:
-    batch = Batch.of(view0, view1)
+def hcl(view0: Rows, view1: Rows, temperature: float, prior: float, beta: float, ids: Ids = None) -> list[float]:
+    batch = Batch.of(view0, view1, ids)
     losses = []
     for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
         pull = math.exp(positive / temperature)
@@ -128,9 +137,9 @@ def hcl(view0: Rows, view1: Rows, temperature: float, prior: float, beta: float)
 
 
 def asymmetric_hard(
-    view0: Rows, view1: Rows, temperature: float, weight: float, prior: float, beta: float
+    view0: Rows, view1: Rows, temperature: float, weight: float, prior: float, beta: float, ids: Ids = None
 ) -> list[float]:
-    batch = Batch.of(view0, view1)
+    batch = Batch.of(view0, view1, ids)
     losses = []
     for positive, negatives in [*zip(batch.positives, batch.negatives, strict=True)][: len(view0)]:
         pull = weight * math.exp(positive / temperature)
@@ -138,8 +147,8 @@ def asymmetric_hard(
     return losses
 
 
-def adnce(view0: Rows, view1: Rows, temperature: float, mu: float, sigma: float) -> list[float]:
-    batch = Batch.of(view0, view1)
+def adnce(view0: Rows, view1: Rows, temperature: float, mu: float, sigma: float, ids: Ids = None) -> list[float]:
+    batch = Batch.of(view0, view1, ids)
     losses = []
     for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
         weights = [math.exp(-((s - mu) ** 2) / (2 * sigma**2)) for s in negatives]
@@ -149,8 +158,8 @@ def adnce(view0: Rows, view1: Rows, temperature: float, mu: float, sigma: float)
     return losses
 
 
-def asymmetric(view0: Rows, view1: Rows, temperature: float, weight: float) -> list[float]:
-    batch, link = Batch.of(view0, view1), softmax_link(temperature)
+def asymmetric(view0: Rows, view1: Rows, temperature: float, weight: float, ids: Ids = None) -> list[float]:
+    batch, link = Batch.of(view0, view1, ids), softmax_link(temperature)
     losses = []
     for i in range(len(view0)):
         positive = link(i, batch.positives[i]) + math.log(weight)

@@ -4,16 +4,15 @@ Source: Wu et al. 2023, "Understanding Contrastive Learning via Distributionally
 https://arxiv.org/abs/2310.11048, and its released code.
 """
 
-import math
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import BellWeight, SoftmaxLink, WeightedLink
 from anchorwise.objectives.cross_entropy import against, repulsion
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width
@@ -37,20 +36,30 @@ class ADNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(self, *, temperature: float = 0.4, mu: float = 0.7, sigma: float = 0.5) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.mu = _checks.number("mu", mu)
         self.sigma = _checks.positive("sigma", sigma)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         contrast, logit = views.pooled(), SoftmaxLink(self.temperature)
         log_weight = BellWeight(self.mu, self.sigma)
         negatives = repulsion(contrast, WeightedLink(logit, log_weight))
-        if views.num_images > 1:
-            log_mean = repulsion(contrast, log_weight).detach() - math.log(2 * views.num_images - 2)
-            negatives = negatives - log_mean
+        if views.num_distinct > 1:
+            log_number = (2 * views.num_others).to(negatives).log().repeat(2)
+            negatives = negatives - (repulsion(contrast, log_weight).detach() - log_number)
         return mean_outcome(against(logit(positive_scores), negatives), {"positive_score": positive_scores})

@@ -4,17 +4,16 @@ Source: Wang and Isola 2020, "Understanding Contrastive Representation Learning 
 Hypersphere", https://arxiv.org/abs/2005.10242.
 """
 
-import math
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import DistancePower, LogGaussianKernel
 from anchorwise.objectives.cross_entropy import repulsion
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Views, views_of
 
 # n = images, d = embedding width
@@ -39,6 +38,8 @@ class AlignUniform(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self, *, align_weight: float = 1.0, uniform_weight: float = 1.0, alpha: float = 2.0, t: float = 2.0
     ) -> None:
@@ -48,10 +49,18 @@ class AlignUniform(Objective):
         self.alpha = _checks.positive("alpha", alpha)
         self.t = _checks.positive("t", t)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, the alignment and both views' uniformity."""
-        views = views_of(view0, view1)
-        _checks.num_images(self, views.num_images)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, the alignment and both views' uniformity.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
+        _checks.num_images(self, views.num_distinct)
         alignment = -DistancePower(self.alpha)(views.positive_scores)
         uniformity = torch.stack([_uniformity(views, view, self.t) for view in (0, 1)])
         shared = uniformity.repeat_interleave(views.num_images)
@@ -60,5 +69,5 @@ class AlignUniform(Objective):
 
 
 def _uniformity(views: Views, view: int, t: float) -> Float[Tensor, ""]:
-    num_pairs = views.num_images * (views.num_images - 1)
-    return repulsion(views.within(view), LogGaussianKernel(t)).logsumexp(dim=0) - math.log(num_pairs)
+    log_sums = repulsion(views.within(view), LogGaussianKernel(t))
+    return log_sums.logsumexp(dim=0) - views.num_others.sum().to(log_sums).log()

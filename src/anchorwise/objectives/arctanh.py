@@ -6,12 +6,12 @@ https://arxiv.org/abs/2501.17683.
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise.links import ArctanhLink
 from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width
@@ -26,13 +26,23 @@ class ArctanhInfoNCE(Objective):
             view's are.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(self, *, same_view: bool = True) -> None:
         super().__init__()
         self.same_view = same_view
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         contrast = views.pooled(same_view=self.same_view)
         per_anchor = cross_entropy(contrast, positive_scores, ArctanhLink())

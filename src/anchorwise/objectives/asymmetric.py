@@ -7,15 +7,15 @@ https://arxiv.org/abs/2207.08374.
 import math
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import against, repulsion
 from anchorwise.objectives.hcl import debiased, hard_repulsion
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, passing, views_of
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import Contrast, Views, passing, views_of
 
 # n = images, d = embedding width
 
@@ -46,6 +46,8 @@ class AsymmetricInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -62,19 +64,28 @@ class AsymmetricInfoNCE(Objective):
         self.beta = _checks.at_least("beta", beta, 0.0)
         self.positive_prior = _checks.below_one("positive_prior", positive_prior)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the losses of the rows of view 0 and the cosines of their positives."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         anchors, keys = passing(views.units[0], 1.0 - self.alpha), passing(views.rows, self.alpha)
         contrast = Contrast(anchors, keys, (views.same_image(),), ranks=views.ranks)
         positive_scores = (anchors * keys[views.num_images :]).sum(dim=1)
         positives = SoftmaxLink(self.temperature)(positive_scores)
         weighted = positives + math.log(self.positive_weight)
-        negatives = self._negatives(contrast, positives, 2 * views.num_images - 2)
+        negatives = self._negatives(contrast, positives, views)
         return mean_outcome(against(weighted, negatives), {"positive_score": positive_scores})
 
-    def _negatives(self, contrast: Contrast, positives: Float[Tensor, " n"], num_negatives: int) -> Float[Tensor, " n"]:
-        if num_negatives == 0 or self.beta == self.positive_prior == 0.0:
+    def _negatives(self, contrast: Contrast, positives: Float[Tensor, " n"], views: Views) -> Float[Tensor, " n"]:
+        if self.beta == self.positive_prior == 0.0 or views.num_distinct == 1:
             return repulsion(contrast, SoftmaxLink(self.temperature))
-        hard = hard_repulsion(contrast, self.temperature, self.beta, num_negatives)
-        return debiased(hard, positives, self.positive_prior, num_negatives, self.temperature)
+        log_number = (2 * views.num_others).to(positives).log()
+        hard = hard_repulsion(contrast, self.temperature, self.beta, log_number)
+        return debiased(hard, positives, self.positive_prior, log_number, self.temperature)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
@@ -35,16 +35,24 @@ class AveragedViews(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None)
+    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
 
     def __init__(self, *, temperature: float = 0.5, normalise: bool = False) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.normalise = normalise
 
-    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the scores of their positives."""
-        views = views_of(view0, *more_views)
+    def detail(
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the scores of their positives.
+
+        Args:
+            view0: Rows of the images.
+            *more_views: Further views of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
         losses, stats = [], []
         for view, rows in enumerate(views.units):

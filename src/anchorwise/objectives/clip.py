@@ -7,7 +7,7 @@ pre-training", https://arxiv.org/abs/2305.08675.
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
@@ -36,7 +36,7 @@ class CLIP(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("logit_scale",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.07, label_smoothing: float = 0.0, blend: Blend | None = None) -> None:
         super().__init__()
@@ -45,7 +45,12 @@ class CLIP(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, logit_scale: Tensor | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        logit_scale: Tensor | None = None,
+        ids: Int[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, images first, and the cosines of their positives.
 
@@ -53,8 +58,9 @@ class CLIP(Objective):
             view0: Rows of one modality.
             view1: Rows of the other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
+            ids: Whole numbers. Pairs of one id, such as duplicates, are no negatives of each other.
         """
-        views = views_of(view0, view1)
+        views = views_of(view0, view1, ids=ids)
         temperature: float | Tensor = self.temperature
         if logit_scale is not None:
             temperature = 1.0 / _checks.scalar("logit_scale", logit_scale).to(views.units)

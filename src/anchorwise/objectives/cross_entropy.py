@@ -1,22 +1,23 @@
 """What objectives make of a contrast: sums over an anchor's negatives, and the cross-entropy of its positive."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from anchorwise import engine
 from anchorwise.links import Link
+from anchorwise.objectives.blocks import log_sum
 from anchorwise.pairs import Contrast, PairWeight, SameId
 
-# a = anchors, d = embedding width, m = chosen negatives per anchor
+# a = anchors, d = embedding width
 
 
 def repulsion(
     contrast: Contrast,
     link: Link,
     *,
-    hardest: Int[Tensor, "a m"] | None = None,
+    hardest: engine.Tail | None = None,
     weight: PairWeight | None = None,
     watch: engine.Watch | None = None,
 ) -> Float[Tensor, " a"]:
@@ -25,7 +26,7 @@ def repulsion(
     Args:
         contrast: Anchors, keys, and the pairs that are no negatives.
         link: Turns scores into logits.
-        hardest: The keys that are each anchor's only negatives, unweighted; None counts all of them.
+        hardest: Each anchor's only negatives, unweighted; None counts all of them.
         weight: Weights of pairs; None weighs all alike.
         watch: Exceedances to be added up on the way, where all negatives count.
     """
@@ -39,9 +40,10 @@ def repulsion(
             ranks=contrast.ranks,
             watch=watch,
         )
-    if hardest.shape[1] == 0:
+    if hardest.keys.shape[1] == 0:
         return torch.full_like(contrast.anchors[:, 0], -torch.inf)
-    return link(engine.scores_at(contrast.anchors, contrast.keys, hardest)).logsumexp(dim=1)
+    logits = link(engine.scores_at(contrast.anchors, contrast.keys, hardest.keys))
+    return log_sum(logits.masked_fill(hardest.scores == -torch.inf, -torch.inf))
 
 
 def total(
@@ -71,7 +73,7 @@ def cross_entropy(
     positive_scores: Float[Tensor, " a"],
     link: Link,
     *,
-    hardest: Int[Tensor, "a m"] | None = None,
+    hardest: engine.Tail | None = None,
     watch: engine.Watch | None = None,
 ) -> Float[Tensor, " a"]:
     """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor."""

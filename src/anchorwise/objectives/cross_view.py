@@ -16,7 +16,7 @@ from anchorwise import _checks
 from anchorwise.links import Link
 from anchorwise.objectives.cross_entropy import cross_entropy, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Contrast, SameId, Views, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, unit_rows, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width, a = anchors
@@ -38,7 +38,7 @@ class CrossViewInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("negatives",))
+    inputs: Inputs = Inputs(takes=("ids", "negatives"))
 
     def __init__(self, *, temperature: float = 0.07, both_directions: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
@@ -52,6 +52,7 @@ class CrossViewInfoNCE(Objective):
         view1: Float[Tensor, "n d"],
         *,
         negatives: Float[Tensor, "k d"] | None = None,
+        ids: Int[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -60,12 +61,16 @@ class CrossViewInfoNCE(Objective):
             view1: Another view of them.
             negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
                 batch, as in ESimCSE. On several ranks, the same on all of them: `anchorwise.gather_rows(negatives)`.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other; `negatives` are
+                of none of them.
         """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         if negatives is not None:
             _checks.rows("negatives", negatives)
             _checks.alike("view0", view0, "negatives", negatives)
-        return across_views(views_of(view0, view1), directions, self.temperature, self.blend, negatives=negatives)
+        return across_views(
+            views_of(view0, view1, ids=ids), directions, self.temperature, self.blend, negatives=negatives
+        )
 
 
 def across_views(
@@ -79,7 +84,7 @@ def across_views(
 ) -> Outcome:
     """Return the mean over the anchors of all directions of their cross-entropy against the other view.
 
-    With label smoothing, that share of the target is spread evenly over all keys of the other view.
+    With label smoothing, that share of the target is spread evenly over the positive and all negatives.
     """
     losses, stats = [], []
     for view, other in directions:
@@ -89,7 +94,9 @@ def across_views(
         reading = read_link(blend, contrast, temperature)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
         if label_smoothing > 0.0:
-            losses[-1] = losses[-1] + label_smoothing * _lead(contrast, reading.link(positive_scores), reading.link)
+            num_keys = len(contrast.keys) - num_same(views.ids) + 1
+            lead = _lead(contrast, reading.link(positive_scores), reading.link, num_keys)
+            losses[-1] = losses[-1] + label_smoothing * lead
         stats.append({"positive_score": positive_scores, **reading.stats})
     return mean_outcome(torch.cat(losses), joined(stats))
 
@@ -97,10 +104,13 @@ def across_views(
 def _with_further(contrast: Contrast, rows: Float[Tensor, "k d"], ids: Int[Tensor, " n"]) -> Contrast:
     """Contrast the anchors with further rows too, which are of none of their images."""
     of_none = ids.new_full((len(rows),), -1)
-    same_image = SameId(ids, torch.cat([ids, of_none]))
+    numbers = numbered(ids)
+    same_image = SameId(numbers, torch.cat([numbers, of_none]))
     return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_image,))
 
 
-def _lead(contrast: Contrast, positives: Float[Tensor, " n"], link: Link) -> Float[Tensor, " n"]:
-    """Return how far a positive's logit is above the mean over all keys, itself among them."""
-    return positives - (positives + total(contrast, link)) / len(contrast.keys)
+def _lead(
+    contrast: Contrast, positives: Float[Tensor, " n"], link: Link, num_keys: Int[Tensor, " n"]
+) -> Float[Tensor, " n"]:
+    """Return how far a positive's logit is above the mean over all keys that count, itself among them."""
+    return positives - (positives + total(contrast, link)) / num_keys

@@ -5,12 +5,12 @@ Source: Yeh et al. 2021, "Decoupled Contrastive Learning", https://arxiv.org/abs
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import repulsion
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
 
@@ -32,16 +32,26 @@ class DCL(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(self, *, temperature: float = 0.1, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.blend = blend
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        _checks.num_images(self, views.num_images)
+        _checks.num_images(self, views.num_distinct)
         contrast = views.pooled()
         reading = read_link(self.blend, contrast, self.temperature)
         per_anchor = repulsion(contrast, reading.link) - reading.link(positive_scores)

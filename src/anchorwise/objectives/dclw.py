@@ -5,13 +5,13 @@ Source: Yeh et al. 2021, "Decoupled Contrastive Learning", https://arxiv.org/abs
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width
@@ -35,16 +35,26 @@ class DCLW(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(self, *, temperature: float = 0.1, sigma: float = 0.5, detach_weights: bool = False) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.sigma = _checks.positive("sigma", sigma)
         self.detach_weights = detach_weights
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, the positives' weights and cosines."""
-        views = views_of(view0, view1)
-        _checks.num_images(self, views.num_images)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, the positives' weights and cosines.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
+        _checks.num_images(self, views.num_distinct)
         positive_scores, link = views.positive_scores, SoftmaxLink(self.temperature)
         # Every image is twice in the softmax and twice in the mean.
         weights = 2.0 - len(positive_scores) * (positive_scores / self.sigma).softmax(dim=0)

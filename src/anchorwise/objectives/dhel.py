@@ -7,12 +7,12 @@ Kernel-Based Losses", https://arxiv.org/abs/2405.18045, and its released code.
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import repulsion
-from anchorwise.objectives.objective import Objective, Outcome, joined, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
 
@@ -40,6 +40,8 @@ class DHEL(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -54,10 +56,18 @@ class DHEL(Objective):
         self.uniformity_weight = _checks.positive("uniformity_weight", uniformity_weight)
         self.blend = blend
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = views_of(view0, view1)
-        _checks.num_images(self, views.num_images)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
+        _checks.num_images(self, views.num_distinct)
         positive_scores = views.scores_between(0, 1)
         num_sides = 2 if self.both_views else 1
         losses, stats = [], []

@@ -7,13 +7,13 @@ https://arxiv.org/abs/2402.10150.
 import math
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Divergence, NegativeTerm, PositiveTerm, as_divergence
 from anchorwise.objectives.cross_entropy import total
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width
@@ -36,6 +36,8 @@ class FMICL(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -50,13 +52,21 @@ class FMICL(Objective):
         self.height = _checks.positive("height", height)
         self.negative_weight = _checks.positive("negative_weight", negative_weight)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the losses of the rows of view 0 and the cosines of their positives."""
-        views = views_of(view0, view1)
-        _checks.num_images(self, views.num_images)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
+        _checks.num_images(self, views.num_distinct)
         contrast, positive_scores = views.within(0), views.scores_between(0, 1)
         terms = self.divergence, self.t, math.log(self.height)
         link = NegativeTerm(*terms)
         negatives = total(contrast, link)
-        repelled = self.negative_weight * negatives / (views.num_images - 1)
+        repelled = self.negative_weight * negatives / views.num_others
         return mean_outcome(repelled - PositiveTerm(*terms)(positive_scores), {"positive_score": positive_scores})

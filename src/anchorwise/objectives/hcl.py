@@ -9,13 +9,13 @@ import math
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink, WeightedLink
 from anchorwise.objectives.cross_entropy import against, repulsion
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, views_of
 
 # n = images, d = embedding width, a = anchors
@@ -41,6 +41,8 @@ class HCL(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -55,46 +57,59 @@ class HCL(Objective):
         self.beta = _checks.at_least("beta", beta, 0.0)
         self.detach_weights = detach_weights
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        num_negatives = 2 * views.num_images - 2
         positives = SoftmaxLink(self.temperature)(positive_scores)
         hard = positives.new_full((), -torch.inf).expand_as(positives)
-        if num_negatives > 0:
+        if views.num_distinct > 1:
+            log_number = (2 * views.num_others).to(positives).log().repeat(2)
             hard = hard_repulsion(
-                views.pooled(), self.temperature, self.beta, num_negatives, detach_weights=self.detach_weights
+                views.pooled(), self.temperature, self.beta, log_number, detach_weights=self.detach_weights
             )
-            hard = debiased(hard, positives, self.positive_prior, num_negatives, self.temperature)
+            hard = debiased(hard, positives, self.positive_prior, log_number, self.temperature)
         return mean_outcome(against(positives, hard), {"positive_score": positive_scores})
 
 
 def hard_repulsion(
-    contrast: Contrast, temperature: float, beta: float, num_negatives: int, *, detach_weights: bool = False
+    contrast: Contrast,
+    temperature: float,
+    beta: float,
+    log_number: Float[Tensor, " a"],
+    *,
+    detach_weights: bool = False,
 ) -> Float[Tensor, " a"]:
-    """Return log R."""
+    """Return log R; `log_number` is the logarithm of every anchor's number of negatives."""
     logit = SoftmaxLink(temperature)
     if beta == 0.0:
         return repulsion(contrast, logit)
     log_weight = SoftmaxLink(temperature / beta)
     weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
     total = repulsion(contrast, log_weight)
-    return weighted - (total.detach() if detach_weights else total) + math.log(num_negatives)
+    return weighted - (total.detach() if detach_weights else total) + log_number
 
 
 def debiased(
     log_sum: Float[Tensor, " a"],
     positives: Float[Tensor, " a"],
     positive_prior: float,
-    num_negatives: int,
+    log_number: Float[Tensor, " a"],
     temperature: float,
 ) -> Float[Tensor, " a"]:
     """Return the logarithm of Ng; where its floor acts there is no gradient."""
-    floor = math.log(num_negatives) - 1.0 / temperature
+    floor = log_number - 1.0 / temperature
     if positive_prior == 0.0:
         return log_sum.clamp_min(floor)
-    log_share = math.log(positive_prior * num_negatives) + positives - log_sum
+    log_share = math.log(positive_prior) + log_number + positives - log_sum
     # Where nothing is left neither its power, which may be infinite, nor the logarithm is taken: nor are gradients.
     some_left = ~(log_share >= 0.0)
     share = torch.where(some_left, log_share, -torch.inf).exp()

@@ -6,15 +6,17 @@ https://arxiv.org/abs/2002.05709.
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
-from anchorwise.pairs import views_of
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.pairs import Views, views_of
+from anchorwise.tails.blend import Blend, read_link
 from anchorwise.tails.negatives import negatives_of
+
+# n = images, d = embedding width
 
 
 @final
@@ -27,21 +29,42 @@ class InfoNCE(Objective):
         temperature: Divides every cosine. Dimensionless, above 0.
         num_hardest: Only so many of an anchor's highest-scoring negatives count, at least 1; None counts all of them.
             With it, this is the softmax regulariser of the WEINCE release (its pl_top_m).
+        blend: WEINCE's logit in place of the softmax one, read off all negatives; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, *, temperature: float = 0.5, num_hardest: int | None = None) -> None:
+    inputs: Inputs = Inputs(takes=("ids",))
+
+    def __init__(self, *, temperature: float = 0.5, num_hardest: int | None = None, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses and the cosines of their positives."""
-        views = views_of(view0, view1)
-        positive_scores = views.positive_scores
-        contrast = views.pooled()
-        hardest = None if self.num_hardest is None else negatives_of(contrast).hardest_keys(self.num_hardest)
-        per_anchor = cross_entropy(contrast, positive_scores, SoftmaxLink(self.temperature), hardest=hardest)
-        return mean_outcome(per_anchor, {"positive_score": positive_scores})
+        self.blend = blend
+
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
+        return among_all(views, self.temperature, self.blend, num_hardest=self.num_hardest)
+
+
+def among_all(views: Views, temperature: float, blend: Blend | None, *, num_hardest: int | None = None) -> Outcome:
+    """Return the mean over all rows of two views of their cross-entropy against both views of all other images.
+
+    With `num_hardest`, only so many of an anchor's highest-scoring negatives count.
+    """
+    positive_scores, contrast = views.positive_scores, views.pooled()
+    reading = read_link(blend, contrast, temperature)
+    hardest = None if num_hardest is None else negatives_of(contrast).hardest(num_hardest)
+    per_anchor = cross_entropy(contrast, positive_scores, reading.link, hardest=hardest)
+    return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -7,13 +7,13 @@ Kernel-Based Losses", https://arxiv.org/abs/2405.18045, and its released code.
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import GaussianKernel, InverseMultiquadric, Link, LogKernel, RieszKernel
 from anchorwise.objectives.cross_entropy import total
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width
@@ -44,20 +44,29 @@ class KCL(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(self, *, kernel: str = "gaussian", t: float = 2.0, energy_weight: float = 16.0) -> None:
         super().__init__()
         self.kernel = _checks.one_of("kernel", kernel, _KERNELS)
         self.t = _not_zero(t) if "riesz" in kernel else _checks.positive("t", t)
         self.energy_weight = _checks.positive("energy_weight", energy_weight)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, the cosines of their positives and their energies."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, the cosines of their positives and their energies.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        _checks.num_images(self, views.num_images)
+        _checks.num_images(self, views.num_distinct)
         alignment, energy, share = _kernels(self.kernel, self.t)
-        sums = torch.cat([total(views.within(view), energy) for view in (0, 1)])
-        energies = share * sums / (views.num_images - 1)
+        energies = torch.cat([share * total(views.within(view), energy) / views.num_others for view in (0, 1)])
         per_anchor = 2.0 * self.energy_weight * energies - 2.0 * alignment(positive_scores)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "energy": energies})
 

@@ -7,7 +7,7 @@ https://arxiv.org/abs/2104.02057.
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
@@ -34,7 +34,7 @@ class MoCoV3(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("keys",))
+    inputs: Inputs = Inputs(needs=("keys",), takes=("ids",))
 
     def __init__(self, *, temperature: float = 0.2, source_scale: bool = True) -> None:
         super().__init__()
@@ -47,6 +47,7 @@ class MoCoV3(Objective):
         view1: Float[Tensor, "n d"],
         *,
         keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
+        ids: Int[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -54,6 +55,7 @@ class MoCoV3(Objective):
             view0: Queries of view 0, from the trained encoder and its predictor.
             view1: Queries of view 1.
             keys: Rows of view 0 and of view 1 from the momentum encoder; they get no gradient.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
         """
         if keys is None:
             raise ValueError(
@@ -62,7 +64,7 @@ class MoCoV3(Objective):
             )
         losses, stats = [], []
         for query, key in ((view0, keys[1]), (view1, keys[0])):
-            views = views_of(query, key.detach())
+            views = views_of(query, key.detach(), ids=ids)
             positive_scores = views.scores_between(0, 1)
             losses.append(cross_entropy(views.across(0, 1), positive_scores, SoftmaxLink(self.temperature)))
             stats.append({"positive_score": positive_scores})

@@ -8,7 +8,7 @@ import math
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
@@ -36,18 +36,26 @@ class MVDHEL(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None)
+    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
 
     def __init__(self, *, temperature: float = 0.5, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.blend = blend
 
-    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the images' losses; statistics are means over all rows."""
-        views = views_of(view0, *more_views)
+    def detail(
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the images' losses; statistics are means over all rows.
+
+        Args:
+            view0: Rows of the images.
+            *more_views: Further views of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
-        _checks.num_images(self, views.num_images)
+        _checks.num_images(self, views.num_distinct)
         uniformity, logits, stats = [], [], []
         for view, scores in enumerate(views.image_scores.unflatten(0, (views.num_views, -1))):
             contrast = views.within(view)

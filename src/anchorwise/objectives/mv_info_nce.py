@@ -6,7 +6,7 @@ https://arxiv.org/abs/2507.06979, and its released code.
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
@@ -35,7 +35,7 @@ class MVInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None)
+    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
 
     def __init__(self, *, temperature: float = 0.5, within_view: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
@@ -43,9 +43,17 @@ class MVInfoNCE(Objective):
         self.within_view = within_view
         self.blend = blend
 
-    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the images' losses; statistics are means over all rows."""
-        views = views_of(view0, *more_views)
+    def detail(
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the images' losses; statistics are means over all rows.
+
+        Args:
+            view0: Rows of the images.
+            *more_views: Further views of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
         contrast = views.pooled(same_view=self.within_view)
         reading = read_link(self.blend, contrast, self.temperature)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise.pairs import num_same
+from anchorwise.pairs import num_same, numbered
 
 # n = rows of a batch, v = views, m = images of the data set
 
@@ -78,18 +78,13 @@ def store(table: Tensor, ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) ->
 
 def mean_by_id(ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Return, for every row, the mean of the values of all rows with its id."""
-    place = _places(ids)
+    place = numbered(ids)
     sums = torch.zeros_like(values).index_add(0, place, values)
     return sums[place] / num_same(ids)
 
 
 def log_mean_by_id(ids: Int[Tensor, " n"], log_values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Return, for every row, the logarithm of the mean of the exponentials of all rows with its id."""
-    place = _places(ids)
+    place = numbered(ids)
     top = torch.full_like(log_values, -torch.inf).scatter_reduce(0, place, log_values, "amax")[place]
     return mean_by_id(ids, (log_values - top).exp()).log() + top
-
-
-def _places(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-    # The first place of an id among the sorted ones: numbers the ids of a batch without a table of all images.
-    return torch.searchsorted(ids.sort().values, ids)

@@ -7,7 +7,7 @@ import math
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
@@ -36,16 +36,24 @@ class PolyView(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None)
+    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
 
     def __init__(self, *, temperature: float = 0.5, mean: str = "geometric") -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.mean = _checks.one_of("mean", mean, ("geometric", "arithmetic"))
 
-    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, view by view."""
-        views = views_of(view0, *more_views)
+    def detail(
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, view by view.
+
+        Args:
+            view0: Rows of the images.
+            *more_views: Further views of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
         link, num_others = SoftmaxLink(self.temperature), views.num_views - 1
         negatives = repulsion(views.pooled(), link).unsqueeze(1).expand(-1, views.num_views)

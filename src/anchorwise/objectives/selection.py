@@ -6,13 +6,13 @@ https://arxiv.org/abs/2606.00262.
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import ShortfallLink, SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.gates import Gate
@@ -37,6 +37,8 @@ class Selection(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -51,15 +53,23 @@ class Selection(Objective):
         self.exponent = as_exponent(exponent, self.gate.tail)
         self.num_hardest = _checks.count("num_hardest", num_hardest)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast)
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
         softmax = cross_entropy(contrast, positive_scores, SoftmaxLink(self.temperature))
-        hardest = negatives.hardest_keys(self.num_hardest)
+        hardest = negatives.hardest(self.num_hardest)
         weibit = cross_entropy(contrast, positive_scores, ShortfallLink(exponent), hardest=hardest)
         stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}
         return mean_outcome((1.0 - reading.blend) * softmax + reading.blend * weibit, {**stats, **reading.stats})

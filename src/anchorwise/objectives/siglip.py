@@ -5,7 +5,7 @@ Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", sectio
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,7 +33,7 @@ class SigLIP(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("logit_scale", "logit_bias"))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale", "logit_bias"))
 
     def __init__(self, *, scale: float = 10.0, bias: float = -10.0) -> None:
         super().__init__()
@@ -47,6 +47,7 @@ class SigLIP(Objective):
         *,
         logit_scale: Tensor | None = None,
         logit_bias: Tensor | None = None,
+        ids: Int[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 
@@ -55,8 +56,10 @@ class SigLIP(Objective):
             view1: Rows of the other.
             logit_scale: In place of `scale`: `model.log_scale.exp()`.
             logit_bias: In place of `bias`.
+            ids: Whole numbers. Pairs of one id, such as two captions of one image, are not judged across: they are no
+                negatives of each other, and no positives either.
         """
-        views = views_of(view0, view1)
+        views = views_of(view0, view1, ids=ids)
         contrast, positive_scores = views.across(0, 1), views.scores_between(0, 1)
         scale = self.scale if logit_scale is None else _checks.scalar("logit_scale", logit_scale).to(views.units)
         bias = self.bias if logit_bias is None else _checks.scalar("logit_bias", logit_bias).to(views.units)

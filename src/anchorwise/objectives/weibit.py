@@ -5,13 +5,13 @@ Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import ShortfallLink
 from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent, HillTail
 from anchorwise.tails.names import ExponentName, as_exponent
@@ -42,6 +42,8 @@ class Weibit(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -54,14 +56,22 @@ class Weibit(Objective):
         self.endpoint = _checks.endpoint(endpoint)
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, exponents and the cosines of their positives."""
-        views = views_of(view0, view1)
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, exponents and the cosines of their positives.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+        """
+        views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast, endpoint=self.endpoint)
         exponent, watch = self.exponent(negatives), self.exponent.watch(negatives)
-        hardest = None if self.num_hardest is None else negatives.hardest_keys(self.num_hardest)
+        hardest = None if self.num_hardest is None else negatives.hardest(self.num_hardest)
         link = ShortfallLink(exponent, self.endpoint)
         per_anchor = cross_entropy(contrast, positive_scores, link, hardest=hardest, watch=watch)
         self.exponent.learn(negatives, watch)

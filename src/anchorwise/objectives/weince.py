@@ -6,14 +6,14 @@ https://arxiv.org/abs/2606.00262.
 
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import cross_entropy
-from anchorwise.objectives.objective import Objective, Outcome, mean_outcome
+from anchorwise.objectives.info_nce import among_all
+from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend
 from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.gates import Gate
 from anchorwise.tails.names import ExponentName, GateName
@@ -26,7 +26,8 @@ class WEINCE(Objective):
         logit = (1 - lambda) s / temperature - lambda exponent log(endpoint - s)
 
     Lambda and exponent are statistics of an anchor's negatives in this batch, without gradient; nothing is trained.
-    Lambda 0 is InfoNCE. The release is `WEINCE(gate="published", exponent="unit")`.
+    Lambda 0 is InfoNCE, and all of it `InfoNCE(blend=Blend(...))`. The release is `WEINCE(gate="published",
+    exponent="unit")`.
 
     The defaults are what was measured: on CIFAR-10 with a small encoder (benchmarks/results), from temperature 0.05 to
     1.0, validation kNN accuracy stayed within 50.0 and 50.9 % with the likelihood gate and the batch's exponent, and
@@ -45,6 +46,8 @@ class WEINCE(Objective):
         ValueError: If an argument is out of range.
     """
 
+    inputs: Inputs = Inputs(takes=("ids",))
+
     def __init__(
         self,
         *,
@@ -57,10 +60,15 @@ class WEINCE(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.blend = Blend(gate=gate, exponent=exponent, endpoint=endpoint)
 
-    def detail(self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Outcome:
-        """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents."""
-        views = views_of(view0, view1)
-        positive_scores, contrast = views.positive_scores, views.pooled()
-        reading = read_link(self.blend, contrast, self.temperature)
-        per_anchor = cross_entropy(contrast, positive_scores, reading.link)
-        return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})
+    def detail(
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+    ) -> Outcome:
+        """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
+
+        Args:
+            view0: Rows of the images.
+            view1: Another view of them.
+            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other; gate and exponent
+                are read off the others. A gate that sorts tails, such as "published", takes none.
+        """
+        return among_all(views_of(view0, view1, ids=ids), self.temperature, self.blend)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import engine
@@ -101,11 +101,17 @@ class Negatives:
         return self.keys.shape[0] - self.excluded_scores.shape[1]
 
     @property
+    def _most(self) -> int:
+        """Negatives of an anchor at most."""
+        return len(self.keys) if self.excluded_scores is None else self.num_negatives
+
+    @property
     def hardest_shortfall(self) -> Float[Tensor, " a"]:
         """Shortfall of every anchor's hardest negative; that of an orthogonal one where an anchor has none."""
-        if self.num_negatives == 0:
+        if self._most == 0:
             return torch.ones_like(self.anchors[:, 0])
-        return self.sorted_tail(1).hardest_shortfall
+        hardest = self.sorted_tail(1).hardest_shortfall
+        return hardest.masked_fill(hardest == torch.inf, 1.0)
 
     def sorted_tail(self, num_tail: int) -> SortedTail:
         """Return what the `num_tail` smallest shortfalls of every row say; the tails themselves are not kept."""
@@ -124,13 +130,16 @@ class Negatives:
 
         return self._once(("sorted", num_tail), read)
 
-    def hardest_keys(self, num_tail: int) -> Int[Tensor, "a t"]:
-        """Return the keys of every row's `num_tail` largest scores, or of all its negatives where there are fewer."""
-        num_tail = min(num_tail, self.num_negatives)
+    def hardest(self, num_tail: int) -> engine.Tail:
+        """Return every row's `num_tail` largest scores with their keys, or all of its negatives' where it has fewer.
+
+        Where anchors have different numbers of negatives, a row that has fewer ends in scores of minus infinity.
+        """
+        num_tail = min(num_tail, self._most)
         # Which of two equal scores is taken depends on the length of the tail: take the one that the gate has read.
         longest = max([num_tail, *(int(size) for what, size in self._known if what == "sorted")])
         tail = engine.tail_rows(self.anchors, self.keys, num_tail=longest, exclude=self.exclude, ranks=self.ranks)
-        return tail.keys[:, :num_tail]
+        return engine.Tail(tail.scores[:, :num_tail], tail.keys[:, :num_tail])
 
     def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
         """Return the `num_tail` smallest shortfalls of the whole batch, rising."""

@@ -56,6 +56,12 @@ def three_views(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1, 0.7 * view0 + 0.4 * view1.roll(1, dims=1)))
 
 
+def with_ids(view0: Tensor, view1: Tensor) -> Call:
+    # Every fifth image has the same name, one that a padded row might have; the others have large ones.
+    images = torch.arange(len(view0))
+    return Call((view0, view1), per_image={"ids": torch.where(images % 5 == 0, -1, 10**12 * images)})
+
+
 def one_view(view0: Tensor, view1: Tensor) -> Call:
     # Made of both, so that both get a gradient.
     return Call((view0 + 0.5 * view1,))

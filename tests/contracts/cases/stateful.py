@@ -124,8 +124,8 @@ CASES = [
         surrogate=_i_sog_clr_gradient,
         cold={"temperature": 0.005, "temperature_range": (0.005, 0.7)},
     ),
-    Case("ko_leo", KoLeo, global_loss.ko_leo, single_image="refused", singular=True),
-    Case("ko_leo-one_view", KoLeo, global_loss.ko_leo, call=one_view, single_image="refused", singular=True),
+    Case("ko_leo", KoLeo, global_loss.ko_leo, single_image="finite", singular=True),
+    Case("ko_leo-one_view", KoLeo, global_loss.ko_leo, call=one_view, single_image="finite", singular=True),
     Case(
         "triplet",
         Triplet,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from anchorwise import (
     WEINCE,
+    Blend,
     CapGate,
     ConstantGate,
     HardGate,
@@ -17,15 +18,15 @@ from anchorwise import (
 )
 from anchorwise.tails import AnchorExponent, HillTail
 from tests import twins
-from tests.contracts.cases.case import Case
-from tests.twins import Batch, Rows
+from tests.contracts.cases.case import Case, with_ids
+from tests.twins import Batch, Ids, Rows
 
-Twin = Callable[[Rows, Rows], list[float]]
+Twin = Callable[..., list[float]]
 
 
 def _weince(blend: Callable[[Batch], list[float]], exponents: Callable[[Batch], list[float]], tau: float = 0.5) -> Twin:
-    def twin(view0: Rows, view1: Rows) -> list[float]:
-        batch = Batch.of(view0, view1)
+    def twin(view0: Rows, view1: Rows, ids: Ids = None) -> list[float]:
+        batch = Batch.of(view0, view1, ids)
         weibit = twins.weibit_link(exponents(batch))
         return twins.cross_entropy(batch, twins.blend_link(blend(batch), twins.softmax_link(tau), weibit))
 
@@ -33,8 +34,8 @@ def _weince(blend: Callable[[Batch], list[float]], exponents: Callable[[Batch], 
 
 
 def _weibit(exponents: Callable[[Batch], list[float]], endpoint: float = 1.0, num_hardest: int | None = None) -> Twin:
-    def twin(view0: Rows, view1: Rows) -> list[float]:
-        batch = Batch.of(view0, view1)
+    def twin(view0: Rows, view1: Rows, ids: Ids = None) -> list[float]:
+        batch = Batch.of(view0, view1, ids)
         return twins.cross_entropy(batch, twins.weibit_link(exponents(batch), endpoint), num_hardest)
 
     return twin
@@ -58,17 +59,18 @@ def _sum(*parts: tuple[float, Twin]) -> Twin:
 
 
 def _info_nce(tau: float, num_hardest: int | None = None) -> Twin:
-    return lambda view0, view1: twins.info_nce(view0, view1, tau, num_hardest)
+    return lambda view0, view1, ids=None: twins.info_nce(view0, view1, tau, num_hardest, ids)
 
 
 def _fixed(value: float) -> Callable[[Batch], list[float]]:
     return lambda batch: [value] * len(batch.positives)
 
 
+WEIBIT = Blend(gate=ConstantGate(1.0), exponent=3.0)
 _LOW_GATE = {"tail_fraction": 0.3, "min_tail_points": 4}
 
 CASES = [
-    Case("info_nce", InfoNCE, _info_nce(0.5), others={"temperature": 0.1, "num_hardest": 3}),
+    Case("info_nce", InfoNCE, _info_nce(0.5), others={"temperature": 0.1, "num_hardest": 3, "blend": WEIBIT}),
     Case("info_nce-cold", InfoNCE, _info_nce(0.005), given={"temperature": 0.005}),
     Case("info_nce-hardest", InfoNCE, _info_nce(0.2, 5), given={"temperature": 0.2, "num_hardest": 5}),
     Case(
@@ -86,6 +88,23 @@ CASES = [
         ),
         given={"temperature": 0.2, "gate": LikelihoodGate(**_LOW_GATE), "exponent": "anchor"},
         others={"temperature": 0.3, "gate": "published", "exponent": 2.0, "endpoint": 0.9},
+    ),
+    Case(
+        "info_nce-ids",
+        InfoNCE,
+        _info_nce(0.2, 40),
+        given={"temperature": 0.2, "num_hardest": 40},
+        call=with_ids,
+    ),
+    Case(
+        "weince-ids",
+        WEINCE,
+        _weince(
+            lambda batch: twins.likelihood_blend(batch, **_LOW_GATE),
+            lambda batch: twins.hill_exponents(batch, "batch", tail_fraction=0.3),
+        ),
+        given={"gate": LikelihoodGate(**_LOW_GATE)},
+        call=with_ids,
     ),
     Case(
         "weince-published",

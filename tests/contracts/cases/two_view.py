@@ -22,7 +22,7 @@ from anchorwise import (
     MoCoV3,
     SigLIP,
 )
-from tests.contracts.cases.case import Call, Case, cosines
+from tests.contracts.cases.case import Call, Case, cosines, with_ids
 from tests.twins import two_view
 from tests.twins.core import Rows
 
@@ -161,6 +161,13 @@ CASES = [
         partial(two_view.smoothed, logit=MIXED, smoothing=0.1),
         given={"label_smoothing": 0.1, **BLEND},
     ),
+    Case(
+        "clip-ids",
+        CLIP,
+        partial(two_view.smoothed, logit=MIXED, smoothing=0.1),
+        given={"label_smoothing": 0.1, **BLEND},
+        call=with_ids,
+    ),
     Case("clip-scale", CLIP, _clip, call=_scaled),
     Case("clip-blend", CLIP, partial(two_view.cross_view, logit=MIXED), given=BLEND),
     Case(
@@ -241,6 +248,7 @@ CASES = [
         partial(two_view.hcl, temperature=0.5, prior=0.1, beta=1.0),
         others={"temperature": 0.2, "positive_prior": 0.3, "beta": 0.5, "detach_weights": True},
     ),
+    Case("hcl-ids", HCL, partial(two_view.hcl, temperature=0.5, prior=0.1, beta=1.0), call=with_ids),
     Case(
         "hcl-debiased",
         HCL,
