@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ def test_the_study_that_would_run_is_shown_and_nothing_runs(monkeypatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     options = ["--set", "seeds=[8, 9]", "--budget", "0.5", "--data", "cifar10.tar.gz", "--show-config"]
     study = json.loads(_invoke("compare-cifar10-small", *options).stdout)
-    assert (study["seeds"], study["train"]["num_epochs"]) == ([8, 9], 3)
+    assert (study["seeds"], study["train"]["num_epochs"], study["budget"]) == ([8, 9], 6, 0.5)
     assert study["data_sets"]["cifar10"]["source"] == "cifar10.tar.gz"
     assert list(tmp_path.iterdir()) == []
 
@@ -80,4 +81,5 @@ def test_a_recall_that_nobody_asked_for_is_missing_in_the_tables(study: Study, t
     options = ["--set", "evaluation.recall_neighbors=[5]", "--only", "arctanh", "--workers", "1"]
     result = _invoke(str(path), "--out", str(out), *options)
     assert result.exit_code == 0, result.exception
-    assert "| arctanh link | as it is |" in result.stdout
+    assert "| arctanh link | as it is |" in (out / "verdicts.md").read_text()
+    assert re.search(r"│ arctanh link +│ \d", result.stdout)

@@ -34,10 +34,10 @@ def _summary(name: str, results: str, tmp_path: Path, *changes: str) -> Summary:
     ("batch_size", "objective", "words"),
     [
         (64, "dcl", "better by 0.1 to 1.4 points"),
-        (64, "weibit_hardest", "undecided, 2 more seeds needed"),
-        (512, "weibit", "undecided, 3 more seeds needed"),
+        (64, "weibit_hardest", "undecided; judge again in a new study with 7 fresh seeds"),
+        (512, "weibit", "undecided; judge again in a new study with 8 fresh seeds"),
         (512, "weibit_hardest", "better by 0.8 to 2.0 points"),
-        (512, "weince_published_reg", "undecided, 2 more seeds needed"),
+        (512, "weince_published_reg", "undecided; judge again in a new study with 7 fresh seeds"),
     ],
 )
 def test_the_kept_study_of_cifar10_has_other_batch_sizes(tmp_path: Path, batch_size: int, objective: str, words: str):

@@ -117,8 +117,11 @@ def test_some_objectives_are_compared_with_the_baseline_alone(study: Study):
 
 def test_a_budget_shortens_all_objectives_and_their_warm_up_alike():
     study = study_recipe("compare-paper").with_budget(0.2)
-    assert (study.train.num_epochs, study.optimizer.warmup_epochs) == (20, 1.0)
-    assert study.with_budget(0.001).train.num_epochs == 1
+    assert (study.num_epochs, study.train.num_epochs) == (20, 100)
+    for objective, contender in study.objectives.items():
+        run = study.run_config("cifar10", objective, contender.grid[0], seed=0)
+        assert (run.train.num_epochs, run.optimizer.warmup_epochs) == (20, 1.0)
+    assert study.with_budget(0.001).num_epochs == 1
     with pytest.raises(ValueError, match="--budget must lie in"):
         study.with_budget(2.0)
 

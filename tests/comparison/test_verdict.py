@@ -14,7 +14,11 @@ RULE = Rule(level=0.95, num_comparisons=1, smallest_difference=0.01)
         # Mean 0.1 points, deviation 0.3 points: 0.1 +- 0.3725.
         ([-0.002, -0.002, 0.001, 0.004, 0.004], Outcome.ALIKE, "no difference seen; could rule out more than 0.5"),
         # Mean 0, deviation 1 point, and 7 seeds would give t(6) / sqrt(7) = 0.925 points.
-        ([-0.01, -0.01, 0.0, 0.01, 0.01], Outcome.UNDECIDED, "undecided, 2 more seeds needed"),
+        (
+            [-0.01, -0.01, 0.0, 0.01, 0.01],
+            Outcome.UNDECIDED,
+            "undecided; judge again in a new study with 7 fresh seeds",
+        ),
     ],
 )
 def test_words_match_cases_worked_by_hand(differences, outcome, words):

@@ -1,3 +1,4 @@
+import base64
 import re
 from html.parser import HTMLParser
 
@@ -88,7 +89,6 @@ def test_a_table_with_a_missing_cell_is_refused():
 
 @pytest.mark.parametrize("num_channels", [1, 2, 3])
 def test_an_image_keeps_its_pixels(num_channels):
-    import base64
     import io
 
     import numpy as np
@@ -100,6 +100,36 @@ def test_an_image_keeps_its_pixels(num_channels):
     assert shown.shape[:2] == (24, 24)
     expected = image.permute(1, 2, 0).numpy() if num_channels == 3 else image[0].numpy()
     assert np.array_equal(shown[::3, ::3], expected)
+
+
+def test_a_figure_lies_on_the_ground_of_its_page():
+    from anchorwise.reporting.figures import panel
+
+    figure, axes = panel("title", "x", "y")
+    axes.plot([0, 1], [0, 1], label="a line")
+    svg = base64.b64decode(figure_uri(figure).partition(",")[2]).decode()
+    assert not re.search(r"fill: #ffffff(?!; opacity: 0)", svg), "white paper in a dark page"
+
+
+def test_a_curve_of_one_point_is_a_dot():
+    from anchorwise.reporting.figures import curve_figure
+
+    curves = {"one": ([3.0], [0.5]), "two": ([3.0, 4.0], [0.5, 0.6])}
+    one, two = curve_figure(curves, {"one": "k", "two": "k"}, title="", x_label="", y_label="").axes[0].lines
+    assert (one.get_marker(), two.get_marker()) == ("o", "None")
+
+
+def test_a_column_of_long_texts_is_set_in_lines_and_numbers_are_not():
+    table = Table(["name", "value", "verdict"], [["a", "1", "b"], ["c", "2", "undecided; judge again in a new study"]])
+    page = Report("T", "S", [ReportSection("First", [table])]).html()
+    assert page.count('class="words"') == 3  # The heading and both cells of one column.
+
+
+def test_a_table_with_a_summary_is_folded_away(page):
+    table = Table(["name"], [["a"]], summary="All of them")
+    html = Report("T", "S", [ReportSection("First", [table])]).html()
+    assert re.search(r"<details><summary>All of them</summary>.*<table>.*</table>.*</details>", html, re.DOTALL)
+    assert "<details><summary>All of them" not in page[0]
 
 
 def test_the_same_figure_gives_the_same_text():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from anchorwise.comparison import Study, Workplace
+    from anchorwise.comparison import Study, Summary, Workplace
 
 
 def compare(  # noqa: PLR0913  # The options of a command.
@@ -42,8 +42,8 @@ def compare(  # noqa: PLR0913  # The options of a command.
         ),
     ] = None,
     budget: Annotated[
-        float, typer.Option(help="Fraction of the epochs, for all objectives alike; above 0, at most 1.")
-    ] = 1.0,
+        float | None, typer.Option(help="Fraction of the epochs, for all objectives alike; above 0, at most 1.")
+    ] = None,
     num_workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Runs at a time; by default one per CUDA device or CPU core.")
     ] = None,
@@ -90,14 +90,14 @@ def compare(  # noqa: PLR0913  # The options of a command.
             if result.status == "failed":
                 raise typer.Exit(1)
         else:
-            compare(workplace, num_workers=num_workers, engine=engine, say=_say)
-            _print_verdicts(workplace)
+            summary = compare(workplace, num_workers=num_workers, engine=engine, say=_say)
+            _print_verdicts(summary, workplace)
     except KeyboardInterrupt as interrupt:
         typer.echo(str(interrupt) or "stopped; the same command goes on", err=True)
         raise typer.Exit(130) from None
 
 
-def _study(name: str, data: str | None, only: list[str], settings: list[str], budget: float) -> "Study":
+def _study(name: str, data: str | None, only: list[str], settings: list[str], budget: float | None) -> "Study":
     from anchorwise.comparison import load_study, study_recipe
     from anchorwise.training import apply_overrides
 
@@ -111,7 +111,8 @@ def _study(name: str, data: str | None, only: list[str], settings: list[str], bu
         named, config = next(iter(study.data_sets.items()))
         study = study.model_copy(update={"data_sets": {named: config.model_copy(update={"source": data})}})
     study = study.only(only) if only else study
-    return apply_overrides(study, settings).with_budget(budget)
+    study = apply_overrides(study, settings)
+    return study if budget is None else study.with_budget(budget)
 
 
 def _print_forecast(workplace: "Workplace", num_workers: int | None) -> None:
@@ -125,6 +126,7 @@ def _print_forecast(workplace: "Workplace", num_workers: int | None) -> None:
 def _print_commands(workplace: "Workplace") -> None:
     """Print to standard output what a job array needs, and to standard error what a person does."""
     from anchorwise.comparison.compare import prepare, ready
+    from anchorwise.reporting.wording import counted
 
     prepare(workplace)
     runs = ready(workplace)
@@ -133,13 +135,18 @@ def _print_commands(workplace: "Workplace") -> None:
         start += ["--results", str(workplace.results)]
     for run in runs:
         typer.echo(shlex.join([*start, "--run", run.key]))
-    typer.echo(f"{len(runs)} runs can start now; then the same call says what is next", err=True)
+    typer.echo(f"{counted(len(runs), 'run')} can start now; then the same call says what is next", err=True)
 
 
-def _print_verdicts(workplace: "Workplace") -> None:
+def _print_verdicts(summary: "Summary", workplace: "Workplace") -> None:
+    from rich.console import Console
+
+    from anchorwise.comparison.tables import caption, printed
     from anchorwise.comparison.write import REPORT_FILE
 
-    typer.echo((workplace.out / "verdicts.md").read_text(encoding="utf-8"))
+    for data_set in summary.entries:
+        Console().print(printed(summary, data_set))
+    typer.echo(f"{caption(summary)}\n")
     typer.echo(f"The report, to be opened in a browser: {(workplace.out / REPORT_FILE).resolve().as_uri()}")
 
 

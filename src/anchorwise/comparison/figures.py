@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,34 +12,51 @@ from matplotlib.figure import Figure
 from anchorwise.comparison.statistics import Intervals
 from anchorwise.comparison.summary import NAMES, Entry, Summary
 from anchorwise.comparison.verdict import Outcome
-from anchorwise.reporting.figures import BLUE, GREEN, GREY, LINE_STYLES, ORANGE, PALETTE, panel
+from anchorwise.reporting.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    LINE_STYLES,
+    ORANGE,
+    PALETTE,
+    STYLE,
+    draw_curve,
+    panel,
+)
+from anchorwise.reporting.wording import counted
 
 _VERDICT_COLOURS = {Outcome.BETTER: GREEN, Outcome.WORSE: ORANGE, Outcome.ALIKE: BLUE}
 _MARKERS = "osD^vPX*"
-_ROW_INCH, _FRAME_INCH, _LEGEND_INCH = 0.3, 1.1, 0.11
+_WIDTH_INCH = 4.8  # Letters are legible where a figure is as wide as a phone.
+_ROW_INCH, _FRAME_INCH, _LEGEND_INCH = 0.45, 0.85, 0.19
 
 
-def interval_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Figure:
-    """Return mean, plain interval and every seed of a test accuracy, one row per objective."""
-    figure, axes = _rows([entry.label for entry in entries], title, f"{NAMES[metric]}, % of test images")
-    for row, entry in enumerate(entries):
+def interval_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Figure | None:
+    """Return mean, plain interval and every seed of a test accuracy, by objective; None where there is none."""
+    drawn = [entry for entry in entries if entry.values(metric)]
+    if not drawn:
+        return None
+    figure, axes = _rows([entry.label for entry in drawn], title, f"{NAMES[metric]}, % of test images")
+    for row, entry in enumerate(drawn):
         values = 100 * np.array(list(entry.values(metric).values()))
         axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=3.5, alpha=0.7)
         _bar(axes, entry.interval(metric), row, BLUE)
     return figure
 
 
-def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure:
-    """Return the difference from the baseline of every seed, with simultaneous intervals, of what has been judged."""
-    entries = [entry for entry in summary.entries[data_set] if entry.objective != summary.study.baseline]
-    entries = [entry for entry in entries if entry.by_seed]
+def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure | None:
+    """Return the difference from the baseline of every seed, with simultaneous intervals; None before any is judged."""
+    others = [entry for entry in summary.entries[data_set] if entry.objective != summary.study.baseline]
+    verdicts = {entry.label: summary.verdict(data_set, entry.objective) for entry in others}
+    verdicts = {label: verdict for label, verdict in verdicts.items() if verdict.differences}
+    if not verdicts:
+        return None
     name = NAMES[summary.study.primary]
-    figure, axes = _rows([entry.label for entry in entries], title, f"{name}, points above the baseline")
+    figure, axes = _rows(list(verdicts), title, f"{name}, points above the baseline")
     margin = 100 * summary.study.smallest_difference
     axes.axvspan(-margin, margin, color=GREY, alpha=0.12, linewidth=0)
     axes.axvline(0.0, color=GREY, linewidth=1.2)
-    for row, entry in enumerate(entries):
-        verdict = summary.verdict(data_set, entry.objective)
+    for row, verdict in enumerate(verdicts.values()):
         colour = _VERDICT_COLOURS.get(verdict.outcome, GREY)
         dots = 100 * np.array(verdict.differences)
         axes.plot(dots, np.full(len(dots), row), "o", color=colour, markersize=4.0, alpha=0.6)
@@ -47,26 +65,44 @@ def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure:
 
 
 def grid_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Figure | None:
-    """Return validation accuracy against temperature; objectives without one are level lines. None without a grid."""
-    tempered = {entry.label: points for entry in entries if len(points := _temperatures(entry)) > 1}
-    if not tempered:
+    """Return validation accuracy against temperature, and beside it that of what was chosen, on the seeds that judge.
+
+    A panel has one set of seeds, since seeds differ by as much as objectives do: only what has temperatures to choose
+    from stands in the left one, and all objectives stand in the right one. None without such a choice.
+    """
+    if not any(len(_temperatures(entry)) > 1 for entry in entries):
         return None
-    figure, axes = panel(title, "temperature", f"{NAMES[metric]}, % of validation images", width_inch=6.4)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(_WIDTH_INCH, 0.0), layout="constrained")
+        choice, judged = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1.3))
+    figure.suptitle(title, x=0.01, horizontalalignment="left", fontweight="bold", fontsize=11.0)
+    study = entries[0].study
+    choice.set(xlabel="temperature", ylabel=f"{NAMES[metric]}, % of validation images", xscale="log")
+    choice.set_title(f"choosing, {counted(len(study.selection_seeds), 'seed')}", fontsize=9.0)
+    judged.set_title(counted(len(study.seeds), "fresh seed"), fontsize=9.0)
+    judged.set_xticks([])
     for index, entry in enumerate(entries):
-        style = _style(index)
-        if entry.label in tempered:
-            positions, scores = zip(*tempered[entry.label], strict=True)
-            marker = _MARKERS[index % len(_MARKERS)]
-            axes.plot(positions, 100 * np.array(scores), marker=marker, label=entry.label, **style)
-        elif not entry.progress.rungs and entry.by_seed:
-            level = np.mean([100 * result.score(metric, "validation") for result in entry.by_seed.values()])
-            axes.axhline(float(level), label=f"{entry.label} (no grid)", **style)
-    axes.set_xscale("log")
-    ticks = sorted({position for points in tempered.values() for position, _ in points})
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
-    _legend_below(figure, axes)
+        style = {**_style(index), "marker": _MARKERS[index % len(_MARKERS)], "label": entry.label}
+        _draw_choice(choice, _temperatures(entry), style)
+        _draw_chosen(judged, entry.validation(metric), index, style)
+    ticks = sorted({position for entry in entries for position, _ in _temperatures(entry)})
+    choice.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    choice.minorticks_off()
+    _legend_below(figure, judged, choice)
     return figure
+
+
+def _draw_choice(axes: Axes, points: Sequence[tuple[float, float]], style: dict[str, Any]) -> None:
+    if len(points) > 1:
+        positions, scores = zip(*points, strict=True)
+        axes.plot(positions, 100 * np.array(scores), **style)
+
+
+def _draw_chosen(axes: Axes, scores: Sequence[float], position: int, style: dict[str, Any]) -> None:
+    """Draw every seed as a dot, and the mean."""
+    if scores:
+        axes.plot([position] * len(scores), 100 * np.array(scores), ".", color=style["color"], alpha=0.4)
+        axes.plot([position], [100 * float(np.mean(scores))], **style)
 
 
 def history_figure(
@@ -82,7 +118,7 @@ def history_figure(
         labels: Below the axes and left of them.
         factor: Of y; 100 for percent.
     """
-    figure, axes = panel(title, *labels, width_inch=6.4)
+    figure, axes = panel(title, *labels, width_inch=_WIDTH_INCH)
     for index, entry in enumerate(entries):
         curves = [
             np.array([(record[x], record[y]) for record in result.history if y in record])
@@ -92,32 +128,41 @@ def history_figure(
         if curves:
             length = min(map(len, curves))
             mean = np.mean([curve[:length] for curve in curves], axis=0)
-            axes.plot(mean[:, 0], factor * mean[:, 1], label=entry.label, **_style(index))
+            draw_curve(axes, mean[:, 0], factor * mean[:, 1], label=entry.label, **_style(index))
     if not axes.lines:
         return None
     _legend_below(figure, axes)
     return figure
 
 
-def cost_figure(entries: Sequence[Entry], metric: str, *, title: str, x_label: str, factor: float = 1.0) -> Figure:
-    """Return a cost per objective as bars, with every seed as a dot."""
-    figure, axes = _rows([entry.label for entry in entries], title, x_label)
-    for row, entry in enumerate(entries):
+def cost_figure(
+    entries: Sequence[Entry], metric: str, *, title: str, x_label: str, factor: float = 1.0
+) -> Figure | None:
+    """Return a cost per objective as bars, with every seed as a dot; None where nothing was measured."""
+    drawn = [entry for entry in entries if entry.values(metric)]
+    if not drawn:
+        return None
+    figure, axes = _rows([entry.label for entry in drawn], title, x_label)
+    for row, entry in enumerate(drawn):
         values = factor * np.array(list(entry.values(metric).values()))
-        if len(values):
-            axes.barh(row, np.median(values), height=0.55, color="#C9D2DC")
-            axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=3.5)
+        axes.barh(row, np.median(values), height=0.4, color="#C9D2DC")
+        axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=3.5)
     axes.set_xlim(left=0.0)
     return figure
 
 
-def ladder_figure(summary: Summary, data_set: str, metric: str, *, title: str) -> Figure:
-    """Return the waterfall: from the first objective of the ladder, what each change adds, with plain intervals."""
+def ladder_figure(summary: Summary, data_set: str, metric: str, *, title: str) -> Figure | None:
+    """Return the waterfall: from the first objective of the ladder, what each change adds, with plain intervals.
+
+    None before the first is judged.
+    """
     ladder = summary.study.ladder
+    first = summary.entry(data_set, ladder[0]).interval(metric)
+    if first is None:
+        return None
     labels = [summary.study.label(name) for name in ladder]
     figure, axes = _rows(labels, title, f"{NAMES[metric]}, % of test images")
-    first = summary.entry(data_set, ladder[0]).interval(metric)
-    level = 100 * float(first.mean) if first is not None else 0.0
+    level = 100 * float(first.mean)
     _bar(axes, first, 0, GREY)
     ends = [level]
     for row, (before, name) in enumerate(pairwise(ladder), start=1):
@@ -125,7 +170,7 @@ def ladder_figure(summary: Summary, data_set: str, metric: str, *, title: str) -
         if step is None:
             continue
         size = 100 * float(step.mean)
-        axes.barh(row, size, left=level, height=0.5, color=GREEN if size > 0 else ORANGE, alpha=0.75)
+        axes.barh(row, size, left=level, height=0.4, color=GREEN if size > 0 else ORANGE, alpha=0.75)
         axes.plot([level, level], [row - 1, row], color=GREY, linewidth=0.8)
         level += size
         ends += [level - 100 * _finite(step), level + 100 * _finite(step)]
@@ -136,12 +181,13 @@ def ladder_figure(summary: Summary, data_set: str, metric: str, *, title: str) -
 
 
 def _rows(labels: Sequence[str], title: str, x_label: str) -> tuple[Figure, Axes]:
-    """Return a panel with one row per label, the first on top."""
-    figure, axes = panel(title, x_label, "", width_inch=6.4)
-    figure.set_figheight(_FRAME_INCH + _ROW_INCH * max(len(labels), 2))
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
+    """Return a panel with one row per label, the first on top; a label above its row leaves the whole width to it."""
+    figure, axes = panel(title, x_label, "", width_inch=_WIDTH_INCH)
+    figure.set_figheight(_FRAME_INCH + _ROW_INCH * len(labels))
+    for row, label in enumerate(labels):
+        axes.text(0.01, row - 0.25, label, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9.0)
+    axes.set_yticks([])
+    axes.set_ylim(len(labels) - 0.6, -0.8)
     return figure, axes
 
 
@@ -172,7 +218,10 @@ def _style(index: int) -> dict[str, Any]:
     return {"color": PALETTE[(index + shift) % len(PALETTE)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
 
 
-def _legend_below(figure: Figure, axes: Axes) -> None:
-    num_entries = len(axes.get_legend_handles_labels()[0])
-    figure.set_figheight(3.6 + _LEGEND_INCH * num_entries)
-    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8.5)
+def _legend_below(figure: Figure, *panels: Axes) -> None:
+    """Name every curve once, whichever panels it is in."""
+    handles = {
+        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.set_figheight(3.0 + _LEGEND_INCH * len(handles))
+    figure.legend(handles.values(), handles, loc="outside lower left", ncols=1, frameon=False, fontsize=8.5)

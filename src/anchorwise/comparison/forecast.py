@@ -23,6 +23,7 @@ from anchorwise.data.images import Splits
 from anchorwise.evaluation.embed import as_device, embed
 from anchorwise.evaluation.judge import choose
 from anchorwise.reporting.environment import environment
+from anchorwise.reporting.wording import counted
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
@@ -54,10 +55,10 @@ class Forecast:
         """Return the forecast as a line, for so many runs at a time."""
         left = self.num_runs - self.num_done
         if left == 0:
-            return f"{self.num_runs} runs, all done"
+            return f"{counted(self.num_runs, 'run')}, all done"
         basis = "by the runs done on this machine" if self.is_measured else "by a few steps timed now"
         return (
-            f"{self.num_runs} runs, {self.num_done} done; the other {left} take about "
+            f"{counted(self.num_runs, 'run')}, {self.num_done} done; the other {left} take about "
             f"{duration(self.seconds / num_workers)} with {num_workers} at a time ({basis}) and "
             f"{self.num_bytes / 1e9:.2g} GB of disk"
         )

@@ -78,7 +78,7 @@ def epochs_of_runs(study: Study) -> list[int]:
         for num_epochs in _rung_epochs(study) if num_points > 1 else ():
             epochs += [num_epochs] * (num_points * len(study.selection_seeds))
             num_points = kept(num_points, study)
-        epochs += [study.train.num_epochs] * len(study.seeds)
+        epochs += [study.num_epochs] * len(study.seeds)
     return epochs
 
 
@@ -107,8 +107,7 @@ def _progress(study: Study, results: Results, data_set: str, objective: str) -> 
 
 
 def _rung_epochs(study: Study) -> tuple[int, ...]:
-    num_epochs = study.train.num_epochs
-    return (num_epochs,) if study.halving is None else study.halving.epochs(num_epochs)
+    return (study.num_epochs,) if study.halving is None else study.halving.epochs(study.num_epochs)
 
 
 def _rung(study: Study, results: Results, names: tuple[str, str], points: tuple[Point, ...], num_epochs: int) -> Rung:

@@ -12,13 +12,15 @@ from anchorwise.comparison.figures import (
     interval_figure,
     ladder_figure,
 )
-from anchorwise.comparison.study import point_label
+from anchorwise.comparison.study import Contender, point_label
 from anchorwise.comparison.summary import METRICS, NAMES, Entry, Summary
-from anchorwise.comparison.tables import against, between, caption, with_spread
+from anchorwise.comparison.tables import against, between, caption, trained_for, with_spread
 from anchorwise.comparison.verdict import Outcome
+from anchorwise.objectives.catalogue import describe
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Block, Code, Facts, Figures, Report, ReportSection, Table, Text
+from anchorwise.reporting.wording import counted, listed
 
 PROTOCOL = (
     "Within a seed, every objective starts from the same initial weights and sees the same images in the same order "
@@ -28,9 +30,8 @@ PROTOCOL = (
     "image is looked at before. Probe and split seeds are averaged inside an encoder seed, the unit of replication.",
     "Verdicts use intervals that hold for all objectives of a data set together (Dunn 1961). They do not hold for "
     "several data sets together, nor if seeds are added until a verdict comes out: decide on the number of seeds "
-    "first, and judge an undecided objective with fresh seeds only.",
+    "first, and judge an undecided objective again in a new study, on fresh seeds alone.",
 )
-
 
 HEADINGS = {"linear": "linear %", "knn": "kNN %", "recall@1": "recall@1 %", "effective_rank": "effective rank"}
 TAIL_CURVES = (
@@ -43,22 +44,22 @@ TAIL_CURVES = (
 def comparison_report(summary: Summary) -> Report:
     """Return the report of a study, as far as it has come."""
     study = summary.study
-    sections = [_verdict_section(summary)]
+    sections = [_verdict_section(summary), _contender_section(summary)]
     sections += [_data_section(summary, data_set) for data_set in study.data_sets]
     if study.ladder:
         sections.append(_ladder_section(summary))
     sections += [_choice_section(summary), _cost_section(summary), _tail_section(summary)]
     if failures := _failures(summary):
         sections.append(ReportSection("What went wrong", [Facts(failures)]))
-    return Report(study.name, _headline(summary), [*sections, _origin_section(summary)])
+    return Report(f"{study.name}: objectives compared", _headline(summary), [*sections, _origin_section(summary)])
 
 
 def _headline(summary: Summary) -> str:
     study = summary.study
-    grids = "at the best point of its own grid"
     return (
-        f"{len(study.objectives)} objectives, each {grids}, on {', '.join(study.data_sets)}: "
-        f"{len(study.seeds)} encoder seeds each, against {study.label(study.baseline)}."
+        f"{counted(len(study.objectives), 'objective')}, each at the best point of its own grid, on "
+        f"{', '.join(study.data_sets)}: {counted(len(study.seeds), 'encoder seed')} each, against "
+        f"{study.label(study.baseline)}. Trained for {trained_for(study)}."
     )
 
 
@@ -71,6 +72,29 @@ def _verdict_section(summary: Summary) -> ReportSection:
             rows.append([entry.label, words, difference, signs, entry.choice])
         blocks.append(Table([data_set, "verdict", "difference", "seeds", "chosen"], rows))
     return ReportSection("Verdicts", [*blocks, Text([caption(summary)])])
+
+
+def _contender_section(summary: Summary) -> ReportSection:
+    """Return what every objective is, so that the page is understood by whoever it is sent to."""
+    study = summary.study
+    words = (
+        f"The same encoder ({study.encoder.name}) is trained without labels with every objective, on batches of "
+        f"{counted(study.train.batch_size, 'image')}. Frozen, it is then judged by a linear probe and by kNN, a vote "
+        "of the nearest neighbours, on test images that had no part in training."
+    )
+    facts = {study.label(name): _contender(contender) for name, contender in study.objectives.items()}
+    return ReportSection("What is compared", [Text([words]), Facts(facts)])
+
+
+def _contender(contender: Contender) -> str:
+    """Return what an objective computes, with which settings, and between which it was chosen."""
+    objective = contender.objective
+    entry = describe(objective.name)
+    settings = ", ".join(f"{name}={value}" for name, value in objective.params.items())
+    tried = [point_label(point) for point in contender.grid]
+    chosen = f" Chosen between: {'; '.join(tried)}." if len(tried) > 1 else ""
+    summary = entry.summary.replace("`", "")
+    return f"{summary} In configurations: {objective.name}{f' with {settings}' if settings else ''}.{chosen}"
 
 
 def _sentence(summary: Summary, data_set: str) -> str:
@@ -99,14 +123,15 @@ def _sentence(summary: Summary, data_set: str) -> str:
 def _data_section(summary: Summary, data_set: str) -> ReportSection:
     study, entries = summary.study, summary.entries[data_set]
     level = f"{100 * study.interval_level:g} %"
-    differences = _pictures(
-        {"differences from the baseline": difference_figure(summary, data_set, title="Against the baseline")},
-        f"A dot per seed, with {level} intervals that hold together for all objectives; differences in the grey band "
-        "do not matter.",
-    )
-    accuracies = _pictures(
-        {f"{name} of every objective": interval_figure(entries, metric, title=name) for metric, name in NAMES.items()},
-        f"A dot per seed, with plain {level} intervals.",
+    figures = {
+        "the differences from the baseline": difference_figure(summary, data_set, title="Against the baseline"),
+        **{
+            f"{name} of every objective": interval_figure(entries, metric, title=name) for metric, name in NAMES.items()
+        },
+    }
+    reading = (
+        f"A dot per seed. Against the baseline: {level} intervals that hold together for all objectives; differences "
+        f"in the grey band do not matter. Accuracies: plain {level} intervals."
     )
     other = next(metric for metric in NAMES if metric != study.primary)
     columns = [data_set, *(HEADINGS[metric] for metric in METRICS), f"{NAMES[other]}, difference"]
@@ -115,7 +140,7 @@ def _data_section(summary: Summary, data_set: str) -> ReportSection:
         f"corrected for the number of objectives, and at points chosen by {NAMES[study.primary]}."
     )
     rows = [[*_numbers(entry), _difference(summary, entry, other)] for entry in entries]
-    return ReportSection(data_set, [differences, accuracies, Table(columns, rows, words)])
+    return ReportSection(data_set, [*_pictures(figures, reading), Table(columns, rows, words)])
 
 
 def _numbers(entry: Entry) -> list[str]:
@@ -140,22 +165,28 @@ def _ladder_section(summary: Summary) -> ReportSection:
         "From top to bottom every objective changes one thing of the one above it. A bar is the paired difference over "
         "seeds, and its whisker the plain interval of that difference. Each stands at its own best temperature."
     )
-    return ReportSection("Where a gain comes from", [_pictures(figures, words)])
+    return ReportSection("Where a gain comes from", _pictures(figures, words))
 
 
 def _choice_section(summary: Summary) -> ReportSection:
     study, blocks = summary.study, list[Block]()
+    judging, choosing = listed("encoder seed", study.seeds), listed("encoder seed", study.selection_seeds)
+    beside = (
+        f"Left: what was chosen from, on {choosing}; an objective without a grid is not there. Right: all objectives "
+        f"at their chosen points, on {judging}, a dot per seed. Compare objectives within the right panel only: other "
+        "seeds are other accuracies."
+    )
     for data_set, entries in summary.entries.items():
-        figure = grid_figure(entries, study.primary, title=f"{data_set}, while choosing")
+        figure = grid_figure(entries, study.primary, title=f"{data_set}, validation accuracy")
         if figure is not None:
-            blocks.append(_pictures({f"{data_set}: validation accuracy against temperature": figure}, ""))
-    seeds = ", ".join(map(str, study.selection_seeds))
-    words = f"Validation {NAMES[study.primary]} in %, mean over encoder seeds {seeds} and over validation splits."
+            blocks += _pictures({f"{data_set}: validation accuracy against temperature": figure}, beside)
+    words = f"Validation {NAMES[study.primary]} in %, mean over {choosing} and over validation splits."
     if study.halving is not None:
         words += " The best of a rung, one in " + f"{study.halving.factor:g}, rounded up, go on to the next."
     for data_set, entries in summary.entries.items():
         rows = [row for entry in entries for row in _grid_rows(entry)]
-        blocks.append(Table([data_set, "point", "epochs", "accuracy", "chosen"], rows, words))
+        columns = [data_set, "point", "epochs", "accuracy", "chosen"]
+        blocks.append(Table(columns, rows, words, summary=f"{data_set}: {counted(len(rows), 'point')} that were tried"))
     return ReportSection("How settings were chosen", blocks)
 
 
@@ -175,12 +206,11 @@ def _cost_section(summary: Summary) -> ReportSection:
         "Whole training steps, with augmentation and encoder, in runs that shared their machine with each other. Bars "
         "are medians over seeds. Memory is the peak of building a model and taking its first step."
     )
-    used = "; ".join(summary.machines("processor") + summary.machines("accelerator"))
+    used = "; ".join(name for part in ("processor", "accelerator") for name in summary.machines(part) if name != "none")
     blocks: list[Block] = [Text([words])]
     for data_set, entries in summary.entries.items():
         step = cost_figure(entries, "step_s", title=f"{data_set}, time", x_label="ms per step", factor=1000.0)
         memory = cost_figure(entries, "step_peak_mib", title=f"{data_set}, memory", x_label="MiB, peak of a step")
-        blocks.append(_pictures({"time per step": step, "peak memory per step": memory}, f"Measured on {used}."))
         against_time = history_figure(
             entries,
             "wall_s",
@@ -189,8 +219,12 @@ def _cost_section(summary: Summary) -> ReportSection:
             labels=("seconds of training", "kNN, % of validation images"),
             factor=100.0,
         )
-        if against_time is not None:
-            blocks.append(_pictures({"accuracy against wall time": against_time}, "Mean over seeds."))
+        figures = {
+            "the time of a step": step,
+            "the peak memory of a step": memory,
+            "accuracy against wall time": against_time,
+        }
+        blocks += _pictures(figures, f"Measured on {used}. Curves are means over seeds.")
     return ReportSection("Cost", blocks)
 
 
@@ -204,8 +238,7 @@ def _tail_section(summary: Summary) -> ReportSection:
             )
             for name, title, label in TAIL_CURVES
         }
-        drawn = {description: figure for description, figure in figures.items() if figure is not None}
-        blocks.append(_pictures(drawn, words))
+        blocks += _pictures(figures, words)
     return ReportSection("The tail over training", blocks)
 
 
@@ -232,6 +265,12 @@ def _origin_section(summary: Summary) -> ReportSection:
     )
 
 
-def _pictures(figures: Mapping[str, Figure], words: str) -> Figures:
-    """Return figures by their descriptions."""
-    return Figures([figure_uri(figure) for figure in figures.values()], list(figures), words)
+def _pictures(figures: Mapping[str, Figure | None], words: str) -> list[Block]:
+    """Return figures by their descriptions; of those that have nothing to show, a sentence."""
+    drawn = {description: figure for description, figure in figures.items() if figure is not None}
+    blocks: list[Block] = []
+    if drawn:
+        blocks.append(Figures([figure_uri(figure) for figure in drawn.values()], list(drawn), words))
+    if missing := [description for description in figures if description not in drawn]:
+        blocks.append(Text([f"Not drawn, since no run has the numbers: {', '.join(missing)}."]))
+    return blocks

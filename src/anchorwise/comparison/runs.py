@@ -8,6 +8,7 @@ from typing import Any
 
 from anchorwise.comparison.study import Point, Study, point_label
 from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
 
 # Where images lie, on what a run runs and how often it reports make no other run of it.
@@ -67,7 +68,7 @@ class StudyRun:
     def words(self) -> str:
         """Return what a line of progress calls the run."""
         purpose = "" if self.is_final else ", to choose"
-        epochs = f"{self.config.train.num_epochs} epochs"
+        epochs = counted(self.config.train.num_epochs, "epoch")
         return f"{self.data_set}, {self.objective}, {point_label(self.point)}, seed {self.seed}, {epochs}{purpose}"
 
 

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
@@ -23,8 +23,6 @@ from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, Tra
 Setting = float | int | bool | str
 # Settings as `anchorwise pretrain --set` names them, to their values.
 Point = Mapping[str, Setting]
-
-Shortenable = TypeVar("Shortenable", RunConfig, "Study")
 
 _CHOOSABLE = ("objective", "optimizer")
 
@@ -77,7 +75,8 @@ class Study(Section):
         encoder: For all.
         head: For all.
         optimizer: For all, before the settings of a point of a grid.
-        train: The budget, the same for all. Its seed stays 0: `seeds` says which.
+        train: Epochs and steps, the same for all. Its seed stays 0: `seeds` says which.
+        budget: Fraction of these epochs that is trained, in (0, 1], at least one epoch; the warm-up shrinks with it.
         objectives: Name to contender.
         baseline: The objective that the others are compared with.
         selection_seeds: Encoder seeds on which points of grids are chosen, by validation accuracy.
@@ -97,6 +96,7 @@ class Study(Section):
     head: HeadConfig = HeadConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = TrainConfig()
+    budget: float = Field(default=1.0, gt=0, le=1)
     objectives: dict[str, Contender] = Field(min_length=2)
     baseline: str
     selection_seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
@@ -135,6 +135,11 @@ class Study(Section):
             if (owner := owners.setdefault(frozenset(asked), name)) != name:
                 raise ValueError(f"objectives.{name} repeats objectives.{owner}: both ask for the same runs")
 
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of a training that the budget leaves."""
+        return _epochs(self.train.num_epochs, self.budget)
+
     def label(self, objective: str) -> str:
         """Return what tables call an objective."""
         return self.objectives[objective].label or objective
@@ -163,8 +168,10 @@ class Study(Section):
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),
         )
+        if self.budget < 1.0:
+            config = shortened(config, self.budget)
         if num_epochs is not None:
-            config = shortened(config, num_epochs / self.train.num_epochs)
+            config = shortened(config, num_epochs / self.num_epochs)
         try:
             return apply_overrides(config, [f"{name}={json.dumps(value)}" for name, value in point.items()])
         except ValueError as error:
@@ -193,12 +200,12 @@ class Study(Section):
         Raises:
             ValueError: If the fraction is not in (0, 1].
         """
-        return shortened(self, _checks.share("--budget", fraction))
+        return self.model_copy(update={"budget": _checks.share("--budget", fraction)})
 
 
-def shortened(config: Shortenable, fraction: float) -> Shortenable:
-    """Return a run or a study with a fraction of its epochs, at least one, and of its warm-up."""
-    num_epochs = max(1, round(fraction * config.train.num_epochs))
+def shortened(config: RunConfig, fraction: float) -> RunConfig:
+    """Return a run with a fraction of its epochs, at least one, and of its warm-up."""
+    num_epochs = _epochs(config.train.num_epochs, fraction)
     warmup_epochs = config.optimizer.warmup_epochs * num_epochs / config.train.num_epochs
     return config.model_copy(
         update={
@@ -206,6 +213,10 @@ def shortened(config: Shortenable, fraction: float) -> Shortenable:
             "optimizer": config.optimizer.model_copy(update={"warmup_epochs": warmup_epochs}),
         }
     )
+
+
+def _epochs(num_epochs: int, fraction: float) -> int:
+    return max(1, round(fraction * num_epochs))
 
 
 def point_label(point: Point, grid: Sequence[Point] = ()) -> str:

@@ -83,6 +83,10 @@ class Entry:
             return {seed: result.cost[metric] for seed, result in self.by_seed.items() if metric in result.cost}
         return {seed: result.score(metric, "test") for seed, result in self.by_seed.items() if metric in result.test}
 
+    def validation(self, metric: str) -> list[float]:
+        """Return an accuracy on validation images at the chosen point, of every seed that judges."""
+        return [result.score(metric, "validation") for result in self.by_seed.values()]
+
     def interval(self, metric: str) -> Intervals | None:
         """Return mean and plain interval over seeds; None without a seed."""
         values = self.values(metric)

@@ -5,10 +5,15 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 
+from rich.table import Table
+from rich.text import Text
+
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.statistics import Intervals
+from anchorwise.comparison.study import Study
 from anchorwise.comparison.summary import NAMES, Entry, Summary
+from anchorwise.reporting.wording import counted
 
 COLUMNS = (
     "study",
@@ -93,6 +98,17 @@ def verdict_rows(summary: Summary) -> list[list[str]]:
     return rows
 
 
+def printed(summary: Summary, data_set: str) -> Table:
+    """Return the verdicts on one data set for a terminal."""
+    name = NAMES[summary.study.primary]
+    table = Table(data_set, f"{name} %", "difference", "verdict", title=summary.study.name, title_justify="left")
+    for entry in summary.entries[data_set]:
+        difference, _, words = against(summary, entry)
+        accuracy = with_spread(entry.interval(summary.study.primary), 100.0)
+        table.add_row(*map(Text, (entry.label, accuracy, difference, words)))
+    return table
+
+
 def against(summary: Summary, entry: Entry) -> list[str]:
     """Return difference from the baseline, sign of every seed, and verdict."""
     if entry.objective == summary.study.baseline:
@@ -125,12 +141,22 @@ def caption(summary: Summary) -> str:
     study, name = summary.study, NAMES[summary.study.primary]
     level = f"{100 * study.interval_level:g} %"
     return (
-        f"Test images; mean and plain {level} Student interval over {len(study.seeds)} encoder seeds. Difference: "
+        f"Trained for {trained_for(study)}. "
+        f"Test images; mean and plain {level} Student interval over {counted(len(study.seeds), 'encoder seed')}. "
+        f"Difference: "
         f"{name} minus that of {study.label(study.baseline)}, paired by seed, in points, with intervals that "
-        f"hold together for {len(study.objectives) - 1} objectives at {level} (Dunn 1961). Points of grids were chosen "
-        f"by {name} on validation images, on other seeds. Differences under "
-        f"{100 * study.smallest_difference:g} points count as none."
+        f"hold together for {counted(len(study.objectives) - 1, 'objective')} at {level} (Dunn 1961). Points of grids "
+        f"were chosen by {name} on validation images, on other seeds. Differences under "
+        f"{counted(100 * study.smallest_difference, 'point')} count as none."
     )
+
+
+def trained_for(study: Study) -> str:
+    """Return how long a training is; less than the whole study says so."""
+    epochs = counted(study.num_epochs, "epoch")
+    if study.budget == 1.0:
+        return epochs
+    return f"{epochs} instead of {study.train.num_epochs:,} (budget {study.budget:g}: a pilot, not the study itself)"
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], text: str) -> str:

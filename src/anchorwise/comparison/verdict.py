@@ -98,7 +98,7 @@ def _words(outcome: Outcome, interval: Intervals, rule: Rule) -> str:
     if outcome is Outcome.ALIKE:
         return f"no difference seen; could rule out more than {max(abs(low), abs(high)):.1f}"
     if interval.num_seeds == 1:
-        return "undecided: one seed has no interval; at least 1 more seed needed"
+        return "undecided: one seed has no interval; judge again in a new study with more"
     needed = seeds_needed(
         float(interval.mean),
         float(interval.deviation),
@@ -106,7 +106,7 @@ def _words(outcome: Outcome, interval: Intervals, rule: Rule) -> str:
         num_comparisons=rule.num_comparisons,
         smallest_difference=rule.smallest_difference,
     )
+    # Never "so many more": intervals hold for a number of seeds that was settled before.
     if needed is None:
-        return f"undecided, more than {MAX_SEEDS} seeds needed"
-    more = needed - interval.num_seeds
-    return f"undecided, {more} more {'seed' if more == 1 else 'seeds'} needed"
+        return f"undecided; a new study would need more than {MAX_SEEDS} fresh seeds"
+    return f"undecided; judge again in a new study with {needed} fresh seeds"

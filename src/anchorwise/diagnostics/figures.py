@@ -63,7 +63,7 @@ def quantile_figure(exceedances: Exceedances, fit: TailFit, *, title: str) -> Fi
 
 def cosine_figure(exceedances: Mapping[str, Exceedances], colours: Mapping[str, str], *, title: str) -> Figure:
     """Return the distribution of all negatives' cosines, one line per name, with the thresholds marked."""
-    figure, axes = panel(title, "cosine of the negative", "share of negatives per 0.01", width_inch=6.4)
+    figure, axes = panel(title, "cosine of the negative", "share of negatives per 0.01", width_inch=4.8)
     for name, item in exceedances.items():
         colour = colours[name]
         shares = item.histogram / max(1, item.num_negatives)

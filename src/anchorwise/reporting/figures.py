@@ -6,11 +6,13 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy import ndarray
 
 # Okabe and Ito's palette, told apart by all common kinds of colour vision: https://jfly.uni-koeln.de/color/
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#8A8F98"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE)
 LINE_STYLES = ("-", "--", "-.", ":")  # Told apart without colour.
+Numbers = Sequence[float] | ndarray
 STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.spines.top": False,
@@ -49,10 +51,15 @@ def curve_figure(
         group = name.partition("/")[0]
         style = LINE_STYLES[list(colours).index(group) % len(LINE_STYLES)]
         label = None if group in drawn else group
-        axes.plot(positions, values, style, color=colours[group], linewidth=1.6, label=label)
+        draw_curve(axes, positions, values, linestyle=style, color=colours[group], linewidth=1.6, label=label)
         drawn.add(group)
     add_legend(axes)
     return figure
+
+
+def draw_curve(axes: Axes, positions: Numbers, values: Numbers, **style: Any) -> None:
+    """Draw a line; a single point, which has none, as a dot."""
+    axes.plot(positions, values, **({"marker": "o"} if len(positions) == 1 else {}) | style)
 
 
 def panel(title: str, x_label: str, y_label: str, *, width_inch: float = 4.2) -> tuple[Figure, Axes]:

@@ -16,10 +16,10 @@ from anchorwise import _checks
 
 
 def figure_uri(figure: Figure) -> str:
-    """Return a figure as an SVG image; the same figure gives the same text."""
+    """Return a figure as an SVG image without a ground of its own; the same figure gives the same text."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "anchorwise"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     return _uri("image/svg+xml", buffer.getvalue())
 
 

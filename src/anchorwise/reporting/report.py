@@ -11,6 +11,7 @@ from anchorwise import _files
 from anchorwise.reporting.environment import version
 
 TEMPLATE = "report.html.jinja"
+_LONGEST_NUMBER = 24  # Letters: a difference with its interval.
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,24 @@ class Table:
         columns: Names of all columns.
         rows: Each as long as `columns`.
         caption: What the numbers are.
+        summary: Of a table that is folded away; an empty one is open.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+    summary: str = ""
     kind: str = field(default="table", init=False)
 
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"rows must have {len(self.columns)} cells, one per column, got {list(row)!r}")
+
+    @property
+    def wordy(self) -> set[int]:
+        """The columns with cells so long that they are set as text, in several lines."""
+        return {index for row in self.rows for index, cell in enumerate(row) if len(cell) > _LONGEST_NUMBER}
 
 
 @dataclass(frozen=True)

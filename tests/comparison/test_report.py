@@ -1,0 +1,69 @@
+"""What a reader of the report is told, and what the figures hold; nothing is trained."""
+
+from pathlib import Path
+
+import pytest
+
+from anchorwise.comparison import Study, Workplace, study_recipe
+from anchorwise.comparison.figures import grid_figure
+from anchorwise.comparison.report import comparison_report
+from anchorwise.comparison.summary import Summary
+from anchorwise.comparison.tables import caption
+from anchorwise.objectives.catalogue import describe
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "studies" / "compare-digits"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Summary:
+    study = study_recipe("compare-digits")
+    return Summary(study, Workplace(study, tmp_path_factory.mktemp("kept"), RESULTS).known())
+
+
+def test_objectives_stand_side_by_side_on_the_same_seeds_alone(kept: Summary):
+    entries = kept.entries["digits"]
+    choosing, judged = grid_figure(entries, "knn", title="").axes
+    assert {line.get_label() for line in choosing.lines} == {
+        entry.label for entry in entries if len(kept.study.objectives[entry.objective].grid) > 1
+    }
+    means = {line.get_label(): line.get_ydata() for line in judged.lines}
+    for entry in entries:
+        scores = [result.score("knn", "validation") for result in entry.by_seed.values()]
+        assert len(scores) == 5
+        assert means[entry.label] == pytest.approx([100 * sum(scores) / 5])
+
+
+def test_a_pilot_says_so_in_the_head_of_the_report_and_under_the_tables(kept: Summary):
+    pilot = Summary(kept.study.with_budget(0.2), {})
+    words = "Trained for 2 epochs instead of 10 (budget 0.2: a pilot, not the study itself)."
+    assert words in comparison_report(pilot).summary
+    assert words in caption(pilot)
+    assert comparison_report(kept).summary.endswith("Trained for 10 epochs.")
+
+
+def test_the_report_says_what_every_objective_is_and_between_what_it_was_chosen(kept: Summary):
+    section = next(part for part in comparison_report(kept).sections if part.title == "What is compared")
+    said = section.blocks[1].facts
+    assert list(said) == [kept.study.label(name) for name in kept.study.objectives]
+    assert describe("info_nce").summary in said["InfoNCE"]
+    assert "Chosen between: temperature 0.1; temperature 0.2; temperature 0.5." in said["InfoNCE"]
+    assert "weibit with exponent=batch" in said["Weibit, batch exponent"]
+
+
+def test_every_point_that_was_tried_is_there_and_folded_away(kept: Summary):
+    assert "<summary>digits: 12 points that were tried</summary>" in comparison_report(kept).html()
+
+
+def test_before_anything_ran_the_report_has_sentences_where_pictures_will_be(study: Study):
+    page = comparison_report(Summary(study, {})).html()
+    assert "<img" not in page
+    assert "Not drawn, since no run has the numbers: the differences from the baseline, linear probe of" in page
+
+
+def test_one_of_a_kind_is_not_called_many(study: Study):
+    two = study.only(["dcl"]).model_copy(update={"seeds": (1,)})
+    page = comparison_report(Summary(two, {})).html() + caption(Summary(two, {}))
+    for words in ("1 objective at", "1 encoder seed.", "under 1 point count", "over encoder seed 0 "):
+        assert words in page
+    for words in ("1 objectives", "1 encoder seeds", "1 points", "encoder seeds 0", "1 epochs"):
+        assert words not in page
