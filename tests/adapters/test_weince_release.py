@@ -22,19 +22,31 @@ def _objective(policy: str, **arguments: Any):
         return weince_release.objective(policy, **arguments)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['case']}-{case['kind']}-{case['policy']}")
+def _of(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case['case']}-{case['kind']}-{case['policy']}")
+
+
+def _views(case: dict[str, Any]) -> list[torch.Tensor]:
+    return [torch.from_numpy(GOLDEN[f"{case['case']}.view{i}"]).double().requires_grad_() for i in (0, 1)]
+
+
+@_of(CASES)
 def test_loss_and_gradients_equal_the_authors_code(case: dict[str, Any]):
-    views = [torch.from_numpy(GOLDEN[f"{case['case']}.view{i}"]).double().requires_grad_() for i in (0, 1)]
-    outcome = _objective(case["policy"], **case["arguments"]).detail(*views)
-    outcome.loss.backward()
-    assert outcome.loss.item() == pytest.approx(case["loss"], rel=1e-9)
+    views = _views(case)
+    loss = _objective(case["policy"], **case["arguments"])(*views)
+    loss.backward()
+    assert loss.item() == pytest.approx(case["loss"], rel=1e-9)
     for i, view in enumerate(views):
         expected = torch.from_numpy(GOLDEN[f"{case['case']}.grad{i}"])
         assert view.grad is not None
         assert (view.grad - expected).norm() <= 1e-9 * expected.norm()
-    if case["mean_lambda"] is not None:
-        assert outcome.stats["lambda"].mean().item() == pytest.approx(case["mean_lambda"], rel=1e-9)
-        assert outcome.stats["evidence"].mean().item() == pytest.approx(case["mean_daic"], rel=1e-9)
+
+
+@_of([case for case in CASES if case["mean_lambda"] is not None])
+def test_lambda_and_evidence_are_those_that_the_authors_code_tells(case: dict[str, Any]):
+    stats = _objective(case["policy"], **case["arguments"]).detail(*_views(case)).stats
+    assert stats["lambda"].mean().item() == pytest.approx(case["mean_lambda"], rel=1e-9)
+    assert stats["evidence"].mean().item() == pytest.approx(case["mean_daic"], rel=1e-9)
 
 
 def test_all_policies_have_golden_cases():

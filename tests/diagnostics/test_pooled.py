@@ -73,6 +73,7 @@ def test_the_lowest_threshold_with_a_steady_shape_is_chosen():
     assert 0.48 < choice.fit.threshold < 0.9
     assert choice.fits[0].threshold < 0.3
     higher = choice.fits[choice.chosen + 1 :]
+    assert higher
     assert all(one.shape.low <= choice.fit.shape.value <= one.shape.high for one in higher)
 
 

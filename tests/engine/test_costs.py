@@ -16,7 +16,9 @@ def test_tiled_memory_grows_with_the_rows_and_dense_memory_with_their_square():
 
 def test_steps_are_timed_and_ranks_share_the_tiles_alone():
     alone, shared = ({cost.name: cost.time_s for cost in engine.plan(128, 8, world_size=size)} for size in (1, 1000))
-    assert all(time_s > 0 for name, time_s in alone.items() if time_s is not None)
+    timed = [time_s for time_s in alone.values() if time_s is not None]
+    assert len(timed) >= 2
+    assert min(timed) > 0
     assert shared["tiled InfoNCE"] < alone["tiled InfoNCE"] / 10
     assert shared["dense InfoNCE"] > alone["dense InfoNCE"] / 10
 

@@ -29,7 +29,7 @@ from anchorwise import (
     MoCo,
     MoCoV3,
     MVInfoNCE,
-    Objective,
+    Outcome,
     PairwiseViews,
     PolyView,
     PublishedGate,
@@ -248,27 +248,28 @@ def test_detached_weights_of_dclw_change_the_gradient_only():
     assert (_gradients(kept, *views)[0] - _gradients(detached, *views)[0]).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("gate", [ConstantGate(0.3), PublishedGate(), "likelihood"])
-@pytest.mark.parametrize(
-    ("blended", "given"),
-    [
-        (lambda blend: MVInfoNCE(blend=blend), {}),
-        (lambda blend: SupCon(temperature=0.5, blend=blend), {"labels": ONE_EACH}),
-    ],
-    ids=["mv_info_nce", "sup_con"],
-)
-def test_a_blend_reads_what_weince_reads(blended, given, gate):
-    if given and isinstance(gate, PublishedGate):
-        with pytest.raises(ValueError, match="needs the same number of negatives for every anchor"):
-            blended(Blend(gate=gate))(*batches.clustered(), **given)
-        return
-    views = batches.clustered()
-    objective = blended(Blend(gate=gate, exponent=2.0))
-    expected: Objective = WEINCE(gate=gate, exponent=2.0)
-    outcome, weince = objective.detail(*views, **given), expected.detail(*views)
+def _assert_same_lambda(outcome: Outcome, weince: Outcome) -> None:
     torch.testing.assert_close(outcome.stats["lambda"].mean(), weince.stats["lambda"].mean(), rtol=1e-9, atol=1e-9)
-    if given:
-        torch.testing.assert_close(outcome.loss, weince.loss, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("gate", [ConstantGate(0.3), PublishedGate(), "likelihood"])
+def test_a_blend_of_many_views_reads_what_weince_reads(gate):
+    views, blend = batches.clustered(), Blend(gate=gate, exponent=2.0)
+    _assert_same_lambda(MVInfoNCE(blend=blend).detail(*views), WEINCE(gate=gate, exponent=2.0).detail(*views))
+
+
+@pytest.mark.parametrize("gate", [ConstantGate(0.3), "likelihood"])
+def test_a_blend_of_labels_of_one_image_each_is_weince(gate):
+    views, blend = batches.clustered(), Blend(gate=gate, exponent=2.0)
+    outcome = SupCon(temperature=0.5, blend=blend).detail(*views, labels=ONE_EACH)
+    weince = WEINCE(gate=gate, exponent=2.0).detail(*views)
+    _assert_same_lambda(outcome, weince)
+    torch.testing.assert_close(outcome.loss, weince.loss, rtol=1e-9, atol=1e-9)
+
+
+def test_the_published_gate_is_refused_beside_labels():
+    with pytest.raises(ValueError, match="needs the same number of negatives for every anchor"):
+        SupCon(temperature=0.5, blend=Blend(gate=PublishedGate()))(*batches.clustered(), labels=ONE_EACH)
 
 
 def test_the_loss_on_which_five_libraries_agree():

@@ -22,9 +22,11 @@ def test_three_visits_equal_the_slow_twin(shifted: bool):
         outcome = objective.detail(*views, ids=ids)
         expected = twin.visit(*(view.tolist() for view in views), ids.tolist())
         torch.testing.assert_close(outcome.per_anchor, torch.tensor(expected, dtype=torch.float64), **STORED)
-    if isinstance(objective, ISogCLR):
-        known = torch.tensor([twin.temperatures.get(image, 0.1) for image in range(30)])
-        torch.testing.assert_close(objective.temperatures, known, **STORED)
+    known = torch.tensor([twin.temperatures.get(image, 0.1) for image in range(30)])
+    # Those of SogCLR never move; of I-SogCLR's, every image that was seen has its own.
+    assert (len(known.unique()) > 1) == shifted
+    stored = objective.temperatures if isinstance(objective, ISogCLR) else torch.full((30,), objective.temperature)
+    torch.testing.assert_close(stored, known, **STORED)
 
 
 def test_three_visits_of_pairs_equal_the_slow_twin():
@@ -72,6 +74,7 @@ def test_tables_rest_in_evaluation_and_at_values_that_are_not_finite():
     objective = ISogCLR(num_images=24).eval()
     view0, view1 = batches.ordinary()
     saved = {name: value.clone() for name, value in objective.state_dict().items()}
+    assert saved
     objective(view0, view1, ids=torch.arange(24))
     assert all(torch.equal(saved[name], value) for name, value in objective.state_dict().items())
     assert not objective.train()(view0 * torch.nan, view1, ids=torch.arange(24)).isfinite()

@@ -21,6 +21,7 @@ def test_evaluation_leaves_the_exponent_as_it_is():
     lagged = Weibit(exponent="lagged")
     lagged(*batches.ordinary(seed=0))
     before = {name: value.clone() for name, value in lagged.state_dict().items()}
+    assert before
     lagged.eval()
     lagged(*batches.ordinary(seed=1))
     assert all(torch.equal(value, before[name]) for name, value in lagged.state_dict().items())
