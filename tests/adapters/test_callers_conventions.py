@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from anchorwise import CLIP, DCL, WEINCE, Blend, CrossViewInfoNCE, InfoNCE, MoCo, Objective, SigLIP, SupCon, Triplet
 from anchorwise.adapters import lightly, open_clip, pytorch_metric_learning, sentence_transformers
+from anchorwise.adapters.merged_columns import embedded
 from anchorwise.adapters.two_views import two_view_objective
 
 EYE = torch.eye(2, dtype=torch.float64)
@@ -38,10 +40,53 @@ def test_lightly_gathering_without_a_process_group_changes_nothing():
     torch.testing.assert_close(lightly.NTXentLoss(gather_distributed=True)(*_views()), InfoNCE()(*_views()))
 
 
-@pytest.mark.parametrize("size", [4096, (4096, 128)])
-def test_lightly_memory_bank_is_refused_with_the_way_out(size: int | tuple[int, int]):
-    with pytest.raises(ValueError, match=r"memory_bank_size must be 0, got .*4096.*negatives=queue"):
-        lightly.NTXentLoss(memory_bank_size=size)
+def test_lightly_refuses_to_gather_where_torch_has_no_distributed_package(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.distributed, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="gather_distributed must be False where torch has no distributed package"):
+        lightly.NTXentLoss(gather_distributed=True)
+
+
+def test_lightly_memory_bank_is_moco_with_a_ring_of_keys():
+    torch.manual_seed(0)
+    loss = lightly.NTXentLoss(0.1, memory_bank_size=(15, 6))
+    torch.manual_seed(0)
+    bank = nn.functional.normalize(torch.randn(15, 6), dim=1)
+    for start in (0, 10, 0):  # The second ten reach beyond the end of the ring: five are written, and it starts again.
+        queries, keys = (rows.float() for rows in _views())
+        expected = MoCo(temperature=0.1)(queries, keys + start, negatives=bank)
+        torch.testing.assert_close(loss(queries.requires_grad_(), keys + start), expected)
+        units = nn.functional.normalize(keys + start, dim=1)
+        bank[start : start + 10] = units[: 15 - start]
+    assert not loss.state_dict()
+
+
+def test_lightly_memory_bank_stands_still_where_nothing_learns():
+    loss = lightly.NTXentLoss(memory_bank_size=(20, 6))
+    queries, keys = (rows.float() for rows in _views())
+    assert loss(queries, keys) == loss(queries, keys)
+    assert loss(queries.requires_grad_(), keys) != loss(queries, keys)
+
+
+def test_lightly_memory_bank_takes_a_moco_of_its_own():
+    blended = lightly.NTXentLoss(memory_bank_size=(20, 6), objective=MoCo(temperature=0.2, blend=Blend()))
+    queries, keys = (rows.float() for rows in _views())
+    expected = MoCo(temperature=0.2, blend=Blend())(queries, keys, negatives=blended.memory_bank.bank)
+    torch.testing.assert_close(blended(queries, keys), expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"memory_bank_size": 4096}, r"memory_bank_size must be \(keys, width\), or 0 for no bank, got 4096"),
+        ({"memory_bank_size": (4096, 0)}, r"memory_bank_size\[1\] must be a whole number of at least 1, got 0"),
+        ({"memory_bank_size": (-1, 8)}, r"memory_bank_size\[0\] must be a whole number of at least 1, got -1"),
+        ({"memory_bank_size": (9, 8), "objective": DCL()}, "objective must be an anchorwise.MoCo .* got DCL"),
+        ({"memory_bank_size": (9, 8), "objective": MoCo(), "temperature": 0.1}, "temperature must be left out"),
+    ],
+)
+def test_lightly_memory_bank_says_what_it_needs(given: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        lightly.NTXentLoss(**given)
 
 
 def test_an_objective_brings_its_own_temperature():
@@ -176,6 +221,53 @@ def test_sentence_transformers_embeds_columns_with_its_model():
     loss = sentence_transformers.MultipleNegativesRankingLoss(Model())
     expected = CrossViewInfoNCE(temperature=1 / 20, both_directions=False)(*_views())
     torch.testing.assert_close(loss([{"input": view} for view in _views()]), expected)
+
+
+class _Counting(nn.Module):
+    """Embeds tokens by their sum, and counts the passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes: list[int] = []
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
+        self.passes.append(len(features["input_ids"]))
+        counted = (features["input_ids"] * features["attention_mask"]).flatten(1)
+        first = counted[:, 0].double()
+        return {"sentence_embedding": torch.stack([counted.sum(dim=1).double(), first, first.square()], dim=1)}
+
+
+def _column(width: int, seed: int, **more: Any) -> dict[str, Any]:
+    tokens = torch.randint(1, 9, (5, width), generator=torch.Generator().manual_seed(seed))
+    return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), **more}
+
+
+def test_sentence_transformers_gives_documents_to_the_model_in_one_pass():
+    model = _Counting()
+    loss = sentence_transformers.MultipleNegativesRankingLoss(model)
+    columns = [_column(3, 0), _column(4, 1), _column(6, 2), _column(5, 3)]
+    together = loss(columns)
+    assert model.passes == [5, 15]
+    apart = loss.compute_loss_from_embeddings([model(column)["sentence_embedding"] for column in columns])
+    torch.testing.assert_close(together, apart)
+
+
+@pytest.mark.parametrize(
+    ("like", "other"),
+    [
+        ({}, {"token_type_ids": torch.zeros(5, 4, dtype=torch.int64)}),
+        ({"prompt_length": 2}, {"prompt_length": 3}),
+        ({"pixels": torch.ones(5, 4)}, {"pixels": torch.ones(5)}),
+        ({"pixels": torch.ones(5, 4)}, {"pixels": torch.ones(5, 7)}),
+        ({"grid": torch.ones(9, 2)}, {"grid": torch.ones(9, 2)}),
+        ({"cu_seq_lens_q": torch.ones(6)}, {"cu_seq_lens_q": torch.ones(6)}),
+    ],
+    ids=["keys", "metadata", "axes", "floating", "rows", "packed"],
+)
+def test_sentence_transformers_embeds_unlike_columns_one_by_one(like: dict[str, Any], other: dict[str, Any]):
+    model = _Counting()
+    embedded(model, [_column(4, 0), _column(4, 1) | like, _column(4, 2) | other])
+    assert model.passes == [5, 5, 5]
 
 
 def test_sentence_transformers_takes_an_objective_or_a_blend():

@@ -77,7 +77,10 @@ def test_pairs_of_views_pass_labels_on():
         (lambda: SupCon()(*VIEWS), r"SupCon needs labels: the class of every image, shape \(images,\); call .*labels="),
         (lambda: MoCo()(*VIEWS), "MoCo needs negatives: the queue of keys"),
         (lambda: MoCo()(*VIEWS, negatives=VIEWS[0], ids=torch.arange(24)), "ids need negative_ids beside them"),
-        (lambda: Mixture()(*VIEWS, labels=torch.arange(24)), "argument of a mixture must be one of 'ids', got 'labels'"),
+        (
+            lambda: Mixture()(*VIEWS, labels=torch.arange(24)),
+            "argument of a mixture must be one of 'ids', got 'labels'",
+        ),
         (lambda: MoCoV3()(*VIEWS), r"MoCoV3 needs keys: .*keys=\(key0, key1\)"),
         (lambda: SogCLR(num_images=24)(*VIEWS), "SogCLR needs ids: the images' numbers in the data set"),
         (lambda: SwAV()(*VIEWS), "SwAV needs prototypes"),

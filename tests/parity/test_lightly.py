@@ -68,6 +68,31 @@ def test_the_memory_bank_is_moco():
     )
 
 
+def test_the_adapter_holds_the_memory_bank_that_theirs_holds():
+    losses = []
+    for make in (NTXentLoss, loss.NTXentLoss):
+        torch.manual_seed(0)
+        criterion, generator = make(0.1, (30, 8)), torch.Generator().manual_seed(1)
+        for update in (True, True, True, False, True):  # Twelve keys at a time: the ring is full at the third batch.
+            queries, keys = (torch.randn(12, 8, generator=generator) for _ in range(2))
+            losses.append(criterion(queries.requires_grad_(update), keys))
+    torch.testing.assert_close(torch.stack(losses[:5]), torch.stack(losses[5:]), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("criterion", [NTXentLoss, loss.NTXentLoss])
+def test_gathering_is_refused_where_torch_has_no_distributed_package(criterion: type, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.distributed, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="gather_distributed"):
+        criterion(gather_distributed=True)
+
+
+@pytest.mark.parametrize("criterion", [NTXentLoss, loss.NTXentLoss])
+@pytest.mark.parametrize("size", [4096, (-1, 8), (1, 2, 3)])
+def test_a_memory_bank_without_keys_and_width_is_refused(criterion: type, size: int | tuple[int, ...]):
+    with pytest.raises(ValueError, match=r"(?i)memory.bank"):
+        criterion(memory_bank_size=size)
+
+
 def test_cross_view_info_nce_is_another_loss():
     value, _ = value_and_gradients(CrossViewInfoNCE(temperature=0.5), two_views())
     assert value < 0.95 * loss.NTXentLoss(temperature=0.5)(*two_views())

@@ -36,7 +36,7 @@ def _of_columns(loss: Any):
     return lambda *columns: loss.compute_loss_from_embeddings(list(columns), None)
 
 
-def _model(folder: Path) -> Any:
+def _model(folder: Path, dropout: float = 0.0) -> Any:
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     (folder / "vocab.txt").write_text("\n".join(vocabulary))
     config = transformers.BertConfig(
@@ -46,8 +46,8 @@ def _model(folder: Path) -> Any:
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=16,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
     torch.manual_seed(0)
     transformers.BertModel(config).save_pretrained(folder)
@@ -108,6 +108,19 @@ def test_features_give_the_loss_and_the_gradients_that_theirs_gives(tmp_path: Pa
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
     # Float32, and columns are embedded together there: other sums of the same terms.
     assert (gradients[0] - gradients[1]).norm() <= 1e-4 * gradients[1].norm()
+
+
+@pytest.mark.parametrize("num_columns", [2, 3, 4])
+def test_one_seed_draws_the_same_dropout_for_both(tmp_path: Path, num_columns: int):
+    model = _model(tmp_path, dropout=0.2).train()
+    texts = [[pair[side] for pair in PAIRS] for side in (0, 1)]
+    further = [["katze"] * len(PAIRS), ["the cat runs", *["hund"] * (len(PAIRS) - 1)]]  # Of other widths.
+    columns = [model.tokenize(column) for column in [*texts, *further][:num_columns]]
+    values = []
+    for loss in (MultipleNegativesRankingLoss(model), TheirLoss(model)):
+        torch.manual_seed(1)
+        values.append(loss([dict(column) for column in columns], None))
+    torch.testing.assert_close(*values, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(

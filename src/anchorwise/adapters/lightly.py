@@ -9,12 +9,15 @@ Lightly itself is not imported.
 from collections.abc import Sequence
 from typing import final
 
+import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from anchorwise._ranks import only_this_process_unless
-from anchorwise.adapters.two_views import objective_or_info_nce
-from anchorwise.objectives import Objective
+from anchorwise import _checks
+from anchorwise._ranks import only_this_process_unless, over_ranks
+from anchorwise.adapters.memory_bank import MemoryBank
+from anchorwise.adapters.two_views import objective_or, two_view_objective
+from anchorwise.objectives import InfoNCE, MoCo, Objective
 
 # n = images, d = embedding width
 
@@ -23,19 +26,23 @@ from anchorwise.objectives import Objective
 class NTXentLoss(nn.Module):
     """Drop-in for `lightly.loss.NTXentLoss` and, with an objective, for its other losses of two views.
 
-    The scale is lightly's: the mean over the 2n outputs. Not supported: the memory bank, which is MoCo and takes its
-    queue as an argument here, and negative temperatures.
+    The scale is lightly's: the mean over the 2n outputs, or over the n of view 0 beside a memory bank. With a bank the
+    loss is `MoCo`: the negatives are the bank's keys, and `out1` enters it afterwards, if `out0` needs a gradient. One
+    difference: `out1` itself gets no gradient, as a momentum encoder's rows need none. Not supported: negative
+    temperatures.
 
     Args:
         temperature: Divides every cosine, above 0; None is lightly's 0.5. Only without an objective.
-        memory_bank_size: 0, or lightly's (0, width).
+        memory_bank_size: (keys, width) of the bank, which starts with random directions; 0 or (0, width) is none.
         gather_distributed: Whether the images of all ranks are each other's negatives. Every rank then returns the loss
             of all images, where lightly returns its own images' share; the gradients that DistributedDataParallel
-            averages are the same, also for ranks with different numbers of images, where lightly fails.
-        objective: Any objective of two views; None is NT-Xent.
+            averages are the same, also for ranks with different numbers of images, where lightly fails. Beside a bank
+            it is the keys of all ranks that enter, and every rank returns the loss of its own images.
+        objective: Any objective of two views, or a `MoCo` beside a bank; None is NT-Xent, or MoCo.
 
     Raises:
-        ValueError: If a memory bank is asked for, or an argument is out of range.
+        ValueError: If the objective does not suit, torch has no distributed package and ranks are to be gathered, or
+            an argument is out of range.
         TypeError: If the objective is none of this library.
     """
 
@@ -48,20 +55,45 @@ class NTXentLoss(nn.Module):
         objective: Objective | None = None,
     ) -> None:
         super().__init__()
-        _refuse_memory_bank(memory_bank_size)
-        self.objective = objective_or_info_nce(objective, temperature, default=0.5)
+        if gather_distributed and not dist.is_available():
+            raise ValueError(
+                "gather_distributed must be False where torch has no distributed package, got True: there are no "
+                "ranks to gather from; install a torch that has one"
+            )
         self.gather_distributed = gather_distributed
+        size = _bank_size(memory_bank_size)
+        self.memory_bank = None if size is None else MemoryBank(*size, gather_distributed=gather_distributed)
+        if size is None:
+            self.objective = two_view_objective(objective_or(InfoNCE, objective, temperature, default=0.5))
+        else:
+            self.objective = _beside_a_bank(objective_or(MoCo, objective, temperature, default=0.5))
 
     def forward(self, out0: Float[Tensor, "n d"], out1: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
         """Return the scalar loss; row i of both outputs comes from image i."""
-        with only_this_process_unless(self.gather_distributed):
-            return self.objective(out0, out1)
+        if self.memory_bank is None:
+            with only_this_process_unless(self.gather_distributed):
+                return self.objective(out0, out1)
+        with over_ranks(None):
+            loss = self.objective(out0, out1, negatives=self.memory_bank.bank.to(out0.device))
+        if out0.requires_grad:
+            self.memory_bank.push(out1)
+        return loss
 
 
-def _refuse_memory_bank(memory_bank_size: int | Sequence[int]) -> None:
-    num_rows = memory_bank_size if isinstance(memory_bank_size, int) else memory_bank_size[0]
-    if num_rows != 0:
+def _bank_size(given: int | Sequence[int]) -> tuple[int, int] | None:
+    """Return keys and width of the memory bank; None for no bank."""
+    size = (given,) if isinstance(given, int) else tuple(given)
+    if len(size) in (1, 2) and size[0] == 0:
+        return None
+    if len(size) != 2:
+        raise ValueError(f"memory_bank_size must be (keys, width), or 0 for no bank, got {given!r}")
+    return _checks.count("memory_bank_size[0]", size[0]), _checks.count("memory_bank_size[1]", size[1])
+
+
+def _beside_a_bank(objective: object) -> MoCo:
+    if not isinstance(objective, MoCo):
         raise ValueError(
-            f"memory_bank_size must be 0, got {memory_bank_size!r}: no objective here keeps a queue; keep it in the "
-            "training loop and call anchorwise.MoCo(temperature=0.1)(queries, keys, negatives=queue)"
+            f"objective must be an anchorwise.MoCo beside a memory bank, got {type(objective).__name__}, which does "
+            "not take its keys: leave memory_bank_size at 0, or choose MoCo(temperature=..., blend=...)"
         )
+    return objective

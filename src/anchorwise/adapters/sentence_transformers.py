@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._ranks import gather_rows, only_this_process_unless
+from anchorwise.adapters.merged_columns import embedded
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import CrossViewInfoNCE, Objective
 from anchorwise.tails import Blend
@@ -68,10 +69,12 @@ class MultipleNegativesRankingLoss(nn.Module):
         self.ranking = CrossViewInfoNCE(temperature=1.0 / self.scale, both_directions=False, blend=blend)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Float[Tensor, ""]:
-        """Return the scalar loss of columns of features; labels are not used, as in that library."""
-        return self.compute_loss_from_embeddings(
-            [self.model(column)["sentence_embedding"] for column in sentence_features]
-        )
+        """Return the scalar loss of columns of features; labels are not used, as in that library.
+
+        Positives and negatives go through the model together, as there from version 6.2 on, so that one seed draws the
+        same dropout.
+        """
+        return self.compute_loss_from_embeddings(embedded(self.model, sentence_features))
 
     def compute_loss_from_embeddings(
         self, embeddings: list[Float[Tensor, "n d"]], labels: Tensor | None = None

@@ -1,6 +1,8 @@
 """What the adapters share: which objectives can stand in for a loss of two batches of embeddings."""
 
-from anchorwise.objectives import InfoNCE, Objective
+from collections.abc import Callable
+
+from anchorwise.objectives import Objective
 
 
 def two_view_objective(objective: object, *, instead: str = "call the objective itself") -> Objective:
@@ -24,21 +26,22 @@ def two_view_objective(objective: object, *, instead: str = "call the objective 
     return objective
 
 
-def objective_or_info_nce(objective: Objective | None, temperature: float | None, *, default: float) -> Objective:
-    """Return the objective, or InfoNCE at the temperature; the two exclude each other.
+def objective_or(
+    make: Callable[..., Objective], objective: object, temperature: float | None, *, default: float
+) -> object:
+    """Return the objective, or what `make` makes at the temperature; the two exclude each other.
 
     Raises:
-        ValueError: If both are given, or the objective is refused by `two_view_objective`.
-        TypeError: If it is no objective of this library.
+        ValueError: If both are given.
     """
     if objective is None:
-        return InfoNCE(temperature=default if temperature is None else temperature)
+        return make(temperature=default if temperature is None else temperature)
     if temperature is not None:
         raise ValueError(
             f"temperature must be left out beside an objective, got {temperature!r}: it belongs to the objective, "
             f"as in objective={type(objective).__name__}(temperature={temperature!r})"
         )
-    return two_view_objective(objective)
+    return objective
 
 
 def _range(objective: Objective) -> str:
