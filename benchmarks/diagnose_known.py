@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from anchorwise.diagnostics.diagnosis import Diagnosis, diagnose
-from anchorwise.diagnostics.embeddings import Embeddings
 from anchorwise.diagnostics.pooled import Estimate, bootstrap_weights, fit_above
 from anchorwise.diagnostics.stream import Pairs
+from anchorwise.embeddings import Embeddings
 from anchorwise.synthetic.embeddings import sphere_points
 
 NUM_ROWS = 6000

@@ -76,9 +76,9 @@ def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
     settings = ["--set", "split_seeds=[0, 1]", "--set", "penalties=[0.1]", "--device", "cpu"]
     judged = runner.invoke(app, ["evaluate", run, "--out", str(tmp_path / "a.json"), *settings])
     assert judged.exit_code == 0, judged.output
-    embedded = runner.invoke(app, ["embed", run, "--out", str(tmp_path), "--device", "cpu"])
+    embedded = runner.invoke(app, ["embed", run, "--out", str(tmp_path / "features"), "--device", "cpu"])
     assert embedded.exit_code == 0, embedded.output
-    files = [str(tmp_path / "train.npz"), str(tmp_path / "test.npz")]
+    files = [str(tmp_path / "features" / "train.npz"), str(tmp_path / "features" / "test.npz")]
     again = runner.invoke(app, ["evaluate", *files, "--out", str(tmp_path / "b.json"), *settings])
     assert again.exit_code == 0, again.output
     assert Evaluation.load(tmp_path / "a.json") == Evaluation.load(tmp_path / "b.json")

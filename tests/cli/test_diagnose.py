@@ -41,7 +41,8 @@ def test_two_files_across_two_encoders(tmp_path):
     [
         (["few.npy"], "at least 200 usable items for a statement about tails, got 20; embed more items"),
         (["nowhere.npy"], "nowhere.npy is not a file"),
-        (["rows.csv"], "the suffix of .*rows.csv must be one of '.npz', '.safetensors', '.npy', '.parquet'"),
+        (["rows.csv"], "rows.csv must be one of .npz, .* convert it in Python"),
+        (["rows.npy", "--device", "cuda"], "--device is for runs, got 'cuda'"),
         (["rows.npy", "few.npy"], "view0 and view1 must have the same shape"),
         (["rows.npy", "--across"], "across needs two views"),
         (["rows.npy", "--data", "digits"], "--data is for runs"),

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from anchorwise.diagnostics.anchors import _outliers, nearest_to_cap, read_anchors, same_class_share
-from anchorwise.diagnostics.embeddings import Embeddings, usable_rows
+from anchorwise.diagnostics.rows import usable_rows
 from anchorwise.diagnostics.stream import stream_tails
+from anchorwise.embeddings import Embeddings
 from anchorwise.tails import likelihood_evidence
 
 

@@ -8,11 +8,11 @@ import torch
 from rich.console import Console
 
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig, diagnose
-from anchorwise.diagnostics.embeddings import Embeddings
 from anchorwise.diagnostics.pooled_section import pooled_section
 from anchorwise.diagnostics.report import diagnosis_report
 from anchorwise.diagnostics.table import diagnosis_table
 from anchorwise.diagnostics.training_section import training_section
+from anchorwise.embeddings import Embeddings
 
 SECTIONS = [
     "In short",

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from anchorwise.diagnostics.embeddings import Embeddings, usable_rows
 from anchorwise.diagnostics.gradient import (
     SHORTFALL,
     WEINCE,
@@ -14,6 +13,8 @@ from anchorwise.diagnostics.gradient import (
     softmax_name,
     sorted_scores,
 )
+from anchorwise.diagnostics.rows import usable_rows
+from anchorwise.embeddings import Embeddings
 from anchorwise.links import BlendLink, ShortfallLink, SoftmaxLink
 from anchorwise.objectives import InfoNCE
 from anchorwise.pairs import views_of

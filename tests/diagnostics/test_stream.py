@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from anchorwise.diagnostics import stream
-from anchorwise.diagnostics.embeddings import Embeddings, usable_rows
+from anchorwise.diagnostics.rows import usable_rows
 from anchorwise.diagnostics.stream import sampled_anchors, stream_tails
+from anchorwise.embeddings import Embeddings
 
 
 def views(num=1, n=210, d=3, seed=0):

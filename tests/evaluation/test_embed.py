@@ -27,8 +27,8 @@ def test_every_image_gets_its_row_whatever_the_batch_size(batch_size):
     features = embed(encoder, image_set, transform=to_float, batch_size=batch_size, split="test")
     expected = encoder.eval()(to_float(image_set.images))
     # Sums of 16 products in another order: a few units in the last place.
-    assert torch.allclose(features.features, expected, atol=1e-6)
-    assert torch.equal(features.require_labels(), image_set.labels)
+    assert torch.allclose(torch.from_numpy(features.views[0]), expected, atol=1e-6)
+    assert features.require_labels().tolist() == image_set.labels.tolist()
     assert (features.names, features.class_names, features.split) == (image_set.names, image_set.class_names, "test")
 
 
@@ -36,10 +36,20 @@ def test_the_encoder_is_left_as_it_was():
     encoder = an_encoder()
     encoder[2].eval()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    features = embed(encoder, some_images(), transform=to_float)
+    embed(encoder, some_images(), transform=to_float)
     assert [module.training for module in encoder] == [True, True, False, True]
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
-    assert not features.features.requires_grad
+
+
+def test_an_encoder_on_another_device_stays_there():
+    class Stopping(nn.Linear):
+        def forward(self, images):
+            raise RuntimeError(f"it ran on {self.weight.device}")
+
+    encoder = Stopping(16, 5)
+    with pytest.raises(RuntimeError, match="it ran on meta"):  # The one other device that every machine has.
+        embed(encoder, some_images(), transform=to_float, device="meta")
+    assert encoder.weight.device.type == "cpu"
 
 
 def test_an_encoder_that_gives_nan_is_refused():
@@ -48,6 +58,6 @@ def test_an_encoder_that_gives_nan_is_refused():
 
 
 def test_pixels_are_features_between_zero_and_one():
-    features = pixels(some_images()).features
+    features = pixels(some_images()).views[0]
     assert features.shape == (10, 16)
     assert 0.0 <= float(features.min()) < float(features.max()) <= 1.0

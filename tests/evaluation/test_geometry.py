@@ -108,3 +108,9 @@ def test_tolerance_is_the_mean_cosine_within_classes():
     pairs = [(i, j) for i in range(5) for j in range(5) if i != j and labels[i] == labels[j]]
     expected = sum(float(units[i] @ units[j]) for i, j in pairs) / len(pairs)
     assert tolerance(rows(5), labels) == pytest.approx(expected, abs=1e-6)
+
+
+def test_class_ids_are_names_and_no_sizes():
+    rows, labels = torch.randn(12, 3, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+    ids = torch.tensor([5, 10**12, 2**62])
+    assert class_alignment(rows, ids[labels]) == class_alignment(rows, labels)

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
-from anchorwise.evaluation.features import Features
+from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.judge import Evaluation, EvaluationConfig, evaluate
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.linear import fit_probe
@@ -16,7 +17,11 @@ def clustered(num_rows, seed, spread=1.0):
     labels = torch.arange(num_rows) % 3
     centres = torch.randn(3, 8, generator=torch.Generator().manual_seed(7))
     rows = centres[labels] + spread * torch.randn(num_rows, 8, generator=generator)
-    return Features(rows, labels, class_names=("ant", "bee", "cat"))
+    return Embeddings((rows.numpy(),), labels.numpy(), class_names=("ant", "bee", "cat"))
+
+
+def tensors(embeddings):
+    return torch.from_numpy(embeddings.views[0]), torch.from_numpy(embeddings.labels)
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +34,17 @@ def test_every_test_row_is_scored_by_a_classifier_of_all_training_rows(judged):
     train, test, result = judged
     assert (result.num_train, result.num_test) == (300, 100)
     for penalty, accuracy in zip(result.linear.chosen, result.linear.accuracies, strict=True):
-        probe = fit_probe(train.features, train.labels, penalty=penalty)
-        assert accuracy == pytest.approx(probe.accuracy(test.features, test.labels))
+        probe = fit_probe(*tensors(train), penalty=penalty)
+        assert accuracy == pytest.approx(probe.accuracy(*tensors(test)))
     for k, accuracy in zip(result.knn.chosen, result.knn.accuracies, strict=True):
-        expected = knn_accuracy(train.features, train.labels, test.features, test.labels, num_neighbors=int(k))
+        expected = knn_accuracy(*tensors(train), *tensors(test), num_neighbors=int(k))
         assert accuracy == expected
 
 
 def test_fixed_k_are_reported_beside_the_chosen_one(judged):
     train, test, result = judged
     assert list(result.knn_accuracy) == [1, 5, 10, 20, 50, 200]
-    expected = knn_accuracy(train.features, train.labels, test.features, test.labels, num_neighbors=20)
+    expected = knn_accuracy(*tensors(train), *tensors(test), num_neighbors=20)
     assert result.knn_accuracy[20] == expected
     assert list(result.recall) == [1, 2, 5, 10, 20, 50]
 
@@ -54,7 +59,7 @@ def test_a_fixed_k_beyond_the_chosen_range_is_still_reported(judged):
 
 def test_class_accuracies_average_to_the_probes(judged):
     _, test, result = judged
-    counts = test.labels.bincount().tolist()
+    counts = np.bincount(test.labels).tolist()
     mean = sum(a * n for a, n in zip(result.class_accuracy.values(), counts, strict=True)) / sum(counts)
     assert list(result.class_accuracy) == ["ant", "bee", "cat"]
     assert mean == pytest.approx(result.linear.accuracy.mean)
@@ -87,7 +92,8 @@ def test_small_sets_report_the_k_they_can(judged):
 
 def test_a_class_only_in_the_test_set_is_scored_as_wrong():
     train, test = clustered(60, 0), clustered(30, 1)
-    train = Features(train.features[train.labels < 2], train.labels[train.labels < 2], class_names=train.class_names)
+    few = train.labels < 2
+    train = Embeddings((train.views[0][few],), train.labels[few], class_names=train.class_names)
     result = evaluate(train, test, EvaluationConfig(split_seeds=(0,), penalties=(0.1,)))
     assert result.class_accuracy["cat"] == 0.0
 
@@ -104,11 +110,39 @@ def test_the_table_shows_every_number_of_every_evaluation(judged):
 
 def test_sets_that_do_not_belong_together_are_refused():
     train, test = clustered(30, 0), clustered(9, 1)
-    narrow = Features(test.features[:, :4].contiguous(), test.labels)
+    narrow = Embeddings((test.views[0][:, :4],), test.labels)
     with pytest.raises(ValueError, match="train and test must have features of the same width, got 8 and 4"):
         evaluate(train, narrow)
-    renamed = Features(test.features, test.labels, class_names=("bee", "ant", "cat"))
+    renamed = Embeddings(test.views, test.labels, class_names=("bee", "ant", "cat"))
     with pytest.raises(ValueError, match="train and test must have the same class_names in the same order"):
         evaluate(train, renamed)
     with pytest.raises(ValueError, match="must have labels"):
-        evaluate(train, Features(test.features))
+        evaluate(train, Embeddings(test.views))
+    with pytest.raises(ValueError, match="a judged set must have one view, got 2"):
+        evaluate(Embeddings((train.views[0],) * 2, train.labels), test)
+
+
+@pytest.mark.parametrize("names", [np.array([0, 10**12, 2**64 - 1], np.uint64), np.array(["ant", "bee", "cat"])])
+def test_classes_may_have_any_numbers_or_words(judged, names):
+    train, test, result = judged
+    renamed = [Embeddings(part.views, names[part.labels]) for part in (train, test)]
+    other = evaluate(*renamed, CONFIG)
+    assert list(other.class_accuracy) == [str(name) for name in names]
+    assert list(other.class_accuracy.values()) == list(result.class_accuracy.values())
+    assert other.model_copy(update={"class_accuracy": result.class_accuracy}) == result
+
+
+def test_words_in_one_set_are_the_names_of_the_numbers_in_the_other(judged):
+    train, test, result = judged
+    words = Embeddings(test.views, np.asarray(test.class_names)[test.labels])
+    assert evaluate(train, words, CONFIG).class_accuracy == result.class_accuracy
+    with pytest.raises(ValueError, match="numbers in all sets or words in all, got both; give class_names"):
+        evaluate(Embeddings(train.views, train.labels), words, CONFIG)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_refused_with_the_first(bad):
+    train, test = clustered(30, 0), clustered(9, 1)
+    test.views[0][4, 1] = bad
+    with pytest.raises(ValueError, match="got 1 of 9 rows with nan or infinity, the first is row 4"):
+        evaluate(train, test)

@@ -126,3 +126,10 @@ def test_a_wrong_argument_is_named(changed, message):
 def test_labels_of_another_length_are_refused():
     with pytest.raises(ValueError, match="test_labels must have one label for each of 4 rows, got shape \\(3,\\)"):
         check_labels("test_labels", torch.zeros(3, dtype=torch.int64), 4)
+
+
+def test_class_ids_are_names_and_no_sizes():
+    train, train_labels = clustered(60)
+    ids = torch.tensor([5, 7, 10**12, 2**62])
+    expected = knn_predictions(train, train_labels, train, max_neighbors=5)
+    assert torch.equal(knn_predictions(train, ids[train_labels], train, max_neighbors=5), ids[expected])

@@ -104,3 +104,19 @@ def test_wrong_arguments_are_named():
     split = stratified_split(labels, validation_fraction=0.25, seed=0)
     with pytest.raises(ValueError, match="penalties must name at least one, got none"):
         choose_penalty(features, labels, split, penalties=[])
+
+
+def test_class_ids_are_names_and_no_sizes():
+    features, labels = overlapping_classes()
+    ids = torch.tensor([5, 10**12, 2**62])
+    probe, expected = fit_probe(features, ids[labels], penalty=0.01), fit_probe(features, labels, penalty=0.01)
+    assert torch.equal(probe.weight, expected.weight)
+    assert torch.equal(probe.predict(features), ids[expected.predict(features)])
+
+
+def test_fitting_needs_no_second_matrix_of_rows_by_classes():
+    features, labels = torch.randn(2000, 4, generator=torch.Generator().manual_seed(0)), torch.arange(2000) % 500
+    with torch.profiler.profile(profile_memory=True) as profile:
+        fit_probe(features, labels, penalty=1.0)
+    largest = max(event.self_cpu_memory_usage // max(event.count, 1) for event in profile.key_averages())
+    assert largest <= 2000 * 500 * 4  # One float32 matrix of log probabilities; a one-hot int64 one is twice that.

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from anchorwise.evaluation.features import load_features
+from anchorwise.embeddings import as_embeddings
 from anchorwise.evaluation.geometry import alignment, class_alignment, covariance_spectrum, effective_rank, uniformity
 from anchorwise.evaluation.knn import knn_accuracies
 from anchorwise.evaluation.linear import fit_probe
 from anchorwise.evaluation.recall import recalls_within
+from anchorwise.evaluation.rows import judged_rows
 from anchorwise.pairs import unit_rows
 
 SCALES = [2.0**-140, 2.0**-80, 2.0**64, 2.0**120]
@@ -56,14 +57,10 @@ def test_float64_rows_beyond_float32_keep_their_direction():
 
 
 @pytest.mark.parametrize(("size", "shown"), [(1e200, "1e+200"), (1e-200, "1e-200")])
-def test_a_file_of_numbers_that_float32_cannot_hold_is_refused_with_the_way_out(tmp_path, size, shown):
-    path = tmp_path / "features.npz"
-    np.savez(path, features=np.full((3, 2), size))
+def test_numbers_that_float32_cannot_hold_are_refused_with_the_way_out(size, shown):
     with pytest.raises(ValueError, match=rf"sizes from 1.4e-45 to 3.4e\+38, got {shown.replace('+', '[+]')}; multiply"):
-        load_features(path)
+        judged_rows(as_embeddings(np.full((3, 2), size)))
 
 
-def test_small_numbers_beside_others_are_no_reason_to_refuse_a_file(tmp_path):
-    path = tmp_path / "features.npz"
-    np.savez(path, features=np.array([[1.0, 1e-200], [0.0, 0.0]]))
-    assert load_features(path).features.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+def test_small_numbers_beside_others_are_no_reason_to_refuse_rows():
+    assert judged_rows(as_embeddings(np.array([[1.0, 1e-200], [0.0, 0.0]]))).tolist() == [[1.0, 0.0], [0.0, 0.0]]

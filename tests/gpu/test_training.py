@@ -56,7 +56,7 @@ def test_features_and_their_judgement_are_those_of_a_cpu(config: RunConfig, tmp_
     judged: list[Evaluation] = []
     for device in ("cpu", "cuda"):
         train, test = embed_splits(stored.encoder, stored.spec, splits, device=device)
-        judged.append(evaluate(train.to(device), test.to(device), EvaluationConfig(split_seeds=(0, 1))))
+        judged.append(evaluate(train, test, EvaluationConfig(split_seeds=(0, 1)), device=device))
     on_cpu, on_gpu = judged
     assert on_gpu.knn.accuracies == pytest.approx(on_cpu.knn.accuracies, abs=0.01)
     assert on_gpu.linear.accuracies == pytest.approx(on_cpu.linear.accuracies, abs=0.01)

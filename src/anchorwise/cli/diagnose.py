@@ -10,7 +10,7 @@ import typer
 from anchorwise.cli.embed import DataOption, DeviceOption
 
 if TYPE_CHECKING:
-    from anchorwise.diagnostics.embeddings import Embeddings
+    from anchorwise.embeddings import Embeddings
 
 RESULT_FILE, REPORT_FILE = "diagnosis.json", "report.html"
 
@@ -53,6 +53,7 @@ def diagnose(
     """
     from rich.console import Console
 
+    from anchorwise._outputs import claim_folder, refuse_folder_of_others
     from anchorwise.diagnostics.diagnosis import DiagnoseConfig
     from anchorwise.diagnostics.diagnosis import diagnose as look
     from anchorwise.diagnostics.report import diagnosis_report
@@ -60,10 +61,13 @@ def diagnose(
     from anchorwise.training.overrides import apply_overrides
 
     config, file = apply_overrides(DiagnoseConfig(), settings or []), files[0]
-    embeddings, log = _from_run(files, across, images, data, device) or (_from_files(files, across, images, data), [])
+    folder = out or (file / "diagnosis" if file.is_dir() else file.with_name(f"{file.stem}-diagnosis"))
+    refuse_folder_of_others(folder, "diagnose")
+    run = _from_run(files, across, images, data, device)
+    embeddings, log = run or (_from_files(files, across, images, data, device), [])
+    claim_folder(folder, "diagnose")
     with _progress() as progress:
         found = look(embeddings, config, progress=progress)
-    folder = out or (file / "diagnosis" if file.is_dir() else file.with_name(f"{file.stem}-diagnosis"))
     found.save(folder / RESULT_FILE)
     diagnosis_report(found, source=file.name, log=log).write(folder / REPORT_FILE)
     Console().print(diagnosis_table(found))
@@ -85,11 +89,14 @@ def _from_run(
     return embed_run_views(folder, data=data, device=device)
 
 
-def _from_files(files: list[Path], across: bool, images: Path | None, data: str | None) -> "Embeddings":
-    from anchorwise.diagnostics.loading import load_embeddings, with_images
+def _from_files(files: list[Path], across: bool, images: Path | None, data: str | None, device: str) -> "Embeddings":
+    from anchorwise.diagnostics.item_pictures import with_images
+    from anchorwise.embeddings import load_embeddings
 
     if data is not None:
         raise ValueError("--data is for runs; a file brings its own rows")
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"--device is for runs, got {device!r}; rows of a file are compared on the CPU")
     embeddings = load_embeddings(*files, across=across)
     return embeddings if images is None else with_images(embeddings, images)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from anchorwise.evaluation.features import Features
+    from anchorwise.data.images import Splits
+    from anchorwise.models.storage import StoredEncoder
 
 RunArgument = Annotated[
     Path, typer.Argument(help="Folder of a finished run, or its encoder.json and encoder.safetensors.")
@@ -31,29 +32,34 @@ def embed(
 ) -> None:
     """Write the frozen features of training and test images, once, to `train` and `test` files.
 
-    They are what `anchorwise evaluate TRAIN TEST` takes.
+    They are what `anchorwise evaluate TRAIN TEST` takes. Images without a test part give `train` only.
     """
     from anchorwise import _checks
+    from anchorwise._outputs import claim_folder, refuse_folder_of_others
+    from anchorwise.evaluation.embed import as_device, embed_images
 
     _checks.one_of("--format", suffix, ("npz", "safetensors"))
-    for features in embed_run(run, data, root, download, device):
-        path = out / f"{features.split}.{suffix}"
-        features.save(path)
-        typer.echo(f"{path}: {len(features)} rows of {features.features.shape[1]}")
+    refuse_folder_of_others(out, "embed")
+    place, (stored, splits) = as_device(device), images_of_run(run, data, root, download)
+    claim_folder(out, "embed")
+    for split, images in (("train", splits.train), ("test", splits.test)):
+        if images is None:
+            continue
+        embeddings = embed_images(stored.encoder, stored.spec, images, split=split, device=place, show_progress=True)
+        path = out / f"{split}.{suffix}"
+        embeddings.save(path)
+        typer.echo(f"{path}: {len(embeddings)} rows of {embeddings.width}")
 
 
-def embed_run(
-    run: Path, data: str | None, root: Path | None, download: bool, device: str
-) -> "tuple[Features, Features]":
-    """Return training and test features of a run's encoder.
+def images_of_run(run: Path, data: str | None, root: Path | None, download: bool) -> "tuple[StoredEncoder, Splits]":
+    """Return a run's encoder and its images, or others.
 
     Raises:
         FileNotFoundError: If the run or the images are not there.
-        ValueError: If `root` or `download` is given without `data`, or the images do not fit the encoder.
+        ValueError: If `root` or `download` is given without `data`.
     """
     from anchorwise.data.config import DataConfig
     from anchorwise.data.datasets import load_splits
-    from anchorwise.evaluation.embed import as_device, embed_splits
     from anchorwise.models import load_encoder
     from anchorwise.training.run_directory import RunDirectory
 
@@ -67,4 +73,4 @@ def embed_run(
         if not directory.config_file.is_file():
             raise ValueError(f"{run} holds an encoder without its run; name the images with --data")
         config = directory.config().data
-    return embed_splits(stored.encoder, stored.spec, load_splits(config), device=as_device(device), show_progress=True)
+    return stored, load_splits(config)

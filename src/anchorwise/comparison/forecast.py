@@ -136,7 +136,7 @@ def _timed_s(state: RunState, sample: StudyRun, splits: Splits) -> tuple[float, 
     features = embed(state.model.encoder, splits.train, transform=state.augmentation.plain, device=device)
     embedded_s = time.perf_counter() - started_s
     seeds = sample.evaluation.split_seeds
-    choose(features.to(device), sample.evaluation.model_copy(update={"split_seeds": seeds[:1]}))
+    choose(features, sample.evaluation.model_copy(update={"split_seeds": seeds[:1]}), device=device)
     chosen_s = time.perf_counter() - started_s - embedded_s
     # The first step warms up and does not count.
     return num_steps * median(times[1:]), embedded_s + chosen_s * len(seeds)

@@ -105,12 +105,12 @@ def _judged(run: StudyRun, stored: StoredEncoder, splits: Splits, device: torch.
     plain = TwoViewAugmentation(
         AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std
     ).plain
-    train = embed(stored.encoder, splits.train, transform=plain, device=device).to(device)
+    train = embed(stored.encoder, splits.train, transform=plain, device=device)
     if not run.is_final:
-        choices = choose(train, run.evaluation)
+        choices = choose(train, run.evaluation, device=device)
         return {"validation": {"linear": choices.linear, "knn": choices.knn}}
-    test = embed(stored.encoder, test_of(splits), transform=plain, device=device).to(device)
-    evaluation = evaluate(train, test, run.evaluation)
+    test = embed(stored.encoder, test_of(splits), transform=plain, device=device)
+    evaluation = evaluate(train, test, run.evaluation, device=device)
     validation = {
         "linear": evaluation.linear.validation_accuracies,
         "knn": evaluation.knn.validation_accuracies,

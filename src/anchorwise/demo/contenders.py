@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from anchorwise.data.images import Splits
 from anchorwise.diagnostics.exceedances import Exceedances, pooled_exceedances
 from anchorwise.diagnostics.laws import TailFit, fit_laws
+from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import embed_splits, pixels, test_of
-from anchorwise.evaluation.features import Features
 from anchorwise.evaluation.judge import Evaluation, evaluate
 from anchorwise.evaluation.statistics import Interval, t_interval
 from anchorwise.reporting.figures import BLUE, GREY, ORANGE
@@ -32,7 +32,7 @@ class Contender:
 
     name: str
     evaluations: Sequence[Evaluation]
-    test: Features
+    test: Embeddings
     exceedances: Exceedances | None = None
     fit: TailFit | None = None
 

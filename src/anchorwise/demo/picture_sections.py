@@ -9,6 +9,7 @@ from anchorwise.data.augment import TwoViewAugmentation
 from anchorwise.data.images import ImageSet
 from anchorwise.demo.contenders import Contender
 from anchorwise.evaluation.neighbors import nearest
+from anchorwise.evaluation.rows import judged_rows
 from anchorwise.reporting.pictures import image_uri
 from anchorwise.reporting.report import Picture, PictureRow, PictureRows, ReportSection, Text
 from anchorwise.training.run_embeddings import VIEW_SEED
@@ -48,7 +49,7 @@ def neighbor_section(contenders: Sequence[Contender], test: ImageSet) -> ReportS
 
 
 def _neighbor_row(contender: Contender, test: ImageSet, query: int) -> PictureRow:
-    features = contender.test.features
+    features = judged_rows(contender.test)
     # One more than shown: the query finds itself, or its exact twin, among the first.
     found = next(nearest(features[query : query + 1], features, num_neighbors=min(NUM_NEIGHBORS + 1, len(features))))
     others = [index for index in found.indices[0].tolist() if index != query][:NUM_NEIGHBORS]

@@ -1,5 +1,7 @@
 """The parts of the report on single anchors: how they differ, and which are near the ceiling."""
 
+from collections.abc import Mapping
+
 from anchorwise.diagnostics.anchor_figures import histogram_figure, same_class_figure
 from anchorwise.diagnostics.anchors import NearAnchor, NearNeighbor
 from anchorwise.diagnostics.diagnosis import Diagnosis
@@ -62,21 +64,23 @@ def near_section(found: Diagnosis) -> ReportSection:
     if image is None:
         return ReportSection("Nearest to the ceiling", [Text([NEAR]), _table(found)])
 
-    def picture(row: int) -> str:
-        return image_uri(image(int(found.rows.kept[row % found.rows.num_items])))
-
-    rows = [
-        PictureRow(
-            anchor.name,
-            [
-                Picture(picture(anchor.row), anchor.label, "query"),
-                *(Picture(picture(one.row), _below(one), _mark(one)) for one in anchor.neighbors),
-            ],
-        )
-        for anchor in found.near_cap
-    ]
+    pictured = {row: image(found.rows.item(row)) for anchor in found.near_cap for row in _rows_of(anchor)}
+    uris = {row: image_uri(pixels) for row, pixels in pictured.items() if pixels is not None}
+    rows = [_picture_row(anchor, uris) for anchor in found.near_cap]
     caption = "Left: the anchor. Right: its hardest negatives. A dashed frame marks what is probably no true negative."
-    return ReportSection("Nearest to the ceiling", [Text([NEAR]), PictureRows(rows, caption)])
+    blocks: list[Block] = [Text([NEAR]), PictureRows(rows, caption)]
+    if lacking := [found.rows.name(row) for row in pictured if row not in uris]:
+        blocks.append(Text([f"Missing or damaged, and left out: {', '.join(lacking)}."]))
+    return ReportSection("Nearest to the ceiling", blocks)
+
+
+def _rows_of(anchor: NearAnchor) -> list[int]:
+    return [anchor.row, *(one.row for one in anchor.neighbors)]
+
+
+def _picture_row(anchor: NearAnchor, uris: Mapping[int, str]) -> PictureRow:
+    shown = [(anchor.row, anchor.label, "query"), *((one.row, _below(one), _mark(one)) for one in anchor.neighbors)]
+    return PictureRow(anchor.name, [Picture(uris[row], below, mark) for row, below, mark in shown if row in uris])
 
 
 def _below(neighbor: NearNeighbor) -> str:
@@ -88,10 +92,17 @@ def _mark(neighbor: NearNeighbor) -> str:
 
 
 def _table(found: Diagnosis) -> Table:
-    rows = [_row(anchor, neighbor) for anchor in found.near_cap for neighbor in anchor.neighbors[:2]]
-    return Table(("Anchor", "negative", "cosine", "what it may be"), rows, "The two hardest negatives of each.")
+    pairs = dict[frozenset[int], list[str]]()
+    for anchor in found.near_cap:
+        for neighbor in anchor.neighbors[:2]:
+            pairs.setdefault(frozenset((anchor.row, neighbor.row)), _row(anchor, neighbor))
+    rows = list(pairs.values())
+    columns, caption = ("Anchor", "negative", "cosine", "what it may be"), "The two hardest negatives of each, once."
+    if not any(row[-1] for row in rows):
+        return Table(columns[:-1], [row[:-1] for row in rows], f"{caption} Nothing is known against any of them.")
+    return Table(columns, rows, caption)
 
 
 def _row(anchor: NearAnchor, neighbor: NearNeighbor) -> list[str]:
     names = [f"{one.name}, {one.label}" if one.label else one.name for one in (anchor, neighbor)]
-    return [*names, f"{neighbor.score:.5f}", neighbor.kind or "a negative"]
+    return [*names, f"{neighbor.score:.5f}", neighbor.kind]

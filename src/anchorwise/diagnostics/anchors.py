@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from anchorwise.diagnostics.embeddings import Rows
 from anchorwise.diagnostics.goodness import exponential_p_values
+from anchorwise.diagnostics.rows import Rows
 from anchorwise.diagnostics.stream import Tails
 from anchorwise.tails import likelihood_evidence
 from anchorwise.tails.exponential_law import none_beyond
@@ -114,20 +114,21 @@ def same_class_share(rows: Rows, tails: Tails) -> Float[np.ndarray, " t"] | None
 
 
 def nearest_to_cap(rows: Rows, tails: Tails, readings: AnchorReadings) -> list[NearAnchor]:
-    """Return the anchors with the hardest negatives, those with exact duplicates first."""
+    """Return the anchors with the hardest negatives, those with exact duplicates first; no pair of items twice."""
     num_duplicates = np.bincount(tails.duplicates.anchors, minlength=len(tails.anchors))
-    order = np.lexsort((-readings.hardest_score, -np.minimum(num_duplicates, 1)))[:NUM_SHOWN]
+    order = np.lexsort((-readings.hardest_score, -np.minimum(num_duplicates, 1)))
     positive = np.full(len(tails.anchors), np.inf)
     np.minimum.at(positive, tails.positives.anchors, tails.positives.scores)
-    return [
-        NearAnchor(
-            int(tails.anchors[index]),
-            rows.name(int(tails.anchors[index])),
-            rows.label_name(int(tails.anchors[index])),
-            _neighbors(rows, tails, index, bool(readings.is_outlier[index]), float(positive[index])),
-        )
-        for index in order.tolist()
-    ]
+    found = dict[frozenset[int], NearAnchor]()
+    for index in order.tolist():
+        row = int(tails.anchors[index])
+        neighbors = _neighbors(rows, tails, index, bool(readings.is_outlier[index]), float(positive[index]))
+        # Two rows that are each other's hardest negative are shown once.
+        pair = frozenset(one % rows.num_items for one in (row, *(near.row for near in neighbors[:1])))
+        found.setdefault(pair, NearAnchor(row, rows.name(row), rows.label_name(row), neighbors))
+        if len(found) == NUM_SHOWN:
+            break
+    return list(found.values())
 
 
 def _neighbors(rows: Rows, tails: Tails, index: int, is_outlier: bool, positive: float) -> list[NearNeighbor]:

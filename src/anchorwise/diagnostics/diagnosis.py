@@ -21,14 +21,15 @@ from anchorwise.diagnostics.anchors import (
     same_class_share,
 )
 from anchorwise.diagnostics.draws import Blocks, Draw, blocks_of, read_draws
-from anchorwise.diagnostics.embeddings import Embeddings, Rows, usable_rows
 from anchorwise.diagnostics.exceedances import Exceedances
 from anchorwise.diagnostics.gradient import LinkReport, compare_links
 from anchorwise.diagnostics.laws import TailFit, fit_laws
 from anchorwise.diagnostics.pooled import ThresholdChoice, choose_threshold, exceedances_above
+from anchorwise.diagnostics.rows import Rows, usable_rows
 from anchorwise.diagnostics.space import SpaceReport, look_at_space
 from anchorwise.diagnostics.stream import Tails, sampled_anchors, stream_tails
 from anchorwise.diagnostics.verdict import Verdict, give_verdict
+from anchorwise.embeddings import Embeddings
 
 TAIL_FRACTION, FEWEST_TAIL, MOST_TAIL = 0.01, 50, 1000
 UNIT_TOLERANCE = 1e-3
@@ -205,7 +206,7 @@ def _num_tail(config: DiagnoseConfig, rows: Rows) -> int:
 
 def _notes(rows: Rows) -> tuple[str, ...]:
     """Say what was done to the rows before they were looked at."""
-    notes = []
+    notes = list(rows.embeddings.notes)
     if rows.num_dropped:
         notes.append(
             f"{rows.num_dropped:,} of {rows.num_dropped + rows.num_items:,} items were left out: nan, infinity or "

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Int
 
 from anchorwise.diagnostics.anchors import AnchorReadings
-from anchorwise.diagnostics.embeddings import Rows
 from anchorwise.diagnostics.exceedances import Exceedances
 from anchorwise.diagnostics.goodness import LEVEL, Goodness, goodness_of_fit
 from anchorwise.diagnostics.laws import MIN_EXCEEDANCES
 from anchorwise.diagnostics.pooled import Estimate, ThresholdFit, bootstrap_weights, fit_excess, share_of
+from anchorwise.diagnostics.rows import Rows
 from anchorwise.diagnostics.stream import Tails
 
 # a = anchors

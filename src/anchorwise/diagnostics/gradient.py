@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.diagnostics.embeddings import Rows
+from anchorwise.diagnostics.rows import Rows
 from anchorwise.links import MIN_SHORTFALL, Link, SoftmaxLink, shortfall
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails import BatchExponent, Blend, ConstantGate, read_link

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from anchorwise.diagnostics.embeddings import Rows
+from anchorwise.diagnostics.rows import Rows
 from anchorwise.evaluation import geometry
 
 MAX_ITEMS = 10_000  # Uniformity compares all pairs.

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from anchorwise.diagnostics.embeddings import Rows
 from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES
+from anchorwise.diagnostics.rows import Rows
 from anchorwise.links import MIN_SHORTFALL
 
 # a = anchors, k = keys in a chunk, t = tail points, m = pooled scores, p = pairs

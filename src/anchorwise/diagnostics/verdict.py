@@ -8,9 +8,9 @@ import numpy as np
 
 from anchorwise.diagnostics.anchors import AnchorReadings
 from anchorwise.diagnostics.draws import MIN_BLOCKS, Draw
-from anchorwise.diagnostics.embeddings import Rows
 from anchorwise.diagnostics.gradient import SHORTFALL, WEINCE, LinkReport
 from anchorwise.diagnostics.pooled import Estimate
+from anchorwise.diagnostics.rows import Rows
 from anchorwise.diagnostics.space import SpaceReport
 from anchorwise.diagnostics.stream import Tails
 

@@ -109,9 +109,10 @@ def class_alignment(features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -
     """
     check_labels("labels", labels, len(features))
     units = checked_units("features", features).double()
-    sums = units.new_zeros(int(labels.max()) + 1, units.shape[1]).index_add_(0, labels.long(), units)
-    squares = units.new_zeros(len(sums)).index_add_(0, labels.long(), units.square().sum(dim=1))
-    sizes = labels.long().bincount(minlength=len(sums)).double()
+    _, numbers, sizes = labels.unique(return_inverse=True, return_counts=True)
+    sums = units.new_zeros(len(sizes), units.shape[1]).index_add_(0, numbers, units)
+    squares = units.new_zeros(len(sums)).index_add_(0, numbers, units.square().sum(dim=1))
+    sizes = sizes.double()
     # Over ordered pairs, sum |a - b|^2 = 2 * size * sum |a|^2 - 2 * |sum a|^2.
     total = (2 * sizes * squares - 2 * sums.square().sum(dim=1)).sum()
     return float(total / (sizes * (sizes - 1)).sum())

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Float32, Int64
 from pydantic import Field, PositiveInt
+from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.evaluation.features import Features
+from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.geometry import class_alignment, effective_rank, uniformity
 from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies
 from anchorwise.evaluation.linear import PENALTIES, LinearProbe, choose_penalty, fit_probe
 from anchorwise.evaluation.recall import recalls_within
+from anchorwise.evaluation.rows import judged_rows, numbered_classes
 from anchorwise.evaluation.splits import stratified_split
 from anchorwise.evaluation.statistics import Interval, t_interval
 
@@ -125,24 +128,41 @@ class Choices:
     knn: tuple[float, ...]
 
 
-def choose(train: Features, config: EvaluationConfig | None = None) -> Choices:
+@dataclass(frozen=True)
+class _Labelled:
+    """Rows on a device, with their classes numbered from 0."""
+
+    rows: Float32[Tensor, "n d"]
+    labels: Int64[Tensor, " n"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, indices: Int64[Tensor, " m"]) -> "_Labelled":
+        return _Labelled(self.rows[indices], self.labels[indices])
+
+
+def choose(train: Embeddings, config: EvaluationConfig | None = None, *, device: torch.device | str = "cpu") -> Choices:
     """Choose the settings of the classifiers; no test row is needed, so none can be looked at.
 
     Args:
         train: Labelled rows, each split into rows to fit on and rows to validate on.
         config: How; the defaults if left out.
+        device: Where to compute.
 
     Raises:
         ValueError: If labels are missing or no class has two rows.
     """
-    config, labels = config or EvaluationConfig(), train.require_labels()
+    (labels,), _ = numbered_classes(train)
+    return _choose(_Labelled(judged_rows(train, device), labels.to(device)), config or EvaluationConfig())
+
+
+def _choose(train: _Labelled, config: EvaluationConfig) -> Choices:
     probes, neighbors, knn = [], [], []
     for seed in config.split_seeds:
-        split = stratified_split(labels, validation_fraction=config.validation_fraction, seed=seed)
-        probes.append(choose_penalty(train.features, labels, split, penalties=config.penalties))
-        accuracies = _accuracies(
-            train.subset(split.train), train.subset(split.validation), config.knn_max_neighbors, config
-        )
+        split = stratified_split(train.labels, validation_fraction=config.validation_fraction, seed=seed)
+        probes.append(choose_penalty(train.rows, train.labels, split, penalties=config.penalties))
+        accuracies = _accuracies(train[split.train], train[split.validation], config.knn_max_neighbors, config)
         neighbors.append(best_num_neighbors(accuracies))
         knn.append(max(accuracies))
     return Choices(
@@ -153,29 +173,43 @@ def choose(train: Features, config: EvaluationConfig | None = None) -> Choices:
     )
 
 
-def evaluate(train: Features, test: Features, config: EvaluationConfig | None = None) -> Evaluation:
+def evaluate(
+    train: Embeddings,
+    test: Embeddings,
+    config: EvaluationConfig | None = None,
+    *,
+    device: torch.device | str = "cpu",
+) -> Evaluation:
     """Judge frozen features.
 
     Args:
         train: Labelled rows to fit on.
         test: Labelled rows to score, from the same encoder and with the same classes.
         config: How; the defaults if left out.
+        device: Where to compute.
 
     Raises:
         ValueError: If labels are missing, or the two sets do not belong together.
     """
-    config = config or EvaluationConfig()
     _check_pair(train, test)
-    choices = choose(train, config)
-    linear, class_accuracy = _judge_linear(train, test, choices, config)
-    test_accuracies = _accuracies(train, test, max((config.knn_max_neighbors, *config.knn_neighbors)), config)
-    recalls = recalls_within(
-        test.features, test.require_labels(), max_neighbors=min(max(config.recall_neighbors), len(test) - 1)
+    (train_labels, test_labels), classes = numbered_classes(train, test)
+    return _judge(
+        _Labelled(judged_rows(train, device), train_labels.to(device)),
+        _Labelled(judged_rows(test, device), test_labels.to(device)),
+        classes,
+        config or EvaluationConfig(),
     )
+
+
+def _judge(train: _Labelled, test: _Labelled, classes: tuple[str, ...], config: EvaluationConfig) -> Evaluation:
+    choices = _choose(train, config)
+    linear, class_accuracy = _judge_linear(train, test, classes, choices, config)
+    test_accuracies = _accuracies(train, test, max((config.knn_max_neighbors, *config.knn_neighbors)), config)
+    recalls = recalls_within(test.rows, test.labels, max_neighbors=min(max(config.recall_neighbors), len(test) - 1))
     return Evaluation(
         num_train=len(train),
         num_test=len(test),
-        num_features=train.features.shape[1],
+        num_features=train.rows.shape[1],
         linear=linear,
         knn=_scores([test_accuracies[k - 1] for k in choices.neighbors], choices.neighbors, choices.knn, config),
         knn_accuracy=_at(test_accuracies, config.knn_neighbors),
@@ -187,29 +221,24 @@ def evaluate(train: Features, test: Features, config: EvaluationConfig | None = 
 
 
 def _judge_linear(
-    train: Features, test: Features, choices: Choices, config: EvaluationConfig
+    train: _Labelled, test: _Labelled, classes: tuple[str, ...], choices: Choices, config: EvaluationConfig
 ) -> tuple[ClassifierScores, dict[str, float]]:
-    labels, test_labels = train.require_labels(), test.require_labels()
     probes: dict[float, LinearProbe] = {}
     for penalty in set(choices.penalties):
-        probes[penalty] = fit_probe(train.features, labels, penalty=penalty)
-    hits = torch.stack([probes[penalty].predict(test.features) == test_labels for penalty in choices.penalties])
+        probes[penalty] = fit_probe(train.rows, train.labels, penalty=penalty)
+    hits = torch.stack([probes[penalty].predict(test.rows) == test.labels for penalty in choices.penalties])
     hits = hits.double()
     scores = _scores(hits.mean(dim=1).tolist(), choices.penalties, choices.linear, config)
-    names = test.class_names or train.class_names
-    by_class = {
-        names[label] if names else str(label): float(hits[:, test_labels == label].mean())
-        for label in test_labels.unique().tolist()
-    }
+    by_class = {classes[label]: float(hits[:, test.labels == label].mean()) for label in test.labels.unique().tolist()}
     return scores, by_class
 
 
-def _accuracies(train: Features, test: Features, max_neighbors: int, config: EvaluationConfig) -> list[float]:
+def _accuracies(train: _Labelled, test: _Labelled, max_neighbors: int, config: EvaluationConfig) -> list[float]:
     return knn_accuracies(
-        train.features,
-        train.require_labels(),
-        test.features,
-        test.require_labels(),
+        train.rows,
+        train.labels,
+        test.rows,
+        test.labels,
         max_neighbors=min(max_neighbors, len(train)),
         temperature=config.knn_temperature,
     )
@@ -229,13 +258,12 @@ def _scores(
     )
 
 
-def _geometry(test: Features) -> Geometry:
-    labels = test.require_labels()
-    has_pairs = int(labels.bincount().max()) > 1
+def _geometry(test: _Labelled) -> Geometry:
+    has_pairs = int(test.labels.bincount().max()) > 1
     return Geometry(
-        effective_rank=effective_rank(test.features),
-        uniformity=uniformity(test.features),
-        class_alignment=class_alignment(test.features, labels) if has_pairs else None,
+        effective_rank=effective_rank(test.rows),
+        uniformity=uniformity(test.rows),
+        class_alignment=class_alignment(test.rows, test.labels) if has_pairs else None,
     )
 
 
@@ -243,11 +271,10 @@ def _at(values: list[float], positions: tuple[int, ...]) -> dict[int, float]:
     return {k: values[k - 1] for k in positions if k <= len(values)}
 
 
-def _check_pair(train: Features, test: Features) -> None:
-    train_width, test_width = train.features.shape[1], test.features.shape[1]
-    if train_width != test_width:
+def _check_pair(train: Embeddings, test: Embeddings) -> None:
+    if train.width != test.width:
         raise ValueError(
-            f"train and test must have features of the same width, got {train_width} and {test_width}; "
+            f"train and test must have features of the same width, got {train.width} and {test.width}; "
             "both must come from one encoder"
         )
     if len(test) < 2:

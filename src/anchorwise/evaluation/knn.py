@@ -31,7 +31,7 @@ def knn_accuracy(
 
     Args:
         train_features: The reference rows, any scale.
-        train_labels: Their classes, whole numbers from 0.
+        train_labels: Their classes, whole numbers from 0 in any numbering.
         test_features: The rows to classify.
         test_labels: Their classes.
         num_neighbors: Neighbours that vote, at most the number of training rows.
@@ -90,9 +90,9 @@ def knn_predictions(
     """
     _checks.positive("temperature", temperature)
     check_labels("train_labels", train_labels, len(train_features))
-    num_classes = int(train_labels.max()) + 1
+    classes, numbers = train_labels.unique(return_inverse=True)
     chunks = nearest(test_features, train_features, num_neighbors=max_neighbors)
-    return torch.cat([_votes(chunk, train_labels, num_classes, temperature) for chunk in chunks])
+    return classes[torch.cat([_votes(chunk, numbers, len(classes), temperature) for chunk in chunks])]
 
 
 def check_labels(name: str, labels: Int[Tensor, " n"], num_rows: int) -> None:
@@ -118,6 +118,6 @@ def _votes(
     votes = weights.new_zeros(len(weights), num_classes)
     predictions = torch.empty_like(classes)
     for k in range(weights.shape[1]):
-        votes.scatter_add_(1, classes[:, k : k + 1].long(), weights[:, k : k + 1])
+        votes.scatter_add_(1, classes[:, k : k + 1], weights[:, k : k + 1])
         predictions[:, k] = votes.argmax(dim=1)
     return predictions

@@ -32,6 +32,7 @@ class LinearProbe:
     """A fitted probe.
 
     Attributes:
+        classes: Ids of the classes, rising.
         weight: Rows are classes, for standardised features.
         bias: One number per class.
         unit: Divides every feature first: a power of two of its own size.
@@ -39,6 +40,7 @@ class LinearProbe:
         scale: Divides what is left.
     """
 
+    classes: Int[Tensor, " c"]
     weight: Float[Tensor, "c d"]
     bias: Float[Tensor, " c"]
     unit: Float[Tensor, " d"]
@@ -51,7 +53,7 @@ class LinearProbe:
 
     def predict(self, features: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
         """Return the most probable class of every row."""
-        return self.logits(features).argmax(dim=1)
+        return self.classes[self.logits(features).argmax(dim=1)]
 
     def accuracy(self, features: Float[Tensor, "n d"], labels: Int[Tensor, " n"]) -> float:
         """Return the share of rows classified correctly, in [0, 1]."""
@@ -85,9 +87,9 @@ def fit_probe(
 
     Args:
         features: Float32 or float64, finite.
-        labels: Classes from 0; there are as many as the largest label says.
+        labels: Class ids from 0, in any numbering.
         penalty: Weight of the squared coefficients, above 0; the biases are free.
-        start: A probe of the same shape to start from; only the speed depends on it.
+        start: A probe of the same classes and width to start from; only the speed depends on it.
 
     Raises:
         ValueError: If shapes or values do not fit.
@@ -98,11 +100,11 @@ def fit_probe(
     features = features / unit
     mean, scale = _standardisation(features)
     standardised = (features - mean) / scale
-    num_classes = int(labels.max()) + 1
-    weight = features.new_zeros(num_classes, features.shape[1]) if start is None else start.weight.clone()
-    bias = features.new_zeros(num_classes) if start is None else start.bias.clone()
-    _minimise(standardised, labels.long(), weight, bias, penalty)
-    return LinearProbe(weight, bias, unit, mean, scale)
+    classes, numbers = labels.unique(return_inverse=True)
+    weight = features.new_zeros(len(classes), features.shape[1]) if start is None else start.weight.clone()
+    bias = features.new_zeros(len(classes)) if start is None else start.bias.clone()
+    _minimise(standardised, numbers, weight, bias, penalty)
+    return LinearProbe(classes, weight, bias, unit, mean, scale)
 
 
 def choose_penalty(
@@ -153,10 +155,14 @@ def _minimise(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, pe
         line_search_fn="strong_wolfe",
     )
 
+    rows = torch.arange(len(labels), device=labels.device)
+
     # The gradient by hand takes a fifth less time than autograd, and works where gradients are switched off.
     def loss_with_gradient() -> Tensor:
         log_probability = F.linear(features, weight, bias).log_softmax(dim=1)
-        residual = (log_probability.exp() - F.one_hot(labels, len(weight))) / len(labels)
+        residual = log_probability.exp()
+        residual[rows, labels] -= 1.0
+        residual /= len(labels)
         weight.grad = residual.T @ features + penalty * weight
         bias.grad = residual.sum(dim=0)
         return F.nll_loss(log_probability, labels) + 0.5 * penalty * weight.square().sum()

@@ -5,6 +5,7 @@ import torch
 from anchorwise.data.images import ImageSet
 from anchorwise.evaluation.embed import embed
 from anchorwise.evaluation.knn import knn_accuracy
+from anchorwise.evaluation.rows import judged_rows
 from anchorwise.evaluation.splits import stratified_split
 from anchorwise.training.state import RunState
 
@@ -24,13 +25,13 @@ def monitor_knn(state: RunState, train: ImageSet, device: torch.device) -> float
     images = train.balanced_subset(min(_MAX_IMAGES, len(train)), 0)
     if images.labels is None or images.labels.bincount().max() < 2:
         return None
-    features = embed(state.model.encoder, images, transform=state.augmentation.plain, device=device)
-    labels = features.require_labels()
+    embedded = embed(state.model.encoder, images, transform=state.augmentation.plain, device=device)
+    rows, labels = judged_rows(embedded), images.labels
     split = stratified_split(labels, validation_fraction=_VALIDATION_FRACTION, seed=0)
     return knn_accuracy(
-        features.features[split.train],
+        rows[split.train],
         labels[split.train],
-        features.features[split.validation],
+        rows[split.validation],
         labels[split.validation],
         num_neighbors=min(_NUM_NEIGHBORS, len(split.train)),
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.images import ImageSet, Splits
-from anchorwise.diagnostics.embeddings import Embeddings
+from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.run_directory import RunDirectory

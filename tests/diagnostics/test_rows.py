@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from anchorwise.diagnostics.embeddings import Embeddings, usable_rows
+from anchorwise.diagnostics.rows import usable_rows
+from anchorwise.embeddings import Embeddings
 
 
 def rows_of(n=300, d=4, seed=0):
@@ -48,38 +49,6 @@ def test_read_only_and_half_precision_rows_are_taken():
     rows = usable_rows(Embeddings((view,)))
     assert rows.chunk(0, 0, 3).dtype == np.float32
     assert np.linalg.norm(rows.chunk(0, 0, 3), axis=1) == pytest.approx(np.ones(3), abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"views": ()}, ValueError, "views must be one or two arrays, got 0"),
-        ({"views": (np.ones(3),)}, ValueError, r"view0 must have shape \(items, width\).* got \(3,\)"),
-        ({"views": (np.ones((3, 2), int),)}, TypeError, "view0 must hold floating numbers, got int64"),
-        (
-            {"views": (np.ones((3, 2)), np.ones((4, 2)))},
-            ValueError,
-            r"view0 and view1 must have the same shape, got \(3, 2\) and \(4, 2\); row i of both",
-        ),
-        ({"views": (np.ones((3, 2)),), "across": True}, ValueError, "across needs two views"),
-        ({"views": (np.ones((3, 2)),), "labels": np.zeros(2, int)}, ValueError, "labels must be one whole number per"),
-        ({"views": (np.ones((3, 2)),), "ids": np.zeros(3)}, ValueError, "ids must be one whole number .* got float64"),
-        (
-            {"views": (np.ones((3, 2)),), "labels": np.array([0, -1, 2])},
-            ValueError,
-            "the smallest of labels must",
-        ),
-        ({"views": (np.ones((3, 2)),), "names": ["a"]}, ValueError, "names must name each of the 3 items once, got 1"),
-        (
-            {"views": (np.ones((2, 2)),), "labels": np.array([0, 3]), "class_names": ["a"]},
-            ValueError,
-            "labels must lie below the 1 class_names, got 3",
-        ),
-    ],
-)
-def test_parts_that_do_not_fit_are_refused(arguments, error, message):
-    with pytest.raises(error, match=message):
-        Embeddings(**arguments)
 
 
 def test_too_few_usable_rows_say_how_many_were_lost():

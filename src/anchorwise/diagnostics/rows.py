@@ -1,62 +1,18 @@
-"""Embeddings to look at, anyone's: one or two views of the same items, and what is known of the items."""
+"""The usable rows of embeddings, at length 1."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise.embeddings import Embeddings
 from anchorwise.pairs import unit_rows
 
 # n = items, d = embedding width, r = rows (items times views), c = rows of a chunk
 
 MIN_ITEMS = 200  # With fewer, the hardest 50 negatives of an anchor are no tail but a quarter of everything.
 SCAN_ROWS = 1 << 16  # Rows looked at together when a file is checked.
-
-
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """One row per item and view, of any scale; rows may lie in a memory-mapped file.
-
-    Attributes:
-        views: One or two arrays of shape (items, width); row i of both comes from item i.
-        labels: Class of every item, whole numbers; None if unknown.
-        ids: What every item shows, whole numbers; items of one id are positives of each other. None if all differ.
-        names: Name of every item; the item numbers if left out.
-        class_names: Name of every class; may be left out.
-        image: Returns the picture of an item as uint8 of shape (channels, height, width); may be left out.
-        across: The views come from two encoders, such as image and text: negatives are rows of the other view only.
-
-    Raises:
-        ValueError: If the parts do not fit together.
-        TypeError: If a view does not hold floating numbers.
-    """
-
-    views: tuple[np.ndarray, ...]
-    labels: np.ndarray | None = None
-    ids: np.ndarray | None = None
-    names: Sequence[str] = ()
-    class_names: Sequence[str] = ()
-    image: Callable[[int], UInt8[Tensor, "c h w"]] | None = None
-    across: bool = False
-
-    def __post_init__(self) -> None:
-        if len(self.views) not in (1, 2):
-            raise ValueError(f"views must be one or two arrays, got {len(self.views)}")
-        for index, view in enumerate(self.views):
-            _check_view(f"view{index}", view, self.views[0])
-        if self.across and len(self.views) == 1:
-            raise ValueError("across needs two views, one per encoder, got one; give a second array")
-        for name in ("labels", "ids"):
-            _check_per_item(name, getattr(self, name), len(self.views[0]))
-        if self.names and len(self.names) != len(self.views[0]):
-            raise ValueError(f"names must name each of the {len(self.views[0])} items once, got {len(self.names)}")
-        if self.labels is not None and self.class_names and int(self.labels.max()) >= len(self.class_names):
-            raise ValueError(f"labels must lie below the {len(self.class_names)} class_names, got {self.labels.max()}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +46,7 @@ class Rows:
     @property
     def width(self) -> int:
         """Numbers in a row."""
-        return self.embeddings.views[0].shape[1]
+        return self.embeddings.width
 
     def __len__(self) -> int:
         return self.num_items * self.num_views
@@ -107,18 +63,18 @@ class Rows:
         """Class of every usable item."""
         return None if self.embeddings.labels is None else self.embeddings.labels[self.kept]
 
+    def item(self, row: int) -> int:
+        """Return the item of a row, counted among all items."""
+        return int(self.kept[row % self.num_items])
+
     def name(self, row: int) -> str:
         """Return the name of a row's item, with the view where there are two."""
-        item = int(self.kept[row % self.num_items])
-        name = str(self.embeddings.names[item]) if len(self.embeddings.names) else str(item)
+        name = self.embeddings.name(self.item(row))
         return name if self.num_views == 1 else f"{name} (view {row // self.num_items})"
 
     def label_name(self, row: int) -> str:
         """Return the class of a row's item as text; empty if unknown."""
-        if self.labels is None:
-            return ""
-        label = int(self.labels[row % self.num_items])
-        return str(self.embeddings.class_names[label]) if self.embeddings.class_names else str(label)
+        return self.embeddings.class_name(self.item(row))
 
     def units(self, rows: np.ndarray) -> np.ndarray:
         """Return these rows at length 1, float32 of shape (rows, width)."""
@@ -172,29 +128,3 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 def _wide(*views: np.ndarray) -> type[np.floating]:
     return np.float64 if any(view.dtype.itemsize > 4 for view in views) else np.float32
-
-
-def _check_view(name: str, view: np.ndarray, first: np.ndarray) -> None:
-    if view.ndim != 2 or 0 in view.shape:
-        raise ValueError(
-            f"{name} must have shape (items, width), both at least 1, got {tuple(view.shape)}; "
-            "flatten or pool the other axes first"
-        )
-    if view.dtype.kind != "f":
-        raise TypeError(f"{name} must hold floating numbers, got {view.dtype}; save the embeddings, not their codes")
-    if view.shape != first.shape:
-        raise ValueError(
-            f"view0 and {name} must have the same shape, got {tuple(first.shape)} and {tuple(view.shape)}; "
-            "row i of both must come from item i, from encoders that share a space"
-        )
-
-
-def _check_per_item(name: str, values: np.ndarray | None, num_items: int) -> None:
-    if values is None:
-        return
-    if values.shape != (num_items,) or values.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be one whole number per item, shape ({num_items},), got {values.dtype} of shape "
-            f"{tuple(values.shape)}"
-        )
-    _checks.at_least(f"the smallest of {name}", int(values.min()), 0)

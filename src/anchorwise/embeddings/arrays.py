@@ -1,0 +1,49 @@
+"""What people hand in, as numpy arrays: tensors of any dtype and device, lists, labels in any numbering."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+_LARGEST = np.iinfo(np.int64).max
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """Return an array, tensor or nested list as an array; a tensor may lie on any device and require a gradient.
+
+    Raises:
+        TypeError: If it is none of them, or its rows differ in length.
+    """
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        # numpy has no bfloat16 and no float8; both fit into float32.
+        return (value.float() if value.is_floating_point() and value.dtype.itemsize < 4 else value).numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"{name} must be an array of rows of one length, got rows of several lengths") from error
+    if array.dtype == object:
+        raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {type(value).__name__}")
+    return array
+
+
+def as_classes(name: str, values: np.ndarray) -> np.ndarray:
+    """Return class ids as int64 (uint64 where they need it), or as text; bools are two classes.
+
+    Raises:
+        ValueError: If they are something else.
+    """
+    if values.dtype.kind in "US":
+        return values.astype(np.str_)
+    if values.dtype.kind not in "iub":
+        raise ValueError(
+            f"{name} must be whole numbers or text, got {values.dtype}; convert them, for instance with .astype(int)"
+        )
+    if values.dtype == np.uint64 and values.size and values.max() > _LARGEST:
+        return values
+    return values.astype(np.int64)
+
+
+def text(values: Any) -> np.ndarray:
+    """Return text as an array that needs no unpickling."""
+    return np.asarray(values, dtype=np.str_)

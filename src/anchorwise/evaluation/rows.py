@@ -1,0 +1,79 @@
+"""Embeddings as judges take them: one view, finite, in float32 on a device; classes numbered once for all sets."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from anchorwise.embeddings import Embeddings
+
+# n = rows, d = width
+
+
+def judged_rows(embeddings: Embeddings, device: torch.device | str = "cpu") -> Float32[Tensor, "n d"]:
+    """Return the rows of the one view.
+
+    Raises:
+        ValueError: If there are two views, or a row is not finite in float32.
+    """
+    if len(embeddings.views) != 1:
+        raise ValueError(f"a judged set must have one view, got {len(embeddings.views)}; give them one at a time")
+    rows = _narrow(embeddings.views[0])
+    check_finite(rows)
+    return rows.to(device)
+
+
+def numbered_classes(*parts: Embeddings) -> tuple[list[Int64[Tensor, " n"]], tuple[str, ...]]:
+    """Return the labels of each part as numbers from 0, one for each class that there is in any part, and their names.
+
+    Raises:
+        ValueError: If a part has no labels, or one has numbers without names where another has words.
+    """
+    labels = [part.require_labels() for part in parts]
+    names = next((tuple(part.class_names) for part in reversed(parts) if part.class_names), ())
+    if any(values.dtype.kind == "U" for values in labels):
+        labels, names = [_in_words(values, names) for values in labels], ()
+    else:
+        labels = [values.astype(np.uint64) for values in labels]  # int64 and uint64 together would become float64.
+    classes, numbers = np.unique(np.concatenate(labels), return_inverse=True)
+    parted = np.split(numbers.astype(np.int64), np.cumsum([len(values) for values in labels])[:-1])
+    return [torch.from_numpy(part) for part in parted], tuple(
+        names[label] if names else str(label) for label in classes.tolist()
+    )
+
+
+def check_finite(rows: Tensor) -> None:
+    """Refuse rows with nan or infinity, and name the first."""
+    finite = torch.isfinite(rows).all(dim=1)
+    if not bool(finite.all()):
+        bad = (~finite).nonzero().flatten().tolist()
+        raise ValueError(
+            f"features must be finite in float32, got {len(bad)} of {len(rows)} rows with nan or infinity, "
+            f"the first is row {bad[0]}; leave such rows out or look at the encoder that made them"
+        )
+
+
+def _in_words(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    if labels.dtype.kind == "U":
+        return labels
+    if not names:
+        raise ValueError("labels must be numbers in all sets or words in all, got both; give class_names for numbers")
+    return np.asarray(names)[labels]
+
+
+def _narrow(features: np.ndarray) -> Float32[Tensor, "n d"]:
+    """Return the numbers in float32; refuse what it would call infinite, and rows of which nothing is left."""
+    with np.errstate(over="ignore"):
+        rows = np.array(features, dtype=np.float32, order="C")
+    too_large = np.isfinite(features) & ~np.isfinite(rows)
+    too_small = (features != 0) & ~rows.any(axis=-1, keepdims=True)
+    lost = features[too_large | too_small]
+    if len(lost):
+        limits = np.finfo(np.float32)
+        raise ValueError(
+            f"features must have sizes from {limits.smallest_subnormal:.2g} to {limits.max:.2g}, got {lost[0]:g}; "
+            "multiply the features of all files by one number, which changes no judgement"
+        )
+    return torch.from_numpy(rows)
