@@ -59,7 +59,7 @@ def curve_figure(
 
 def draw_curve(axes: Axes, positions: Numbers, values: Numbers, **style: Any) -> None:
     """Draw a line; a single point, which has none, as a dot."""
-    axes.plot(positions, values, **({"marker": "o"} if len(positions) == 1 else {}) | style)
+    axes.plot(positions, values, marker="o" if len(positions) == 1 else None, **style)
 
 
 def panel(title: str, x_label: str, y_label: str, *, width_inch: float = 4.2) -> tuple[Figure, Axes]:
