@@ -64,6 +64,13 @@ def test_other_settings_in_the_same_folder_are_refused(tiny):
         run_demo(out, seeds=(0,), num_epochs=2)
 
 
+def test_a_folder_that_is_not_a_demos_is_refused_before_anything_is_trained(tmp_path):
+    (tmp_path / "report.html").write_text("my own")
+    with pytest.raises(ValueError, match="holds files that `anchorwise demo` did not write"):
+        run_demo(tmp_path, seeds=(0,), num_epochs=1)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
 def test_both_objectives_differ_in_the_objective_alone():
     info_nce, weince = (demo_config(name, seed=3, num_epochs=None) for name in ("InfoNCE", "WEINCE"))
     assert info_nce.objective.params["temperature"] == weince.objective.params["temperature"]

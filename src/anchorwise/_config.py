@@ -1,9 +1,9 @@
 """The base of every configuration section, and how one is read: frozen, typed, closed to unknown keys."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anchorwise import _files
 
@@ -13,6 +13,9 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+
+# Of a random generator; torch's takes 64 bits.
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 AnySection = TypeVar("AnySection", bound=Section)
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
 from anchorwise.comparison import Study, preflight, work
+from anchorwise.comparison.plan import plan
 
 
 def _invoke(*arguments: str):
@@ -52,6 +53,35 @@ def test_a_wrong_call_says_what_is_accepted(monkeypatch, tmp_path: Path, argumen
     with pytest.raises(type(result.exception), match=message):
         raise result.exception
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [[], ["--print-commands"], ["--run", "KEY"]])
+def test_a_folder_that_is_not_a_studys_is_refused_before_anything_runs(study: Study, tmp_path: Path, option):
+    path, notes = tmp_path / "tiny.json", tmp_path / "mine" / "summary.json"
+    path.write_text(study.model_dump_json())
+    notes.parent.mkdir()
+    notes.write_text("my own")
+    key = plan(study, {})[0].wanted[0].key
+    option = [key if part == "KEY" else part for part in option]
+    result = _invoke(str(path), "--out", str(notes.parent), "--workers", "1", *option)
+    assert "holds files that `anchorwise compare` did not write" in str(result.exception)
+    assert {file.name for file in notes.parent.iterdir()} == {"summary.json"}
+    assert notes.read_text() == "my own"
+
+
+def test_a_folder_of_a_study_is_taken_up_though_it_has_no_marker(study: Study, tmp_path: Path):
+    (tmp_path / "study.json").write_text(study.model_dump_json())
+    result = _invoke(str(tmp_path / "study.json"), "--out", str(tmp_path), "--print-commands")
+    assert result.exit_code == 0, result.exception
+
+
+def test_an_out_or_results_that_is_a_file_is_refused_in_words(study: Study, tmp_path: Path):
+    path = tmp_path / "tiny.json"
+    path.write_text(study.model_dump_json())
+    assert f"{path} is a file; choose a folder as --out" in str(_invoke(str(path), "--out", str(path)).exception)
+    elsewhere = ["--out", str(tmp_path / "out"), "--results", str(path), "--workers", "1"]
+    assert f"{path} cannot be written" in str(_invoke(str(path), *elsewhere).exception)
+    assert not (tmp_path / "out" / "runs").exists()
 
 
 def test_a_single_run_that_failed_says_so_to_the_scheduler(study: Study, tmp_path: Path, monkeypatch):

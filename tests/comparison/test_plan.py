@@ -1,4 +1,5 @@
-from anchorwise.comparison import Halving, Study
+from anchorwise.comparison import Halving, Study, Workplace
+from anchorwise.comparison import plan as plan_module
 from anchorwise.comparison.plan import Progress, epochs_of_runs, plan
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
@@ -71,6 +72,15 @@ def test_halving_sends_the_best_of_a_short_rung_to_a_longer_one(study: Study):
     results = first | {second[0].key: _result(second[0], 0.6), second[1].key: _result(second[1], 0.7)}
     assert _of(halved, results).chosen == {"objective.temperature": 0.5}
     assert sorted(epochs_of_runs(halved))[:6] == [3] * 6  # Four points of InfoNCE, two of DCL.
+
+
+def test_each_run_is_made_once_however_often_a_study_is_planned(study: Study, tmp_path, monkeypatch):
+    workplace = Workplace(study, tmp_path)
+    results = _answer(study, {0.2: 0.4, 0.5: 0.6})
+    first = workplace.plan(results)
+    assert first == plan(study, results)
+    monkeypatch.setattr(plan_module, "study_run", None)
+    assert workplace.plan(results) == first
 
 
 def test_a_key_does_not_depend_on_where_a_study_lies(study: Study):

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 from pydantic import ValidationError
@@ -77,11 +78,51 @@ def test_a_grid_over_what_must_be_the_same_for_all_is_refused(study: Study, name
         ({"objectives": {"a": tempered("dcl", 0.2, 0.2), "info_nce": tempered("info_nce", 0.1)}}, "grid repeats temp"),
         ({"objectives": {"info_nce": tempered("info_nce", 0.1), "b": tempered("info_nce", 0.1)}}, "same runs"),
         ({"objectives": {"info_nce": tempered("info_nce", -1.0), "b": tempered("dcl", 0.1)}}, "must be above 0"),
+        ({"objectives": {"info_nce": tempered("info_nce", 10**400), "b": tempered("dcl", 0.1)}}, "a finite number"),
+        ({"seeds": tuple(range(1, 1002))}, "at most 1000 items"),
+        ({"selection_seeds": (2**64,)}, "less than 18446744073709551616"),
+        ({"budget": 0.0}, "greater than 0"),
     ],
 )
 def test_a_study_that_is_not_fair_or_not_possible_is_refused(study: Study, changes, message: str):
     with pytest.raises(ValidationError, match=message):
         _with(study, **changes)
+
+
+@pytest.mark.parametrize("name", ["objective.name", "objective.params.name"])
+def test_a_point_of_a_grid_never_trains_another_objective_under_its_label(study: Study, name: str):
+    contender = Contender(label="WEINCE", objective=ObjectiveConfig(name="weince"), grid=({name: "info_nce"},))
+    with pytest.raises(ValidationError, match=f"grid has '{name}', which would train another objective under its lab"):
+        _with(study, objectives={**study.objectives, "weince": contender})
+
+
+@pytest.mark.parametrize(
+    ("halving", "message"),
+    [
+        ({"num_rungs": 10**9}, "less than or equal to 20"),
+        ({"factor": 1e308}, "less than or equal to 1000"),
+        ({"factor": math.inf}, "less than or equal to 1000"),
+    ],
+)
+def test_halving_that_cannot_work_is_refused_with_its_range(halving, message: str):
+    with pytest.raises(ValidationError, match=message):
+        Halving(**halving)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expecting value"),
+        (b"[" * 50_000, "RecursionError"),
+        ("{}".encode("utf-16"), "utf-8"),
+        (b"[]", "should be an object"),
+    ],
+)
+def test_a_file_that_is_no_study_is_named_with_the_reason(tmp_path, content: bytes, reason: str):
+    path = tmp_path / "study.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path} cannot be used: .*{reason}"):
+        load_study(path)
 
 
 def test_a_key_that_stands_twice_in_a_file_is_refused(study: Study, tmp_path):
@@ -96,7 +137,7 @@ def test_a_key_that_stands_twice_in_a_file_is_refused(study: Study, tmp_path):
 def test_unknown_keys_of_a_file_are_refused(study: Study, tmp_path):
     path = tmp_path / "study.json"
     path.write_text(json.dumps({**json.loads(study.model_dump_json()), "seed": 3}))
-    with pytest.raises(ValueError, match="is no study"):
+    with pytest.raises(ValueError, match=r"study\.json cannot be used: seed: Extra inputs"):
         load_study(path)
 
 

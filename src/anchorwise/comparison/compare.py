@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
-from anchorwise import _files
+from anchorwise import _files, _outputs
 from anchorwise.comparison.engines import Engine, default_workers, make_engine
 from anchorwise.comparison.forecast import duration, forecast
-from anchorwise.comparison.plan import Progress, plan
+from anchorwise.comparison.plan import Planner, Progress
 from anchorwise.comparison.preflight import checked_images
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.comparison.study import Study
+from anchorwise.comparison.study import Study, load_study
 from anchorwise.comparison.summary import Summary
 from anchorwise.comparison.work import Places, perform
 from anchorwise.comparison.write import write_all
 
+COMMAND = "compare"
 STUDY_FILE, RUNS_FOLDER, RESULTS_FOLDER = "study.json", "runs", "results"
 
 Say = Callable[[str], object]
@@ -42,16 +44,33 @@ class Workplace:
         return self.out / STUDY_FILE
 
     @property
+    def is_begun(self) -> bool:
+        """Whether a study was written here before: this one, or another that shares what both ask for."""
+        try:
+            load_study(self.study_file)
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
+    @property
     def places(self) -> Places:
         """Absolute, so that workers elsewhere mean the same folders."""
         results = self.results or self.out / RESULTS_FOLDER
         return Places((self.out / RUNS_FOLDER).absolute(), results.absolute())
 
+    def plan(self, results: dict[str, RunResult]) -> list[Progress]:
+        """Return how far every objective is on every data set (`anchorwise.comparison.plan`)."""
+        return self._planner.plan(results)
+
+    @cached_property
+    def _planner(self) -> Planner:
+        return Planner(self.study)
+
     def known(self) -> dict[str, RunResult]:
         """Return the results that are there; a run that failed, but did not diverge, is tried again."""
         store, found = ResultStore(self.places.results), dict[str, RunResult]()
         while True:  # A choice that is made opens further runs.
-            wanted = _distinct(plan(self.study, found))
+            wanted = _distinct(self.plan(found))
             more = {key: result for key, result in store.all_of(wanted).items() if result.status != "failed"}
             if not more:
                 return found
@@ -71,20 +90,21 @@ def compare(
 
     Raises:
         FileNotFoundError: If images are not there.
-        ValueError: If the study cannot be run as it is.
+        ValueError: If the study cannot be run as it is, or its folder holds what is not a study's.
         KeyboardInterrupt: If a signal ended it early; calling again goes on.
         ChildProcessError: If a worker died.
     """
     study = workplace.study
+    _outputs.refuse_folder_of_others(workplace.out, COMMAND, is_own=workplace.is_begun)
     results = workplace.known()
     # With nothing to run no cluster is needed.
-    engine = engine if _distinct(plan(study, results)) else "local"
+    engine = engine if _distinct(workplace.plan(results)) else "local"
     worker = make_engine(engine, workplace.places, num_workers or default_workers(study.train.device))
     try:
         ahead = forecast(study, results, workplace.out, worker.num_workers)
         say(ahead.words(worker.num_workers))
         prepare(workplace)
-        _complete(study, results, worker, say, num_missing=ahead.num_runs - ahead.num_done)
+        _complete(workplace, results, worker, say, num_missing=ahead.num_runs - ahead.num_done)
     finally:
         worker.close()
     summary = Summary(study, results)
@@ -93,7 +113,14 @@ def compare(
 
 
 def prepare(workplace: Workplace) -> None:
-    """Write the resolved study, from which single runs and another machine start."""
+    """Write the resolved study, from which single runs and another machine start.
+
+    Raises:
+        ValueError: If the folder holds what is not a study's.
+    """
+    _outputs.claim_folder(workplace.out, COMMAND, is_own=workplace.is_begun)
+    with _files.writing(workplace.places.results):
+        workplace.places.results.mkdir(parents=True, exist_ok=True)
     _files.write_text(workplace.study_file, workplace.study.model_dump_json(indent=2) + "\n")
 
 
@@ -106,8 +133,8 @@ def ready(workplace: Workplace) -> list[StudyRun]:
     """
     results = workplace.known()
     for data_set in workplace.study.data_sets:
-        _check_images(workplace.study, results, data_set)
-    return _distinct(plan(workplace.study, results))
+        _check_images(workplace, results, data_set)
+    return _distinct(workplace.plan(results))
 
 
 def run_one(workplace: Workplace, key: str) -> RunResult:
@@ -118,26 +145,29 @@ def run_one(workplace: Workplace, key: str) -> RunResult:
         ValueError: If no run that can start now has it, and none that is done, or images do not fit.
     """
     results = workplace.known()
-    runs = {run.key: run for of in plan(workplace.study, results) for run in of.runs}
+    runs = {run.key: run for of in workplace.plan(results) for run in of.runs}
     if key not in runs:
         raise ValueError(
             f"--run must be the key of a run that can start now or is done, as --print-commands says; got {key!r}"
         )
-    _check_images(workplace.study, results, runs[key].data_set)
+    _check_images(workplace, results, runs[key].data_set)
+    _outputs.claim_folder(workplace.out, COMMAND, is_own=workplace.is_begun)
     return perform(runs[key], workplace.places)
 
 
-def _check_images(study: Study, results: dict[str, RunResult], data_set: str) -> None:
-    runs = [run for of in plan(study, results) if of.data_set == data_set for run in of.runs]
+def _check_images(workplace: Workplace, results: dict[str, RunResult], data_set: str) -> None:
+    runs = [run for of in workplace.plan(results) if of.data_set == data_set for run in of.runs]
     checked_images(data_set, runs[0].config, [results[run.key] for run in runs if run.key in results])
 
 
-def _complete(study: Study, results: dict[str, RunResult], engine: Engine, say: Say, *, num_missing: int) -> None:
+def _complete(
+    workplace: Workplace, results: dict[str, RunResult], engine: Engine, say: Say, *, num_missing: int
+) -> None:
     """Start whatever can start and take in whatever ends, until nothing is missing."""
     under_way: dict[str, StudyRun] = {}
     num_done, started_s = 0, monotonic()
     while True:
-        for run in _distinct(plan(study, results)):
+        for run in _distinct(workplace.plan(results)):
             if run.key not in under_way:
                 engine.start(run)
                 under_way[run.key] = run
@@ -150,7 +180,7 @@ def _complete(study: Study, results: dict[str, RunResult], engine: Engine, say: 
         spent_s = monotonic() - started_s
         to_go = duration(spent_s / num_done * max(num_missing - num_done, 0))
         counted = f"{num_done} of {num_missing} done in {duration(spent_s)}, about {to_go} to go"
-        say(f"{counted}: {run.words}: {_news(study, result)}")
+        say(f"{counted}: {run.words}: {_news(workplace.study, result)}")
 
 
 def _news(study: Study, result: RunResult) -> str:

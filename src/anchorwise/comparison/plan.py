@@ -67,7 +67,61 @@ class Progress:
 
 def plan(study: Study, results: Results) -> list[Progress]:
     """Return how far every objective is on every data set, in the order of the study."""
-    return [_progress(study, results, data_set, name) for data_set in study.data_sets for name in study.objectives]
+    return Planner(study).plan(results)
+
+
+class Planner:
+    """Plans one study again and again, as results come in.
+
+    Args:
+        study: What is to be run. Its runs are made once: their configurations and keys cost more than all the rest.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._runs: dict[tuple[object, ...], StudyRun] = {}
+
+    def plan(self, results: Results) -> list[Progress]:
+        """Return how far every objective is on every data set, in the order of the study."""
+        study = self.study
+        return [self._progress(results, (data_set, name)) for data_set in study.data_sets for name in study.objectives]
+
+    def _progress(self, results: Results, names: tuple[str, str]) -> Progress:
+        points = self.study.objectives[names[1]].grid
+        rungs: list[Rung] = []
+        if len(points) > 1:
+            for num_epochs in _rung_epochs(self.study):
+                rung = self._rung(results, names, points, num_epochs)
+                rungs.append(rung)
+                missing = tuple(run for trial in rung.trials for run in trial.runs if run.key not in results)
+                if missing:
+                    return Progress(*names, tuple(rungs), None, (), missing)
+                points = _best(rung, kept(len(points), self.study))
+        if not points:
+            return Progress(*names, tuple(rungs), None, (), ())
+        finals = tuple(self._run(names, points[0], seed) for seed in self.study.seeds)
+        missing = tuple(run for run in finals if run.key not in results)
+        return Progress(*names, tuple(rungs), points[0], finals, missing)
+
+    def _rung(self, results: Results, names: tuple[str, str], points: tuple[Point, ...], num_epochs: int) -> Rung:
+        trials = []
+        for point in points:
+            runs = tuple(self._run(names, point, seed, num_epochs) for seed in self.study.selection_seeds)
+            found = [results[run.key] for run in runs if run.key in results]
+            is_usable = len(found) == len(runs) and all(result.is_done for result in found)
+            primary = self.study.primary
+            score = fmean(result.score(primary, "validation") for result in found) if is_usable else None
+            trials.append(Trial(point, runs, score))
+        return Rung(num_epochs, tuple(trials))
+
+    def _run(self, names: tuple[str, str], point: Point, seed: int, num_epochs: int | None = None) -> StudyRun:
+        """Return a run of a rung with its epochs, or, without them, one that judges."""
+        key = (*names, *point.items(), seed, num_epochs)
+        if key not in self._runs:
+            is_final = num_epochs is None
+            run = study_run(self.study, *names, point, seed=seed, is_final=is_final, num_epochs=num_epochs)
+            self._runs[key] = run
+        return self._runs[key]
 
 
 def epochs_of_runs(study: Study) -> list[int]:
@@ -87,41 +141,8 @@ def kept(num_points: int, study: Study) -> int:
     return num_points if study.halving is None else math.ceil(num_points / study.halving.factor)
 
 
-def _progress(study: Study, results: Results, data_set: str, objective: str) -> Progress:
-    points = study.objectives[objective].grid
-    rungs: list[Rung] = []
-    if len(points) > 1:
-        for num_epochs in _rung_epochs(study):
-            rung = _rung(study, results, (data_set, objective), points, num_epochs)
-            rungs.append(rung)
-            missing = tuple(run for trial in rung.trials for run in trial.runs if run.key not in results)
-            if missing:
-                return Progress(data_set, objective, tuple(rungs), None, (), missing)
-            points = _best(rung, kept(len(points), study))
-    if not points:
-        return Progress(data_set, objective, tuple(rungs), None, (), ())
-    chosen = points[0]
-    finals = tuple(study_run(study, data_set, objective, chosen, seed=seed, is_final=True) for seed in study.seeds)
-    missing = tuple(run for run in finals if run.key not in results)
-    return Progress(data_set, objective, tuple(rungs), chosen, finals, missing)
-
-
 def _rung_epochs(study: Study) -> tuple[int, ...]:
     return (study.num_epochs,) if study.halving is None else study.halving.epochs(study.num_epochs)
-
-
-def _rung(study: Study, results: Results, names: tuple[str, str], points: tuple[Point, ...], num_epochs: int) -> Rung:
-    trials = []
-    for point in points:
-        runs = tuple(
-            study_run(study, *names, point, seed=seed, is_final=False, num_epochs=num_epochs)
-            for seed in study.selection_seeds
-        )
-        found = [results[run.key] for run in runs if run.key in results]
-        is_usable = len(found) == len(runs) and all(result.is_done for result in found)
-        score = fmean(result.score(study.primary, "validation") for result in found) if is_usable else None
-        trials.append(Trial(point, runs, score))
-    return Rung(num_epochs, tuple(trials))
 
 
 def _best(rung: Rung, num_kept: int) -> tuple[Point, ...]:

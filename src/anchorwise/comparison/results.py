@@ -10,10 +10,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Section
+from anchorwise._config import Section, read_section
 from anchorwise.comparison.runs import StudyRun, key_of
 
 
@@ -83,9 +83,9 @@ class ResultStore:
 
 def _load(file: Path) -> RunResult:
     try:
-        result = RunResult.model_validate_json(file.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise ValueError(f"{file} is no result of a run; remove it, and the run is done again ({error})") from error
+        result = read_section(RunResult, file)
+    except _files.UnusableFileError as error:
+        raise _files.UnusableFileError(f"{error}; remove it, and the run is done again") from error
     if result.key != file.stem or key_of(result.identity) != result.key:
         raise ValueError(f"{file} has been changed: its configuration and its name do not belong together; remove it")
     return result

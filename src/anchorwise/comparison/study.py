@@ -5,15 +5,17 @@ same for all, and no choice can reach the test images.
 """
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from anchorwise import _checks
-from anchorwise._config import Section
+from anchorwise import _checks, _files
+from anchorwise._config import Section, Seed, section_of_json
+from anchorwise.comparison.statistics import MAX_SEEDS
 from anchorwise.data.augment import AugmentConfig
 from anchorwise.data.config import DataConfig
 from anchorwise.evaluation.judge import EvaluationConfig
@@ -34,12 +36,12 @@ class Contender(Section):
         label: What tables and figures call it; its name in the study if left out.
         objective: The objective, before the settings of a point of the grid.
         grid: Points to choose from on validation images, each a mapping of settings (`objective.temperature`,
-            `optimizer.peak_lr`) to values. A single point is taken as it is and costs nothing.
+            `optimizer.peak_lr`) to values, at most 1,000. A single point is taken as it is and costs nothing.
     """
 
     label: str = ""
     objective: ObjectiveConfig
-    grid: tuple[Point, ...] = Field(default=({},), min_length=1)
+    grid: tuple[Point, ...] = Field(default=({},), min_length=1, max_length=1000)
 
 
 class Halving(Section):
@@ -52,12 +54,12 @@ class Halving(Section):
     Source: Jamieson and Talwalkar 2016, Fig. 1, https://arxiv.org/abs/1502.07943, with one bracket.
 
     Attributes:
-        factor: Above 1.
-        num_rungs: Rungs, the last included; the first has at least one epoch.
+        factor: In (1, 1000].
+        num_rungs: Rungs, the last included, from 2 to 20; the first has at least one epoch.
     """
 
-    factor: float = Field(default=3.0, gt=1)
-    num_rungs: int = Field(default=2, ge=2)
+    factor: float = Field(default=3.0, gt=1, le=1000)
+    num_rungs: int = Field(default=2, ge=2, le=20)
 
     def epochs(self, num_epochs: int) -> tuple[int, ...]:
         """Return the epochs of every rung."""
@@ -79,8 +81,9 @@ class Study(Section):
         budget: Fraction of these epochs that is trained, in (0, 1], at least one epoch; the warm-up shrinks with it.
         objectives: Name to contender.
         baseline: The objective that the others are compared with.
-        selection_seeds: Encoder seeds on which points of grids are chosen, by validation accuracy.
-        seeds: Fresh encoder seeds, on which the chosen points are judged on test images: the replications.
+        selection_seeds: Encoder seeds on which points of grids are chosen, by validation accuracy; at most 1,000.
+        seeds: Fresh encoder seeds, on which the chosen points are judged on test images: the replications; at most
+            1,000.
         halving: Choose by successive halving; the whole grid has the whole budget if left out.
         evaluation: How frozen features are judged.
         primary: The accuracy that points are chosen by and verdicts are about.
@@ -99,8 +102,8 @@ class Study(Section):
     budget: float = Field(default=1.0, gt=0, le=1)
     objectives: dict[str, Contender] = Field(min_length=2)
     baseline: str
-    selection_seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1)
+    selection_seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=MAX_SEEDS)
+    seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MAX_SEEDS)
     halving: Halving | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     primary: Literal["linear", "knn"] = "knn"
@@ -243,15 +246,13 @@ def load_study(path: Path) -> Study:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no study, or a key stands twice in it.
+        UnusableFileError: If it is no study, or a key stands twice in it.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no study at {path}")
-    try:
+    with _files.reading(path):
         tree = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
-        return Study.model_validate_json(json.dumps(tree), strict=True)
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise ValueError(f"{path} is no study: {error}") from error
+        return section_of_json(Study, json.dumps(tree), strict=True)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -276,8 +277,15 @@ def _check_seeds(selection_seeds: Sequence[int], seeds: Sequence[int]) -> None:
 
 
 def _check_point(objective: str, point: Point) -> None:
-    for name in point:
+    for name, value in point.items():
         section = name.partition(".")[0]
+        if name.removeprefix("objective.").removeprefix("params.") == "name":
+            raise ValueError(
+                f"objectives.{objective}.grid has {name!r}, which would train another objective under its label; give "
+                "that one an entry of its own in objectives"
+            )
+        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+            raise ValueError(f"objectives.{objective}.grid has {name}={value!s:.20}, which must be a finite number")
         if section == "data" or section == "evaluation":
             raise ValueError(
                 f"objectives.{objective}.grid has {name!r}, which decides what is tested on: the choice would touch "

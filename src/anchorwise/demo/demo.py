@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from anchorwise import _outputs
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.images import Splits
 from anchorwise.demo.contenders import PIXELS, UNTRAINED, judge_pixels, judge_runs
@@ -26,10 +27,11 @@ def run_demo(out: Path, *, seeds: Sequence[int] = (0, 1, 2), num_epochs: int | N
         num_epochs: Of every training; the recipe's own if left out.
 
     Raises:
-        ValueError: If there is no seed, or `out` holds runs of other settings.
+        ValueError: If there is no seed, or `out` holds runs of other settings, or what is not a demo's.
     """
     if not seeds:
         raise ValueError("seeds must name at least one, got none")
+    _outputs.claim_folder(out, "demo", is_own=any(out.glob("*-seed*/config.json")))
     runs = pretrain_all(out, seeds=seeds, num_epochs=num_epochs)
     splits = load_splits(runs[0].directory.config().data)
     print("Judging the frozen encoders and fitting their tails", flush=True)

@@ -23,6 +23,8 @@ from anchorwise.pairs import unit_rows
 # Rows with which a step is timed; the time of more grows with their square.
 _NUM_PROBED = 2048
 _TAIL_FRACTION = 0.1
+# Beyond any machine; the probe, which is allocated, has this width at most.
+_LARGEST = {"num_rows": 10**12, "dim": 2**16, "world_size": 10**6}
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,19 @@ def plan(
     """Return what a batch costs with every backend, and with the formulas of other libraries.
 
     Args:
-        num_rows: Rows that are compared, of all views and ranks together: 2n for n images with two views.
-        dim: Width of the embeddings.
+        num_rows: Rows that are compared, of all views and ranks together: 2n for n images with two views. At most 1e12.
+        dim: Width of the embeddings, at most 65,536.
         dtype: Of the arithmetic: float32 (half precision is widened to it) or float64.
         device: Where the loss is computed.
-        world_size: Ranks that share the batch. Other libraries do not share the work on scores.
+        world_size: Ranks that share the batch, at most a million. Other libraries do not share the work on scores.
         time_steps: Whether to time a small batch, which takes about a second.
 
     Raises:
         ValueError: If a number is out of range, or the dtype is none of the two.
     """
     for name, number in (("num_rows", num_rows), ("dim", dim), ("world_size", world_size)):
-        _checks.count(name, number)
+        if _checks.count(name, number) > _LARGEST[name]:
+            raise ValueError(f"{name} must be a whole number from 1 to {_LARGEST[name]}, got {number}")
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, in which losses are computed, got {dtype}")
     place, free = torch.device(device), free_bytes(torch.device(device))
