@@ -1,10 +1,13 @@
 """Argument checks and their wording: every message names the argument, the rule, the value and the way out."""
 
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 _Given = TypeVar("_Given")
@@ -13,9 +16,31 @@ _Word = TypeVar("_Word", bound=str)
 
 def number(name: str, value: object) -> float:
     """Return `value` as a float; refuse what is not a finite real number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return float(value)
+    plain = _held(value)
+    if isinstance(plain, Real) and not isinstance(plain, bool):
+        try:
+            checked = float(plain)
+        except OverflowError:
+            checked = math.inf
+        if math.isfinite(checked):
+            return checked
+    raise ValueError(f"{name} must be a finite number, got {_shown(value)}")
+
+
+def _held(value: object) -> object:
+    """Return the Python number that a numpy scalar, an array or a tensor without axes holds; all else as it is.
+
+    A tensor that learns is not turned into a number that does not.
+    """
+    learns = getattr(value, "requires_grad", False)
+    return value.item() if getattr(value, "ndim", None) == 0 and not learns else value  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python does not write out whole numbers of thousands of digits.
+        return f"a number of more than {sys.get_int_max_str_digits()} digits"
 
 
 def positive(name: str, value: object) -> float:
@@ -60,9 +85,10 @@ def endpoint(value: object, name: str = "endpoint") -> float:
 
 def count(name: str, value: object, lowest: int = 1) -> int:
     """Return `value` as an int not below `lowest`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
-    return value
+    plain = _held(value)
+    if not isinstance(plain, Integral) or isinstance(plain, bool) or int(plain) < lowest:
+        raise ValueError(f"{name} must be a whole number of at least {lowest}, got {_shown(value)}")
+    return int(plain)
 
 
 def one_of(name: str, value: object, choices: Iterable[_Word]) -> _Word:
@@ -75,24 +101,58 @@ def one_of(name: str, value: object, choices: Iterable[_Word]) -> _Word:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}, got {value!r}{hint}")
 
 
+def tensor(name: str, value: object) -> Tensor:
+    """Return `value` if it is a tensor; nothing else is made one without being asked for."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {_kind(value)}; convert it with torch.as_tensor({name})")
+    return value
+
+
 def views(*given: Tensor) -> None:
-    """Refuse views that are not floating (n, d) tensors of one shape, dtype and device with n and d at least 1."""
+    """Refuse views that are not floating (n, d) tensors of one shape and device with n and d at least 1."""
     for index, view in enumerate(given):
         rows(f"view{index}", view)
     for index, view in enumerate(given[1:], start=1):
         same_shape("view0", given[0], f"view{index}", view)
-        alike("view0", given[0], f"view{index}", view)
+        same_device("view0", given[0], f"view{index}", view)
     if 0 in given[0].shape:
         names = " and ".join(f"view{index}" for index in range(len(given)))
         raise ValueError(f"{names} must have at least one row and one column, got {tuple(given[0].shape)}")
 
 
+def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return rows of the same images, one tensor for every view and of its shape and device."""
+    of_views = one_each(name, given, len(views), "views")
+    for index, (of_view, view) in enumerate(zip(of_views, views, strict=True)):
+        rows(f"{name}[{index}]", of_view)
+        same_shape(f"view{index}", view, f"{name}[{index}]", of_view)
+        same_device(f"view{index}", view, f"{name}[{index}]", of_view)
+    return of_views
+
+
+def one_each(name: str, given: object, number: int, what: str) -> tuple[Tensor, ...]:
+    """Return the tensors of a sequence, one for each of so many things."""
+    example = ", ".join(f"{name}{index}" for index in range(number))
+    if not isinstance(given, Sequence | Tensor):
+        raise TypeError(f"{name} must be {number} tensors, got {_kind(given)}; pass {name}=({example})")
+    if len(given) != number:
+        raise ValueError(
+            f"{name} must have one tensor for each of the {number} {what}, got {len(given)}; pass {name}=({example})"
+        )
+    return tuple(tensor(f"{name}[{index}]", value) for index, value in enumerate(given))
+
+
 def rows(name: str, given: Tensor) -> None:
     """Refuse what is not a floating (rows, width) tensor."""
-    if given.ndim != 2:
+    if tensor(name, given).ndim != 2:
         raise ValueError(
             f"{name} must have shape (images, width), got {tuple(given.shape)}; flatten or pool the other axes first"
         )
+    floating(name, given)
+
+
+def floating(name: str, given: Tensor) -> None:
+    """Refuse a tensor that is not floating."""
     if not given.is_floating_point():
         raise TypeError(f"{name} must have a floating dtype, got {given.dtype}; convert it with {name}.float()")
 
@@ -116,15 +176,20 @@ def level(value: object) -> float:
 
 
 def alike(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
-    """Refuse two tensors that differ in width, dtype or device."""
+    """Refuse two tensors that differ in width or device; floating dtypes may differ: each is widened by itself."""
     if given.shape[-1] != first.shape[-1]:
         raise ValueError(
             f"{first_name} and {name} must have the same width, got {tuple(first.shape)} and {tuple(given.shape)}"
         )
-    if given.dtype != first.dtype or given.device != first.device:
+    same_device(first_name, first, name, given)
+
+
+def same_device(first_name: str, first: Tensor, name: str, given: Tensor) -> None:
+    """Refuse two tensors on different devices."""
+    if given.device != first.device:
         raise ValueError(
-            f"{first_name} and {name} must share dtype and device, got {first.dtype} on {first.device} and "
-            f"{given.dtype} on {given.device}; move one with .to()"
+            f"{first_name} and {name} must be on one device, got {first.device} and {given.device}; "
+            f"move one with {name}.to({first_name}.device)"
         )
 
 
@@ -160,35 +225,74 @@ def needed(who: object, name: str, value: _Given | None, what: str) -> _Given:
 
 
 def one_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
-    """Return whole numbers, one for each row of a view."""
+    """Return ids as int64, one for each row of a view."""
+    return whole_numbers(name, _one_each(name, value, view))
+
+
+def class_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
+    """Return classes as int64, one for each row of a view."""
+    return classes(name, _one_each(name, value, view))
+
+
+def classes(name: str, value: Tensor) -> Tensor:
+    """Return classes as int64; booleans are two of them. Equal numbers stay equal and others different."""
     if value.is_floating_point() or value.is_complex():
         raise TypeError(f"{name} must be whole numbers, got {value.dtype}; convert them with {name}.long()")
-    return _one_each(name, value, view)
+    # What is too large for int64 becomes a negative number of its own, where a conversion may saturate.
+    return value.view(torch.int64) if value.dtype == torch.uint64 else value.to(torch.int64)
+
+
+def whole_numbers(name: str, value: Tensor) -> Tensor:
+    """Return whole numbers of any integer dtype as int64, which torch indexes with; others may be masks or refused."""
+    if value.dtype == torch.bool:
+        raise TypeError(f"{name} must be whole numbers, got a mask of {value.dtype}; its places are {name}.nonzero()")
+    numbers = classes(name, value)
+    if value.dtype == torch.uint64 and not torch.compiler.is_compiling() and bool((numbers < 0).any()):
+        raise ValueError(
+            f"{name} must be below 2**63, got larger ones in {value.dtype}; "
+            f"number them anew with {name}.view(torch.int64).unique(return_inverse=True)[1]"
+        )
+    return numbers
 
 
 def real_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
     """Return real numbers, one for each row of a view."""
-    if value.is_complex():
+    if tensor(name, value).is_complex():
         raise TypeError(f"{name} must be real numbers, got {value.dtype}; convert them with {name}.real")
     return _one_each(name, value, view)
 
 
+def real_per_row(name: str, value: Tensor, rows_name: str, rows_given: Tensor) -> Tensor:
+    """Return floating numbers, one for each row."""
+    if tensor(name, value).shape != rows_given.shape[:1]:
+        raise ValueError(
+            f"{name} must have one number for each of the {len(rows_given)} {rows_name}, shape ({len(rows_given)},), "
+            f"got {tuple(value.shape)}"
+        )
+    floating(name, value)
+    same_device(rows_name, rows_given, name, value)
+    return value
+
+
 def _one_each(name: str, value: Tensor, view: Tensor) -> Tensor:
-    if value.shape != view.shape[:1]:
+    if tensor(name, value).shape != view.shape[:1]:
         raise ValueError(
             f"{name} must have one number for each of the {len(view)} images, shape ({len(view)},), "
             f"got {tuple(value.shape)}"
         )
+    same_device("view0", view, name, value)
     return value
 
 
-def one_per_row(name: str, ids: Tensor, rows_name: str, rows_given: Tensor) -> None:
-    """Refuse ids that are not one for each row."""
-    if ids.shape != rows_given.shape[:1]:
+def one_per_row(name: str, ids: Tensor, rows_name: str, rows_given: Tensor) -> Tensor:
+    """Return ids as int64, one for each row."""
+    if tensor(name, ids).shape != rows_given.shape[:1]:
         raise ValueError(
             f"{name} must have one id for each of the {len(rows_given)} {rows_name}, shape ({len(rows_given)},), "
             f"got {tuple(ids.shape)}"
         )
+    same_device(rows_name, rows_given, name, ids)
+    return whole_numbers(name, ids)
 
 
 def one_block_each(name: str, value: Tensor, what: str, length: int) -> Tensor:
@@ -201,11 +305,41 @@ def one_block_each(name: str, value: Tensor, what: str, length: int) -> Tensor:
     return value
 
 
-def scalar(name: str, value: Tensor) -> Tensor:
-    """Return a floating tensor of one number, such as a learnable scale."""
-    if value.numel() != 1 or not value.is_floating_point():
-        raise ValueError(f"{name} must be one floating number as a tensor, got shape {tuple(value.shape)}")
-    return value.reshape(())
+def scalar(name: str, value: float | Tensor, like: Tensor) -> Tensor:
+    """Return one number in the dtype of `like` and on its device; a tensor, such as a learnable scale, keeps its graph.
+
+    A number in the memory of the CPU is taken beside any device, as torch does.
+    """
+    if not isinstance(value, Tensor):
+        return like.new_tensor(number(name, value))
+    if value.numel() != 1 or value.is_complex() or value.dtype == torch.bool:
+        raise ValueError(
+            f"{name} must be one real number or a tensor of one, got {value.dtype} of shape {tuple(value.shape)}"
+        )
+    if value.device.type != "cpu":
+        same_device("view0", like, name, value)
+    return value.reshape(()).to(like)
+
+
+def generator(name: str, value: object, like: Tensor) -> torch.Generator:
+    """Return a random generator of the device on which it has to draw."""
+    if not isinstance(value, torch.Generator):
+        raise TypeError(
+            f"{name} must be a torch.Generator, got {_kind(value)}; "
+            "make one with torch.Generator(view0.device).manual_seed(0)"
+        )
+    if value.device.type != like.device.type:
+        raise ValueError(
+            f"view0 and {name} must be on one device, got {like.device} and {value.device}; "
+            "make one with torch.Generator(view0.device)"
+        )
+    return value
+
+
+def _kind(value: object) -> str:
+    return (
+        "None" if value is None else f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+    )
 
 
 def _name(who: object) -> str:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Integer, Shaped
 from torch import Tensor
 
 from anchorwise import _checks
@@ -81,6 +81,17 @@ class Views:
     ids: Int[Tensor, " n"]
     distinct: bool = True
     ranks: Ranks | None = None
+
+    def beside(self, name: str, rows: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
+        """Return further rows, such as those of a queue, as unit rows of the views' own width and dtype.
+
+        Raises:
+            ValueError: If they are no matrix, or of another width or device.
+            TypeError: If they are no tensor, or not floating.
+        """
+        _checks.rows(name, rows)
+        _checks.alike("view0", self.units[0], name, rows)
+        return unit_rows(rows).to(self.units)
 
     @property
     def num_views(self) -> int:
@@ -168,16 +179,17 @@ class Views:
         return Contrast(anchors, keys, (SameId(self.ids, self.ids),), index if self.distinct else None, self.ranks)
 
 
-def views_of(*views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None) -> Views:
+def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None) -> Views:
     """Normalise views and say which of their rows belong together: those with the same row number, and the same id.
+
+    Every view is widened by itself, as `unit_rows` says; if one is float64, all of the result is.
 
     Where a process group exists, the result has the images of all its ranks (`over_ranks` says otherwise), and all of
     them must call this.
 
     Raises:
-        ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty, or if ids do not
-            fit them.
-        TypeError: If a view is not floating or ids are not whole numbers.
+        ValueError: If the views differ in shape or device, are not matrices, or are empty, or if ids do not fit them.
+        TypeError: If a view is no tensor or not floating, or ids are not whole numbers.
     """
     _checks.views(*views)
     ranks = sharing_ranks()
@@ -187,14 +199,26 @@ def views_of(*views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None)
     return Views(units, per_image("ids", ids, views[0]), distinct=False, ranks=ranks)
 
 
-def per_image(name: str, values: Int[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
-    """Return whole numbers, one for each row of a view, of the images of all ranks.
+def per_image(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
+    """Return ids, one for each row of a view, of the images of all ranks.
 
     Raises:
-        ValueError: If there is not one for each row.
+        ValueError: If there is not one for each row, or they are on another device.
         TypeError: If they are not whole numbers.
     """
     return gather_rows(_checks.one_per_image(name, values, view))
+
+
+def class_per_image(
+    name: str, values: Integer[Tensor, " n"] | Bool[Tensor, " n"], view: Float[Tensor, "n d"]
+) -> Int[Tensor, " m"]:
+    """Return classes, one for each row of a view, of the images of all ranks; booleans are two classes.
+
+    Raises:
+        ValueError: If there is not one for each row, or they are on another device.
+        TypeError: If they are not whole numbers.
+    """
+    return gather_rows(_checks.class_per_image(name, values, view))
 
 
 def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:

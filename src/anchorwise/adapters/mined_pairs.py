@@ -87,21 +87,25 @@ def labelled(embeddings: Tensor, labels: Tensor | None, ref_emb: Tensor | None, 
     """Normalise the rows and put their labels beside them.
 
     Raises:
-        ValueError: If the rows differ in width, dtype or device, or labels do not fit them.
-        TypeError: If rows are not floating or labels are no whole numbers.
+        ValueError: If the rows differ in width or device, or labels do not fit them.
+        TypeError: If something is no tensor, rows are not floating, or labels are no whole numbers.
     """
     _checks.rows("embeddings", embeddings)
     anchors = unit_rows(embeddings)
     if labels is not None:
-        labels = _checks.one_per_image("labels", labels.to(embeddings.device), embeddings)
+        labels = _classes("labels", labels, embeddings)
     if ref_emb is None:
         return Labelled(anchors, anchors, None if labels is None else SameId(labels, labels))
     _checks.rows("ref_emb", ref_emb)
     _checks.alike("embeddings", embeddings, "ref_emb", ref_emb)
+    keys = unit_rows(ref_emb).to(anchors)
     if labels is None or ref_labels is None:
-        return Labelled(anchors, unit_rows(ref_emb), None)
-    ref_labels = _checks.one_per_image("ref_labels", ref_labels.to(ref_emb.device), ref_emb)
-    return Labelled(anchors, unit_rows(ref_emb), SameId(labels, ref_labels))
+        return Labelled(anchors, keys, None)
+    return Labelled(anchors, keys, SameId(labels, _classes("ref_labels", ref_labels, ref_emb)))
+
+
+def _classes(name: str, labels: Tensor, rows: Tensor) -> Tensor:
+    return _checks.class_per_image(name, _checks.tensor(name, labels).to(rows.device), rows)
 
 
 def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None) -> Pairs:

@@ -66,7 +66,7 @@ class ClipLoss(nn.Module):
         image_features: Float[Tensor, "n d"],
         text_features: Float[Tensor, "n d"],
         logit_scale: float | Tensor,
-        logit_bias: Tensor | None = None,
+        logit_bias: float | Tensor | None = None,
         output_dict: bool = False,
     ) -> _LossOrDict:
         """Return the loss, or a dictionary with it under "contrastive_loss".
@@ -79,8 +79,8 @@ class ClipLoss(nn.Module):
             output_dict: Whether to return a dictionary.
         """
         with _ranks_of(self.world_size):
-            loss = self.objective(image_features, text_features, logit_scale=_as_tensor(logit_scale, image_features))
-        if logit_bias is not None:
+            loss = self.objective(image_features, text_features, logit_scale=logit_scale)
+        if isinstance(logit_bias, Tensor):
             # Part of the graph, or DistributedDataParallel would wait for its gradient.
             loss = loss + 0.0 * logit_bias.sum()
         return {"contrastive_loss": loss} if output_dict else loss
@@ -116,9 +116,8 @@ class SigLipLoss(nn.Module):
         output_dict: bool = False,
     ) -> _LossOrDict:
         """Return the loss, or a dictionary with it under "contrastive_loss"; arguments as for `ClipLoss`."""
-        scale, bias = _as_tensor(logit_scale, image_features), _as_tensor(logit_bias, image_features)
         with _ranks_of(self.world_size):
-            loss = self.objective(image_features, text_features, logit_scale=scale, logit_bias=bias)
+            loss = self.objective(image_features, text_features, logit_scale=logit_scale, logit_bias=logit_bias)
         return {"contrastive_loss": loss} if output_dict else loss
 
 
@@ -130,7 +129,3 @@ def _ranks_of(world_size: int) -> AbstractContextManager[None]:
             "torch.distributed.init_process_group first"
         )
     return only_this_process_unless(world_size > 1)
-
-
-def _as_tensor(value: float | Tensor, features: Tensor) -> Tensor:
-    return value if isinstance(value, Tensor) else features.new_tensor(value)

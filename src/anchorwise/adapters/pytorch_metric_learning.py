@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 
 from anchorwise import _checks
@@ -37,10 +37,10 @@ class _PairLoss(nn.Module, ABC):
     def forward(
         self,
         embeddings: Float[Tensor, "n d"],
-        labels: Int[Tensor, " n"] | None = None,
+        labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         indices_tuple: IndicesTuple | None = None,
         ref_emb: Float[Tensor, "m d"] | None = None,
-        ref_labels: Int[Tensor, " m"] | None = None,
+        ref_labels: Integer[Tensor, " m"] | Bool[Tensor, " m"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the scalar loss; 0 where there is no positive pair.
 
@@ -139,21 +139,21 @@ class ViewsLoss(nn.Module):
     def forward(
         self,
         embeddings: Float[Tensor, "n d"],
-        labels: Int[Tensor, " n"],
+        labels: Integer[Tensor, " n"],
         indices_tuple: IndicesTuple | None = None,
         ref_emb: Float[Tensor, "m d"] | None = None,
-        ref_labels: Int[Tensor, " m"] | None = None,
+        ref_labels: Integer[Tensor, " m"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the objective of both views, rows in the order of their labels."""
         if indices_tuple is not None:
             raise ValueError("indices_tuple must be None: an objective of views chooses its own pairs; drop the miner")
-        order = labels.sort(stable=True)
+        order = _checks.one_per_image("labels", labels, embeddings).sort(stable=True)
         if ref_emb is None:
             rows, numbers = embeddings[order.indices], order.values
             return self._of_matching(numbers[::2], numbers[1::2], rows[::2], rows[1::2])
         if ref_labels is None:
             raise ValueError("ref_labels must be given with ref_emb: the image number of every row of it")
-        ref_order = ref_labels.sort(stable=True)
+        ref_order = _checks.one_per_image("ref_labels", ref_labels, ref_emb).sort(stable=True)
         return self._of_matching(order.values, ref_order.values, embeddings[order.indices], ref_emb[ref_order.indices])
 
     def _of_matching(self, labels0: Tensor, labels1: Tensor, view0: Tensor, view1: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The engine's calls: what is computed, whatever computes it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -189,7 +190,17 @@ def _given(anchors: Tensor, keys: Keys) -> Keys:
             "anchorwise.pairs.unit_rows widens and normalises rows"
         )
     _checks.alike("anchors", anchors, "keys", keys.rows)
-    for same in [*keys.exclude, *([] if keys.only is None else [keys.only])]:
-        _checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
-        _checks.one_per_row("key_ids", same.key_ids, "keys", keys.rows)
-    return keys
+    if keys.rows.dtype != anchors.dtype:
+        raise ValueError(
+            f"anchors and keys must share one dtype, got {anchors.dtype} and {keys.rows.dtype}; "
+            "convert one with keys.to(anchors.dtype)"
+        )
+    exclude = tuple(_numbered(same, anchors, keys.rows) for same in keys.exclude)
+    return replace(keys, exclude=exclude, only=None if keys.only is None else _numbered(keys.only, anchors, keys.rows))
+
+
+def _numbered(same: SameId, anchors: Tensor, keys: Tensor) -> SameId:
+    """Return ids of any integer dtype as int64; the same tensor on both sides stays the same one."""
+    anchor_ids = _checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
+    key_ids = _checks.one_per_row("key_ids", same.key_ids, "keys", keys)
+    return SameId(anchor_ids, anchor_ids if same.key_ids is same.anchor_ids else key_ids)

@@ -59,14 +59,26 @@ class AdaMEOW(Objective):
             network: Takes sums of two unit rows, shape (..., d), and returns the logits of their weights, (..., 1).
         """
         weigh = _checks.needed(self, "network", network, "what weighs a pair, from (..., width) to (..., 1) logits")
+        if not callable(weigh):
+            raise TypeError(f"network must be callable, such as a torch.nn.Module, got {weigh!r}")
         views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
         anchors, keys = views.units
 
         def repulsion(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:
             with full_precision(some.device):
-                log_weights = functional.logsigmoid(weigh(some.unsqueeze(1) + keys).squeeze(2))
+                log_weights = functional.logsigmoid(_logits(weigh, some.unsqueeze(1) + keys))
                 return log_sum(link(some @ keys.T) + log_weights).unsqueeze(1)
 
         repelled = by_blocks(repulsion, [anchors], entries_per_anchor=keys.numel()).squeeze(1)
         positive_scores = views.scores_between(0, 1)
         return mean_outcome(repelled - link(positive_scores), {"positive_score": positive_scores})
+
+
+def _logits(network: Callable[[Tensor], Tensor], sums: Float[Tensor, "_ n d"]) -> Float[Tensor, "_ n"]:
+    logits = network(sums)
+    if logits.shape != (*sums.shape[:-1], 1) or not logits.is_floating_point():
+        raise ValueError(
+            f"network must turn sums of shape (..., {sums.shape[-1]}) into floating logits of shape (..., 1), "
+            f"got {tuple(logits.shape)} of {logits.dtype} from {tuple(sums.shape)}"
+        )
+    return logits.squeeze(-1).to(sums)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/2310.11048, and its released code.
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -45,7 +45,7 @@ class ADNCE(Objective):
         self.sigma = _checks.positive("sigma", sigma)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 

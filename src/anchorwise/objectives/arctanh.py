@@ -6,7 +6,7 @@ https://arxiv.org/abs/2501.17683.
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise.links import ArctanhLink
@@ -33,7 +33,7 @@ class ArctanhInfoNCE(Objective):
         self.same_view = same_view
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 

@@ -7,7 +7,7 @@ https://arxiv.org/abs/2207.08374.
 import math
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -65,7 +65,7 @@ class AsymmetricInfoNCE(Objective):
         self.positive_prior = _checks.below_one("positive_prior", positive_prior)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -43,7 +43,7 @@ class AveragedViews(Objective):
         self.normalise = normalise
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses and the scores of their positives.
 

@@ -7,7 +7,7 @@ pre-training", https://arxiv.org/abs/2305.08675.
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -49,8 +49,8 @@ class CLIP(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        logit_scale: Tensor | None = None,
-        ids: Int[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, images first, and the cosines of their positives.
 
@@ -63,6 +63,6 @@ class CLIP(Objective):
         views = views_of(view0, view1, ids=ids)
         temperature: float | Tensor = self.temperature
         if logit_scale is not None:
-            temperature = 1.0 / _checks.scalar("logit_scale", logit_scale).to(views.units)
+            temperature = 1.0 / _checks.scalar("logit_scale", logit_scale, views.units)
         directions = ((0, 1), (1, 0))
         return across_views(views, directions, temperature, self.blend, label_smoothing=self.label_smoothing)

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Link
 from anchorwise.objectives.cross_entropy import cross_entropy, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width, a = anchors
@@ -52,7 +52,7 @@ class CrossViewInfoNCE(Objective):
         view1: Float[Tensor, "n d"],
         *,
         negatives: Float[Tensor, "k d"] | None = None,
-        ids: Int[Tensor, " n"] | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -65,12 +65,9 @@ class CrossViewInfoNCE(Objective):
                 of none of them.
         """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
-        if negatives is not None:
-            _checks.rows("negatives", negatives)
-            _checks.alike("view0", view0, "negatives", negatives)
-        return across_views(
-            views_of(view0, view1, ids=ids), directions, self.temperature, self.blend, negatives=negatives
-        )
+        views = views_of(view0, view1, ids=ids)
+        further = None if negatives is None else views.beside("negatives", negatives)
+        return across_views(views, directions, self.temperature, self.blend, negatives=further)
 
 
 def across_views(
@@ -84,13 +81,14 @@ def across_views(
 ) -> Outcome:
     """Return the mean over the anchors of all directions of their cross-entropy against the other view.
 
-    With label smoothing, that share of the target is spread evenly over the positive and all negatives.
+    Further negatives are unit rows. With label smoothing, that share of the target is spread evenly over the positive
+    and all negatives.
     """
     losses, stats = [], []
     for view, other in directions:
         contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
         if negatives is not None:
-            contrast = _with_further(contrast, unit_rows(negatives), views.ids)
+            contrast = _with_further(contrast, negatives, views.ids)
         reading = read_link(blend, contrast, temperature)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
         if label_smoothing > 0.0:

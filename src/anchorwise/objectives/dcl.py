@@ -5,7 +5,7 @@ Source: Yeh et al. 2021, "Decoupled Contrastive Learning", https://arxiv.org/abs
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -40,7 +40,7 @@ class DCL(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 

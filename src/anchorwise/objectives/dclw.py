@@ -5,7 +5,7 @@ Source: Yeh et al. 2021, "Decoupled Contrastive Learning", https://arxiv.org/abs
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -44,7 +44,7 @@ class DCLW(Objective):
         self.detach_weights = detach_weights
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses, the positives' weights and cosines.
 

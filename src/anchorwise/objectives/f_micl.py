@@ -7,7 +7,7 @@ https://arxiv.org/abs/2402.10150.
 import math
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -53,7 +53,7 @@ class FMICL(Objective):
         self.negative_weight = _checks.positive("negative_weight", negative_weight)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 

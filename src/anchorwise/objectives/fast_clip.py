@@ -7,14 +7,14 @@ Resources" (RGCL-g), https://arxiv.org/abs/2407.01445, and its released code.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, check_ids
+from anchorwise.objectives.per_image import RunningDenominators, table_ids
 from anchorwise.pairs import num_same, views_of
 
 # n = pairs, d = embedding width
@@ -56,8 +56,8 @@ class FastCLIP(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        ids: Int[Tensor, " n"] | None = None,
-        temperature: Tensor | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
+        temperature: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, modality by modality, the cosines of their positives and log u.
 
@@ -69,10 +69,9 @@ class FastCLIP(Objective):
         """
         ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
-        ids = views.ids
-        check_ids(self, ids, self.num_images)
-        tau = views.units.new_tensor(self.temperature)
-        tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)
+        ids = table_ids(self, views.ids, self.num_images)
+        given = self.temperature if temperature is None else temperature
+        tau = _checks.scalar("temperature", given, views.units)
         positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))
         log_number = (len(ids) - num_same(ids)).to(positive_scores).log()
         losses, log_us = [], []

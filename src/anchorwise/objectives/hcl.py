@@ -9,7 +9,7 @@ import math
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -58,7 +58,7 @@ class HCL(Objective):
         self.detach_weights = detach_weights
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 

@@ -7,14 +7,14 @@ Temperature Individualization", Algorithm 1, https://arxiv.org/abs/2305.11965, a
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, check_ids, mean_by_id, store
+from anchorwise.objectives.per_image import RunningDenominators, mean_by_id, store, table_ids
 from anchorwise.objectives.sog_clr import log_num_negatives
 from anchorwise.pairs import Contrast, views_of
 
@@ -82,7 +82,7 @@ class ISogCLR(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        ids: Int[Tensor, " n"] | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, the cosines of their positives and their temperatures.
 
@@ -93,8 +93,7 @@ class ISogCLR(Objective):
         """
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
-        ids = views.ids
-        check_ids(self, ids, self.num_images)
+        ids = table_ids(self, views.ids, self.num_images)
         contrast, positive_scores = views.pooled(), views.positive_scores
         tau = self.temperatures[ids].to(views.units).repeat(2)
         link = SoftmaxLink(tau)

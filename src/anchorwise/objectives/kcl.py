@@ -7,7 +7,7 @@ Kernel-Based Losses", https://arxiv.org/abs/2405.18045, and its released code.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -53,7 +53,7 @@ class KCL(Objective):
         self.energy_weight = _checks.positive("energy_weight", energy_weight)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses, the cosines of their positives and their energies.
 

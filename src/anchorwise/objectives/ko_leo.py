@@ -7,7 +7,7 @@ https://arxiv.org/abs/1806.03198.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import engine
@@ -29,7 +29,7 @@ class KoLeo(Objective):
     inputs: Inputs = Inputs(min_views=1, max_views=None, takes=("ids",))
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the losses of all rows, view by view, and their cosines with their neighbours.
 

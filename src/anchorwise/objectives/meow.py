@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -58,7 +58,7 @@ class MEOW(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        clusters: Int[Tensor, "n c"] | None = None,
+        clusters: Integer[Tensor, "n c"] | Bool[Tensor, "n c"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -69,7 +69,7 @@ class MEOW(Objective):
         """
         clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
         views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
-        everywhere = gather_rows(clusters)
+        everywhere = gather_rows(_clusters(clusters, view0))
         weight = ClusteringsApart(everywhere, everywhere)
         positive_scores = views.scores_between(0, 1)
         losses = []
@@ -79,3 +79,13 @@ class MEOW(Objective):
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
         stats = {"positive_score": positive_scores}
         return mean_outcome(torch.cat(losses), joined([stats, stats]))
+
+
+def _clusters(given: Tensor, view: Float[Tensor, "n d"]) -> Int[Tensor, "n c"]:
+    if _checks.tensor("clusters", given).ndim != 2 or len(given) != len(view) or given.shape[1] == 0:
+        raise ValueError(
+            f"clusters must have one row for each of the {len(view)} images and one column for each clustering, "
+            f"got {tuple(given.shape)}; one clustering is clusters.unsqueeze(1)"
+        )
+    _checks.same_device("view0", view, "clusters", given)
+    return _checks.classes("clusters", given)

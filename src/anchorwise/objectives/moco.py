@@ -7,13 +7,13 @@ https://arxiv.org/abs/1911.05722.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, per_image, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, per_image, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width, k = keys in the queue
@@ -49,8 +49,8 @@ class MoCo(Objective):
         view1: Float[Tensor, "n d"],
         *,
         negatives: Float[Tensor, "k d"] | None = None,
-        ids: Int[Tensor, " n"] | None = None,
-        negative_ids: Int[Tensor, " k"] | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
+        negative_ids: Integer[Tensor, " k"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -62,19 +62,14 @@ class MoCo(Objective):
             negative_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
         """
         queue = _checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
-        views = views_of(view0, view1.detach())
+        views = views_of(view0, _checks.tensor("view1", view1).detach())
+        keys = views.beside("negatives", queue).detach()
         excluded = _excluded(view0, views.num_images, queue, ids, negative_ids)
-        contrast = Contrast(views.units[0], _queue(queue, view0), *excluded, views.ranks)
+        contrast = Contrast(views.units[0], keys, *excluded, views.ranks)
         reading = read_link(self.blend, contrast, self.temperature)
         positive_scores = views.scores_between(0, 1)
         per_anchor = cross_entropy(contrast, positive_scores, reading.link)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})
-
-
-def _queue(queue: Tensor, view0: Tensor) -> Tensor:
-    _checks.rows("negatives", queue)
-    _checks.alike("view0", view0, "negatives", queue)
-    return unit_rows(queue.detach())
 
 
 def _excluded(
@@ -84,7 +79,7 @@ def _excluded(
         if ids is not None:
             raise ValueError("ids need negative_ids beside them: the image numbers of the queue's entries")
         return (), torch.empty(num_images, 0, dtype=torch.int64, device=view0.device)
-    held = _checks.one_per_image("negative_ids", negative_ids, queue)
+    held = _checks.one_per_row("negative_ids", negative_ids, "negatives", queue)
     exclude = [SameId(held.new_full((num_images,), EMPTY_SLOT), held)]
     if ids is not None:
         exclude.append(SameId(per_image("ids", ids, view0), held))

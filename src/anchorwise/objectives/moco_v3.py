@@ -7,7 +7,7 @@ https://arxiv.org/abs/2104.02057.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -47,7 +47,7 @@ class MoCoV3(Objective):
         view1: Float[Tensor, "n d"],
         *,
         keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
-        ids: Int[Tensor, " n"] | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -62,8 +62,10 @@ class MoCoV3(Objective):
                 "MoCoV3 needs keys: the momentum encoder's rows of both views; "
                 "call objective(view0, view1, keys=(key0, key1))"
             )
+        _checks.views(view0, view1)
+        key0, key1 = _checks.views_beside("keys", keys, (view0, view1))
         losses, stats = [], []
-        for query, key in ((view0, keys[1]), (view1, keys[0])):
+        for query, key in ((view0, key1), (view1, key0)):
             views = views_of(query, key.detach(), ids=ids)
             positive_scores = views.scores_between(0, 1)
             losses.append(cross_entropy(views.across(0, 1), positive_scores, SoftmaxLink(self.temperature)))

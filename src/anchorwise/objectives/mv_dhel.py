@@ -8,7 +8,7 @@ import math
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -44,7 +44,7 @@ class MVDHEL(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the images' losses; statistics are means over all rows.
 

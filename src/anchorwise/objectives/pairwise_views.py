@@ -34,6 +34,7 @@ class PairwiseViews(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Tensor) -> Outcome:
         """Return the mean loss with the losses of the anchors of all pairs; arguments by name go to the objective."""
+        _checks.views(view0, *more_views)
         _checks.num_views(self, 1 + len(more_views), 2)
         outcomes = [self.objective.detail(*pair, **given) for pair in combinations((view0, *more_views), 2)]
         loss = torch.stack([outcome.loss for outcome in outcomes]).mean()

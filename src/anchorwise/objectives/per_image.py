@@ -55,18 +55,28 @@ class RunningDenominators(nn.Module):
         return log_u
 
 
-def check_ids(who: object, ids: Int[Tensor, " n"], num_images: int) -> None:
-    """Refuse numbers that no image has, and a batch of one image, which has no negative.
+def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_images: int) -> Int[Tensor, " n"]:
+    """Return ids that tables can be read at; refuse numbers that no image has, and a batch of one image.
 
     Raises:
-        ValueError: If the batch is one of these; while a graph is compiled it is not looked at.
+        ValueError: If the batch is one of these, or on another device than the tables; while a graph is compiled its
+            values are not looked at, and torch refuses the read of a wrong one.
     """
+    table = next(who.buffers())
+    if table.device != ids.device:
+        name = type(who).__name__
+        raise ValueError(
+            f"ids and the tables of {name} must be on one device, got {ids.device} and {table.device}; "
+            "move them with objective.to(ids.device)"
+        )
     if torch.compiler.is_compiling():
-        return
+        # A negative number would be a place counted from the end.
+        return torch.where(ids < 0, num_images, ids)
     lowest, highest = torch.stack(ids.aminmax()).tolist()
     if lowest < 0 or highest >= num_images:
         raise ValueError(f"ids must lie from 0 to num_images - 1, {num_images - 1}, got {lowest} to {highest}")
     _checks.num_images(who, 1 if lowest == highest else 2)
+    return ids
 
 
 def store(table: Tensor, ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:

@@ -7,7 +7,7 @@ import math
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -44,7 +44,7 @@ class PolyView(Objective):
         self.mean = _checks.one_of("mean", mean, ("geometric", "arithmetic"))
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view.
 

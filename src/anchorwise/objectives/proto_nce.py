@@ -7,14 +7,14 @@ https://arxiv.org/abs/2005.04966.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, per_image, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, per_image, views_of
 
 # n = images, d = embedding width, k = prototypes
 
@@ -34,7 +34,7 @@ class ProtoNCE(Objective):
         view0: Float[Tensor, "n d"],
         *,
         prototypes: Float[Tensor, "k d"] | None = None,
-        assignments: Int[Tensor, " n"] | None = None,
+        assignments: Integer[Tensor, " n"] | None = None,
         concentrations: Float[Tensor, " k"] | None = None,
     ) -> Outcome:
         """Return the loss with the images' losses and the cosines with their own prototypes.
@@ -48,12 +48,35 @@ class ProtoNCE(Objective):
         prototypes = _checks.needed(self, "prototypes", prototypes, "the cluster centres, shape (prototypes, width)")
         assignments = _checks.needed(self, "assignments", assignments, "the images' prototypes, shape (images,)")
         phi = _checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
-        _checks.rows("prototypes", prototypes)
-        own, views = per_image("assignments", assignments, view0), views_of(view0)
-        rows, centres = views.units[0], unit_rows(prototypes)
+        views = views_of(view0)
+        rows, centres = views.units[0], views.beside("prototypes", prototypes)
+        own = _own_prototypes(per_image("assignments", assignments, view0), len(centres))
         # A key's temperature is part of the key: scores are then logits.
-        keys = (centres / phi.to(centres).unsqueeze(1)).to(rows)
+        keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
         contrast = Contrast(rows, keys, (SameId(own, numbers),), own.unsqueeze(1), views.ranks)
         losses = cross_entropy(contrast, (rows * keys[own]).sum(dim=1), SoftmaxLink(1.0))
         return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})
+
+
+def _own_prototypes(assignments: Int[Tensor, " n"], num_prototypes: int) -> Int[Tensor, " n"]:
+    """Refuse numbers that no prototype has: torch would count negative ones from the end."""
+    if torch.compiler.is_compiling():
+        return assignments
+    lowest, highest = torch.stack(assignments.aminmax()).tolist()
+    if lowest < 0 or highest >= num_prototypes:
+        raise ValueError(
+            f"assignments must lie from 0 to {num_prototypes - 1}, the last prototype, got {lowest} to {highest}; "
+            "leave out images that are in no cluster"
+        )
+    return assignments
+
+
+def _temperatures(concentrations: Float[Tensor, " k"], centres: Float[Tensor, "k d"]) -> Float[Tensor, " k"]:
+    phi = _checks.real_per_row("concentrations", concentrations, "prototypes", centres)
+    if not torch.compiler.is_compiling() and bool((phi <= 0.0).any()):
+        raise ValueError(
+            f"concentrations must be above 0, since they are temperatures, got {float(phi.min()):g}; "
+            "raise those of clusters without spread to the smallest positive one"
+        )
+    return phi.to(centres)

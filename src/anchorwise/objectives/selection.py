@@ -6,7 +6,7 @@ https://arxiv.org/abs/2606.00262.
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -54,7 +54,7 @@ class Selection(Objective):
         self.num_hardest = _checks.count("num_hardest", num_hardest)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -17,7 +17,7 @@ from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, views_of
+from anchorwise.pairs import Contrast, SameId, class_per_image, views_of
 
 # n = images, d = width of the common rows, e = width of the salient rows
 
@@ -74,7 +74,7 @@ class SepCLR(Objective):
         view1: Float[Tensor, "n d"],
         *,
         salients: Sequence[Float[Tensor, "n e"]] | None = None,
-        targets: Int[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
+        targets: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the losses of the rows of both views, and the four terms.
 
@@ -89,7 +89,7 @@ class SepCLR(Objective):
         views = views_of(view0, view1)
         commons, ranks = views.units, views.ranks
         _checks.num_images(self, views.num_images)
-        is_target = gather_rows(_checks.one_per_image("targets", targets, view0).long()) > 0
+        is_target = class_per_image("targets", targets, view0) > 0
         rows = _salient_rows(salients, view0).to(commons)
         held = rows * is_target.unsqueeze(1)
         terms = {
@@ -137,12 +137,12 @@ class SepCLR(Objective):
 
 def _salient_rows(salients: Sequence[Tensor], view: Float[Tensor, "n d"]) -> Float[Tensor, "v m e"]:
     """Return the salient rows of all ranks' images."""
-    if len(salients) != 2:
-        raise ValueError(f"salients must be the salient head's rows of both views, got {len(salients)} tensors")
-    for index, rows in enumerate(salients):
-        _checks.rows(f"salients[{index}]", rows)
+    of_views = _checks.one_each("salients", salients, 2, "views")
+    for index, rows in enumerate(of_views):
+        name = f"salients[{index}]"
+        _checks.rows(name, rows)
         if len(rows) != len(view):
-            raise ValueError(
-                f"salients[{index}] must have one row for each of the {len(view)} images, got {tuple(rows.shape)}"
-            )
-    return torch.stack([gather_rows(rows) for rows in salients])
+            raise ValueError(f"{name} must have one row for each of the {len(view)} images, got {tuple(rows.shape)}")
+        _checks.same_device("view0", view, name, rows)
+    _checks.alike("salients[0]", of_views[0], "salients[1]", of_views[1])
+    return torch.stack([gather_rows(rows) for rows in of_views])

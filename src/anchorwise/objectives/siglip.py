@@ -5,7 +5,7 @@ Source: Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", sectio
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,9 +45,9 @@ class SigLIP(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        logit_scale: Tensor | None = None,
-        logit_bias: Tensor | None = None,
-        ids: Int[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
+        logit_bias: float | Tensor | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 
@@ -61,8 +61,8 @@ class SigLIP(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         contrast, positive_scores = views.across(0, 1), views.scores_between(0, 1)
-        scale = self.scale if logit_scale is None else _checks.scalar("logit_scale", logit_scale).to(views.units)
-        bias = self.bias if logit_bias is None else _checks.scalar("logit_bias", logit_bias).to(views.units)
+        scale = self.scale if logit_scale is None else _checks.scalar("logit_scale", logit_scale, views.units)
+        bias = self.bias if logit_bias is None else _checks.scalar("logit_bias", logit_bias, views.units)
         link = SigmoidLink(scale, bias)
         negatives = total(contrast, link)
         positives = -functional.logsigmoid(scale * positive_scores + bias)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -19,7 +19,7 @@ from anchorwise.links.base import per_row
 from anchorwise.objectives.blocks import by_blocks, log_sum
 from anchorwise.objectives.cross_entropy import against, repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, Views, per_image, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, Views, class_per_image, unit_rows, views_of
 
 # n = images, d = embedding width, a = anchors
 
@@ -85,10 +85,10 @@ class SimLAP(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        labels: Int[Tensor, " n"] | None = None,
-        partners: Int[Tensor, " n"] | None = None,
+        labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
+        partners: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         gates: Float[Tensor, "n d"] | None = None,
-        logit_scale: Tensor | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' shares of it and their numbers of positives.
 
@@ -104,9 +104,12 @@ class SimLAP(Objective):
         labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
         partners = _checks.needed(self, "partners", partners, "the class paired with every image's, shape (images,)")
         gates = _checks.needed(self, "gates", gates, "the gate of every image's two classes, shape (images, width)")
+        views = views_of(view0, view1)
+        _checks.rows("gates", gates)
         _checks.same_shape("view0", view0, "gates", gates)
-        views, gates = views_of(view0, view1), gather_rows(gates)
-        labels, partners = per_image("labels", labels, view0), per_image("partners", partners, view0)
+        _checks.same_device("view0", view0, "gates", gates)
+        gates = gather_rows(gates)
+        labels, partners = class_per_image("labels", labels, view0), class_per_image("partners", partners, view0)
         gates, link = gates.to(views.units), SoftmaxLink(self._temperature(logit_scale, views.units))
         losses = _cosine_losses if self.renormalise else _dot_losses
         summed = losses(views, gates, _Classes(labels, partners), link)
@@ -116,10 +119,10 @@ class SimLAP(Objective):
         per_anchor = summed * (len(labels) / num_positives.sum().clamp_min(1)) + shown
         return mean_outcome(per_anchor, {"num_positives": num_positives})
 
-    def _temperature(self, logit_scale: Tensor | None, units: Tensor) -> float | Tensor:
+    def _temperature(self, logit_scale: float | Tensor | None, units: Tensor) -> float | Tensor:
         if logit_scale is None:
             return self.temperature
-        return 1.0 / _checks.scalar("logit_scale", logit_scale).to(units)
+        return 1.0 / _checks.scalar("logit_scale", logit_scale, units)
 
 
 def _num_of(labels: Int[Tensor, " n"], wanted: Int[Tensor, " n"]) -> Int[Tensor, " n"]:

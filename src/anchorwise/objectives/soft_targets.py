@@ -15,7 +15,7 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Contrast, unit_rows, views_of
+from anchorwise.pairs import Contrast, views_of
 
 # n = images, k = keys, d = embedding width
 
@@ -54,7 +54,7 @@ class SoftTargets(Objective):
         *,
         keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
         queues: tuple[Float[Tensor, "k d"], Float[Tensor, "k d"]] | None = None,
-        logit_scale: Tensor | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines with their own keys.
 
@@ -72,11 +72,13 @@ class SoftTargets(Objective):
             )
         views = views_of(view0, view1)
         units = views.units
-        own = views_of(*(key.detach() for key in keys)).units
-        scale = 1.0 / self.temperature if logit_scale is None else _checks.scalar("logit_scale", logit_scale).to(units)
+        own = views_of(*(key.detach() for key in _checks.views_beside("keys", keys, (view0, view1)))).units.to(units)
+        earlier = [] if queues is None else _checks.one_each("queues", queues, 2, "modalities")
+        queued = [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]
+        scale = 1.0 / self.temperature if logit_scale is None else _checks.scalar("logit_scale", logit_scale, units)
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
-            candidates = own[other] if queues is None else torch.cat([own[other], unit_rows(queues[other].detach())])
+            candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
             contrast = Contrast(units[view], candidates, (), ranks=views.ranks)
             loss, score = self._loss(contrast, own[view], own[other], scale)
             losses.append(loss)

@@ -7,14 +7,14 @@ temperature: Wei et al. 2024, "FastCLIP", https://arxiv.org/abs/2407.01445.
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, check_ids
+from anchorwise.objectives.per_image import RunningDenominators, table_ids
 from anchorwise.pairs import num_same, views_of
 
 # n = images, d = embedding width
@@ -59,8 +59,8 @@ class SogCLR(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        ids: Int[Tensor, " n"] | None = None,
-        temperature: Tensor | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
+        temperature: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, the cosines of their positives and log u.
 
@@ -72,10 +72,9 @@ class SogCLR(Objective):
         """
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
-        ids = views.ids
-        check_ids(self, ids, self.num_images)
-        tau = views.units.new_tensor(self.temperature)
-        tau = tau if temperature is None else _checks.scalar("temperature", temperature).to(tau)
+        ids = table_ids(self, views.ids, self.num_images)
+        given = self.temperature if temperature is None else temperature
+        tau = _checks.scalar("temperature", given, views.units)
         repelled = repulsion(views.pooled(), SoftmaxLink(tau))
         log_estimates = repelled - log_num_negatives(ids).to(repelled)
         log_u = self.denominators(

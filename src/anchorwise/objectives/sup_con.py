@@ -6,13 +6,13 @@ Source: Khosla et al. 2020, "Supervised Contrastive Learning", Eq. 2, https://ar
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, num_same, per_image, views_of
+from anchorwise.pairs import Contrast, SameId, class_per_image, num_same, views_of
 from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
@@ -54,18 +54,18 @@ class SupCon(Objective):
         self,
         view0: Float[Tensor, "n d"],
         *more_views: Float[Tensor, "n d"],
-        labels: Int[Tensor, " n"] | None = None,
+        labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
 
         Args:
             view0: Rows of the images.
             *more_views: Further views of them, none or more.
-            labels: The class of every image, a whole number.
+            labels: The class of every image, a whole number of any integer dtype, or True and False for two classes.
         """
         views = views_of(view0, *more_views)
         labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
-        labels = per_image("labels", labels, view0).repeat(views.num_views)
+        labels = class_per_image("labels", labels, view0).repeat(views.num_views)
         rows, same_label = views.rows, SameId(labels, labels)
         itself = SameId(index := torch.arange(len(rows), device=rows.device), index)
         of_other_classes = Contrast(rows, rows, (same_label,), ranks=views.ranks)

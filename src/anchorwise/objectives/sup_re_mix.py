@@ -80,7 +80,7 @@ class SupReMix(Objective):
         self,
         view0: Float[Tensor, "n d"],
         *more_views: Float[Tensor, "n d"],
-        labels: Real[Tensor, " n"] | None = None,
+        labels: Real[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         generator: torch.Generator | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
@@ -94,7 +94,7 @@ class SupReMix(Objective):
         labels = _checks.needed(self, "labels", labels, "the label of every image, a real number, shape (images,)")
         views = views_of(view0, *more_views)
         rows, link = views.rows, SoftmaxLink(self.temperature)
-        values = gather_rows(_checks.real_per_image("labels", labels, view0)).to(rows).repeat(views.num_views)
+        values = _values(gather_rows(_checks.real_per_image("labels", labels, view0)), rows).repeat(views.num_views)
         shares = mixing_shares(self.mixing, values, generator)
         index = torch.arange(len(rows), device=rows.device)
         place = torch.searchsorted(values.sort().values, values)
@@ -166,10 +166,18 @@ def mixing_shares(mixing: Mixing, like: Float[Tensor, " a"], generator: torch.Ge
             "SupReMix needs generator: it draws the shares of mixed negatives; call objective(view0, ..., "
             "labels=labels, generator=torch.Generator(view0.device)), or choose one share for all, SupReMix(mixing=0.2)"
         )
+    generator = _checks.generator("generator", generator, like)
     # A beta variable is a gamma variable's share of two. Nothing public draws either with a generator.
     draw = torch._standard_gamma  # pyright: ignore[reportPrivateImportUsage]
     first, second = (draw(like.new_full((len(like), len(like)), shape), generator) for shape in mixing)
     return first / (first + second)
+
+
+def _values(labels: Real[Tensor, " n"] | Bool[Tensor, " n"], rows: Float[Tensor, "a d"]) -> Float[Tensor, " n"]:
+    """Return labels in the dtype of the rows; of what that may round the smallest is taken off, for only gaps count."""
+    numbers = labels.long() if labels.dtype == torch.bool else labels
+    wide = numbers if numbers.is_floating_point() else _checks.whole_numbers("labels", numbers)
+    return (wide - wide.min() if wide.dtype.itemsize > rows.dtype.itemsize else wide).to(rows)
 
 
 def _mixing(value: float | Sequence[float]) -> Mixing:

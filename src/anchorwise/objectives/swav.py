@@ -15,7 +15,7 @@ from anchorwise import _checks
 from anchorwise._precision import full_precision
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.sinkhorn import balanced_assignments
-from anchorwise.pairs import unit_rows, views_of
+from anchorwise.pairs import Views, views_of
 
 # n = images, d = embedding width, k = prototypes
 
@@ -72,12 +72,10 @@ class SwAV(Objective):
                 them when its queue of 3840 is full.
         """
         prototypes = _checks.needed(self, "prototypes", prototypes, "the learnt centres, shape (prototypes, width)")
-        _checks.rows("prototypes", prototypes)
         views = views_of(view0, *more_views)
         _checks.num_views(self, views.num_views, max(2, self.num_code_views))
-        earlier = self._earlier(queues, views.units)
+        centres, earlier = views.beside("prototypes", prototypes).T, self._earlier(queues, views)
         with full_precision(view0.device):
-            centres = unit_rows(prototypes).to(views.units).T
             scores = views.units @ centres
             earlier_scores = [rows @ centres for rows in earlier]
         log_shares = (scores / self.temperature).log_softmax(dim=2)
@@ -91,15 +89,9 @@ class SwAV(Objective):
             losses += [-(target * log_shares[view]).sum(dim=1) for view in range(views.num_views) if view != code]
         return mean_outcome(torch.cat(losses), {})
 
-    def _earlier(self, queues: Sequence[Tensor] | None, units: Tensor) -> list[Tensor]:
+    def _earlier(self, queues: Sequence[Tensor] | None, views: Views) -> list[Tensor]:
         """Return the unit rows of the queue of every assigned view; none of them where there is no queue."""
         if queues is None:
-            return [units[0, :0]] * self.num_code_views
-        if len(queues) != self.num_code_views:
-            raise ValueError(
-                f"queues must have one tensor for each of the {self.num_code_views} assigned views, got {len(queues)}; "
-                "call objective(view0, view1, ..., queues=(queue0, queue1))"
-            )
-        for index, queue in enumerate(queues):
-            _checks.rows(f"queues[{index}]", queue)
-        return [unit_rows(queue.detach()).to(units) for queue in queues]
+            return [views.units[0, :0]] * self.num_code_views
+        earlier = _checks.one_each("queues", queues, self.num_code_views, "assigned views")
+        return [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]

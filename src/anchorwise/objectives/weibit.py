@@ -5,7 +5,7 @@ Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs
 
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
@@ -57,7 +57,7 @@ class Weibit(Objective):
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Int[Tensor, " n"] | None = None
+        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:
         """Return the loss with the anchors' losses, exponents and the cosines of their positives.
 

@@ -1,0 +1,109 @@
+"""What an objective is called with: every argument is refused in the library's words where it does not fit."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import anchorwise
+from tests.contracts import batches, wrong
+from tests.contracts.cases import CASES, Call, Case
+
+LIBRARY = Path(anchorwise.__file__).parent
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def _drawn(call: Call) -> Call:
+    return replace(call, shared={**call.shared, "generator": torch.Generator()})
+
+
+SUP_RE_MIX = next(case for case in CASES if case.name == "sup_re_mix")
+DRAWN = replace(SUP_RE_MIX, name="sup_re_mix-drawn", given={}, call=lambda *views: _drawn(SUP_RE_MIX.call(*views)))
+UNDER_CONTRACT = [*CASES, DRAWN]
+
+
+def test_every_argument_of_every_objective_is_under_contract():
+    declared, given = set(), set()
+    for case in UNDER_CONTRACT:
+        objective, call = case.objective(), case.call(*batches.ordinary())
+        declared |= {(case.make, name) for name in (*objective.inputs.needs, *objective.inputs.takes)}
+        given |= {(case.make, name) for name in call.given}
+    assert declared == given
+
+
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize("case", UNDER_CONTRACT, ids=lambda case: case.name)
+def test_what_does_not_fit_is_refused_in_the_words_of_the_library(case: Case):
+    objective = case.objective()
+    right = case.call(*(view.float() for view in batches.ordinary(num_images=5)))
+    for name, what, call in wrong.calls(right, type(objective).__name__):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            call.loss(objective)
+        assert re.search(rf"\b{name}\b", str(caught.value)), (name, what)
+        assert caught.traceback[-1].path.is_relative_to(LIBRARY), (name, what, str(caught.value))
+        if what in ("list", "array"):
+            assert caught.type is TypeError
+            assert "torch.as_tensor" in str(caught.value)
+    assert right.loss(objective).isfinite()
+
+
+WHOLE = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and not value.is_floating_point()
+
+
+@pytest.mark.usefixtures("as_users_call")
+@every_case
+def test_whole_numbers_are_the_same_numbers_in_any_integer_dtype(case: Case):
+    right = case.call(*batches.ordinary(num_images=6))
+    whole = {name: value.clamp_min(0) for name, value in right.given.items() if _is_whole(value)}
+    for dtype in WHOLE if whole else ():
+        expected, narrow = case.objective(), case.objective()
+        for _ in range(2):  # What is kept about images is read at the second visit.
+            loss = replace(right, shared={**right.given, **whole}, per_image={}, learned={}).loss(expected)
+            given = {**right.given, **{name: value.to(dtype) for name, value in whole.items()}}
+            assert replace(right, shared=given, per_image={}, learned={}).loss(narrow) == loss
+        for name, kept in expected.state_dict().items():
+            assert torch.equal(narrow.state_dict()[name], kept)
+
+
+def _floats(values: Iterable[object]) -> list[torch.Tensor]:
+    flat = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
+    return [part for part in flat if isinstance(part, torch.Tensor) and part.is_floating_point()]
+
+
+def _changed(call: Call, change: Callable[[torch.Tensor], torch.Tensor]) -> Call:
+    def of(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(of, value))
+        return change(value) if _floats([value]) else value
+
+    shared = {name: of(value) for name, value in call.given.items()}
+    return replace(call, views=of(call.views), per_image={}, shared=shared, learned={})
+
+
+@pytest.mark.usefixtures("as_users_call")
+@every_case
+def test_tensors_of_different_precision_are_each_widened_by_themselves(case: Case):
+    right = case.call(*(view.float() for view in batches.ordinary(num_images=6)))
+    floats = [*_floats(right.views), *_floats(right.given.values())]
+    rounded = [value.bfloat16().requires_grad_() for value in floats]
+    for chosen in (slice(0, 1), slice(1, None)):  # A query alone, and all that stands beside it.
+        narrow = {id(value): half for value, half in list(zip(floats, rounded, strict=True))[chosen]}
+        mixed = _changed(right, lambda value, narrow=narrow: narrow.get(id(value), value))
+        widened = _changed(mixed, lambda value: value.float())
+        loss = mixed.loss(case.objective())
+        assert loss == widened.loss(case.objective())
+        assert loss.dtype == torch.float32
+        if loss.requires_grad:
+            loss.backward()
+    for value in rounded:
+        assert value.grad is None or (value.grad.dtype == torch.bfloat16 and value.grad.isfinite().all())
+    # Not all of them are there for the gradient: keys and queues are not.
+    assert any(value.grad is not None for value in rounded)
