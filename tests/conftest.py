@@ -5,14 +5,6 @@ import pytest
 import torch
 
 
-@pytest.fixture
-def as_users_call() -> Iterator[None]:
-    """Without the checks of shapes and types that only the test run installs, and which would answer first."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if torch.cuda.is_available():
         return

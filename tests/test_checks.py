@@ -1,7 +1,10 @@
 """The wording of refusals: the argument, the rule, the value, the way out."""
 
 import math
+from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +28,53 @@ from anchorwise.tails import HillTail, PooledExponent, RegressionTail
 def test_a_temperature_must_be_a_finite_number_above_zero(value):
     with pytest.raises(ValueError, match="temperature must be"):
         _checks.positive("temperature", value)
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.float16(0.5), np.array(0.5), torch.tensor(0.5), Fraction(1, 2)])
+def test_what_holds_one_number_is_a_number(value: Any):
+    assert _checks.positive("temperature", value) == 0.5
+    assert type(_checks.number("temperature", value)) is float
+
+
+@pytest.mark.parametrize("value", [np.int64(5), np.uint8(5), np.array(5), torch.tensor(5)])
+def test_what_holds_one_whole_number_is_a_count(value: Any):
+    assert _checks.count("num_hardest", value) == 5
+    assert type(_checks.count("num_hardest", value)) is int
+    assert _checks.number("temperature", value) == 5.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.bool_(True),
+        np.array(True),
+        np.str_("0.5"),
+        np.float32("nan"),
+        np.ones(1),
+        1j,
+        10**400,
+        torch.ones(1),
+    ],
+)
+def test_what_is_no_finite_number_is_refused(value: Any):
+    with pytest.raises(ValueError, match="temperature must be a finite number, got"):
+        _checks.number("temperature", value)
+
+
+def test_a_number_that_python_does_not_write_out_is_refused_all_the_same():
+    with pytest.raises(ValueError, match="temperature must be a finite number, got a number of more than 4300 digits"):
+        _checks.number("temperature", 10**5000)
+
+
+@pytest.mark.parametrize("value", [np.float32(5), np.array(5.0), np.bool_(True), True, 5.0, "5", np.int64(0), None])
+def test_what_is_no_count_is_refused(value: Any):
+    with pytest.raises(ValueError, match="num_hardest must be a whole number of at least 1, got"):
+        _checks.count("num_hardest", value)
+
+
+def test_a_number_that_learns_is_no_hyperparameter():
+    with pytest.raises(ValueError, match="temperature must be a finite number, got tensor"):
+        _checks.number("temperature", torch.tensor(0.5, requires_grad=True))
 
 
 @pytest.mark.usefixtures("as_users_call")

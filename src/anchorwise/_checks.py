@@ -337,9 +337,10 @@ def generator(name: str, value: object, like: Tensor) -> torch.Generator:
 
 
 def _kind(value: object) -> str:
-    return (
-        "None" if value is None else f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
-    )
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return "None" if value is None else kind.__name__
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _name(who: object) -> str:

@@ -1,5 +1,6 @@
 """How objectives are called: numbers of views, what overflows in the sources, and what is refused."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +10,10 @@ from anchorwise import (
     DHEL,
     HCL,
     KCL,
+    MEOW,
     MVDHEL,
     AveragedViews,
+    FastCLIP,
     InfoNCE,
     ISogCLR,
     KoLeo,
@@ -20,6 +23,7 @@ from anchorwise import (
     MVInfoNCE,
     PairwiseViews,
     PolyView,
+    ProtoNCE,
     SepCLR,
     SigLIP,
     SogCLR,
@@ -28,6 +32,7 @@ from anchorwise import (
     SwAV,
     _checks,
 )
+from anchorwise.objectives.per_image import table_ids
 from tests.contracts import batches
 
 VIEWS = batches.ordinary()
@@ -89,7 +94,7 @@ def test_pairs_of_views_pass_labels_on():
             lambda: DCL()(VIEWS[0][:1], VIEWS[1][:1]),
             "DCL needs at least 2 images, got 1: its denominator has negatives",
         ),
-        (lambda: CLIP()(*VIEWS, logit_scale=torch.ones(2)), "logit_scale must be one floating number as a tensor"),
+        (lambda: CLIP()(*VIEWS, logit_scale=torch.ones(2)), "logit_scale must be one real number or a tensor of one"),
         (lambda: KCL(kernel="gausian"), "kernel must be one of .*; did you mean 'gaussian'"),
         (lambda: KCL(kernel="riesz", t=0.0), "t must not be 0 for a riesz kernel"),
         (lambda: KCL(kernel="imq", t=-1.0), "t must be above 0"),
@@ -105,11 +110,11 @@ def test_pairs_of_views_pass_labels_on():
         (lambda: SupReMix(mixing=1.5), r"mixing must lie in \[0, 1\], got 1.5"),
         (
             lambda: SwAV()(*VIEWS, prototypes=VIEWS[0], queues=VIEWS[:1]),
-            r"queues must have one tensor for each of the 2 assigned views, got 1; .*queues=\(queue0, queue1\)",
+            r"queues must have one tensor for each of the 2 assigned views, got 1; pass queues=\(queues0, queues1\)",
         ),
         (
             lambda: SepCLR()(*VIEWS, salients=VIEWS[:1], targets=torch.arange(24)),
-            "salients must be the salient head's rows of both views, got 1 tensors",
+            "salients must have one tensor for each of the 2 views, got 1",
         ),
     ],
 )
@@ -147,3 +152,90 @@ def test_what_does_not_fit_the_views_is_refused(check, error, message: str):
     # Called below the shape checks that only the test run installs.
     with pytest.raises(error, match=message):
         check()
+
+
+CLASSES = torch.arange(24) % 2
+
+
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: SogCLR(num_images=24)(*VIEWS, ids=CLASSES.bool()), TypeError, r"ids .* mask .*ids.nonzero\(\)"),
+        (
+            lambda: MoCo()(*VIEWS, negatives=VIEWS[0], negative_ids=CLASSES.bool()),
+            TypeError,
+            "negative_ids must be whole numbers, got a mask",
+        ),
+        (
+            lambda: SogCLR(num_images=24)(*VIEWS, ids=torch.arange(24).sub(1)),
+            ValueError,
+            "ids must lie from 0 to num_images - 1, 23, got -1 to 22",
+        ),
+        (
+            lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES - 1, concentrations=torch.ones(24)),
+            ValueError,
+            "assignments must lie from 0 to 23, the last prototype, got -1 to 0; leave out images that are in no",
+        ),
+        (
+            lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES, concentrations=-torch.ones(24)),
+            ValueError,
+            "concentrations must be above 0, since they are temperatures, got -1",
+        ),
+        (
+            lambda: SogCLR(num_images=24)(*VIEWS, ids=torch.arange(24).long().neg().sub(1).view(torch.uint64)),
+            ValueError,
+            r"ids must be below 2\*\*63, got larger ones in torch.uint64; .*return_inverse=True",
+        ),
+        (
+            lambda: SogCLR(num_images=24).to("meta")(*VIEWS, ids=torch.arange(24)),
+            ValueError,
+            r"ids and the tables of SogCLR must be on one device, got cpu and meta; .*objective.to\(ids.device\)",
+        ),
+        (
+            lambda: SupReMix()(*VIEWS, labels=CLASSES, generator=7),
+            TypeError,
+            r"generator must be a torch.Generator, got int; .*torch.Generator\(view0.device\)",
+        ),
+        (lambda: CLIP()(*VIEWS, logit_scale=float("nan")), ValueError, "logit_scale must be a finite number, got nan"),
+    ],
+)
+def test_what_is_no_id_and_no_number_of_a_table_is_refused_in_words(call, error, message: str):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.usefixtures("as_users_call")
+def test_booleans_are_two_classes():
+    expected = SupCon()(*VIEWS, labels=CLASSES)
+    assert SupCon()(*VIEWS, labels=CLASSES.bool()) == expected
+    assert MEOW()(*VIEWS, clusters=CLASSES.bool().unsqueeze(1)) == MEOW()(*VIEWS, clusters=CLASSES.unsqueeze(1))
+
+
+@pytest.mark.usefixtures("as_users_call")
+def test_hashes_of_64_bits_are_classes_like_any_others():
+    names = torch.tensor([2**63 - 1, -1, -(2**63), 0])[torch.arange(24) % 4]
+    expected = SupCon()(*VIEWS, labels=torch.arange(24) % 4)
+    torch.testing.assert_close(SupCon()(*VIEWS, labels=names.view(torch.uint64)), expected)
+
+
+def test_in_a_compiled_graph_a_negative_id_is_out_of_range_and_no_place_counted_from_the_end(monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert table_ids(SogCLR(num_images=9), torch.tensor([-1, 8, 9]), 9).tolist() == [9, 8, 9]
+
+
+def test_labels_that_float32_cannot_tell_apart_keep_their_gaps():
+    seconds = torch.arange(24) % 5
+    loss = SupReMix(mixing=0.2)(*(view.float() for view in VIEWS), labels=1_700_000_000 + seconds)
+    assert loss == SupReMix(mixing=0.2)(*(view.float() for view in VIEWS), labels=seconds)
+
+
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize("number", [float, np.float32, torch.tensor, lambda value: torch.tensor([value]).double()])
+def test_a_scale_a_bias_and_a_temperature_of_the_call_may_be_plain_numbers(number):
+    views, ids = [view.float() for view in VIEWS], torch.arange(24)
+    assert CLIP()(*views, logit_scale=number(4.0)) == CLIP(temperature=0.25)(*views)
+    assert SigLIP()(*views, logit_scale=number(4.0), logit_bias=number(-2.0)) == SigLIP(scale=4.0, bias=-2.0)(*views)
+    for make in (SogCLR, FastCLIP):
+        called = make(num_images=24)(*views, ids=ids, temperature=number(0.25))
+        assert called == make(num_images=24, temperature=0.25)(*views, ids=ids)

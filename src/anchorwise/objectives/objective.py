@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils._pytree import register_pytree_node
 
 # a = anchors
 
@@ -17,15 +18,34 @@ from torch import Tensor, nn
 class Outcome:
     """What one batch gave.
 
+    It is a pytree of tensors. What is pickled, saved, deep-copied or gathered over ranks are its numbers, without the
+    graph; `torch.load` takes it as it is.
+
     Attributes:
         loss: Scalar to minimise; the only part with a graph. Float32, or float64 for float64 views.
         per_anchor: Loss of every anchor, shape (anchors,), detached; their mean is the loss.
-        stats: Detached tensors for logging, scalar or of shape (anchors,).
+        stats: Detached tensors for logging, scalar or of shape (anchors,); read-only.
     """
 
     loss: Float[Tensor, ""]
     per_anchor: Float[Tensor, " a"]
-    stats: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+    stats: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stats", MappingProxyType(dict(self.stats)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Outcome, (self.loss.detach(), self.per_anchor, dict(self.stats))
+
+
+# It holds tensors alone, so `weights_only=True`, the default of torch.load, may make one.
+torch.serialization.add_safe_globals([Outcome])
+register_pytree_node(
+    Outcome,
+    lambda outcome: ([outcome.loss, outcome.per_anchor, dict(outcome.stats)], None),
+    lambda parts, _: Outcome(*parts),
+    serialized_type_name="anchorwise.Outcome",
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +69,10 @@ class Objective(nn.Module, ABC):
     """A contrastive objective over views of the same images.
 
     Row i of every view comes from image i. Views are embeddings of any scale and floating dtype; half precision is
-    widened to float32 before anything is computed. Non-finite embeddings give a non-finite loss, not an error.
-    Which views and further arguments an objective is called with, its `inputs` say and its `detail` names.
+    widened to float32 before anything is computed, and so is every further tensor, each by itself: a bfloat16 view may
+    stand beside a float32 queue, and gradients come back in each one's own dtype. All tensors are on one device; whole
+    numbers, such as ids and labels, may have any integer dtype. Non-finite embeddings give a non-finite loss, not an
+    error. Which views and further arguments an objective is called with, its `inputs` say and its `detail` names.
     """
 
     inputs: Inputs = Inputs()
@@ -62,9 +84,9 @@ class Objective(nn.Module, ABC):
         """Return the scalar loss; takes what `detail` takes.
 
         Raises:
-            ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty, or if an
-                argument that the objective needs is missing or does not fit them.
-            TypeError: If a view is not floating.
+            ValueError: If the views differ in shape or device, are not matrices, or are empty, or if an argument that
+                the objective needs is missing or does not fit them.
+            TypeError: If an argument is no tensor where one is asked for, or of a dtype that it cannot have.
         """
         return self.detail(*views, **given).loss
 
@@ -75,8 +97,7 @@ class Objective(nn.Module, ABC):
 
 def mean_outcome(per_anchor: Float[Tensor, " a"], stats: Mapping[str, Tensor]) -> Outcome:
     """Return the outcome whose loss is the mean over anchors; statistics are detached."""
-    detached = {name: value.detach() for name, value in stats.items()}
-    return Outcome(per_anchor.mean(), per_anchor.detach(), MappingProxyType(detached))
+    return Outcome(per_anchor.mean(), per_anchor.detach(), {name: value.detach() for name, value in stats.items()})
 
 
 def joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
