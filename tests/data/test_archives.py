@@ -1,5 +1,6 @@
 import gzip
 import io
+import random
 import struct
 import tarfile
 import zipfile
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from anchorwise._files import UnusableFileError
 from anchorwise.data.archives import ArchiveError, ArchiveLimits, is_archive, read_archive
 
 
@@ -113,17 +115,17 @@ def test_a_zip_that_lies_about_a_size_is_refused(tmp_path):
     entry = data.index(b"PK\x01\x02")
     data[entry + 24 : entry + 28] = struct.pack("<I", 10)
     path.write_bytes(bytes(data))
-    with pytest.raises(ArchiveError, match="damaged"):
+    with pytest.raises(UnusableFileError, match=r"a\.zip cannot be used: .*CRC"):
         everything(path)
 
 
 def test_damaged_archives_are_refused_by_name(tmp_path):
     path = write_tar(tmp_path / "a.tar.gz", member("a.png", bytes(range(256)) * 400))
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(ArchiveError, match=r"a\.tar\.gz is damaged"):
+    with pytest.raises(UnusableFileError, match=r"a\.tar\.gz cannot be used: .*end-of-stream"):
         everything(path)
     (tmp_path / "b.zip").write_bytes(b"no zip")
-    with pytest.raises(ArchiveError, match="fetch it again"):
+    with pytest.raises(UnusableFileError, match=r"b\.zip cannot be used: .*not a zip"):
         everything(tmp_path / "b.zip")
 
 
@@ -135,7 +137,7 @@ def test_a_tar_cut_short_or_damaged_between_members_is_not_taken_for_a_smaller_o
     # Header and content take a block of 512 bytes each: the third member starts at 2048.
     for broken in (whole[:2048], whole[:2048] + b"damage!!" + whole[2056:], whole + whole):
         path.write_bytes(pack(broken))
-        with pytest.raises(ArchiveError, match="no readable header and no end of the archive"):
+        with pytest.raises(UnusableFileError, match="no readable header and no end of the archive"):
             everything(path)
     path.write_bytes(pack(whole))
     assert len(everything(path)) == 3
@@ -150,3 +152,42 @@ def test_nothing_is_written_to_disk(tmp_path):
 def test_archives_are_known_by_their_names():
     assert all(is_archive(Path(name)) for name in ("a.tar", "A.TAR.GZ", "a.tgz", "a.zip"))
     assert not is_archive(Path("a.png"))
+
+
+@pytest.mark.parametrize("size", [0, 10])
+def test_whatever_a_reader_of_archives_raises_names_the_archive(tmp_path, size):
+    for suffix in (".tar", ".tar.gz", ".zip"):
+        path = tmp_path / f"a{suffix}"
+        path.write_bytes(b"PK\x03\x04\0\0\0\0\0\0"[:size])
+        with pytest.raises(UnusableFileError, match=rf"a\{suffix} cannot be used: \w+"):
+            everything(path)
+
+
+def test_a_tar_of_headers_without_end_is_refused_by_name(tmp_path):
+    header = member("x", bytes(512), type=tarfile.GNUTYPE_LONGNAME)[0]
+    header.size = 512
+    path = tmp_path / "a.tar"
+    path.write_bytes((header.tobuf() + bytes(512)) * 3000)
+    with pytest.raises(UnusableFileError, match=r"a\.tar cannot be used: RecursionError"):
+        everything(path)
+
+
+def test_a_zip_with_a_compression_that_nobody_has_is_refused_by_name(tmp_path):
+    path = write_zip(tmp_path / "a.zip", ("a.png", bytes(100)))
+    data = path.read_bytes().replace(b"PK\x01\x02\x14\x03\x14\0\0\0\x08\0", b"PK\x01\x02\x14\x03\x14\0\0\0\x63\0")
+    path.write_bytes(data)
+    with pytest.raises(UnusableFileError, match=r"a\.zip cannot be used: NotImplementedError: That compression"):
+        everything(path)
+
+
+def test_the_share_that_is_read_of_an_archive_grows_to_its_end(tmp_path):
+    noise = [bytes(random.Random(i).randbytes(20_000)) for i in range(5)]
+    members = [(f"{i}.png", content) for i, content in enumerate(noise)]
+    for path in (
+        write_tar(tmp_path / "a.tar.gz", *(member(*item) for item in members)),
+        write_zip(tmp_path / "a.zip", *members),
+    ):
+        shares: list[float] = []
+        list(read_archive(path, lambda name: True, on_share=shares.append))
+        assert shares == sorted(shares)
+        assert 0 <= shares[0] < 0.5 < shares[-1] <= 1

@@ -1,7 +1,9 @@
 import hashlib
 import pickle
+import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ import torch
 import torchvision.datasets
 from pydantic import ValidationError
 
+import anchorwise
+from anchorwise._files import UnusableFileError
+from anchorwise._warnings import warn
 from anchorwise.data import imagenet
 from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import SOURCES, load_splits
@@ -56,7 +61,7 @@ def test_more_images_than_there_are_is_an_error():
 def test_a_path_is_a_source_and_skipped_images_are_counted_in_one_warning(write_files, picture):
     files = {f"{name}/{i}.png": picture(i) for name in "ab" for i in range(10)}
     folder = write_files({**files, "a/broken.png": b"", "b/broken.png": b""})
-    with pytest.warns(UserWarning, match=r"2 images are skipped, the first is a/broken\.png") as caught:
+    with pytest.warns(UserWarning, match=r"2 images are skipped \(2 as 'a/broken\.png': no picture in") as caught:
         splits = load_splits(DataConfig(source=str(folder), num_train_images=4))
     assert len(caught) == 1
     assert len(splits.train) == 4
@@ -183,7 +188,7 @@ def test_the_pickled_form_of_imagenet32_is_not_read(tmp_path):
 
 def test_an_npz_with_pickled_objects_is_refused(imagenet32):
     np.savez(imagenet32 / "val_data.npz", data=np.array([CreatesFile(imagenet32 / "attacked")]), labels=[1])
-    with pytest.raises(ValueError, match="must be an npz file with 'data' and 'labels'"):
+    with pytest.raises(ValueError, match=r"val_data\.npz cannot be used: .*allow_pickle"):
         load_splits(DataConfig(source="imagenet32", root=imagenet32, verify_checksums=False))
     assert not (imagenet32 / "attacked").exists()
 
@@ -216,3 +221,53 @@ def test_tiny_imagenet_is_read_from_its_zip_with_the_validation_labels(tiny_imag
 def test_a_tiny_imagenet_with_another_checksum_is_refused(tiny_imagenet):
     with pytest.raises(ValueError, match="must have the published MD5 90528d7ca1a48142e341f4ef8d21d0de"):
         load_splits(DataConfig(source="tiny-imagenet", root=tiny_imagenet))
+
+
+def test_what_is_skipped_is_told_by_reason_in_words_that_are_safe_on_a_terminal(write_files, picture):
+    files = {"\x1b]0;a.heic": b"", "b.heic": b"", "c.png": b"", "1.png": picture(0)}
+    told = r"3 images are skipped (2 as '\x1b]0;a.heic': suffix .heic not known; save it as .png; 1 as 'c.png': no pic"
+    with pytest.warns(UserWarning, match=re.escape(told)):
+        load_splits(DataConfig(source=str(write_files(files))))
+
+
+def test_a_warning_points_at_the_line_that_called_the_package():
+    inside: dict[str, Any] = {}
+    file = Path(anchorwise.__file__).parent / "data" / "deep.py"
+    exec(compile("def load(warn):\n    warn('two images are skipped')\n", str(file), "exec"), inside)
+    with pytest.warns(UserWarning, match="two images") as caught:
+        inside["load"](lambda message: warn(message))
+    assert caught[0].filename == __file__
+
+
+def test_no_source_is_not_the_current_folder():
+    with pytest.raises(ValidationError, match=r"data\.source must be a data set's name or a path, got nothing"):
+        DataConfig(source="")
+
+
+def test_images_made_larger_than_the_limit_are_refused_before_they_are():
+    with pytest.raises(ValidationError, match=r"data\.image_size_px must be at most 8192, got 100000"):
+        DataConfig(image_size_px=100_000)
+    with pytest.raises(ValueError, match=r"image_size_px=8000 makes 1347 images of 80\.29 GiB, more than .*=4; take"):
+        load_splits(DataConfig(image_size_px=8000))
+
+
+def test_the_limit_of_an_archive_is_lifted_by_its_setting(write_files, picture):
+    folder = write_files({f"{i}.png": picture(0, size=(1024, 1024)) for i in range(2)})
+    config = DataConfig(source=str(folder), max_decoded_gib=0.001)
+    with pytest.raises(ValueError, match=r"raise data\.max_decoded_gib"):
+        load_splits(config)
+    assert len(load_splits(config.model_copy(update={"max_decoded_gib": 1.0})).train) == 2
+
+
+def test_a_home_that_nobody_has_is_named(monkeypatch):
+    with pytest.raises(FileNotFoundError, match=r"got '~nobody-of-this-name/x', and nothing is at"):
+        load_splits(DataConfig(source="~nobody-of-this-name/x"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "header"])
+def test_a_damaged_batch_of_imagenet32_is_named(imagenet32, damage):
+    path = imagenet32 / "val_data.npz"
+    content = path.read_bytes()
+    path.write_bytes(b"" if damage == "cut" else content.replace(b"{'descr'", b"{'des\0r'", 1))
+    with pytest.raises(UnusableFileError, match=r"val_data\.npz cannot be used: \w+"):
+        load_splits(DataConfig(source="imagenet32", root=imagenet32, verify_checksums=False))

@@ -1,11 +1,13 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from anchorwise.data import decode as decoding
-from anchorwise.data.decode import decode, decode_all
+from anchorwise.data.decode import Picture, decode, decode_all
+from anchorwise.data.folders import load_folder
 from anchorwise.data.images import SkippedImage
 
 
@@ -62,7 +64,7 @@ def test_arrays_hold_any_number_of_channels(npy):
     assert decode("a.npy", npy(array), 3).shape == (5, 3, 3)
 
 
-def test_what_cannot_be_read_is_named_with_its_reason_among_the_others(picture, npy, tmp_path):
+def test_what_cannot_be_read_is_named_with_its_reason_among_the_others(picture, npy):
     files = [
         ("good.png", picture(5)),
         ("cut.png", picture(5, size=(64, 64), kind="PNG")[:60]),
@@ -70,15 +72,14 @@ def test_what_cannot_be_read_is_named_with_its_reason_among_the_others(picture, 
         ("pickle.npy", npy(np.array([{}], dtype=object))),
         ("float.npy", npy(np.zeros((4, 4)))),
         ("float.tiff", saved(Image.new("F", (4, 4)), "TIFF")),
-        ("gone.png", tmp_path / "gone.png"),
     ]
     (name, pixels), *others = decode_all(files, None)
     assert name == "good.png"
-    assert isinstance(pixels, np.ndarray)
+    assert isinstance(pixels, Picture)
     reasons = {name: item.reason for name, item in others if isinstance(item, SkippedImage)}
     assert set(reasons) == {name for name, _ in files[1:]}
-    assert "cannot identify" in reasons["text.jpg"]
-    assert "allow_pickle" in reasons["pickle.npy"]
+    assert "no picture in one of the formats PNG, JPEG" in reasons["text.jpg"]
+    assert "must be uint8" in reasons["pickle.npy"]
     assert "must be uint8" in reasons["float.npy"]
     assert "no agreed range" in reasons["float.tiff"]
 
@@ -101,6 +102,85 @@ def test_an_image_of_too_many_pixels_is_skipped_before_it_is_decoded(picture, mo
 def test_many_images_come_back_in_the_order_they_went_in(picture):
     results = decode_all(((f"{i}.png", picture(i % 256)) for i in range(700)), None)
     assert [name for name, _ in results] == [f"{i}.png" for i in range(700)]
-    assert [int(pixels[0, 0, 0]) for _, pixels in results if not isinstance(pixels, SkippedImage)] == [
+    assert [int(item.pixels[0, 0, 0]) for _, item in results if isinstance(item, Picture)] == [
         i % 256 for i in range(700)
     ]
+
+
+def test_no_decoder_but_the_known_ones_is_tried_whatever_a_file_is_called(tmp_path, monkeypatch):
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    [(_, item)] = decode_all([("a.png", script)], None)
+    assert isinstance(item, SkippedImage)
+    assert item.reason.startswith("no picture in one of the formats PNG, JPEG, BMP")
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("jfif", "JPEG"), ("jpe", "JPEG"), ("avif", "AVIF"), ("jp2", "JPEG2000"), ("pbm", "PPM")]
+)
+def test_pictures_are_read_by_their_rarer_suffixes_too(write_files, picture, suffix, kind):
+    folder = write_files({f"1.{suffix}": picture(200, kind=kind), "2.png": picture(200)})
+    assert load_folder(folder).train.names == (f"1.{suffix}", "2.png")
+
+
+def test_several_pictures_in_one_file_give_the_first():
+    first, second = Image.new("RGB", (4, 4), (200, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 200))
+    for kind in ("GIF", "PNG", "TIFF", "WEBP", "MPO"):
+        data = saved(first, kind, save_all=True, append_images=[second])
+        assert abs(decode("a.jpg", data)[:, 0, 0].astype(int) - [200, 0, 0]).max() < 5
+
+
+def test_colour_is_kept_by_every_colour_model():
+    red = Image.new("RGB", (4, 4), (200, 30, 40))
+    for mode, kind in (("CMYK", "JPEG"), ("CMYK", "TIFF"), ("P", "PNG"), ("P", "GIF"), ("YCbCr", "TIFF")):
+        image = red.convert(mode, palette=Image.Palette.ADAPTIVE) if mode == "P" else red.convert(mode)
+        assert abs(decode("a.png", saved(image, kind))[:, 0, 0].astype(int) - [200, 30, 40]).max() < 5
+
+
+def test_a_transparent_colour_of_a_palette_or_of_sixteen_bits_is_laid_over_white():
+    palette = Image.new("RGB", (4, 4), (200, 30, 40)).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert decode("a.gif", saved(palette, "GIF", transparency=0))[:, 0, 0].tolist() == [255, 255, 255]
+    deep = Image.fromarray(np.array([[700, 25700]], np.uint16))
+    assert decode("a.png", saved(deep, transparency=700)).tolist() == [[[255, 100]]]
+
+
+def tiff_of_12_bits(values: list[int]) -> bytes:
+    """One row of grey, two values in three bytes."""
+    bits = "".join(f"{value:012b}" for value in values)
+    data = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    tags = [(256, len(values)), (257, 1), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_a_tiff_that_declares_twelve_bits_is_scaled_to_the_whole_range():
+    assert decode("a.tif", tiff_of_12_bits([0, 4095, 2048, 16])).tolist() == [[[0, 255, 128, 1]]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_every_format_with_an_orientation_is_turned_upright(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode("a.png", saved(Image.new("RGB", (8, 4)), kind, exif=exif)).shape == (3, 8, 4)
+
+
+def test_damaged_metadata_neither_spoil_a_picture_nor_are_spoken_of():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(Image.new("RGB", (8, 4)), "JPEG", exif=exif)
+    start = data.index(b"Exif\0\0") + 6
+    for damage in (b"garbage!", data[start : start + 4] + b"\xff\xff\xff\xff"):
+        broken = data[:start] + damage + data[start + len(damage) :]
+        [(_, item)] = decode_all([("a.jpg", broken)], None)
+        assert isinstance(item, Picture)
+
+
+def test_an_array_that_claims_more_than_it_holds_asks_for_no_memory(npy):
+    header = npy(np.zeros((10, 10, 9), np.uint8)).replace(b"(10, 10, 9)", b"(8000,8000,9999)")
+    [(_, item)] = decode_all([("a.npy", header.replace(b"     \n", b"\n", 1))], None)
+    assert isinstance(item, SkippedImage)

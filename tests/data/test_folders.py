@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from anchorwise.data import cache, reading
+from anchorwise.data import reading
 from anchorwise.data.folders import load_folder
 from anchorwise.data.images import Splits
 
@@ -119,7 +119,7 @@ def test_hidden_files_and_other_files_are_no_images(write_files, class_folders):
 
 def test_images_of_different_sizes_need_a_size_to_go_to(write_files, picture):
     folder = write_files({"a.png": picture(1, size=(8, 8)), "b.png": picture(2, size=(9, 6))})
-    with pytest.raises(ValueError, match=r"9 x 6 px in b\.png and 8 x 8 px in a\.png; set image_size_px"):
+    with pytest.raises(ValueError, match=r"9 x 6 px in 'b\.png' and 8 x 8 px in 'a\.png'; set image_size_px"):
         load_folder(folder)
     assert load_folder(folder, image_size_px=4).train.images.shape == (2, 1, 4, 4)
 
@@ -131,7 +131,7 @@ def test_grey_images_among_colour_ones_become_rgb(write_files, picture):
 
 def test_channel_counts_that_do_not_mix_are_refused(write_files, picture, npy):
     folder = write_files({"a.npy": npy(np.zeros((8, 8, 5), np.uint8)), "b.png": picture(0)})
-    with pytest.raises(ValueError, match=r"share one channel count, got 1 in b\.png and 5"):
+    with pytest.raises(ValueError, match=r"share one channel count, got 1 in 'b\.png' and 5"):
         load_folder(folder)
 
 
@@ -161,7 +161,7 @@ def test_nothing_at_the_path_or_nothing_readable_is_an_error(write_files, tmp_pa
 def test_a_second_reading_decodes_nothing(write_files, class_folders, monkeypatch):
     path = pack(write_files({**class_folders, "a/broken.png": b"nothing"}), ".tar.gz")
     first = load_folder(path)
-    monkeypatch.setattr(reading, "decode_all", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(reading, "decode_all", lambda *_, **__: pytest.fail("decoded again"))
     second = load_folder(path)
     assert same(first, second)
     assert first.skipped == second.skipped
@@ -184,7 +184,7 @@ def test_a_damaged_cache_entry_is_replaced(write_files, class_folders, own_cache
     [entry] = (own_cache / "decoded").iterdir()
     entry.write_bytes(b"damaged")
     assert same(load_folder(folder), first)
-    assert cache.load(entry) is not None
+    assert entry.stat().st_size > len(b"damaged")
 
 
 def test_a_cache_that_cannot_be_written_is_only_a_warning(write_files, class_folders, own_cache):
@@ -213,3 +213,31 @@ def test_a_link_in_an_archive_refuses_all_of_it(tmp_path, picture):
         tar.addfile(link)
     with pytest.raises(ValueError, match="is a link"):
         load_folder(tmp_path / "a.tar")
+
+
+def test_labels_beside_the_images_of_a_shard_are_its_classes(write_files, picture):
+    files = {f"{i:03}.png": picture(i) for i in range(40)} | {f"{i:03}.cls": str(i % 12).encode() for i in range(36)}
+    splits = load_folder(pack(write_files(files), ".tar"))
+    assert splits.test is not None
+    assert splits.train.class_names == tuple(map(str, range(12)))
+    for part in (splits.train, splits.test):
+        assert part.labels is not None
+        assert torch.equal(part.images[:, 0, 0, 0] % 12, part.labels.to(torch.uint8))
+    assert next((item.name, item.reason) for item in splits.skipped) == ("images/036.png", "has no label beside it")
+    assert len(splits.skipped) == 4
+
+
+def test_labels_beside_the_images_count_in_splits_too(write_files, picture):
+    files = {f"{part}/{i}.png": picture(i) for part in ("train", "test") for i in range(4)}
+    labels = {name.replace(".png", ".cls"): b"cat" if "0" in name or "1" in name else b"dog" for name in files}
+    splits = load_folder(write_files({**files, **labels}))
+    assert splits.test is not None
+    assert splits.test.labels is not None
+    assert (splits.test.class_names, splits.test.labels.tolist()) == (("cat", "dog"), [0, 0, 1, 1])
+
+
+def test_only_labelled_images_with_a_test_part_can_be_judged(write_files, class_folders, picture):
+    assert load_folder(write_files(class_folders)).are_judgeable
+    flat = {f"{i}.png": picture(i) for i in range(3)}
+    assert not load_folder(write_files(flat, "flat")).are_judgeable
+    assert not load_folder(write_files(split_folders(flat), "unlabelled")).are_judgeable

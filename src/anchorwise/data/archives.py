@@ -6,26 +6,25 @@ encrypted or damaged archives, and decompression bombs (limits on members, bytes
 
 import gzip
 import io
-import lzma
 import re
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from anchorwise import _files
+
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 
 _MIB = 1 << 20
 _GZIP_START = b"\x1f\x8b"
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError)
 
 
-class ArchiveError(ValueError):
-    """An archive that is damaged or not safe to read."""
+class ArchiveError(_files.UnusableFileError):
+    """An archive that is not safe to read."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,11 @@ def is_archive(path: Path) -> bool:
 
 
 def read_archive(
-    path: Path, wanted: Callable[[str], bool], *, limits: ArchiveLimits = DEFAULT_LIMITS
+    path: Path,
+    wanted: Callable[[str], bool],
+    *,
+    limits: ArchiveLimits = DEFAULT_LIMITS,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of every wanted file of a tar or zip archive, in the archive's order.
 
@@ -67,17 +70,15 @@ def read_archive(
         path: The archive.
         wanted: Called with a member's name, in forward slashes and relative to the archive.
         limits: What makes a decompression bomb.
+        on_share: Called with the share of the archive that is read, in [0, 1], before every wanted file.
 
     Raises:
-        ArchiveError: If the archive is damaged or a member is refused; the message names the member.
+        ArchiveError: If a member is refused; the message names it.
+        UnusableFileError: If the archive is damaged or cannot be read.
     """
-    path.open("rb").close()  # A missing file or permission is its own error, not damage.
-    guard = _Guard(path, limits)
     read = _read_zip if path.name.lower().endswith(".zip") else _read_tar
-    try:
-        yield from read(path, wanted, guard)
-    except _DAMAGE as error:
-        raise ArchiveError(f"{path} is damaged or no archive of its kind ({error}); fetch it again") from error
+    with _files.reading(path):
+        yield from read(path, wanted, _Guard(path, limits), on_share)
 
 
 class _Guard:
@@ -158,7 +159,10 @@ class _Metered:
             raise tarfile.ReadError(f"no readable header and no end of the archive at byte {start}")
 
 
-def _read_tar(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Iterator[tuple[str, bytes]]:
+def _read_tar(
+    path: Path, wanted: Callable[[str], bool], guard: _Guard, on_share: Callable[[float], None]
+) -> Iterator[tuple[str, bytes]]:
+    num_bytes = max(1, path.stat().st_size)
     with path.open("rb") as file:
         is_gzip = file.read(2) == _GZIP_START
         file.seek(0)
@@ -169,6 +173,7 @@ def _read_tar(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Itera
                 guard.sizes(info.size, 0, f"member {name!r}")
                 metered.next_member()
                 if info.isreg() and wanted(name):
+                    on_share(file.tell() / num_bytes)
                     yield name, cast(IO[bytes], archive.extractfile(info)).read()
                 # A stream never goes back: forget the member, or the list of all of them stays in memory.
                 archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
@@ -176,10 +181,13 @@ def _read_tar(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Itera
             metered.check_end(archive.offset)
 
 
-def _read_zip(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Iterator[tuple[str, bytes]]:
+def _read_zip(
+    path: Path, wanted: Callable[[str], bool], guard: _Guard, on_share: Callable[[float], None]
+) -> Iterator[tuple[str, bytes]]:
     total_bytes = 0
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
+        members = archive.infolist()
+        for i, info in enumerate(members):
             kind = stat.S_IFMT(info.external_attr >> 16)
             name = guard.member(
                 info.filename, is_file=not info.is_dir() and kind in (0, stat.S_IFREG), is_folder=info.is_dir()
@@ -189,5 +197,6 @@ def _read_zip(path: Path, wanted: Callable[[str], bool], guard: _Guard) -> Itera
             total_bytes += info.file_size
             guard.sizes(info.file_size, total_bytes, f"member {name!r}")
             if not info.is_dir() and wanted(name):
+                on_share(i / len(members))
                 # `read` stops at the declared size, so a member that lies about it fails its checksum instead.
                 yield name, archive.read(info)

@@ -8,21 +8,20 @@ to delete.
 import hashlib
 import json
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anchorwise import _files
+from anchorwise._warnings import warn
 
 # n = images, c = channels, h = height, w = width (pixels)
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,48 +32,78 @@ class Decoded:
         images: Pixels, uint8, shape (images, channels, size, size).
         names: File name of every image.
         skipped: Name and reason of every file that gave no image.
+        classes: Class of every image, None for those without, where files beside the images give them
+            (`anchorwise.data.sidecars`); empty where only the names of folders can.
+        note: What a user should know of the images as a whole; mostly nothing.
     """
 
     images: UInt8[Tensor, "n c h w"]
     names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
+    classes: tuple[str | None, ...] = ()
+    note: str = ""
 
 
 def cache_dir() -> Path:
-    """Return the folder for what can be made again."""
-    if own := os.environ.get("ANCHORWISE_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "anchorwise"
+    """Return the folder for what can be made again.
 
-
-def entry_path(*made_from: object) -> Path:
-    """Return where the images made from these values are kept; every value counts by its `repr`."""
-    digest = hashlib.sha256(repr((_FORMAT, *made_from)).encode()).hexdigest()
-    return cache_dir() / "decoded" / f"{digest[:32]}.safetensors"
-
-
-def load(path: Path) -> Decoded | None:
-    """Return an entry, its pixels memory-mapped; None if there is none or it is damaged."""
+    Raises:
+        OSError: If none is named and the user has no home.
+    """
     try:
-        tensors = load_file(path)
-        listing = json.loads(tensors["listing"].numpy().tobytes())
-        skipped = tuple((name, reason) for name, reason in listing["skipped"])
-        return Decoded(tensors["images"], tuple(listing["names"]), skipped)
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
+        if own := os.environ.get("ANCHORWISE_CACHE"):
+            return Path(own).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anchorwise"
+    except RuntimeError as error:
+        raise OSError(f"there is no cache folder: {error}") from error
 
 
-def store(path: Path, decoded: Decoded) -> Decoded:
-    """Write an entry and return it memory-mapped; where the folder cannot be written, warn and return `decoded`."""
-    listing = json.dumps({"names": decoded.names, "skipped": decoded.skipped}).encode()
-    tensors = {"images": decoded.images, "listing": torch.frombuffer(bytearray(listing), dtype=torch.uint8)}
-    try:
-        with _files.replacing(path) as temporary:
-            save_file(tensors, temporary)
-    except OSError as error:
-        warnings.warn(
-            f"decoded images are not kept ({error}); set ANCHORWISE_CACHE to a folder that can be written", stacklevel=2
-        )
-        return decoded
-    return load(path) or decoded
+class Entry:
+    """The place of the images made from some values; every value counts by its `repr`."""
+
+    def __init__(self, *made_from: object) -> None:
+        self._digest = hashlib.sha256(repr((_FORMAT, *made_from)).encode()).hexdigest()[:32]
+
+    @property
+    def path(self) -> Path:
+        """Where the images are kept.
+
+        Raises:
+            OSError: As `cache_dir`.
+        """
+        return cache_dir() / "decoded" / f"{self._digest}.safetensors"
+
+    def load(self) -> Decoded | None:
+        """Return the images, memory-mapped; None if there are none or they are damaged."""
+        try:
+            with _files.reading(self.path):
+                return _decoded(load_file(self.path))
+        except (OSError, _files.UnusableFileError):
+            return None
+
+    def store(self, decoded: Decoded) -> bool:
+        """Keep the images, and return whether that was possible; where it was not, warn."""
+        try:
+            with _files.replacing(self.path) as temporary:
+                save_file(_tensors(decoded), temporary)
+        except OSError as error:
+            warn(f"decoded images are not kept ({error}); set ANCHORWISE_CACHE to a folder that can be written")
+            return False
+        return True
+
+
+def _tensors(decoded: Decoded) -> dict[str, Tensor]:
+    listing = {name: value for name, value in vars(decoded).items() if name != "images"}
+    text = bytearray(json.dumps(listing).encode())
+    return {"images": decoded.images, "listing": torch.frombuffer(text, dtype=torch.uint8)}
+
+
+def _decoded(tensors: dict[str, Tensor]) -> Decoded:
+    listing = json.loads(tensors["listing"].numpy().tobytes())
+    return Decoded(
+        tensors["images"],
+        names=tuple(listing["names"]),
+        skipped=tuple((name, reason) for name, reason in listing["skipped"]),
+        classes=tuple(listing["classes"]),
+        note=listing["note"],
+    )

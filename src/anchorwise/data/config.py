@@ -7,6 +7,9 @@ from pydantic import model_validator
 from anchorwise import _checks
 from anchorwise._config import Section
 
+MAX_IMAGE_SIZE_PX = 8192
+DEFAULT_MAX_DECODED_GIB = 4.0
+
 
 class DataConfig(Section):
     """The data section of a run.
@@ -17,12 +20,15 @@ class DataConfig(Section):
         root: Folder with the local copy of a named data set; None means `datasets` in the cache folder. Refused for
             `digits` and paths, which need none.
         download: Fetch CIFAR-10, CIFAR-100 or STL-10 into `root` if it is not there.
-        image_size_px: Height and width to resize to (shorter side, then centre crop); None keeps the data set's own,
-            which images of a folder must then share.
+        image_size_px: Height and width to resize to (shorter side, then centre crop), at most 8192; None keeps the data
+            set's own, which images of a folder must then share.
         num_train_images: Class-balanced subset of the pretraining and of the training images; a smaller part stays
             whole. None keeps all.
         num_test_images: Class-balanced subset of the test images; None keeps all.
         seed: Decides the subsets, and the test split of a folder that brings none.
+        max_decoded_gib: Memory that the decoded or resized images of a set may take, in GiB, above 0. A file of a few
+            kilobytes may hold a picture of a hundred megabytes, so a set that passes this is refused. While it is read,
+            a set takes up to twice as much.
         verify_checksums: Check ImageNet-32's and Tiny-ImageNet's files against the published MD5; False accepts one's
             own conversion. The pickles of CIFAR are always checked.
     """
@@ -34,10 +40,16 @@ class DataConfig(Section):
     num_train_images: int | None = None
     num_test_images: int | None = None
     seed: int = 0
+    max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB
     verify_checksums: bool = True
 
     @model_validator(mode="after")
     def _check_ranges(self) -> "DataConfig":
+        if not self.source.strip():
+            raise ValueError("data.source must be a data set's name or a path, got nothing; '.' is the current folder")
+        if self.image_size_px is not None and self.image_size_px > MAX_IMAGE_SIZE_PX:
+            raise ValueError(f"data.image_size_px must be at most {MAX_IMAGE_SIZE_PX}, got {self.image_size_px}")
+        _checks.positive("data.max_decoded_gib", self.max_decoded_gib)
         for name in ("image_size_px", "num_train_images", "num_test_images"):
             if (value := getattr(self, name)) is not None:
                 _checks.count(f"data.{name}", value)

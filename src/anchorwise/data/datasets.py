@@ -1,6 +1,7 @@
 """Data sets by name or by path, as splits of the size a run asks for."""
 
-import warnings
+import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from anchorwise._warnings import warn
 from anchorwise.data.archives import ARCHIVE_SUFFIXES
 from anchorwise.data.cache import cache_dir
 from anchorwise.data.config import DataConfig
@@ -20,6 +22,7 @@ from anchorwise.data.folders import load_folder
 from anchorwise.data.imagenet import load_imagenet32, load_tiny_imagenet
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.data.named import load_cifar10, load_cifar100, load_stl10
+from anchorwise.data.progress import OnProgress
 from anchorwise.data.selection import complement, stratified_indices
 
 # n = images, c = channels, h = height, w = width (pixels)
@@ -27,9 +30,10 @@ from anchorwise.data.selection import complement, stratified_indices
 NUM_DIGITS_TEST_IMAGES = 450
 
 _RESIZE_BLOCK = 4096  # Images in floating point at once.
+_MAX_REASONS = 3  # Told one by one.
 
 
-def load_digits(root: Path, config: DataConfig) -> Splits:
+def load_digits(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
     """Read scikit-learn's bundled digits: 1,797 grey scans of 8 x 8, 0..16 stretched to 0..255.
 
     The stratified split into 1,347 training and 450 test images is always the same.
@@ -45,7 +49,7 @@ def load_digits(root: Path, config: DataConfig) -> Splits:
     return Splits(train, train, whole.subset(test))
 
 
-SOURCES: dict[str, Callable[[Path, DataConfig], Splits]] = {
+SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits]] = {
     "digits": load_digits,
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
@@ -57,16 +61,21 @@ ROOTED = tuple(name for name in SOURCES if name != "digits")
 DOWNLOADABLE = ("cifar10", "cifar100", "stl10")
 
 
-def load_splits(config: DataConfig) -> Splits:
+def load_splits(config: DataConfig, *, on_progress: OnProgress | None = None) -> Splits:
     """Load the images a run asks for: read, resized, and cut down to the numbers asked for.
 
-    Warns once, with the count, if images were skipped; `ImageSet.skipped` lists them.
+    Warns once, with counts and reasons, if images were skipped; `ImageSet.skipped` lists them.
+
+    Args:
+        config: Which images.
+        on_progress: Told how far the reading is where images have to be decoded.
 
     Raises:
         FileNotFoundError: If the local copy is missing; the message says what was looked for, where, and the way out.
-        ValueError: If the source is unknown, files are refused, or more images are asked for than there are.
+        ValueError: If the source is unknown, files are refused, more images are asked for than there are, or they take
+            more memory than `config.max_decoded_gib`.
     """
-    splits = _load(config)
+    splits = _load(config, on_progress)
     _warn_skipped(splits, config.source)
     _check_enough("num_train_images", config.num_train_images, splits.pretrain, splits.train)
     train = _shaped(splits.train, config, config.num_train_images)
@@ -77,18 +86,24 @@ def load_splits(config: DataConfig) -> Splits:
     return Splits(pretrain, train, _shaped(splits.test, config, config.num_test_images))
 
 
-def _load(config: DataConfig) -> Splits:
+def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits:
     if config.download and config.source not in DOWNLOADABLE:
         raise ValueError(f"data.download is for {', '.join(DOWNLOADABLE)} only, got it with source {config.source!r}")
     if config.root is not None and config.source not in ROOTED:
         raise ValueError(f"data.root is for {', '.join(ROOTED)} only, got it with source {config.source!r}")
     if config.source in SOURCES:
         root = config.root or cache_dir() / "datasets"
-        return SOURCES[config.source](root.expanduser(), config)
-    path = Path(config.source).expanduser()
+        return SOURCES[config.source](root.expanduser(), config, on_progress)
+    path = Path(os.path.expanduser(config.source))
     if not path.exists():
         _refuse_source(config.source)
-    return load_folder(path, image_size_px=config.image_size_px, seed=config.seed)
+    return load_folder(
+        path,
+        image_size_px=config.image_size_px,
+        seed=config.seed,
+        max_decoded_gib=config.max_decoded_gib,
+        on_progress=on_progress,
+    )
 
 
 def _refuse_source(source: str) -> NoReturn:
@@ -111,6 +126,12 @@ def _shaped(image_set: ImageSet, config: DataConfig, num_images: int | None) -> 
         image_set = image_set.balanced_subset(num_images, config.seed)
     if config.image_size_px in (None, image_set.image_size_px):
         return image_set
+    gib = len(image_set) * image_set.num_channels * config.image_size_px**2 / 2**30
+    if gib > config.max_decoded_gib:
+        raise ValueError(
+            f"data.image_size_px={config.image_size_px} makes {len(image_set)} images of {gib:.4g} GiB, more than "
+            f"data.max_decoded_gib={config.max_decoded_gib:g}; take fewer or smaller images, or raise the limit"
+        )
     return replace(image_set, images=_resized(image_set.images, config.image_size_px))
 
 
@@ -125,5 +146,8 @@ def _resized(images: UInt8[Tensor, "n c h w"], size_px: int) -> UInt8[Tensor, "n
 
 def _warn_skipped(splits: Splits, source: str) -> None:
     if skipped := splits.skipped:
-        first = f"{skipped[0].name} ({skipped[0].reason})"
-        warnings.warn(f"{source}: {len(skipped)} images are skipped, the first is {first}", stacklevel=3)
+        first = {item.reason: item.name for item in reversed(skipped)}
+        reasons = Counter(item.reason for item in skipped).most_common()
+        told = [f"{count} as {first[reason]!r}: {reason}" for reason, count in reasons[:_MAX_REASONS]]
+        told += [f"{len(reasons) - _MAX_REASONS} reasons more"] if len(reasons) > _MAX_REASONS else []
+        warn(f"{source}: {len(skipped)} images are skipped ({'; '.join(told)})")

@@ -7,6 +7,8 @@ Layouts, after the folders that lie around everything are taken off:
 * Where there is no test folder, a seeded, stratified 20 % of the labelled images is the test split.
 * In a split, `<class>/.../<image>` gives the labels; an image beside class folders is skipped and named. A split
   without folders is unlabelled.
+* Where files beside the images give labels, as in WebDataset's shards (`anchorwise.data.sidecars`), those count, and
+  an image without one is skipped and named. Classes that are numbers are then in the order of their values.
 * An unlabelled folder without a test folder is pretraining and training set at once, and has no test split.
 """
 
@@ -17,30 +19,40 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from anchorwise.data.cache import Decoded
+from anchorwise.data.config import DEFAULT_MAX_DECODED_GIB
 from anchorwise.data.images import ImageSet, SkippedImage, Splits
+from anchorwise.data.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
+from anchorwise.data.progress import OnProgress
 from anchorwise.data.reading import read_images
 from anchorwise.data.selection import complement, stratified_indices
 
-TRAIN_FOLDER = "train"
-TEST_FOLDERS = ("test", "val", "valid", "validation")
-NEAR_SPLITS = ("training", "testing", "eval", "evaluation", "dev")  # Not known as splits, and no classes either.
 TEST_FRACTION = 0.2
 
 
-def load_folder(path: Path, *, image_size_px: int | None = None, seed: int = 0) -> Splits:
+def load_folder(
+    path: Path,
+    *,
+    image_size_px: int | None = None,
+    seed: int = 0,
+    max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB,
+    on_progress: OnProgress | None = None,
+) -> Splits:
     """Read a folder or archive of images.
 
     Args:
         path: Folder, `.tar`, `.tar.gz` or `.zip`.
         image_size_px: Height and width to resize to; None requires one square size of all images.
         seed: Decides the test split where the folder brings none.
+        max_decoded_gib: How much memory the decoded images may take.
+        on_progress: Told how far the reading is.
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
         ValueError: If the archive is refused, nothing can be read, sizes differ, one split has classes and the other
             has none, or class folders are called as splits are.
     """
-    return arrange(read_images(path, image_size_px=image_size_px), seed=seed)
+    decoded = read_images(path, image_size_px=image_size_px, max_decoded_gib=max_decoded_gib, on_progress=on_progress)
+    return arrange(decoded, seed=seed)
 
 
 def arrange(decoded: Decoded, *, seed: int) -> Splits:
@@ -55,12 +67,17 @@ def arrange(decoded: Decoded, *, seed: int) -> Splits:
             f"{TEST_FOLDERS[0]}, or give the one with the class folders in it"
         )
     if TRAIN_FOLDER not in folders:
-        whole = _part(decoded, dict(enumerate(names)), _class_names(names), "the folder")
+        classes = _classes(decoded, dict(enumerate(names)))
+        whole = _part(decoded, classes, _class_names(decoded, classes.values()), "the folder")
         return _seeded_splits(replace(whole, skipped=broken + whole.skipped), seed)
     test_folder = next((folder for folder in TEST_FOLDERS if folder in folders), None)
-    inside = {folder: _inside(names, folders[folder]) for folder in (TRAIN_FOLDER, test_folder) if folder is not None}
-    class_names = _class_names(name for rows in inside.values() for name in rows.values())
-    parts = [_part(decoded, rows, class_names, f"{folder}/") for folder, rows in inside.items()]
+    inside = {
+        folder: _classes(decoded, _inside(names, folders[folder]))
+        for folder in (TRAIN_FOLDER, test_folder)
+        if folder is not None
+    }
+    class_names = _class_names(decoded, [name for classes in inside.values() for name in classes.values()])
+    parts = [_part(decoded, classes, class_names, f"{folder}/") for folder, classes in inside.items()]
     known = set().union(*inside.values())
     outside = tuple(
         SkippedImage(name, "lies outside of the folders of the splits")
@@ -86,18 +103,29 @@ def _inside(names: list[str], folder: str) -> dict[int, str]:
     return {i: name.removeprefix(f"{folder}/") for i, name in enumerate(names) if name.startswith(f"{folder}/")}
 
 
-def _class_names(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({name.split("/")[0] for name in names if "/" in name}))
+def _classes(decoded: Decoded, rows: dict[int, str]) -> dict[int, str | None]:
+    """Return index and class of images, None for those without, given their names inside of their split."""
+    if decoded.classes:
+        return {i: decoded.classes[i] for i in rows}
+    return {i: name.split("/")[0] if "/" in name else None for i, name in rows.items()}
 
 
-def _part(decoded: Decoded, rows: dict[int, str], class_names: tuple[str, ...], where: str) -> ImageSet:
-    """Return the images at the indices `rows`, labelled by the first folder of their remaining names."""
-    kept = [i for i, name in rows.items() if "/" in name or not class_names]
+def _class_names(decoded: Decoded, classes: Iterable[str | None]) -> tuple[str, ...]:
+    """Return every class once, in alphabetical order; numbers in files beside the images by their value."""
+    found = {name for name in classes if name is not None}
+    are_numbers = bool(decoded.classes) and all(map(str.isdecimal, found))
+    return tuple(sorted(found, key=int if are_numbers else str))
+
+
+def _part(decoded: Decoded, classes: dict[int, str | None], class_names: tuple[str, ...], where: str) -> ImageSet:
+    """Return the images at the indices of `classes`; where there are classes at all, those that have one."""
+    kept = [i for i, name in classes.items() if name is not None or not class_names]
     if not kept:
         raise ValueError(f"{where} must have class folders as the other split has, got images without; sort them")
-    number = {name: label for label, name in enumerate(class_names)}
-    labels = torch.tensor([number[rows[i].split("/")[0]] for i in kept]) if class_names else None
-    stray = (SkippedImage(decoded.names[i], "lies beside the class folders") for i in rows.keys() - set(kept))
+    number: dict[str | None, int] = {name: label for label, name in enumerate(class_names)}
+    labels = torch.tensor([number[classes[i]] for i in kept]) if class_names else None
+    reason = "has no label beside it" if decoded.classes else "lies beside the class folders"
+    stray = (SkippedImage(decoded.names[i], reason) for i in classes.keys() - set(kept))
     whole = ImageSet(decoded.images, None, (), decoded.names)
     skipped = tuple(sorted(stray, key=lambda item: item.name))
     return replace(whole.subset(torch.tensor(kept)), labels=labels, class_names=class_names, skipped=skipped)

@@ -7,18 +7,19 @@ Tiny-ImageNet: Stanford CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip
 """
 
 import hashlib
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from anchorwise import _files
 from anchorwise.data.archives import read_archive
 from anchorwise.data.config import DataConfig
 from anchorwise.data.folders import arrange
 from anchorwise.data.images import ImageSet, Splits
-from anchorwise.data.reading import is_image_name, read_images
+from anchorwise.data.progress import OnProgress
+from anchorwise.data.reading import read_images
 
 TINY_IMAGENET_FILE = "tiny-imagenet-200.zip"
 TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -40,7 +41,7 @@ _NUM_CLASSES = 1000
 _SIZE_PX = 32
 
 
-def load_imagenet32(root: Path, config: DataConfig) -> Splits:
+def load_imagenet32(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
     """Read the `.npz` batches in `root`, or in `Imagenet32_train_npz/` and `Imagenet32_val_npz/` below it.
 
     The validation images are the test split. Labels follow the authors' order, counted from 0 instead of 1.
@@ -54,7 +55,7 @@ def load_imagenet32(root: Path, config: DataConfig) -> Splits:
     return Splits(train, train, test)
 
 
-def load_tiny_imagenet(root: Path, config: DataConfig) -> Splits:
+def load_tiny_imagenet(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
     """Read `tiny-imagenet-200.zip` in `root` without unpacking it; the validation images are the test split.
 
     Raises:
@@ -69,7 +70,13 @@ def load_tiny_imagenet(root: Path, config: DataConfig) -> Splits:
         )
     if config.verify_checksums:
         _verify(path, TINY_IMAGENET_MD5)
-    decoded = read_images(path, image_size_px=config.image_size_px, wanted=_has_tiny_imagenet_label)
+    decoded = read_images(
+        path,
+        image_size_px=config.image_size_px,
+        leave_out=("test",),  # These images have no labels.
+        max_decoded_gib=config.max_decoded_gib,
+        on_progress=on_progress,
+    )
     class_of = _validation_classes(path)
     return arrange(
         replace(decoded, names=tuple(_with_class(name, class_of) for name in decoded.names)), seed=config.seed
@@ -104,11 +111,8 @@ def _find(root: Path, folder: str, name: str) -> Path:
 
 def _load_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return images, shape (images, 3, 32, 32), and labels from 0."""
-    try:
-        with np.load(path, allow_pickle=False) as batch:
-            images, labels = batch["data"], np.asarray(batch["labels"], np.int64) - 1
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} must be an npz file with 'data' and 'labels' ({error}); fetch it again") from error
+    with _files.reading(path), np.load(path, allow_pickle=False) as batch:
+        images, labels = batch["data"], np.asarray(batch["labels"], np.int64) - 1
     if images.dtype != np.uint8 or images.shape != (len(labels), 3 * _SIZE_PX**2):
         raise ValueError(
             f"{path} must hold uint8 data of shape (images, {3 * _SIZE_PX**2}), got {images.dtype} {images.shape}"
@@ -126,14 +130,11 @@ def _verify(path: Path, md5: str) -> None:
         )
 
 
-def _has_tiny_imagenet_label(name: str) -> bool:
-    return is_image_name(name) and "/test/" not in f"/{name}"
-
-
 def _validation_classes(path: Path) -> dict[str, str]:
     """Return the class of every validation image by its file name."""
     for _, content in read_archive(path, lambda name: name.endswith("val/val_annotations.txt")):
-        rows = (line.split("\t") for line in content.decode().splitlines())
+        with _files.reading(path):
+            rows = [line.split("\t") for line in content.decode().splitlines()]
         return {row[0]: row[1] for row in rows if len(row) > 1}
     raise ValueError(f"{path} must contain val/val_annotations.txt, got none; fetch it again")
 
@@ -144,5 +145,5 @@ def _with_class(name: str, class_of: dict[str, str]) -> str:
     if not images or not folder.endswith("val"):
         return name
     if file not in class_of:
-        raise ValueError(f"val_annotations.txt must name every validation image, got none for {file}")
+        raise ValueError(f"val_annotations.txt must name every validation image, got none for {file!r}")
     return f"{folder}/{class_of[file]}/{file}"

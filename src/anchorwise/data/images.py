@@ -111,6 +111,11 @@ class Splits:
     test: ImageSet | None
 
     @property
+    def are_judgeable(self) -> bool:
+        """Whether there are labelled training and test images, as probes need them."""
+        return self.test is not None and self.train.labels is not None and self.test.labels is not None
+
+    @property
     def skipped(self) -> tuple[SkippedImage, ...]:
         """Every skipped image of the parts, once."""
         parts = (self.pretrain, self.train, self.test)

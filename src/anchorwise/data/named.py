@@ -18,23 +18,24 @@ import torch
 from anchorwise import _files
 from anchorwise.data.config import DataConfig
 from anchorwise.data.images import ImageSet, Splits
+from anchorwise.data.progress import OnProgress
 
 
-def load_cifar10(root: Path, config: DataConfig) -> Splits:
+def load_cifar10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
     """Read `cifar-10-batches-py/` in `root`."""
     from torchvision.datasets import CIFAR10
 
     return _cifar(CIFAR10, "cifar-10-batches-py", root, config.download)
 
 
-def load_cifar100(root: Path, config: DataConfig) -> Splits:
+def load_cifar100(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
     """Read `cifar-100-python/` in `root`."""
     from torchvision.datasets import CIFAR100
 
     return _cifar(CIFAR100, "cifar-100-python", root, config.download)
 
 
-def load_stl10(root: Path, config: DataConfig) -> Splits:
+def load_stl10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
     """Read `stl10_binary/` in `root`; pretraining is on its 100,000 unlabelled images."""
     from torchvision.datasets import STL10
 

@@ -1,95 +1,125 @@
 """Every image under a path, decoded once: a folder, or an archive of one.
 
-Hidden files and files without the suffix of an image (`anchorwise.data.decode.IMAGE_SUFFIXES`) are no images. Images
-that cannot be read are listed, not lost. Grey images among colour ones become RGB.
+Hidden files, and files whose suffix is not that of a picture, are no images. Pictures that cannot be read, and pictures
+of a kind that is not read, are listed, not lost. Grey images among colour ones become RGB.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from anchorwise.data import cache
-from anchorwise.data.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
-from anchorwise.data.cache import Decoded
-from anchorwise.data.decode import IMAGE_SUFFIXES, Payload, Pixels, decode_all
+from anchorwise._warnings import warn
+from anchorwise.data.cache import Decoded, Entry
+from anchorwise.data.config import DEFAULT_MAX_DECODED_GIB
+from anchorwise.data.decode import (
+    IMAGE_SUFFIXES,
+    OTHER_PICTURE_SUFFIXES,
+    Picture,
+    Pixels,
+    TooManyBytesError,
+    decode_all,
+)
 from anchorwise.data.images import SkippedImage
+from anchorwise.data.layout import is_hidden
+from anchorwise.data.progress import OnProgress, Reporter
+from anchorwise.data.sidecars import LABEL_SUFFIXES, Sidecars
+from anchorwise.data.sources import Source, open_source
 
-
-def is_image_name(name: str) -> bool:
-    """Whether a relative name is that of an image: a known suffix, nothing hidden."""
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-    return not hidden and name.lower().endswith(IMAGE_SUFFIXES)
+_DARK = 25  # Of 255: a tenth of the range.
 
 
 def read_images(
-    path: Path, *, image_size_px: int | None = None, wanted: Callable[[str], bool] = is_image_name
+    path: Path,
+    *,
+    image_size_px: int | None = None,
+    leave_out: Sequence[str] = (),
+    max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB,
+    on_progress: OnProgress | None = None,
 ) -> Decoded:
     """Return the images of a folder or archive, sorted by name; decoded images are cached (`anchorwise.data.cache`).
+
+    Warns if all of them that have 16 bits a value are nearly black.
 
     Args:
         path: A folder, or an archive named like `ARCHIVE_SUFFIXES`.
         image_size_px: Height and width to resize to; None requires one square size of all images.
-        wanted: Which relative names are images of interest.
+        leave_out: Names of folders whose images are left out.
+        max_decoded_gib: How much memory the decoded images may take.
+        on_progress: Told how far the reading is, and where the images are kept.
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
-        ArchiveError: If the archive is refused.
-        ValueError: If no image can be read, or sizes or channel counts differ.
+        UnusableFileError: If the archive is damaged or refused, or a file cannot be read at all; nothing is cached.
+        ValueError: If no image can be decoded, sizes or channel counts differ, or the limit is passed.
     """
-    _check_path(path)
-    entry = cache.entry_path(_fingerprint(path), image_size_px, wanted.__qualname__)
-    kept = cache.load(entry)
-    if kept is not None:
-        return kept
-    members = read_archive(path, wanted) if path.is_file() else _read_folder(path, wanted)
-    return cache.store(entry, _gather(path, members, image_size_px))
+    source, report = open_source(path), Reporter(path, on_progress)
+    entry = Entry(source.fingerprint(), image_size_px, tuple(leave_out))
+    decoded = entry.load()
+    if decoded is None:
+        decoded = _decode(source, image_size_px, _Sieve(leave_out), max_decoded_gib, report)
+        if entry.store(decoded):
+            report.kept(entry.path)
+            decoded = entry.load() or decoded  # Memory-mapped, it need not stay in memory.
+    if decoded.note:
+        warn(f"{path}: {decoded.note}")
+    return decoded
 
 
-def _check_path(path: Path) -> None:
-    if not path.exists():
-        raise FileNotFoundError(f"no folder or archive of images at {path.absolute()}; check the path")
-    if path.is_file() and not is_archive(path):
-        raise ValueError(f"{path} must be a folder or end in one of {', '.join(ARCHIVE_SUFFIXES)}")
+class _Sieve:
+    """Tells which files are read, and collects the pictures among the others."""
+
+    def __init__(self, leave_out: Sequence[str]) -> None:
+        self._leave_out = frozenset(leave_out)
+        self.unread: list[SkippedImage] = []
+
+    def __call__(self, name: str) -> bool:
+        if is_hidden(name) or not self._leave_out.isdisjoint(name.split("/")[:-1]):
+            return False
+        suffix = name[name.rfind(".") :].lower()
+        if suffix in OTHER_PICTURE_SUFFIXES:
+            self.unread.append(SkippedImage(name, f"suffix {suffix} not known; save it as .png"))
+        return suffix in IMAGE_SUFFIXES or suffix in LABEL_SUFFIXES
 
 
-def _fingerprint(path: Path) -> object:
-    """What changes when the images do: names, sizes and times of change."""
-    if path.is_file():
-        status = path.stat()
-        return str(path.resolve()), status.st_size, status.st_mtime_ns
-    files = ((name, Path(file).stat()) for name, file in _walk(path))
-    return str(path.resolve()), [(name, status.st_size, status.st_mtime_ns) for name, status in files]
-
-
-def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Payload]]:
-    return ((name, file) for name, file in _walk(path) if wanted(name))
-
-
-def _walk(path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield relative name and path of every file; linked folders are followed, but never from inside themselves."""
-    for folder, subfolders, files in os.walk(path, followlinks=True):
-        here = os.path.realpath(folder)
-        subfolders[:] = [sub for sub in subfolders if not _encloses(os.path.realpath(os.path.join(folder, sub)), here)]
-        for file in map(Path(folder).joinpath, files):
-            if file.is_file():
-                yield file.relative_to(path).as_posix(), file
-
-
-def _encloses(outer: str, inner: str) -> bool:
-    return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
-
-
-def _gather(path: Path, members: Iterator[tuple[str, Payload]], image_size_px: int | None) -> Decoded:
-    results = sorted(decode_all(members, image_size_px), key=lambda result: result[0])
-    skipped = tuple((name, item.reason) for name, item in results if isinstance(item, SkippedImage))
-    images = [(name, item) for name, item in results if not isinstance(item, SkippedImage)]
-    if not images:
+def _decode(
+    source: Source, image_size_px: int | None, sieve: _Sieve, max_decoded_gib: float, report: Reporter
+) -> Decoded:
+    sidecars = Sidecars()
+    files = sidecars.taken_out(source.files(sieve, report.read))
+    try:
+        results = decode_all(files, image_size_px, max_bytes=max_decoded_gib * 2**30, on_decoded=report.decoded)
+    except TooManyBytesError as error:
+        raise TooManyBytesError(
+            f"{source.path} is refused: {error}; raise data.max_decoded_gib if you trust it and have the memory, or "
+            "lower data.image_size_px"
+        ) from error
+    broken = [SkippedImage(name, item.reason) for name, item in results if isinstance(item, SkippedImage)]
+    skipped = sorted([*broken, *sieve.unread, *source.skipped], key=lambda item: item.name)
+    pictures = sorted(((name, item) for name, item in results if isinstance(item, Picture)), key=lambda pair: pair[0])
+    if not pictures:
         first = f"; the first of {len(skipped)} that cannot be read is {skipped[0]}" if skipped else ""
-        raise ValueError(f"{path} holds no readable image ({', '.join(IMAGE_SUFFIXES)}){first}")
-    return Decoded(torch.from_numpy(_stack(images)), tuple(name for name, _ in images), skipped)
+        raise ValueError(f"{source.path} holds no readable image ({', '.join(IMAGE_SUFFIXES)}){first}")
+    names = tuple(name for name, _ in pictures)
+    return Decoded(
+        torch.from_numpy(_stack([(name, picture.pixels) for name, picture in pictures])),
+        names,
+        tuple((item.name, item.reason) for item in skipped),
+        sidecars.classes_of(names),
+        _note_on_depth(picture for _, picture in pictures),
+    )
+
+
+def _note_on_depth(pictures: Iterable[Picture]) -> str:
+    """Return a word on 16-bit pictures that use less than a tenth of their range: often 12 bits in a frame of 16."""
+    brightest = [int(picture.pixels.max()) for picture in pictures if picture.is_deep]
+    if not brightest or max(brightest) > _DARK:
+        return ""
+    return (
+        f"all {len(brightest)} pictures of 16 bits are nearly black, at most {max(brightest)} of 255: white is taken "
+        "to be 65535. If theirs is lower, such as 4095 of 12 bits, save them stretched to 65535"
+    )
 
 
 def _stack(images: list[tuple[str, Pixels]]) -> Pixels:
@@ -101,11 +131,13 @@ def _stack(images: list[tuple[str, Pixels]]) -> Pixels:
     for row, (name, pixels) in zip(stacked, images, strict=True):
         if pixels.shape[1:] != (size_px, size_px):
             raise ValueError(
-                f"images must share one square size, got {_size(pixels)} in {name} and {_size(first)} in {first_name}; "
-                "set image_size_px to resize them"
+                f"images must share one square size, got {_size(pixels)} in {name!r} and {_size(first)} in "
+                f"{first_name!r}; set image_size_px to resize them"
             )
         if pixels.shape[0] != num_channels and (pixels.shape[0], num_channels) != (1, 3):
-            raise ValueError(f"images must share one channel count, got {pixels.shape[0]} in {name} and {num_channels}")
+            raise ValueError(
+                f"images must share one channel count, got {pixels.shape[0]} in {name!r} and {num_channels}"
+            )
         row[...] = pixels
     return stacked
 
