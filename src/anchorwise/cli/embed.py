@@ -61,6 +61,7 @@ def images_of_run(run: Path, data: str | None, root: Path | None, download: bool
     from anchorwise.data.config import DataConfig
     from anchorwise.data.datasets import load_splits
     from anchorwise.models import load_encoder
+    from anchorwise.training.reading_progress import reading_progress
     from anchorwise.training.run_directory import RunDirectory
 
     stored = load_encoder(run)
@@ -73,4 +74,5 @@ def images_of_run(run: Path, data: str | None, root: Path | None, download: bool
         if not directory.config_file.is_file():
             raise ValueError(f"{run} holds an encoder without its run; name the images with --data")
         config = directory.config().data
-    return stored, load_splits(config)
+    with reading_progress() as show:
+        return stored, load_splits(config, on_progress=show)

@@ -8,6 +8,7 @@ from torch import Tensor
 from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.images import ImageSet, Splits
+from anchorwise.training.reading_progress import reading_progress
 
 _LENGTH = 16  # Hexadecimal digits: 64 bits.
 
@@ -15,7 +16,8 @@ _LENGTH = 16  # Hexadecimal digits: 64 bits.
 @lru_cache(maxsize=1)
 def loaded(config_json: str) -> tuple[Splits, str]:
     """Return the images of a data configuration, given as JSON, and their fingerprint; the last are kept in memory."""
-    splits = load_splits(DataConfig.model_validate_json(config_json))
+    with reading_progress() as show:
+        splits = load_splits(DataConfig.model_validate_json(config_json), on_progress=show)
     return splits, fingerprint(splits)
 
 

@@ -26,6 +26,7 @@ from anchorwise.training.log import RunLog
 from anchorwise.training.monitor import monitor_knn
 from anchorwise.training.optimizers import lr_at
 from anchorwise.training.progress import RunProgress
+from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
 from anchorwise.training.step import ImageBatch, check_objective, check_weights, measured, train_step
@@ -51,7 +52,8 @@ def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> Run
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
     with ranks(config.train.device) as here:
-        splits = load_splits(config.data)
+        with reading_progress(show=show_progress and here.is_first) as show:
+            splits = load_splits(config.data, on_progress=show)
         config = resolved(config, splits.pretrain)
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, RunDirectory(out), splits, here, show_progress)

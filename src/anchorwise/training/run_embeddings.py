@@ -14,6 +14,7 @@ from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device
 from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state
 
@@ -73,7 +74,8 @@ def embed_run_views(
     config = directory.config().data
     if data is not None:
         config = DataConfig(source=data, image_size_px=config.image_size_px)
-    splits = load_splits(config)
+    with reading_progress() as show:
+        splits = load_splits(config, on_progress=show)
     images = splits.train
     views = two_view_embeddings(trained_state(directory, splits, place), images, device=place, show_progress=True)
     embeddings = Embeddings(
