@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,11 @@ def test_without_its_extra_the_program_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "typer", None)
     with pytest.raises(SystemExit, match=r"error: this needs typer: pip install 'anchorwise\[vision\]'"):
         cli.main()
+
+
+def test_a_warning_is_one_line_of_words_and_no_line_of_code(monkeypatch, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(app, "app", lambda: warnings.warn("3 images are skipped: \x1b]0;a.png", stacklevel=2))
+        app.main()
+    assert capsys.readouterr().err == "warning: 3 images are skipped: \\x1b]0;a.png\n"

@@ -1,6 +1,7 @@
 """The `anchorwise` program: its commands, and errors as one line instead of a traceback."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -43,8 +44,14 @@ def options(
     """Contrastive representation learning that takes the tail of the hardest negatives seriously."""
 
 
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """Print a warning as what it is to a user, without the line of code that gave it."""
+    typer.secho(f"warning: {printable(str(message))}", fg=typer.colors.YELLOW, err=True)
+
+
 def main() -> None:
     """Run the program; a user's mistake ends it with one line on standard error and status 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except (ValueError, OSError, MemoryError) as error:
