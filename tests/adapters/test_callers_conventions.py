@@ -142,12 +142,33 @@ def test_metric_learning_sup_con_by_hand():
     assert loss.item() == pytest.approx(math.log(math.e + 2) - 1 / 3)
 
 
-def test_metric_learning_triplets_count_each_pair_once():
+def test_metric_learning_nt_xent_counts_a_pair_as_often_as_the_miner_gives_it():
+    # Rows e1, e1, e2, -e1, T=1: the pair (0, 1) at 1 counts twice in the mean, the negative (0, 2) at 0 in the sum.
+    rows = torch.cat([EYE[:1], EYE, -EYE[:1]])
+    pairs = tuple(map(torch.tensor, ([0, 0, 1], [1, 1, 2], [0, 0, 1], [2, 2, 3])))
+    first, second = math.log(1 + 2 / math.e), math.log(1 + 1 / math.e)
+    loss = pytorch_metric_learning.NTXentLoss(1.0)(rows, None, pairs)
+    assert loss.item() == pytest.approx((2 * first + second) / 3)
+    triplets = tuple(map(torch.tensor, ([0, 0], [1, 1], [2, 2])))
+    assert pytorch_metric_learning.NTXentLoss(1.0)(rows, None, triplets).item() == pytest.approx(first)
+
+
+def test_metric_learning_sup_con_counts_a_pair_once():
     view = torch.cat(_views())
-    pairs = (torch.tensor([0]), torch.tensor([1]), torch.tensor([0, 0]), torch.tensor([2, 3]))
-    triplets = (torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]), torch.tensor([2, 3, 3]))
-    loss = pytorch_metric_learning.NTXentLoss()
+    pairs = tuple(map(torch.tensor, ([0], [1], [0, 0], [2, 3])))
+    triplets = tuple(map(torch.tensor, ([0, 0, 0], [1, 1, 1], [2, 3, 3])))
+    loss = pytorch_metric_learning.SupConLoss()
     torch.testing.assert_close(loss(view, None, triplets), loss(view, None, pairs))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("loss", [pytorch_metric_learning.NTXentLoss(0.1), pytorch_metric_learning.SupConLoss(0.1)])
+def test_metric_learning_losses_have_the_dtype_of_the_embeddings(loss: nn.Module, dtype: torch.dtype):
+    view, labels = torch.cat(_views()).to(dtype), torch.arange(20) % 5
+    value = loss(view, labels)
+    assert value.dtype == dtype
+    assert value == loss(view.float() if view.itemsize < 4 else view, labels).to(dtype)
+    assert loss(view, torch.arange(20)).dtype == dtype
 
 
 def test_metric_learning_without_pairs_is_zero_with_a_gradient():

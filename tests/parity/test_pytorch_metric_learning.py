@@ -6,7 +6,7 @@ from torch import Tensor
 
 from anchorwise import DCL, WEINCE, Blend, InfoNCE, SupCon
 from anchorwise.adapters.pytorch_metric_learning import NTXentLoss, SupConLoss, ViewsLoss
-from tests.parity.peers import assert_same, marks, peer, rows, two_views, value_and_gradients
+from tests.parity.peers import assert_same, marks, peer, rows, two_views
 
 losses = peer("pytorch_metric_learning", "losses")
 miners = peer("pytorch_metric_learning", "miners")
@@ -89,26 +89,34 @@ def test_the_adapters_take_the_pairs_of_their_miners(ours: type, theirs: type, m
     )
 
 
-def test_nt_xent_counts_a_pair_once_for_every_triplet_there_and_once_here():
-    triplets = miners.TripletMarginMiner(margin=0.5, type_of_triplets="all")(*embeddings(), LABELS)
-    anchors, positives, negatives = triplets
-    assert len(torch.stack([anchors, negatives]).unique(dim=1)[0]) < len(anchors)
-    value, _ = value_and_gradients(lambda view: NTXentLoss(0.1)(view, LABELS, triplets), embeddings())
-    theirs, _ = value_and_gradients(lambda view: losses.NTXentLoss(0.1)(view, LABELS, triplets), embeddings())
-    assert theirs > 1.05 * value
-    # With every pair once, the two are the same, and so is SupCon, which is made of masks there.
-    once = [torch.stack(pair).unique(dim=1) for pair in ((anchors, positives), (anchors, negatives))]
-    pairs = tuple(part for pair in once for part in pair)
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS_OF_LOSSES)
+@pytest.mark.parametrize(
+    "miner",
+    [
+        miners.TripletMarginMiner(margin=0.5, type_of_triplets="all"),
+        miners.AngularMiner(),
+        miners.DistanceWeightedMiner(),
+        miners.UniformHistogramMiner(),
+    ],
+    ids=lambda miner: type(miner).__name__,
+)
+def test_a_pair_counts_as_often_as_theirs_counts_it(ours: type, theirs: type, miner: torch.nn.Module):
+    torch.manual_seed(0)
+    chosen = miner(*embeddings(), LABELS)
+    pairs = torch.stack([*chosen[:2]])
+    assert len(pairs.unique(dim=1)[0]) < len(pairs[0])
     assert_same(
-        lambda view: NTXentLoss(0.1)(view, LABELS, triplets),
-        lambda view: losses.NTXentLoss(0.1)(view, LABELS, pairs),
-        embeddings(),
+        lambda view: ours(0.1)(view, LABELS, chosen), lambda view: theirs(0.1)(view, LABELS, chosen), embeddings()
     )
-    assert_same(
-        lambda view: SupConLoss(0.1)(view, LABELS, triplets),
-        lambda view: losses.SupConLoss(0.1)(view, LABELS, triplets),
-        embeddings(),
-    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS_OF_LOSSES)
+def test_half_precision_embeddings_give_a_loss_of_their_dtype(ours: type, theirs: type, dtype: torch.dtype):
+    (view,) = (rows.to(dtype) for rows in embeddings())
+    value, their_value = ours(0.5)(view, LABELS), theirs(0.5)(view, LABELS)
+    assert value.dtype == their_value.dtype == dtype
+    torch.testing.assert_close(value, their_value, rtol=0.02, atol=0.02)
 
 
 def test_the_adapters_train_with_their_memory_of_batches():
@@ -120,12 +128,12 @@ def test_the_adapters_train_with_their_memory_of_batches():
         torch.testing.assert_close(memory(batch, LABELS), theirs(batch, LABELS), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", [NTXentLoss, SupConLoss])
 def test_a_batch_of_one_class_has_loss_zero():
     view, labels = rows(6, seed=0), torch.zeros(6, dtype=torch.int64)
     assert SupConLoss(0.1)(view, labels) == losses.SupConLoss(0.1)(view, labels) == 0.0
 
 
+@pytest.mark.parametrize("loss", [NTXentLoss, SupConLoss])
 def test_a_batch_without_pairs_has_loss_zero_with_a_gradient(loss: type):
     view = rows(4, seed=0).requires_grad_()
     loss(0.1)(view, torch.arange(4)).backward()

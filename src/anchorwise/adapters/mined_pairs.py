@@ -10,6 +10,7 @@ from torch import Tensor
 from anchorwise import _checks, engine
 from anchorwise._precision import full_precision
 from anchorwise.links import Link, SoftmaxLink
+from anchorwise.objectives.blocks import log_sum
 from anchorwise.pairs import Contrast, SameId, unit_rows
 from anchorwise.tails import Blend
 from anchorwise.tails.blend import read_link
@@ -56,12 +57,12 @@ class Pairs:
     Attributes:
         positives: Every anchor's positive keys, padded with 0.
         is_positive: Where that is no padding.
-        is_negative: The mined negatives; None is every key of another label.
+        times: How often each mined negative counts, 0 for no negative; None is every key of another label, once.
     """
 
     positives: Int[Tensor, "a p"]
     is_positive: Bool[Tensor, "a p"]
-    is_negative: Bool[Tensor, "a k"] | None
+    times: Int[Tensor, "a k"] | None
 
     def logits(self, given: Labelled, blend: Blend | None, temperature: float) -> Logits:
         """Return the logits under the softmax link or the blend's."""
@@ -72,15 +73,12 @@ class Pairs:
         return Logits(positives, self._repulsion(given, link))
 
     def _repulsion(self, given: Labelled, link: Link) -> Float[Tensor, " a"]:
-        if self.is_negative is None:
+        if self.times is None:
             return engine.logsumexp_rows(given.anchors, given.keys, link=link, exclude=given.contrast.exclude)
         # Mined pairs are no id's: a mask of them, which the miner's own matrix of distances outweighs.
         with full_precision(given.anchors.device):
             logits = link(given.anchors @ given.keys.T)
-        # The gradient of the logsumexp of an empty row would be nan.
-        empty = ~self.is_negative.any(dim=1, keepdim=True)
-        held = logits.masked_fill(~self.is_negative, -torch.inf).masked_fill(empty, 0.0)
-        return held.logsumexp(dim=1).masked_fill(empty.squeeze(1), -torch.inf)
+        return log_sum((logits + self.times.to(logits).log()).masked_fill(self.times == 0, -torch.inf))
 
 
 def labelled(embeddings: Tensor, labels: Tensor | None, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Labelled:
@@ -108,8 +106,13 @@ def _classes(name: str, labels: Tensor, rows: Tensor) -> Tensor:
     return _checks.class_per_image(name, _checks.tensor(name, labels).to(rows.device), rows)
 
 
-def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None) -> Pairs:
+def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bool) -> Pairs:
     """Return the pairs that a miner chose, or all pairs of equal and of different labels.
+
+    Args:
+        given: Rows and labels.
+        indices_tuple: What a miner returned; None takes all pairs.
+        repeats: Whether a pair that is there several times counts as often, or once.
 
     Raises:
         ValueError: If there is neither a miner's choice nor labels, or the choice is no pairs or triplets.
@@ -122,10 +125,11 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None) -> Pairs:
     device = given.anchors.device
     lists = [indices.to(device).long() for indices in indices_tuple]
     anchors, positives, negative_anchors, negatives = lists if len(lists) == 4 else (*lists[:2], lists[0], lists[2])
-    once = torch.unique(anchors * num_keys + positives)
-    is_negative = torch.zeros(num_anchors, num_keys, dtype=torch.bool, device=device)
-    is_negative[negative_anchors, negatives] = True
-    return Pairs(*_padded(once // num_keys, once % num_keys, num_anchors), is_negative)
+    attracted, repelled = anchors * num_keys + positives, negative_anchors * num_keys + negatives
+    attracted = attracted.sort().values if repeats else attracted.unique()
+    times = torch.bincount(repelled, minlength=num_anchors * num_keys).view(num_anchors, num_keys)
+    times = times if repeats else times.clamp_max(1)
+    return Pairs(*_padded(attracted // num_keys, attracted % num_keys, num_anchors), times)
 
 
 def _same_label(given: Labelled) -> tuple[Tensor, Tensor]:

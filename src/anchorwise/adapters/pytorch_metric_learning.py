@@ -9,7 +9,7 @@ are part of the formulas.
 """
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Bool, Float, Integer
@@ -27,7 +27,13 @@ from anchorwise.tails import Blend
 
 
 class _PairLoss(nn.Module, ABC):
-    """A loss of every anchor's positives and negatives."""
+    """A loss of every anchor's positives and negatives.
+
+    Attributes:
+        repeats: Whether a pair that a miner gives several times counts as often.
+    """
+
+    repeats: ClassVar[bool]
 
     def __init__(self, temperature: float, blend: Blend | None) -> None:
         super().__init__()
@@ -42,22 +48,24 @@ class _PairLoss(nn.Module, ABC):
         ref_emb: Float[Tensor, "m d"] | None = None,
         ref_labels: Integer[Tensor, " m"] | Bool[Tensor, " m"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return the scalar loss; 0 where there is no positive pair.
+        """Return the scalar loss in the dtype of the embeddings; 0 where there is no positive pair.
+
+        It is computed in float32 or wider, and rounded at the end where embeddings are half precision.
 
         Args:
             embeddings: Anchors, of any length.
             labels: Their classes. Needed without `indices_tuple`, and for a blend.
             indices_tuple: What a miner returned: (anchors, positives, anchors, negatives), or triplets (anchors,
-                positives, negatives). A pair that several triplets share counts once.
+                positives, negatives).
             ref_emb: What anchors are compared with; None is each other.
             ref_labels: The classes of `ref_emb`.
         """
         given = labelled(embeddings, labels, ref_emb, ref_labels)
-        pairs = pairs_of(given, indices_tuple)
+        pairs = pairs_of(given, indices_tuple, repeats=self.repeats)
         if not pairs.is_positive.any():
             # Keeps a graph, so that backward works on any batch.
-            return 0.0 * (given.anchors.sum() + given.keys.sum())
-        return self._loss(given, pairs)
+            return (0.0 * (given.anchors.sum() + given.keys.sum())).to(embeddings.dtype)
+        return self._loss(given, pairs).to(embeddings.dtype)
 
     @abstractmethod
     def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]: ...
@@ -67,8 +75,9 @@ class _PairLoss(nn.Module, ABC):
 class NTXentLoss(_PairLoss):
     """Drop-in for `pytorch_metric_learning.losses.NTXentLoss`: every positive against its anchor's negatives.
 
-    The mean over positive pairs; an anchor's other positives are not in the denominator. In `SelfSupervisedLoss` it is
-    InfoNCE, or WEINCE with a blend.
+    The mean over positive pairs; an anchor's other positives are not in the denominator. A pair that a miner gives
+    several times, alone or in triplets, counts as often, as there. In `SelfSupervisedLoss` it is InfoNCE, or WEINCE
+    with a blend.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -77,6 +86,8 @@ class NTXentLoss(_PairLoss):
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    repeats = True
 
     def __init__(self, temperature: float = 0.07, *, blend: Blend | None = None) -> None:
         super().__init__(temperature, blend)
@@ -92,7 +103,8 @@ class SupConLoss(_PairLoss):
     """Drop-in for `pytorch_metric_learning.losses.SupConLoss`: the mean over positives is outside of the log.
 
     The denominator holds all of an anchor's positives and negatives. The mean is over anchors with a positive and with
-    something to tell it from: another positive or a negative; without any negative in the batch the loss is 0.
+    something to tell it from: another positive or a negative; without any negative in the batch the loss is 0. A
+    pair that a miner gives several times counts once, as there.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -101,6 +113,8 @@ class SupConLoss(_PairLoss):
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    repeats = False
 
     def __init__(self, temperature: float = 0.1, *, blend: Blend | None = None) -> None:
         super().__init__(temperature, blend)
