@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import current_process
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,59 @@ def test_an_interrupt_stops_a_worker_that_does_not_train_yet(study: Study, monke
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_worker_that_imports_a_script_without_a_main_guard_ends_without_a_word(tmp_path: Path, monkeypatch, capfd):
+    monkeypatch.setattr(current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        make_engine("local", _places(tmp_path), 2)
+    assert ended.value.code == engines._UNGUARDED
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "message"),
+    [
+        (engines._UNGUARDED, r"put the call under `if __name__ == \"__main__\":`, or choose num_workers=1"),
+        (0, r"too little memory for 2 runs at a time; lower num_workers \(--workers"),
+    ],
+)
+def test_workers_that_die_say_why(study: Study, tmp_path: Path, monkeypatch, exit_status: int, message: str):
+    engine = make_engine("local", _places(tmp_path), 2)
+    try:
+        monkeypatch.setattr(engine._pool, "submit", _broken)
+        monkeypatch.setattr(engine._context, "Process", lambda target: _Ended(exit_status))
+        engine.start(plan(study, {})[0].wanted[0])
+        with pytest.raises(ChildProcessError, match=message):
+            engine.next_result()
+    finally:
+        engine.close()
+
+
+def _broken(*_: object) -> None:
+    raise BrokenProcessPool
+
+
+class _Ended:
+    def __init__(self, exitcode: int) -> None:
+        self.exitcode = exitcode
+
+    def start(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
+@pytest.mark.slow
+def test_a_script_without_a_main_guard_is_told_to_have_one(study: Study, tmp_path: Path):
+    (tmp_path / "study.json").write_text(study.model_dump_json())
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\nfrom anchorwise.comparison import Workplace, compare, load_study\n"
+        "compare(Workplace(load_study(Path('study.json')), Path('out')), num_workers=2)\n"
+    )
+    result = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
+    assert 'put the call under `if __name__ == "__main__":`' in result.stderr.splitlines()[-1]
+    assert "freeze_support" not in result.stderr
 
 
 @pytest.mark.slow

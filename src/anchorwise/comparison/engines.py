@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from threading import Thread
 from typing import Any
 
@@ -18,6 +18,7 @@ from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.work import Places, perform
 
 ENGINES = ("local", "ray")
+_UNGUARDED = 64  # Exit status of a worker whose script has no main guard.
 
 
 class Engine(ABC):
@@ -91,8 +92,9 @@ class PoolEngine(Engine):
     """
 
     def __init__(self, places: Places, num_workers: int) -> None:
+        _leave_import_of_script()
         self.num_workers = num_workers
-        context = get_context("spawn")
+        self._context = context = get_context("spawn")
         numbers = context.Queue()
         for number in range(num_workers):
             numbers.put(number)
@@ -114,10 +116,22 @@ class PoolEngine(Engine):
             self._futures.remove(future)
             return future.result()
         except BrokenProcessPool as error:
-            raise ChildProcessError(
-                f"a worker process died, perhaps of too little memory for {self.num_workers} runs at a time; "
-                "lower --workers. The same command goes on"
-            ) from error
+            raise ChildProcessError(self._why_workers_die()) from error
+
+    def _why_workers_die(self) -> str:
+        """Start a process that does nothing, to see whether it comes past the import of the calling script."""
+        process = self._context.Process(target=int)
+        process.start()
+        process.join()
+        if process.exitcode == _UNGUARDED:
+            return (
+                "worker processes import the script that they were started from, and this one calls compare() while "
+                'it is imported; put the call under `if __name__ == "__main__":`, or choose num_workers=1'
+            )
+        return (
+            f"a worker process died, perhaps of too little memory for {self.num_workers} runs at a time; lower "
+            "num_workers (--workers on the command line). The same call goes on"
+        )
 
     def close(self) -> None:
         """Give up what has not begun; what has begun stops at the signal that it got too, or ends."""
@@ -179,6 +193,15 @@ def _perform_in_pool(run: StudyRun, places: Places) -> RunResult:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not _has_parent():  # Nobody takes the result, and nobody gives another run.
             os._exit(1)
+
+
+def _leave_import_of_script() -> None:
+    """End a worker process that has come here by importing the script it was started from, instead of starting more.
+
+    Such a script calls `compare` outside of a main guard. Its parent finds out by the exit status.
+    """
+    if getattr(current_process(), "_inheriting", False):  # As multiprocessing itself tells, in a page of traceback.
+        raise SystemExit(_UNGUARDED)
 
 
 def _end_with_parent() -> None:
