@@ -244,6 +244,14 @@ def test_no_source_is_not_the_current_folder():
         DataConfig(source="")
 
 
+def test_other_images_keep_the_limit_and_nothing_else():
+    config = DataConfig(num_train_images=5, max_decoded_gib=9.0, seed=3)
+    other = config.of_other_images("photos", image_size_px=32)
+    assert other == DataConfig(source="photos", image_size_px=32, max_decoded_gib=9.0)
+    with pytest.raises(ValueError, match=r"^data\.source must be a data set's name or a path, got nothing.*folder$"):
+        config.of_other_images("", image_size_px=32)
+
+
 def test_images_made_larger_than_the_limit_are_refused_before_they_are():
     with pytest.raises(ValidationError, match=r"data\.image_size_px must be at most 8192, got 100000"):
         DataConfig(image_size_px=100_000)

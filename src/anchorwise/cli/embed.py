@@ -64,15 +64,15 @@ def images_of_run(run: Path, data: str | None, root: Path | None, download: bool
     from anchorwise.training.reading_progress import reading_progress
     from anchorwise.training.run_directory import RunDirectory
 
-    stored = load_encoder(run)
+    stored, directory = load_encoder(run), RunDirectory(run)
+    has_run = directory.config_file.is_file()
+    config = directory.config().data if has_run else DataConfig()
     if data is not None:
-        config = DataConfig(source=data, root=root, download=download, image_size_px=stored.spec.image_size_px)
+        size_px = stored.spec.image_size_px
+        config = config.of_other_images(data, image_size_px=size_px, root=root, download=download)
     elif root is not None or download:
         raise ValueError("--root and --download belong to --data; without it the run's own images are used")
-    else:
-        directory = RunDirectory(run)
-        if not directory.config_file.is_file():
-            raise ValueError(f"{run} holds an encoder without its run; name the images with --data")
-        config = directory.config().data
+    elif not has_run:
+        raise ValueError(f"{run} holds an encoder without its run; name the images with --data")
     with reading_progress() as show:
         return stored, load_splits(config, on_progress=show)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from anchorwise import _checks
-from anchorwise._config import Section
+from anchorwise._config import Section, section_of_json
 
 MAX_IMAGE_SIZE_PX = 8192
 DEFAULT_MAX_DECODED_GIB = 4.0
@@ -55,3 +55,15 @@ class DataConfig(Section):
                 _checks.count(f"data.{name}", value)
         _checks.count("data.seed", self.seed, 0)
         return self
+
+    def of_other_images(
+        self, source: str, *, image_size_px: int | None, root: Path | None = None, download: bool = False
+    ) -> "DataConfig":
+        """Return where to find all images of another source, with the limit in memory of these.
+
+        Raises:
+            ValueError: If the source is none.
+        """
+        other = DataConfig(max_decoded_gib=self.max_decoded_gib, root=root, download=download)
+        changed = other.model_copy(update={"source": source, "image_size_px": image_size_px})
+        return section_of_json(DataConfig, changed.model_dump_json())

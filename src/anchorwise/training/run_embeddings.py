@@ -8,7 +8,6 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import Embeddings
@@ -73,7 +72,7 @@ def embed_run_views(
     directory, place = RunDirectory(folder), as_device(device)
     config = directory.config().data
     if data is not None:
-        config = DataConfig(source=data, image_size_px=config.image_size_px)
+        config = config.of_other_images(data, image_size_px=config.image_size_px)
     with reading_progress() as show:
         splits = load_splits(config, on_progress=show)
     images = splits.train
