@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from anchorwise import (
+    FMICL,
+    KCL,
     WEINCE,
     CapGate,
     ConstantGate,
@@ -21,7 +23,7 @@ from anchorwise import (
     _checks,
 )
 from anchorwise.objectives import build
-from anchorwise.tails import HillTail, PooledExponent, RegressionTail
+from anchorwise.tails import AnchorExponent, BatchExponent, HillTail, PooledExponent, RegressionTail
 
 
 @pytest.mark.parametrize("value", [0.0, -0.5, math.nan, math.inf, "0.5", None, True])
@@ -149,3 +151,27 @@ def test_every_column_has_one_block():
         _checks.one_block_each("blocks", torch.zeros(19, dtype=torch.long), "column", 20)
     with pytest.raises(ValueError, match="row_blocks must be 2 whole numbers"):
         _checks.one_block_each("row_blocks", torch.zeros(2), "row", 2)
+
+
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize("number", [np.float32, np.array, torch.tensor])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda number: WEINCE(temperature=number(0.25), gate=CapGate(distance=number(0.125), sharpness=number(2.0))),
+        lambda number: WEINCE(
+            gate=PublishedGate(margin=number(6.0), tail_fraction=number(0.125)), endpoint=number(1.0)
+        ),
+        lambda number: WEINCE(gate=LikelihoodGate(margin=number(2.0), tail_fraction=number(0.125))),
+        lambda number: WEINCE(gate=ConstantGate(number(0.5)), exponent=number(4.0)),
+        lambda number: Weibit(exponent=AnchorExponent(RegressionTail(lowest=number(0.5), highest=number(8.0)))),
+        lambda number: Weibit(exponent=BatchExponent(HillTail(tail_fraction=number(0.125), prior_points=number(8.0)))),
+        lambda number: Weibit(exponent=PooledExponent(tail_fraction=number(0.125), min_tail_points=4)),
+        lambda number: Mixture(weights=(number(0.25), number(0.5))),
+        lambda number: KCL(t=number(2.0)),
+        lambda number: FMICL(t=number(2.0), height=number(0.5)),
+    ],
+)
+def test_parts_of_objectives_take_what_holds_one_number(make: Any, number: Any):
+    views = torch.randn(2, 40, 8, generator=torch.Generator().manual_seed(0)).unbind()
+    assert make(number)(*views) == make(float)(*views)

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import TypeVar
@@ -34,6 +35,12 @@ def _held(value: object) -> object:
     """
     learns = getattr(value, "requires_grad", False)
     return value.item() if getattr(value, "ndim", None) == 0 and not learns else value  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def plain_numbers(frozen: object) -> None:
+    """Put the Python numbers that a frozen dataclass holds in the places of numpy's and of tensors, as it is made."""
+    for item in fields(frozen):  # pyright: ignore[reportArgumentType]
+        object.__setattr__(frozen, item.name, _held(getattr(frozen, item.name)))
 
 
 def _shown(value: object) -> str:

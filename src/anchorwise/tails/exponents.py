@@ -76,6 +76,7 @@ class HillTail(TailEstimator):
     prior_points: float = 32.0
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _tail_fraction(self.tail_fraction, highest=0.5)
         _checks.at_least("prior_points", self.prior_points, 0.0)
 
@@ -122,6 +123,7 @@ class RegressionTail(TailEstimator):
     highest: float = 16.0
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _tail_fraction(self.tail_fraction, highest=1.0)
         _checks.count("min_tail_points", self.min_tail_points)
         _checks.one_of("rounding", self.rounding, ("nearest", "down"))
@@ -349,6 +351,7 @@ class PooledExponent(Exponent):
 
 
 def _tail_fraction(value: float, *, highest: float) -> float:
-    if _checks.positive("tail_fraction", value) > highest:
+    checked = _checks.positive("tail_fraction", value)
+    if checked > highest:
         raise ValueError(f"tail_fraction must lie in (0, {highest:g}], got {value!r}")
-    return value
+    return checked

@@ -77,6 +77,7 @@ class PublishedGate(Gate):
     use: Literal["both", "evidence", "proximity"] = "both"
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _checks.number("margin", self.margin)
         _checks.positive("evidence_sharpness", self.evidence_sharpness)
         _checks.fraction("proximity_quantile", self.proximity_quantile)
@@ -120,6 +121,7 @@ class HardGate(Gate):
     min_tail_points: int = 32
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _checks.number("margin", self.margin)
         _checks.fraction("proximity_quantile", self.proximity_quantile)
         RegressionTail(self.tail_fraction, self.min_tail_points)
@@ -160,6 +162,7 @@ class LikelihoodGate(Gate):
     min_tail_points: int = 32
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _checks.number("margin", self.margin)
         _checks.positive("sharpness", self.sharpness)
         _checks.count("min_tail_points", self.min_tail_points)
@@ -199,6 +202,7 @@ class CapGate(Gate):
     sharpness: float = 5.0
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _checks.positive("distance", self.distance)
         _checks.positive("sharpness", self.sharpness)
 
@@ -224,6 +228,7 @@ class ConstantGate(Gate):
     value: float
 
     def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
         _checks.fraction("value", self.value)
 
     def read(self, negatives: Negatives) -> GateReading:
