@@ -100,6 +100,7 @@ def test_the_arctanh_link_is_twice_arctanh():
     assert ArctanhLink()(torch.tensor([0.5])).item() == pytest.approx(2 * math.atanh(0.5))
 
 
+@pytest.mark.usefixtures("as_users_call")
 def test_unknown_divergences_and_the_order_that_is_no_tsallis_are_refused():
     with pytest.raises(ValueError, match=r"divergence must be one of .*; did you mean 'pearson'"):
         links.as_divergence("person")

@@ -76,6 +76,7 @@ def test_pairs_of_views_pass_labels_on():
     torch.testing.assert_close(paired, SupCon()(*VIEWS, labels=labels))
 
 
+@pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -11,9 +11,10 @@ from typing import final
 
 import torch.distributed as dist
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless, over_ranks
 from anchorwise.adapters.memory_bank import MemoryBank
 from anchorwise.adapters.two_views import objective_or, two_view_objective
@@ -23,7 +24,7 @@ from anchorwise.objectives import InfoNCE, MoCo, Objective
 
 
 @final
-class NTXentLoss(nn.Module):
+class NTXentLoss(Described):
     """Drop-in for `lightly.loss.NTXentLoss` and, with an objective, for its other losses of two views.
 
     The scale is lightly's: the mean over the 2n outputs, or over the n of view 0 beside a memory bank. With a bank the

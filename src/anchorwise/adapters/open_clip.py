@@ -11,9 +11,10 @@ from typing import final
 
 import torch.distributed as dist
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless
 from anchorwise.objectives import CLIP, SigLIP
 from anchorwise.tails import Blend
@@ -24,7 +25,7 @@ _LossOrDict = Float[Tensor, ""] | dict[str, Tensor]
 
 
 @final
-class ClipLoss(nn.Module):
+class ClipLoss(Described):
     """Drop-in for `open_clip.ClipLoss`.
 
     Features are normalised here as well, so rows of any length give the loss of their cosines. `logit_bias` is taken
@@ -87,7 +88,7 @@ class ClipLoss(nn.Module):
 
 
 @final
-class SigLipLoss(nn.Module):
+class SigLipLoss(Described):
     """Drop-in for `open_clip.SigLipLoss`.
 
     Args:

@@ -13,9 +13,10 @@ from typing import ClassVar, final
 
 import torch
 from jaxtyping import Bool, Float, Integer
-from torch import Tensor, nn
+from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, Pairs, labelled, pairs_of
 from anchorwise.adapters.two_views import two_view_objective
@@ -26,7 +27,7 @@ from anchorwise.tails import Blend
 # n = embeddings, m = reference embeddings, d = embedding width
 
 
-class _PairLoss(nn.Module, ABC):
+class _PairLoss(Described, ABC):
     """A loss of every anchor's positives and negatives.
 
     Attributes:
@@ -132,7 +133,7 @@ class SupConLoss(_PairLoss):
 
 
 @final
-class ViewsLoss(nn.Module):
+class ViewsLoss(Described):
     """Any objective of two views, for training loops that call `loss(embeddings, labels)`.
 
     Labels are image numbers: each is there twice, the first time as view 0. With `ref_emb`, those are view 1. It has no

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise._described import Described
 from anchorwise._ranks import gather_rows, only_this_process_unless
 from anchorwise.adapters.merged_columns import embedded
 from anchorwise.adapters.two_views import two_view_objective
@@ -24,7 +25,7 @@ from anchorwise.tails import Blend
 
 
 @final
-class MultipleNegativesRankingLoss(nn.Module):
+class MultipleNegativesRankingLoss(Described):
     """Drop-in for the loss of that name: every anchor's positive against all other documents of the batch.
 
     Columns are anchors, positives, and any number of further negatives. Not supported: similarities other than the

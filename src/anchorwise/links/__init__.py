@@ -5,7 +5,15 @@ what lets an objective treat every anchor by its own tail. `1 - s` is guarded in
 """
 
 from anchorwise.links.base import MIN_SHORTFALL, Link, Parameter, shortfall, squared_distance
-from anchorwise.links.divergences import DIVERGENCES, Divergence, NegativeTerm, PositiveTerm, Tsallis, as_divergence
+from anchorwise.links.divergences import (
+    DIVERGENCES,
+    Divergence,
+    DivergenceName,
+    NegativeTerm,
+    PositiveTerm,
+    Tsallis,
+    as_divergence,
+)
 from anchorwise.links.kernels import (
     DistancePower,
     GaussianKernel,
@@ -25,6 +33,7 @@ __all__ = [
     "BlendLink",
     "DistancePower",
     "Divergence",
+    "DivergenceName",
     "GaussianKernel",
     "InverseMultiquadric",
     "Link",

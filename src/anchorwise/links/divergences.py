@@ -9,8 +9,9 @@ https://arxiv.org/abs/2402.10150.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -186,7 +187,8 @@ class PositiveTerm(Link):
         return self.divergence.positive(self.log_height - self.t * squared_distance(scores))
 
 
-DIVERGENCES: dict[str, type[Divergence]] = {
+DivergenceName = Literal["kl", "js", "pearson", "squared_hellinger", "tsallis", "vincze_le_cam", "reverse_kl", "neyman"]
+DIVERGENCES: Mapping[DivergenceName, type[Divergence]] = {
     "kl": KullbackLeibler,
     "js": JensenShannon,
     "pearson": Pearson,
@@ -198,7 +200,7 @@ DIVERGENCES: dict[str, type[Divergence]] = {
 }
 
 
-def as_divergence(value: str | Divergence) -> Divergence:
+def as_divergence(value: DivergenceName | Divergence) -> Divergence:
     """Return the divergence that `value` names, or itself.
 
     Raises:

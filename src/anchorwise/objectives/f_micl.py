@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import Divergence, NegativeTerm, PositiveTerm, as_divergence
+from anchorwise.links import Divergence, DivergenceName, NegativeTerm, PositiveTerm, as_divergence
 from anchorwise.objectives.cross_entropy import total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
@@ -41,7 +41,7 @@ class FMICL(Objective):
     def __init__(
         self,
         *,
-        divergence: str | Divergence = "kl",
+        divergence: DivergenceName | Divergence = "kl",
         t: float = 1.0,
         height: float = 1.0,
         negative_weight: float = 40.0,

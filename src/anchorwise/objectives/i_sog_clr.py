@@ -66,13 +66,14 @@ class ISogCLR(Objective):
     ) -> None:
         super().__init__()
         self.num_images = _checks.count("num_images", num_images)
-        self.denominators = RunningDenominators(num_images)
+        self.denominators = RunningDenominators(self.num_images)
         lowest, highest = temperature_range
         self.temperature_range = _checks.ordered("the lowest temperature", lowest, "the highest", highest)
-        if not lowest <= _checks.positive("temperature", temperature) <= highest:
+        self.temperature = _checks.positive("temperature", temperature)
+        if not lowest <= self.temperature <= highest:
             raise ValueError(f"temperature must lie in temperature_range {temperature_range!r}, got {temperature!r}")
-        self.register_buffer("temperatures", torch.full((num_images,), float(temperature)))
-        self.register_buffer("momenta", torch.zeros(num_images))
+        self.register_buffer("temperatures", torch.full((self.num_images,), self.temperature))
+        self.register_buffer("momenta", torch.zeros(self.num_images))
         self.rho = _checks.number("rho", rho)
         self.gamma, self.beta = _checks.share("gamma", gamma), _checks.share("beta", beta)
         self.eta = _checks.positive("eta", eta)

@@ -4,7 +4,7 @@ Source: Koromilas et al. 2024, "Bridging Mini-Batch and Asymptotic Analysis in C
 Kernel-Based Losses", https://arxiv.org/abs/2405.18045, and its released code.
 """
 
-from typing import final
+from typing import Literal, final, get_args
 
 import torch
 from jaxtyping import Float, Integer
@@ -18,7 +18,7 @@ from anchorwise.pairs import views_of
 
 # n = images, d = embedding width
 
-_KERNELS = ("gaussian", "log", "imq", "riesz", "gaussian_riesz")
+KernelName = Literal["gaussian", "log", "imq", "riesz", "gaussian_riesz"]
 _MIXED_ALIGNMENT = 2.0  # The source's Gaussian width of the alignment beside a Riesz energy.
 
 
@@ -46,9 +46,9 @@ class KCL(Objective):
 
     inputs: Inputs = Inputs(takes=("ids",))
 
-    def __init__(self, *, kernel: str = "gaussian", t: float = 2.0, energy_weight: float = 16.0) -> None:
+    def __init__(self, *, kernel: KernelName = "gaussian", t: float = 2.0, energy_weight: float = 16.0) -> None:
         super().__init__()
-        self.kernel = _checks.one_of("kernel", kernel, _KERNELS)
+        self.kernel = _checks.one_of("kernel", kernel, get_args(KernelName))
         self.t = _not_zero(t) if "riesz" in kernel else _checks.positive("t", t)
         self.energy_weight = _checks.positive("energy_weight", energy_weight)
 

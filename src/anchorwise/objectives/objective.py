@@ -1,15 +1,17 @@
 """What every objective is: a module called with views of the same images, and an outcome with more than the loss."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import register_pytree_node
+
+from anchorwise._described import Described
 
 # a = anchors
 
@@ -65,7 +67,22 @@ class Inputs:
     takes: tuple[str, ...] = ()
 
 
-class Objective(nn.Module, ABC):
+if TYPE_CHECKING:
+    _Arguments = ParamSpec("_Arguments")
+
+    class _Detailed(Protocol[_Arguments]):
+        def detail(self, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Outcome: ...
+
+    class _Call(Protocol):
+        """Calling an objective takes what its own `detail` takes: for type checkers and editors."""
+
+        def __get__(self, objective: _Detailed[_Arguments], owner: type) -> Callable[_Arguments, Tensor]: ...
+
+        # As any function that returns a loss, where one is asked for.
+        def __call__(self, *views: Any, **given: Any) -> Tensor: ...
+
+
+class Objective(Described, ABC):
     """A contrastive objective over views of the same images.
 
     Row i of every view comes from image i. Views are embeddings of any scale and floating dtype; half precision is
@@ -76,6 +93,9 @@ class Objective(nn.Module, ABC):
     """
 
     inputs: Inputs = Inputs()
+
+    if TYPE_CHECKING:
+        __call__: ClassVar[_Call]  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __init__(self) -> None:
         super().__init__()

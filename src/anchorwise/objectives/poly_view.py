@@ -4,7 +4,7 @@ Source: Shidani et al. 2024, "Poly-View Contrastive Learning", https://arxiv.org
 """
 
 import math
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float, Integer
@@ -38,7 +38,7 @@ class PolyView(Objective):
 
     inputs: Inputs = Inputs(max_views=None, takes=("ids",))
 
-    def __init__(self, *, temperature: float = 0.5, mean: str = "geometric") -> None:
+    def __init__(self, *, temperature: float = 0.5, mean: Literal["geometric", "arithmetic"] = "geometric") -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.mean = _checks.one_of("mean", mean, ("geometric", "arithmetic"))

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._described import Described
 from anchorwise.links import BlendLink, Link, Parameter, SoftmaxLink
 from anchorwise.pairs import Contrast
 from anchorwise.tails.exponents import Exponent
@@ -33,7 +34,7 @@ class LinkReading:
 
 
 @final
-class Blend(nn.Module):
+class Blend(Described):
     """`(1 - lambda) s / temperature - lambda exponent log(endpoint - s)`, with lambda and exponent of every anchor.
 
     Args:

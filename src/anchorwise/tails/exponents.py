@@ -10,9 +10,10 @@ from typing import Literal, final
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._described import Described
 from anchorwise.engine import Watch
 from anchorwise.tails.likelihood import hill_exponent
 from anchorwise.tails.negatives import Exceedances, Negatives
@@ -163,7 +164,7 @@ class RegressionTail(TailEstimator):
 _FEWEST = 10
 
 
-class Exponent(nn.Module, ABC):
+class Exponent(Described, ABC):
     """Says which exponent each anchor's shortfall link has."""
 
     @abstractmethod
