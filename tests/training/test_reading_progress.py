@@ -27,7 +27,7 @@ def test_in_a_pipe_decoding_says_now_and_then_how_far_it_is_and_then_where_the_i
         load_splits(images, on_progress=show)
     first, last = capsys.readouterr().out.splitlines()
     assert first == "decoding  85%  256 images of pictures"
-    assert re.match(r"decoded 300 images of pictures in \d+ s: 0 MiB in ", last)
+    assert re.match(r"decoded 300 images of pictures in \d+ s: 0\.0\d+ MiB in ", last)
     assert last.split(" in ")[-1] in map(str, (tmp_path / "cache" / "decoded").iterdir())
 
 

@@ -13,7 +13,7 @@ from anchorwise.training import RunConfig
 
 # Where images lie, on what a run runs and how often it reports make no other run of it.
 _NO_MATTER = {
-    "data": ("source", "root", "download", "verify_checksums"),
+    "data": ("source", "root", "download", "max_decoded_gib", "verify_checksums"),
     "train": ("device", "checkpoint_every_epochs", "knn_every_epochs", "log_every_steps"),
 }
 _KEY_LENGTH = 16  # Hexadecimal digits: 64 bits.

@@ -99,7 +99,7 @@ def _decode(
     skipped = sorted([*broken, *sieve.unread, *source.skipped], key=lambda item: item.name)
     pictures = sorted(((name, item) for name, item in results if isinstance(item, Picture)), key=lambda pair: pair[0])
     if not pictures:
-        first = f"; the first of {len(skipped)} that cannot be read is {skipped[0]}" if skipped else ""
+        first = f"; the first of {len(skipped)} is {skipped[0].name!r}: {skipped[0].reason}" if skipped else ""
         raise ValueError(f"{source.path} holds no readable image ({', '.join(IMAGE_SUFFIXES)}){first}")
     names = tuple(name for name, _ in pictures)
     return Decoded(
@@ -117,8 +117,8 @@ def _note_on_depth(pictures: Iterable[Picture]) -> str:
     if not brightest or max(brightest) > _DARK:
         return ""
     return (
-        f"all {len(brightest)} pictures of 16 bits are nearly black, at most {max(brightest)} of 255: white is taken "
-        "to be 65535. If theirs is lower, such as 4095 of 12 bits, save them stretched to 65535"
+        f"every picture of 16 bits ({len(brightest)}) is nearly black, at most {max(brightest)} of 255: white is taken "
+        "to be 65535. If it is lower here, such as 4095 of 12 bits, save them stretched to 65535"
     )
 
 

@@ -56,7 +56,7 @@ class _Shown:
         if moment.kept_in is not None:
             self.bar.stop()
             num_mib = moment.kept_in.stat().st_size / 2**20
-            self._print(f"decoded {images} in {now_s - self._started_s:.0f} s: {num_mib:.0f} MiB in {moment.kept_in}")
+            self._print(f"decoded {images} in {now_s - self._started_s:.0f} s: {num_mib:.3g} MiB in {moment.kept_in}")
         elif not self._is_live and now_s - self._printed_s >= _PLAIN_EVERY_S:
             self._print(f"decoding  {moment.share:.0%}  {images}")
 
