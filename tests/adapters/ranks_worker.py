@@ -1,6 +1,5 @@
 """One rank of the adapters' distributed test: every adapter's gradients on its own rows; run by test_ranks.py."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def results(loss: Loss, own: list[Tensor]) -> list[Tensor]:
     return [value.detach(), *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)]
 
 
-def main(folder: str, rank: int, world_size: int) -> None:
+def main(folder: Path, rank: int, world_size: int) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world_size)
     # Uneven: the last rank has what is left.
     mine = slice(9 * rank, None if rank == world_size - 1 else 9 * (rank + 1))
@@ -60,9 +59,5 @@ def main(folder: str, rank: int, world_size: int) -> None:
     found = {name: results(loss, own) for name, loss in losses(world_size).items()}
     views, numbers = torch.cat(own[:2]), torch.arange(len(own[0])).repeat(2)
     found["metric_learning"] = [pytorch_metric_learning.ViewsLoss(InfoNCE())(views, numbers)]
-    torch.save(found, Path(folder) / f"{rank}.pt")
+    torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,21 +1,18 @@
 """What the adapters promise of several ranks: the loss of all, and gradients whose mean is that of one process."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from anchorwise import InfoNCE
+from tests import processes
 from tests.adapters import ranks_worker
 
 
 @pytest.mark.parametrize("world_size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 2))])
 def test_gathering_on_uneven_ranks_gives_what_one_process_gives(tmp_path: Path, world_size: int):
-    program = [sys.executable, "-m", "tests.adapters.ranks_worker", str(tmp_path)]
-    ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]
-    assert [rank.wait(timeout=300) for rank in ranks] == [0] * world_size
+    processes.side_by_side(ranks_worker.main, [(tmp_path, rank, world_size) for rank in range(world_size)])
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
     # As that library's losses, it gathers nothing.
     for rank, part in enumerate(parts):

@@ -1,6 +1,5 @@
 """One rank of the distributed test: every objective's loss and gradient on its own rows; run by test_ranks.py."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,9 @@ from anchorwise.tails import PooledExponent
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
+# Uneven tiles, several for every rank.
+TILED = Tiled(size=17)
+
 
 def _loss_and_gradients(case: Case, mine: slice, world_size: int) -> list[torch.Tensor | None]:
     own = [view[mine].clone().requires_grad_() for view in batches.ordinary()]
@@ -23,16 +25,16 @@ def _loss_and_gradients(case: Case, mine: slice, world_size: int) -> list[torch.
     return [loss.detach(), *(None if view.grad is None else view.grad / world_size for view in own)]
 
 
-def main(folder: str, rank: int, world_size: int) -> None:
+def main(folder: Path, rank: int, world_size: int) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world_size)
     # Uneven: the last rank has what is left.
     mine = slice(7 * rank, None if rank == world_size - 1 else 7 * (rank + 1))
-    with use_backend(Tiled(size=7)):
+    with use_backend(TILED):
         results = {case.name: _loss_and_gradients(case, mine, world_size) for case in CASES}
     with use_backend("dense"):
         results["dense"] = _loss_and_gradients(CASES[0], mine, world_size)
     own = [view[mine] for view in batches.ordinary()]
-    with use_backend(Tiled(size=7)):  # Whole rows are dealt in larger blocks: here one, so most ranks have none.
+    with use_backend(TILED):  # Whole rows are dealt in larger blocks: here one, so most ranks have none.
         results["pooled"] = [anchorwise.Weibit(exponent=PooledExponent())(*own)]
     with anchorwise.over_ranks(None):
         results["alone"] = [anchorwise.InfoNCE()(*own)]
@@ -40,9 +42,5 @@ def main(folder: str, rank: int, world_size: int) -> None:
     if rank == 0:
         with anchorwise.over_ranks(first):
             results["first"] = [anchorwise.InfoNCE()(*own)]
-    torch.save(results, Path(folder) / f"{rank}.pt")
+    torch.save(results, folder / f"{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +6,10 @@ import torch
 from anchorwise import InfoNCE, Weibit
 from anchorwise._ranks import gather_rows
 from anchorwise.tails import PooledExponent
+from tests import processes
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
+from tests.engine import ranks_worker
 
 
 def test_without_a_process_group_rows_are_returned_as_they_are():
@@ -19,9 +19,7 @@ def test_without_a_process_group_rows_are_returned_as_they_are():
 
 @pytest.mark.parametrize("world_size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 2))])
 def test_uneven_ranks_give_the_loss_and_gradients_of_one_process(tmp_path: Path, world_size: int):
-    program = [sys.executable, "-m", "tests.engine.ranks_worker", str(tmp_path)]
-    ranks = [subprocess.Popen([*program, str(rank), str(world_size)]) for rank in range(world_size)]
-    assert [rank.wait(timeout=300) for rank in ranks] == [0] * world_size
+    processes.side_by_side(ranks_worker.main, [(tmp_path, rank, world_size) for rank in range(world_size)])
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(world_size)]
     for case in CASES:
         _assert_one_process_gives_the_same(case, [part[case.name] for part in parts])

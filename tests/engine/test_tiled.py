@@ -1,8 +1,6 @@
 """The tiled backend gives what the dense one gives, whatever the tiles."""
 
 import multiprocessing
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 
@@ -20,6 +18,7 @@ from anchorwise.engine.tiled.lanes import work
 from anchorwise.engine.tiled.tails import largest
 from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
 from anchorwise.pairs import SameId, unit_rows
+from tests import processes
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 from tests.engine.weights import Distance
@@ -42,13 +41,14 @@ def _loss_and_gradients(case: Case, views: tuple[Tensor, ...], backend: engine.B
     return [loss.detach(), *(gradient for gradient in gradients if gradient is not None)]
 
 
+# What an objective asks of the engine does not depend on how many tiles there are: three by three, the last smaller.
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
 def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(case: Case, batch):
     expected = _loss_and_gradients(case, batch(), Dense())
     # Cosines are rounded in another order; near the cap 1 - s magnifies that by 1 / (1 - s), here up to 1e5.
     tolerance = 2e-11 if batch is batches.near_cap else 1e-12
-    for value, exact in zip(_loss_and_gradients(case, batch(), SMALL), expected, strict=True):
+    for value, exact in zip(_loss_and_gradients(case, batch(), Tiled(size=17)), expected, strict=True):
         assert (value - exact).norm() <= tolerance * exact.norm() + 1e-14
 
 
@@ -56,7 +56,7 @@ def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(
 def test_float32_gradients_are_as_near_the_exact_ones_as_dense_ones(case: Case):
     exact = _loss_and_gradients(case, batches.ordinary(num_images=61, width=16), Dense())
     single = tuple(view.float() for view in batches.ordinary(num_images=61, width=16))
-    by_backend = [_loss_and_gradients(case, single, backend) for backend in (Dense(), SMALL)]
+    by_backend = [_loss_and_gradients(case, single, backend) for backend in (Dense(), Tiled(size=51))]
     for value, dense, truth in zip(by_backend[1], by_backend[0], exact, strict=True):
         # Logits of a low temperature are in the hundreds: their rounding is that of the loss, and the dense gradient's.
         rounding = 1e-6 if value.ndim == 0 else 4.0 * (dense.double() - truth).norm()
@@ -316,23 +316,15 @@ def test_rows_and_ids_that_do_not_fit_are_refused():
         engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids[:5])])
 
 
+@pytest.mark.slow
 def test_tiles_stay_outside_of_a_compiled_graph():
+    # In a process of its own: shape checks cannot be traced.
+    processes.side_by_side(_compile_beside_tiles, [()])
+
+
+def _compile_beside_tiles() -> None:
     views = [torch.randn(60, 8, generator=torch.Generator().manual_seed(seed)).requires_grad_() for seed in (0, 1)]
-    program = [sys.executable, "-c", COMPILE]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with use_backend(SMALL):
-        expected = WEINCE()(*views)
-    assert float(done.stdout) == pytest.approx(expected.item(), rel=1e-6)
-
-
-# A program of its own: shape checks cannot be traced.
-COMPILE = """
-import torch
-import anchorwise
-views = [torch.randn(60, 8, generator=torch.Generator().manual_seed(seed)).requires_grad_() for seed in (0, 1)]
-with anchorwise.engine.use_backend(anchorwise.engine.Tiled(size=7)):
-    loss = torch.compile(anchorwise.WEINCE(), backend="eager")(*views)
-loss.backward()
-print(loss.item())
-"""
+    with use_backend(Tiled(size=31)):
+        results = [function(*views) for function in (WEINCE(), torch.compile(WEINCE(), backend="eager"))]
+    torch.testing.assert_close(*results)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, views) for loss in results))

@@ -77,8 +77,8 @@ def test_sums_and_all_their_gradients_are_exact_to_float32(name: str, symmetric:
     same = SameId(_ids(20, 5), _ids(len(keys), 5))
     second = SameId(torch.zeros_like(same.anchor_ids), same.key_ids - 1)
     given = (anchors, keys, LINKS[name], [same, second])
-    # Logits are in the hundreds for the coldest link, and float32 rounds them at 1e-5.
-    _assert_near(_reduced(FLOAT32, *given), _exact(*given), 2e-6)
+    # The coldest link's logits go to 200, where float32 is good to 1e-5; how a product is added up decides the rest.
+    _assert_near(_reduced(FLOAT32, *given), _exact(*given), 1e-5 if name == "cold" else 2e-6)
 
 
 def test_rows_wider_than_a_program_are_whole():

@@ -79,7 +79,7 @@ CASES = [
         _weince(twins.likelihood_blend, lambda batch: twins.hill_exponents(batch, "batch")),
     ),
     Case(
-        "weince-likelihood",
+        "weince",
         WEINCE,
         _weince(
             lambda batch: twins.likelihood_blend(batch, **_LOW_GATE),
@@ -155,6 +155,7 @@ CASES = [
         Weibit,
         _weibit(lambda batch: twins.hill_exponents(batch, "batch")),
         given={"exponent": "lagged"},
+        one_graph=False,
     ),
     Case(
         "weibit-endpoint",
