@@ -74,9 +74,9 @@ def soft_targets(
     return losses
 
 
-def meow(view0: Rows, view1: Rows, clusters: Rows, temperature: float = 0.4) -> list[float]:
+def meow(view0: Rows, view1: Rows, clusters: Rows, temperature: float = 0.4, both: bool = True) -> list[float]:
     losses = []
-    for anchors, keys in ((view0, view1), (view1, view0)):
+    for anchors, keys in ((view0, view1), (view1, view0)) if both else ((view0, view1),):
         for i, anchor in enumerate(anchors):
             terms = []
             for j, key in enumerate(keys):

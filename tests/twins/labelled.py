@@ -98,12 +98,16 @@ def sep_clr(
 ) -> list[float]:
     """The weights are those of uniformity, the salient and the background term, and the joint entropy."""
 
-    def kernel(x: Sequence[float], y: Sequence[float]) -> float:
-        return math.exp(-(math.dist(x, y) ** 2) / (2 * temperature))
+    def log_kernel(x: Sequence[float], y: Sequence[float]) -> float:
+        return -(math.dist(x, y) ** 2) / (2 * temperature)
+
+    def log_mean(logarithms: Sequence[float]) -> float:
+        # All of the exponentials may be 0, where rows are far apart.
+        top = max(logarithms)
+        return top + math.log(math.fsum(math.exp(value - top) for value in logarithms) / len(logarithms))
 
     def uniformity(rows: Rows) -> float:
-        values = [kernel(rows[i], rows[j]) for i in range(len(rows)) for j in range(i)]
-        return math.log(math.fsum(values) / len(values))
+        return log_mean([log_kernel(rows[i], rows[j]) for i in range(len(rows)) for j in range(i)])
 
     uniform, salient, background, joint = weights
     num, num_targets = len(targets), sum(targets)
@@ -118,6 +122,6 @@ def sep_clr(
                 loss += salient * num / num_targets * math.dist(salients[0][i], salients[1][i]) ** 2 / (2 * temperature)
             else:
                 loss += background * num / (num - num_targets) * math.hypot(*own[i]) ** 2 / (2 * temperature)
-            both = [kernel(common[i], common[j]) * kernel(held[i], held[j]) for j in range(num)]
-            losses.append(loss + joint * math.log(math.fsum(both) / num))
+            both = [log_kernel(common[i], common[j]) + log_kernel(held[i], held[j]) for j in range(num)]
+            losses.append(loss + joint * log_mean(both))
     return losses

@@ -27,9 +27,11 @@ class AsymmetricInfoNCE(Objective):
         sim(a, b) = exp((alpha cos(sg(a), b) + (1 - alpha) cos(a, sg(b))) / temperature)
         loss_i = -log(w sim(i, positive) / (w sim(i, positive) + sum over negatives of sim(i, k)))
 
-    The rows of view 0 are the anchors; their negatives are both views of all other images. View 1 holds the adversarial
-    rows, which are inferior positives (IP: `alpha` below 0.5) or hard negatives (HN: `beta` above 0), or both.
-    `alpha=0.5` halves InfoNCE's one-sided gradient; the value never depends on alpha.
+    The rows of view 0 are the anchors; their negatives are both views of all other images. Where adversarial rows are
+    inferior positives (IP), they are view 0 and clean rows view 1, so that with `alpha` below 0.5 a clean row moves
+    less towards its adversarial one than that towards it; clean rows as anchors take `1 - alpha` for it. Where they are
+    hard negatives (HN), `beta` is above 0. `alpha=0.5` halves InfoNCE's one-sided gradient; the value never depends on
+    alpha.
 
     With `beta` or `positive_prior` the sum over negatives is HCL's Ng, the source's weights lambda^n. Its released code
     takes the weights' mean over masked entries too, divides columns by the means of rows, and floors Ng at temperature
@@ -37,8 +39,10 @@ class AsymmetricInfoNCE(Objective):
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
-        alpha: Share of the gradient that goes to the key, in [0, 1]. The released code uses 0.2 and 0.3.
-        positive_weight: Weight w of the positive (lambda^p), above 0.
+        alpha: Share of the gradient that goes to the key, in [0, 1]. The released code gives clean rows 0.2 and 0.3
+            (stpg_degree), and in some runs raises it to 0.5 as their distance from the adversarial ones falls.
+        positive_weight: Weight w of the positive (lambda^p), above 0. The released code weighs the loss of a clean and
+            an adversarial row instead (adv_weight, from 0.7 to 1.5), outside of the logarithm: multiply it.
         beta: How much harder negatives count, at least 0.
         positive_prior: Probability that a negative is of the anchor's class (tau_plus), in [0, 1).
 

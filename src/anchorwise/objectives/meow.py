@@ -35,13 +35,15 @@ class ClusteringsApart(PairWeight):
 
 @final
 class MEOW(Objective):
-    """`-s_positive / temperature + log sum_k w_k exp(s_k / temperature)` over the other view, mean over 2n anchors.
+    """`-s_positive / temperature + log sum_k w_k exp(s_k / temperature)` over the other view, mean over the anchors.
 
     w_k is the number of clusterings in which the anchor and key k are in different clusters, so the positive's is 0. An
     anchor that shares its cluster with everything in all of them has loss 0.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0. The released code uses 0.4 and 0.9.
+        both_directions: Whether the rows of view 1 are anchors too. Without it the n rows of view 0 are, as in the
+            released code, where view 0 is the coarse view and view 1 the fine-grained one.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -49,9 +51,10 @@ class MEOW(Objective):
 
     inputs: Inputs = Inputs(needs=("clusters",))
 
-    def __init__(self, *, temperature: float = 0.4) -> None:
+    def __init__(self, *, temperature: float = 0.4, both_directions: bool = True) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
+        self.both_directions = both_directions
 
     def detail(
         self,
@@ -73,12 +76,13 @@ class MEOW(Objective):
         weight = ClusteringsApart(everywhere, everywhere)
         positive_scores = views.scores_between(0, 1)
         losses = []
-        for anchors, keys in (views.units, views.units.flip(0)):
+        directions = (views.units, views.units.flip(0)) if self.both_directions else (views.units,)
+        for anchors, keys in directions:
             repelled = repulsion(Contrast(anchors, keys, (), ranks=views.ranks), link, weight=weight)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
         stats = {"positive_score": positive_scores}
-        return mean_outcome(torch.cat(losses), joined([stats, stats]))
+        return mean_outcome(torch.cat(losses), joined([stats] * len(directions)))
 
 
 def _clusters(given: Tensor, view: Float[Tensor, "n d"]) -> Int[Tensor, "n c"]:

@@ -34,10 +34,11 @@ class SepCLR(Objective):
         uniform(x) = log mean over pairs i < j of exp(-|x_i - x_j|^2 / (2 temperature))
         loss = common + salient_weight salient + background_weight background + joint_entropy_weight joint
 
-    Uniformity, background and joint are means over both views. `joint` is the source's k-JEM: less of it, less mutual
-    information between c and t. The defaults are the released code's for CIFAR-MNIST; elsewhere it takes 1 or 100 for
-    the salient, 100 for the background weight. A batch without targets, or without background, lacks the terms over
-    them, where the released code gives nan. At least 2 images.
+    Salient rows so long that the loss would leave the range of its dtype (some 1e16 in float32) count as just short
+    enough. Uniformity, background and joint are means over both views. `joint` is the source's k-JEM: less of it, less
+    mutual information between c and t. The defaults are the released code's for CIFAR-MNIST; elsewhere it takes 1 or
+    100 for the salient, 100 for the background weight. A batch without targets, or without background, lacks the terms
+    over them, where the released code gives nan. At least 2 images.
 
     Args:
         temperature: Twice it divides every squared distance. Above 0.
@@ -90,7 +91,8 @@ class SepCLR(Objective):
         commons, ranks = views.units, views.ranks
         _checks.num_images(self, views.num_images)
         is_target = class_per_image("targets", targets, view0) > 0
-        rows = _salient_rows(salients, view0).to(commons)
+        longest = self._longest(commons.dtype, views.num_images)
+        rows = _bounded(_salient_rows(salients, view0), longest, commons)
         held = rows * is_target.unsqueeze(1)
         terms = {
             "common": self._aligned(commons, torch.ones_like(is_target)) + self._uniform(commons, ranks),
@@ -102,6 +104,12 @@ class SepCLR(Objective):
         weighted = [weight * term for weight, term in zip(weights, terms.values(), strict=True)]
         per_row = torch.stack(weighted).sum(dim=0).flatten()
         return mean_outcome(per_row, {name: term.mean() for name, term in terms.items()})
+
+    def _longest(self, dtype: torch.dtype, num_images: int) -> float:
+        """Return how long all rows may be, such that the sum of their losses stays within the range of the dtype."""
+        salient = self.salient_weight * max(1.0, self.uniform_weight)
+        heaviest = max(1.0, salient, self.background_weight, self.joint_entropy_weight)
+        return math.sqrt(torch.finfo(dtype).max) * math.sqrt(self.temperature / (16.0 * num_images * heaviest))
 
     def _aligned(self, rows: Float[Tensor, "v n e"], counted: Bool[Tensor, " n"]) -> Float[Tensor, "v n"]:
         square = (rows[0] - rows[1]).square().sum(dim=1)
@@ -146,3 +154,14 @@ def _salient_rows(salients: Sequence[Tensor], view: Float[Tensor, "n d"]) -> Flo
         _checks.same_device("view0", view, name, rows)
     _checks.alike("salients[0]", of_views[0], "salients[1]", of_views[1])
     return torch.stack([gather_rows(rows) for rows in of_views])
+
+
+def _bounded(rows: Float[Tensor, "v m e"], longest: float, like: Tensor) -> Float[Tensor, "v m e"]:
+    """Return rows in the dtype of `like`, longer ones shortened to `longest`; no square is taken on the way."""
+    wide = rows.to(torch.promote_types(rows.dtype, like.dtype))
+    held = wide.detach()
+    largest = held.abs().amax(dim=2, keepdim=True)
+    scale = torch.where(largest > 0, largest, 1.0)
+    length = torch.linalg.vector_norm(held / scale, dim=2, keepdim=True)
+    share = longest / scale / torch.where(length > 0, length, 1.0)
+    return (wide * share.clamp_max(1.0)).to(like)

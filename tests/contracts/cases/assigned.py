@@ -143,7 +143,15 @@ CASES = [
         single_image="finite",
         surrogate=lambda *views, **given: _soft_gradient(*views, smoothing=0.1, **given),
     ),
-    Case("meow", MEOW, assigned.meow, others={"temperature": 0.9}, call=_in_clusters),
+    Case("meow", MEOW, assigned.meow, others={"temperature": 0.9, "both_directions": False}, call=_in_clusters),
+    Case(
+        "meow-released",
+        MEOW,
+        partial(assigned.meow, both=False),
+        given={"both_directions": False},
+        call=_in_clusters,
+        symmetric=False,
+    ),
     Case(
         "ada_meow",
         AdaMEOW,
