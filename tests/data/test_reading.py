@@ -1,6 +1,8 @@
 import errno
 import json
 import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from anchorwise._files import UnusableFileError
 from anchorwise.data import decode as decoding
+from anchorwise.data import reading
 from anchorwise.data.progress import ReadingProgress
 from anchorwise.data.reading import read_images
 
@@ -46,7 +49,7 @@ def test_a_picture_that_the_disk_does_not_give_stops_the_reading_by_name(three, 
     (three / "a" / "2.png").symlink_to("/proc/self/mem")
     with pytest.raises(UnusableFileError, match=r"a/2\.png cannot be used: Input/output error"):
         read_images(three)
-    assert not own_cache.exists()
+    assert not list(own_cache.rglob("*.*"))
 
 
 def test_a_file_larger_than_any_picture_is_skipped_unread(three, monkeypatch):
@@ -92,7 +95,7 @@ def test_images_that_decode_to_more_than_the_limit_are_refused(write_files, pict
     path = pack(folder) if is_packed else folder
     with pytest.raises(ValueError, match=r"refused: .* more than the 0\.04 GiB allowed; raise data\.max_decoded_gib"):
         read_images(path, max_decoded_gib=0.04)
-    assert not own_cache.exists()
+    assert not list(own_cache.rglob("*.*"))
     assert len(read_images(path, max_decoded_gib=0.05).names) == 3
     assert len(read_images(path, image_size_px=8, max_decoded_gib=0.04).names) == 3
 
@@ -115,6 +118,20 @@ def test_the_reading_tells_how_far_it_is_and_where_the_images_are_kept(three, ow
         assert told[0].kept_in is None
         assert told[1].kept_in in (own_cache / "decoded").iterdir()
         read_images(path, on_progress=lambda moment: pytest.fail("nothing is decoded the second time"))
+
+
+def test_several_that_start_at_once_decode_once(three, monkeypatch):
+    plain, decoded = reading.decode_all, []
+
+    def slow(*arguments, **more):
+        decoded.append(1)
+        time.sleep(0.2)
+        return plain(*arguments, **more)
+
+    monkeypatch.setattr(reading, "decode_all", slow)
+    with ThreadPoolExecutor(3) as pool:
+        names = list(pool.map(lambda _: read_images(three).names, range(3)))
+    assert (len(decoded), set(names)) == (1, {("a/1.png", "b/1.png", "c/1.png")})
 
 
 def test_twelve_bits_in_pictures_of_sixteen_are_warned_of_each_time(write_files, npy):

@@ -8,6 +8,8 @@ to delete.
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +74,14 @@ class Entry:
             OSError: As `cache_dir`.
         """
         return cache_dir() / "decoded" / f"{self._digest}.safetensors"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait for whoever makes these images already, so that ranks and jobs that start at once decode them once."""
+        with ExitStack() as stack:
+            with suppress(OSError):  # Where there can be no cache, everybody decodes.
+                stack.enter_context(_files.alone(self.path.with_suffix(".lock")))
+            yield
 
     def load(self) -> Decoded | None:
         """Return the images, memory-mapped; None if there are none or they are damaged."""

@@ -58,13 +58,22 @@ def read_images(
     entry = Entry(source.fingerprint(), image_size_px, tuple(leave_out))
     decoded = entry.load()
     if decoded is None:
-        decoded = _decode(source, image_size_px, _Sieve(leave_out), max_decoded_gib, report)
-        if entry.store(decoded):
-            report.kept(entry.path)
-            decoded = entry.load() or decoded  # Memory-mapped, it need not stay in memory.
+        with entry.alone():
+            decoded = entry.load()  # Another may have been at it.
+            if decoded is None:
+                decoded = _decode(source, image_size_px, _Sieve(leave_out), max_decoded_gib, report)
+                decoded = _kept(entry, decoded, report)
     if decoded.note:
         warn(f"{path}: {decoded.note}")
     return decoded
+
+
+def _kept(entry: Entry, decoded: Decoded, report: Reporter) -> Decoded:
+    """Return the images memory-mapped from the cache, so that they need not stay in memory, if they can be kept."""
+    if not entry.store(decoded):
+        return decoded
+    report.kept(entry.path)
+    return entry.load() or decoded
 
 
 class _Sieve:
