@@ -5,6 +5,7 @@ They know nothing of the shape checks of the test run, which wrap every function
 
 import multiprocessing
 import multiprocessing.connection
+import socket
 import traceback
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
@@ -49,6 +50,15 @@ def side_by_side(function: Callable[..., object], calls: Iterable[tuple[Any, ...
     finally:
         for process in processes:
             process.kill()
+
+
+def of_torchrun(world_size: int) -> list[dict[str, str]]:
+    """Return the environment variables by which torchrun tells each rank of one machine who it is."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    same = {"WORLD_SIZE": str(world_size), "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    return [{**same, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world_size)]
 
 
 def _tell(writer: Connection, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from anchorwise.training import RunConfig, apply_overrides, recipe
+from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 
 TINY = [
     "data.num_train_images=60",
@@ -16,7 +16,13 @@ TINY = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> RunConfig:
     """Three epochs of four steps, the last of 12 images: done in about a second."""
     return apply_overrides(recipe("digits"), TINY)
+
+
+@pytest.fixture(scope="session")
+def finished(tiny: RunConfig, tmp_path_factory) -> RunDirectory:
+    """The run of `tiny` that nobody stopped; all tests read the same one, so none may change it."""
+    return pretrain(tiny, tmp_path_factory.mktemp("finished") / "run", show_progress=False)

@@ -16,12 +16,13 @@ from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.images import Splits
 from anchorwise.models import EncoderConfig, load_encoder
-from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain
+from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState
 from anchorwise.training.step import NonFiniteLossError
+from tests import processes
 from tests.training.conftest import TINY
 
 ANCHORWISE = str(Path(sys.executable).with_name("anchorwise"))
@@ -38,9 +39,8 @@ def _assert_same_weights(first: RunDirectory, second: RunDirectory) -> None:
         assert torch.equal(expected[name], actual[name]), name
 
 
-def test_a_run_leaves_everything_a_later_reader_needs(tiny: RunConfig, tmp_path: Path):
-    directory = pretrain(tiny, tmp_path / "run", show_progress=False)
-    lines = directory.log()
+def test_a_run_leaves_everything_a_later_reader_needs(finished: RunDirectory):
+    directory, lines = finished, finished.log()
     assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 3, 5, 7, 9, 11]
     assert [line["epoch"] for line in lines if line["kind"] == "knn"] == [2, 3]
     assert {"loss", "above_chance", "lambda", "hardest_score", "tail_exponent", "images_per_s", "lr"} <= lines[0].keys()
@@ -52,11 +52,10 @@ def test_a_run_leaves_everything_a_later_reader_needs(tiny: RunConfig, tmp_path:
     assert torch.equal(directory.encoder().encoder(images), load_encoder(directory.path).encoder(images))
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: RunConfig, tmp_path: Path):
-    first, second = (pretrain(tiny, tmp_path / name, show_progress=False) for name in ("a", "b"))
-    _assert_same_weights(first, second)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny, finished: RunDirectory, tmp_path: Path):
+    _assert_same_weights(finished, pretrain(tiny, tmp_path / "b", show_progress=False))
     other = pretrain(apply_overrides(tiny, ["train.seed=1"]), tmp_path / "c", show_progress=False)
-    assert not torch.equal(_weights(first)["head.layers.0.weight"], _weights(other)["head.layers.0.weight"])
+    assert not torch.equal(_weights(finished)["head.layers.0.weight"], _weights(other)["head.layers.0.weight"])
 
 
 def test_configuration_is_on_disk_before_the_first_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
@@ -70,18 +69,26 @@ def test_configuration_is_on_disk_before_the_first_step(tiny: RunConfig, tmp_pat
     assert (tmp_path / "environment.json").is_file()
 
 
+def _killed_at(step: int, config: RunConfig, path: Path) -> None:
+    real_step = loop_module.train_step
+
+    def deadly_step(state: RunState, *arguments):
+        if state.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real_step(state, *arguments)
+
+    loop_module.train_step = deadly_step
+    pretrain(config, path, show_progress=False)
+
+
 def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path: Path):
-    longer = [*TINY, "train.num_epochs=40", "objective.exponent.name=pooled", "objective.exponent.min_tail_points=64"]
-    settings = [word for setting in longer for word in ("--set", setting)]
+    config = apply_overrides(tiny, ["objective.exponent.name=pooled", "objective.exponent.min_tail_points=64"])
     directory = RunDirectory(tmp_path / "killed")
-    process = subprocess.Popen([ANCHORWISE, "pretrain", "digits", "--out", str(directory.path), *settings])
-    while not directory.checkpoint_file.is_file():
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process = processes.start(_killed_at, 6, config, directory.path)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert load_checkpoint(directory.checkpoint_file)["step"] == 4
     assert not directory.is_done
-    config = apply_overrides(tiny, longer)
     resumed = pretrain(config, directory.path, show_progress=False)
     whole = pretrain(config, tmp_path / "whole", show_progress=False)
     _assert_same_weights(whole, resumed)
@@ -103,13 +110,12 @@ def _interrupt_step(number: int, monkeypatch) -> None:
     monkeypatch.setattr(loop_module, "train_step", interrupted_step)
 
 
-def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
+def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny, finished: RunDirectory, tmp_path: Path, monkeypatch):
     _interrupt_step(6, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 6 of 12; the same command goes on"):
         pretrain(tiny, tmp_path / "a", show_progress=False)
     assert load_checkpoint(RunDirectory(tmp_path / "a").checkpoint_file)["step"] == 6
-    resumed = pretrain(tiny, tmp_path / "a", show_progress=False)
-    _assert_same_weights(pretrain(tiny, tmp_path / "b", show_progress=False), resumed)
+    _assert_same_weights(finished, pretrain(tiny, tmp_path / "a", show_progress=False))
 
 
 def test_an_interrupt_at_the_end_of_an_epoch_loses_no_line_of_the_log(tiny: RunConfig, tmp_path: Path, monkeypatch):
@@ -152,27 +158,24 @@ def test_a_data_set_without_two_images_of_a_class_is_trained_without_knn(tiny: R
     assert "knn_accuracy" not in directory.summary()
 
 
-def test_other_images_are_normalised_as_those_of_the_run_were(tiny: RunConfig, tmp_path: Path):
-    directory = pretrain(tiny, tmp_path, show_progress=False)
+def test_other_images_are_normalised_as_those_of_the_run_were(tiny: RunConfig, finished: RunDirectory):
     splits = load_splits(tiny.data)
     dark = replace(splits.train, images=splits.train.images // 4)
-    state = trained_state(directory, Splits(dark, dark, None))
-    assert state.augmentation.mean.flatten().tolist() == pytest.approx(directory.encoder().spec.mean)
+    state = trained_state(finished, Splits(dark, dark, None))
+    assert state.augmentation.mean.flatten().tolist() == pytest.approx(finished.encoder().spec.mean)
 
 
-def test_a_finished_run_is_not_trained_again(tiny: RunConfig, tmp_path: Path):
-    directory = pretrain(tiny, tmp_path, show_progress=False)
-    files = (directory.checkpoint_file, tmp_path / "environment.json")
+def test_a_finished_run_is_not_trained_again(tiny: RunConfig, finished: RunDirectory):
+    files = (finished.checkpoint_file, finished.path / "environment.json")
     before = [file.stat().st_mtime_ns for file in files]
-    pretrain(tiny, tmp_path, show_progress=False)
+    pretrain(tiny, finished.path, show_progress=False)
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
-def test_another_configuration_in_the_same_folder_is_refused(tiny: RunConfig, tmp_path: Path):
-    pretrain(tiny, tmp_path, show_progress=False)
+def test_another_configuration_in_the_same_folder_is_refused(tiny: RunConfig, finished: RunDirectory):
     other = apply_overrides(tiny, ["train.batch_size=20"])
     with pytest.raises(ValueError, match=r"another configuration \(train.batch_size is 16, not 20\); choose another"):
-        pretrain(other, tmp_path, show_progress=False)
+        pretrain(other, finished.path, show_progress=False)
 
 
 def test_a_folder_with_other_files_is_refused(tiny: RunConfig, tmp_path: Path):
@@ -228,17 +231,32 @@ def test_labels_and_image_numbers_reach_the_objectives_that_need_them(tiny: RunC
     assert pretrain(config, tmp_path, show_progress=False).summary()["num_steps"] == 4
 
 
-def test_two_ranks_with_uneven_batches_train_as_one_process_does(tiny: RunConfig, tmp_path: Path):
+def _by_torchrun(settings: list[str], path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    command = [*torchrun, ANCHORWISE, "pretrain", "digits", "--out", str(path), *words]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def _by_its_variables(settings: list[str], path: Path) -> None:
+    config = apply_overrides(recipe("digits"), settings)
+    processes.side_by_side(_rank, [(torchrun, config, path) for torchrun in processes.of_torchrun(2)])
+
+
+def _rank(variables: dict[str, str], config: RunConfig, path: Path) -> None:
+    os.environ |= variables
+    pretrain(config, path, show_progress=False)
+
+
+@pytest.mark.parametrize("started", [_by_its_variables, pytest.param(_by_torchrun, marks=pytest.mark.slow)])
+def test_two_ranks_with_uneven_batches_train_as_one_process_does(started, tiny: RunConfig, tmp_path: Path):
     # Group and layer normalisation, and no augmentation, so that an image's embedding does not depend on its rank.
     alike = [*TINY, "encoder.norm=group", "head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
     # One epoch in float32: rounding grows from step to step.
     alike += ["train.num_epochs=1", "train.amp=false"]
     alike += ["data.num_train_images=57", "augment=none", "train.knn_every_epochs=0"]
-    settings = [word for setting in alike for word in ("--set", setting)]
     together = RunDirectory(tmp_path / "two")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    command = [*torchrun, ANCHORWISE, "pretrain", "digits", "--out", str(together.path), *settings]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    started(alike, together.path)
     alone = pretrain(apply_overrides(tiny, alike), tmp_path / "one", show_progress=False)
     expected, actual = _weights(alone), _weights(together)
     for name in expected:
