@@ -82,6 +82,20 @@ E = math.e
         # Both images in one class: three positives at 1, 0, 0 and the same three in the denominator.
         (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN), [math.log(E + 2) - 1 / 3] * 4),
         (labelled.sup_con(EYE, labels=[0, 1], logit=PLAIN), [0.0] * 2),
+        # Inside the logarithm three positives at 1, 0, 0 add up to e + 2, which is all there is.
+        (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN, average="none"), [0.0] * 4),
+        (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN, average="inside"), [math.log(3)] * 4),
+        # Three views of two images, as solo-learn numbers them: two positives at 1 beside three negatives at 0.
+        (
+            labelled.sup_con(EYE, EYE, EYE, labels=[0, 1], logit=PLAIN, average="none"),
+            [math.log(2 * E + 3) - math.log(2 * E)] * 6,
+        ),
+        (labelled.sup_con(EYE, EYE, labels=[0, 1], logit=PLAIN, num_anchor_views=1), [math.log(E + 2) - 1] * 2),
+        # Image 1 is a positive of image 0 and not the other way round: its two rows at 0 beside the own one at 1.
+        (
+            labelled.sup_con(EYE, EYE, mask=[[1, 1], [0, 1]], logit=PLAIN),
+            [math.log(E + 2) - 1 / 3, math.log(E + 2) - 1] * 2,
+        ),
         # Labels 0, 1, 2 of e1, e2, -e1. The ends have no positive. The middle's is halfway between the ends, at 0 and
         # of weight 1. Its rows are at 0, of weight 2; mixed half and half with it at 1/2, of weight 3/2.
         (
@@ -131,6 +145,27 @@ E = math.e
         (
             assigned.swav(EYE, EYE, prototypes=EYE, temperature=1.0, epsilon=1.0),
             [math.log(E + 1) - E / (E + 1)] * 4,
+        ),
+        # One image at one prototype and then at the other: a view by itself is spread evenly, both together are not.
+        (
+            assigned.swav(EYE[:1], EYE[1:], prototypes=EYE, temperature=1.0, epsilon=1.0),
+            [math.log(E + 1) - 1 / 2] * 2,
+        ),
+        (
+            assigned.swav(EYE[:1], EYE[1:], prototypes=EYE, temperature=1.0, epsilon=1.0, jointly=True),
+            [math.log(E + 1) - 1 / (E + 1)] * 2,
+        ),
+        # Nothing is balanced: with a queue at -1 the shares e, 1 are twice their part of e + 1 + 1 / e + 1.
+        (
+            assigned.swav(
+                *[EYE[:1]] * 2,
+                prototypes=EYE,
+                queues=([[-1.0, 0.0]],) * 2,
+                temperature=1.0,
+                epsilon=1.0,
+                num_iterations=0,
+            ),
+            [2 * ((E + 1) * math.log(E + 1) - E) / (E + 2 + 1 / E)] * 2,
         ),
         # A queue with the first image's row: the prototypes' sums are 2 e + 1 and e + 2, and one iteration divides.
         (

@@ -291,6 +291,19 @@ def _one_each(name: str, value: Tensor, view: Tensor) -> Tensor:
     return value
 
 
+def one_per_pair(name: str, value: Tensor, view: Tensor) -> Tensor:
+    """Return real numbers, or booleans, one for each pair of rows of a view."""
+    if tensor(name, value).is_complex():
+        raise TypeError(f"{name} must be real numbers, got {value.dtype}; convert them with {name}.real")
+    if value.shape != (len(view), len(view)):
+        raise ValueError(
+            f"{name} must have one number for each pair of the {len(view)} images, shape ({len(view)}, {len(view)}), "
+            f"got {tuple(value.shape)}"
+        )
+    same_device("view0", view, name, value)
+    return value
+
+
 def one_per_row(name: str, ids: Tensor, rows_name: str, rows_given: Tensor) -> Tensor:
     """Return ids as int64, one for each row."""
     if tensor(name, ids).shape != rows_given.shape[:1]:

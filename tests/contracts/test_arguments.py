@@ -92,9 +92,9 @@ def test_whole_numbers_are_the_same_numbers_in_any_integer_dtype(case: Case):
     for dtype in WHOLE:
         expected, narrow = case.objective(), case.objective()
         for _ in range(2):  # What is kept about images is read at the second visit.
-            loss = replace(right, shared={**right.given, **whole}, per_image={}, learned={}).loss(expected)
+            loss = right.given_as(**{**right.given, **whole}).loss(expected)
             given = {**right.given, **{name: value.to(dtype) for name, value in whole.items()}}
-            assert replace(right, shared=given, per_image={}, learned={}).loss(narrow) == loss
+            assert right.given_as(**given).loss(narrow) == loss
         for name, kept in expected.state_dict().items():
             assert torch.equal(narrow.state_dict()[name], kept)
 
@@ -111,7 +111,7 @@ def _changed(call: Call, change: Callable[[torch.Tensor], torch.Tensor]) -> Call
         return change(value) if _floats([value]) else value
 
     shared = {name: of(value) for name, value in call.given.items()}
-    return replace(call, views=of(call.views), per_image={}, shared=shared, learned={})
+    return replace(call.given_as(**shared), views=of(call.views))
 
 
 @pytest.mark.usefixtures("as_users_call")

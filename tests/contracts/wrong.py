@@ -13,7 +13,7 @@ from tests.contracts.cases import Call
 ANY_LENGTH = {"negatives", "prototypes", "queues"}
 ANY_WIDTH = {"clusters"}
 # Real numbers of either kind are right for these.
-ANY_REAL = {"SupReMix labels", "logit_scale", "logit_bias", "temperature"}
+ANY_REAL = {"SupReMix labels", "SupCon mask", "logit_scale", "logit_bias", "temperature"}
 
 
 def calls(call: Call, who: str) -> Iterator[tuple[str, str, Call]]:
@@ -26,7 +26,7 @@ def calls(call: Call, who: str) -> Iterator[tuple[str, str, Call]]:
                 yield f"view{index}", what, replace(call, views=views)
     for name, value in call.given.items():
         for what, wrong in _wrong_values(name, value, who):
-            yield name, what, replace(call, per_image={}, shared={**call.given, name: wrong}, learned={})
+            yield name, what, call.given_as(**{**call.given, name: wrong})
 
 
 def _wrong_values(name: str, value: Any, who: str) -> Iterator[tuple[str, Any]]:
@@ -42,7 +42,8 @@ def _wrong_values(name: str, value: Any, who: str) -> Iterator[tuple[str, Any]]:
         yield "device", value.to("meta")
     elif value.ndim == 2 and value.is_floating_point():
         for what, wrong in _wrong_rows(value):
-            if (what != "rows" or name not in ANY_LENGTH) and what != "None":
+            right = (what == "rows" and name in ANY_LENGTH) or (what == "dtype" and f"{who} {name}" in ANY_REAL)
+            if not right and what != "None":
                 yield what, wrong
     else:
         yield from _wrong_numbers(value, real=f"{who} {name}" in ANY_REAL, by_width=name in ANY_WIDTH)

@@ -8,8 +8,9 @@ from anchorwise._ranks import gather_rows
 from anchorwise.tails import PooledExponent
 from tests import processes
 from tests.contracts import batches
-from tests.contracts.cases import CASES, Case
+from tests.contracts.cases import Case
 from tests.engine import ranks_worker
+from tests.engine.ranks_worker import CASES
 
 
 def test_without_a_process_group_rows_are_returned_as_they_are():

@@ -30,7 +30,7 @@ def _loss_and_gradients(
     call = case.call(*own)
     parts = {
         part: {name: _moved(value, device) for name, value in getattr(call, part).items()}
-        for part in ("per_image", "shared", "learned")
+        for part in ("per_image", "per_pair", "shared", "learned")
     }
     learned = [value.requires_grad_() for value in parts["learned"].values()]
     with within or nullcontext():

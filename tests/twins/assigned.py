@@ -11,6 +11,8 @@ def sinkhorn(scores: Rows, epsilon: float, num_iterations: int) -> list[list[flo
     """The source's own order: exponentials, then rows of prototypes to 1/K, columns of images to 1/B."""
     shares = [[math.exp(s / epsilon) for s in row] for row in scores]
     num_rows, num_prototypes = len(shares), len(shares[0])
+    total = math.fsum(share for row in shares for share in row)
+    shares = [[share / total for share in row] for row in shares]
     for _ in range(num_iterations):
         used = [math.fsum(row[k] for row in shares) for k in range(num_prototypes)]
         shares = [[share / used[k] / num_prototypes for k, share in enumerate(row)] for row in shares]
@@ -25,13 +27,18 @@ def swav(
     temperature: float = 0.1,
     epsilon: float = 0.05,
     num_iterations: int = 3,
+    jointly: bool = False,
 ) -> list[float]:
     scores = [[[cosine(row, centre) for centre in prototypes] for row in view] for view in views]
+    earlier = [[[cosine(row, centre) for centre in prototypes] for row in queue] for queue in queues]
+    num_images = len(views[0])
+    together = sinkhorn([*scores[0], *scores[1], *earlier[0], *earlier[1]], epsilon, num_iterations)
     losses = []
     for code in range(2):
         # As in the source, the queue comes first and the batch's assignments are the last ones.
-        earlier = [[cosine(row, centre) for centre in prototypes] for row in queues[code]]
-        targets = sinkhorn([*earlier, *scores[code]], epsilon, num_iterations)[len(earlier) :]
+        targets = sinkhorn([*earlier[code], *scores[code]], epsilon, num_iterations)[len(earlier[code]) :]
+        if jointly:
+            targets = together[code * num_images : (code + 1) * num_images]
         for view in range(len(views)):
             if view == code:
                 continue

@@ -7,17 +7,32 @@ from tests.twins.core import Rows, cosine
 from tests.twins.two_view import Logit, log_sum_exp
 
 
-def sup_con(*views: Rows, labels: Sequence[int], logit: Logit, scale: float = 1.0) -> list[float]:
-    rows, classes = [row for view in views for row in view], [*labels] * len(views)
+def sup_con(
+    *views: Rows,
+    labels: Sequence[int] = (),
+    logit: Logit,
+    scale: float = 1.0,
+    average: str = "outside",
+    num_anchor_views: int | None = None,
+    mask: Rows = (),
+) -> list[float]:
+    """Eq. 2, Eq. 3, or Eq. 3 without its 1 / |P|; a mask says what image j weighs among the positives of image i."""
+    num_images, rows = len(views[0]), [row for view in views for row in view]
+    weights = mask or [[float(a == b) for b in labels] for a in labels]
     losses = []
-    for a, row in enumerate(rows):
+    for a, row in enumerate(rows[: (num_anchor_views or len(views)) * num_images]):
         logits = {k: logit(cosine(row, rows[k])) for k in range(len(rows)) if k != a}
-        positives = [k for k in logits if classes[k] == classes[a]]
+        positives = {k: w for k in logits if (w := float(weights[a % num_images][k % num_images]))}
         if not positives:
             losses.append(0.0)
             continue
-        denominator = log_sum_exp([*logits.values()])
-        losses.append(-scale * math.fsum(logits[p] - denominator for p in positives) / len(positives))
+        denominator, number = log_sum_exp([*logits.values()]), math.fsum(positives.values())
+        if average == "outside":
+            mean = math.fsum(w * (logits[p] - denominator) for p, w in positives.items()) / number
+        else:
+            mean = log_sum_exp([logits[p] + math.log(w) for p, w in positives.items()]) - denominator
+            mean -= math.log(number) if average == "inside" else 0.0
+        losses.append(-scale * mean)
     return losses
 
 

@@ -20,12 +20,13 @@ from anchorwise.pairs import PairWeight, SameId
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points, s = statistics
 
 
-def logsumexp_rows(
+def logsumexp_rows(  # noqa: PLR0913  # What a request is made of, one by one.
     anchors: Float[Tensor, "a d"],
     keys: Float[Tensor, "k d"],
     *,
     link: Link,
     exclude: Sequence[SameId] = (),
+    only: SameId | None = None,
     weight: PairWeight | None = None,
     ranks: Ranks | None = None,
     watch: Watch | None = None,
@@ -39,6 +40,7 @@ def logsumexp_rows(
         keys: Unit rows; pass the same tensor where the anchors are the keys, and every score is computed once.
         link: Turns a row's scores into logits.
         exclude: Pairs that do not count.
+        only: The only pairs that count; None counts all that are not excluded.
         weight: Weights of pairs; None weighs all alike.
         ranks: The processes that hold the same rows and share the work; None where this one is alone.
         watch: Filled with the sums of `exceedance_rows`, without a pass of its own over the scores.
@@ -47,7 +49,7 @@ def logsumexp_rows(
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
         TypeError: If rows are in half precision.
     """
-    given = _given(anchors, Keys(keys, exclude, None, weight, ranks, watch))
+    given = _given(anchors, Keys(keys, exclude, only, weight, ranks, watch))
     return _computed(backend_for(anchors, keys), "logsumexp_rows", anchors, given, link)
 
 

@@ -18,6 +18,7 @@ def repulsion(
     link: Link,
     *,
     hardest: engine.Tail | None = None,
+    only: SameId | None = None,
     weight: PairWeight | None = None,
     watch: engine.Watch | None = None,
 ) -> Float[Tensor, " a"]:
@@ -27,6 +28,7 @@ def repulsion(
         contrast: Anchors, keys, and the pairs that are no negatives.
         link: Turns scores into logits.
         hardest: Each anchor's only negatives, unweighted; None counts all of them.
+        only: The only pairs that count; None counts all that are not excluded.
         weight: Weights of pairs; None weighs all alike.
         watch: Exceedances to be added up on the way, where all negatives count.
     """
@@ -36,6 +38,7 @@ def repulsion(
             contrast.keys,
             link=link,
             exclude=contrast.exclude,
+            only=only,
             weight=weight,
             ranks=contrast.ranks,
             watch=watch,

@@ -1,53 +1,100 @@
 """SupCon: all rows of an anchor's class are its positives.
 
-Source: Khosla et al. 2020, "Supervised Contrastive Learning", Eq. 2, https://arxiv.org/abs/2004.11362.
+Source: Khosla et al. 2020, "Supervised Contrastive Learning", Eq. 2 and 3, https://arxiv.org/abs/2004.11362, and its
+released code.
 """
 
-from typing import final
+from dataclasses import dataclass
+from typing import Literal, final
 
 import torch
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Int, Integer, Real
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise.links import Link
 from anchorwise.objectives.cross_entropy import repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, class_per_image, num_same, views_of
+from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_image, num_same, views_of
 from anchorwise.tails.blend import Blend, read_link
 
-# n = images, d = embedding width
+# n = images, d = embedding width, a = anchors, k = keys
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Listed(PairWeight):
+    """Weights that are listed for all pairs of images; the values of anchors and keys are numbers of images.
+
+    Attributes:
+        weights: At least 0.
+    """
+
+    weights: Float[Tensor, "n n"]
+
+    def log_weights(self, anchor_values: Int[Tensor, "a 1"], key_values: Int[Tensor, "k 1"]) -> Float[Tensor, "a k"]:
+        """Return the logarithms of the weights."""
+        return self.weights[anchor_values, key_values.T].log()
+
+
+@dataclass(frozen=True)
+class _Positives:
+    """Which rows are an anchor's positives, itself left out.
+
+    Attributes:
+        only: The pairs of one class; None where weights say it.
+        weight: What pairs weigh; None where classes say it.
+        number: What an anchor's positives weigh together.
+    """
+
+    only: SameId | None
+    weight: PairWeight | None
+    number: Float[Tensor, " a"]
 
 
 @final
 class SupCon(Objective):
     """Mean over an anchor's positives of their cross-entropies against all other rows, mean over all anchors.
 
-        -1 / |P| sum over P of (s_p / temperature - log sum over all rows but the anchor of exp(s / temperature))
+        -1 / |P| sum over P of log(e^(s_p / temperature) / sum over all rows but the anchor of e^(s / temperature))
 
     The mean over positives is outside of the logarithm, and other positives are in the denominator. An anchor without
     a positive has loss 0 and counts in the mean, as in the released code. With one label per image and two views it is
-    InfoNCE.
+    InfoNCE, whatever `average`.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
         base_temperature: The loss is multiplied by temperature / base_temperature, 0.07 in the released code; None is
             the plain mean.
+        average: Where positives are averaged: "outside" of the logarithm (Eq. 2), or "inside" (Eq. 3); with "none" they
+            are added up inside, which is log |P| lower than Eq. 3 and has the same gradient: solo-learn's SimCLR of
+            several views (whose labels are the images' numbers) or of labels.
+        only_first_view: Whether only the rows of view 0 are anchors; all rows are keys in any case (contrast_mode "one"
+            in the released code).
         blend: WEINCE's logit in place of the softmax one, read off the rows of other classes; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",))
+    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("mask",))
 
     def __init__(
-        self, *, temperature: float = 0.1, base_temperature: float | None = None, blend: Blend | None = None
+        self,
+        *,
+        temperature: float = 0.1,
+        base_temperature: float | None = None,
+        average: Literal["outside", "inside", "none"] = "outside",
+        only_first_view: bool = False,
+        blend: Blend | None = None,
     ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.base_temperature = None
         if base_temperature is not None:
             self.base_temperature = _checks.positive("base_temperature", base_temperature)
+        self.average = _checks.one_of("average", average, ("outside", "inside", "none"))
+        self.only_first_view = only_first_view
         self.blend = blend
 
     def detail(
@@ -55,6 +102,7 @@ class SupCon(Objective):
         view0: Float[Tensor, "n d"],
         *more_views: Float[Tensor, "n d"],
         labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
+        mask: Real[Tensor, "n n"] | Bool[Tensor, "n n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
 
@@ -62,23 +110,63 @@ class SupCon(Objective):
             view0: Rows of the images.
             *more_views: Further views of them, none or more.
             labels: The class of every image, a whole number of any integer dtype, or True and False for two classes.
+            mask: In place of labels, where classes do not say it: entry (i, j) is 1 where image j is a positive of
+                image i, or what it weighs among the positives, at least 0. It takes a number for every pair of images,
+                and is of one process: on several ranks give labels. A blend needs labels.
         """
         views = views_of(view0, *more_views)
-        labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
-        labels = class_per_image("labels", labels, view0).repeat(views.num_views)
-        rows, same_label = views.rows, SameId(labels, labels)
-        itself = SameId(index := torch.arange(len(rows), device=rows.device), index)
-        of_other_classes = Contrast(rows, rows, (same_label,), ranks=views.ranks)
-        reading = read_link(self.blend, of_other_classes, self.temperature)
-        num_positives = num_same(labels) - 1
-        of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
-        others = repulsion(of_others, reading.link)
-        positives = total(of_others, reading.link, only=same_label)
+        rows = views.rows
+        anchors = views.units[0] if self.only_first_view else rows
+        if mask is None:
+            labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
+            classes = class_per_image("labels", labels, view0).repeat(views.num_views)
+            positives = _of_classes(classes, anchors)
+        else:
+            self._refuse_beside_mask(labels, views)
+            positives = _of_mask(_checks.one_per_pair("mask", mask, view0).detach().to(rows), views, len(anchors))
+        index = torch.arange(len(rows), device=rows.device)
+        own = index if anchors is rows else index[: len(anchors)]
+        of_others = Contrast(anchors, rows, (SameId(own, index),), ranks=views.ranks)
+        apart = () if positives.only is None else (positives.only,)
+        reading = read_link(self.blend, Contrast(anchors, rows, apart, ranks=views.ranks), self.temperature)
+        found = repulsion(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
-        nothing = 0.0 * rows.sum(dim=1)
-        per_anchor = torch.where(num_positives > 0, others - positives / num_positives.clamp_min(1), nothing)
-        stats = {"num_positives": num_positives.to(rows.dtype), **reading.stats}
-        return mean_outcome(self._scale() * per_anchor, stats)
+        nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_images)
+        per_anchor = torch.where(positives.number > 0, found, nothing)
+        return mean_outcome(self._scale() * per_anchor, {"num_positives": positives.number, **reading.stats})
+
+    def _attraction(self, contrast: Contrast, link: Link, positives: _Positives) -> Float[Tensor, " a"]:
+        """Return the average of the positives' logits, of whichever kind; finite where there are none."""
+        number = torch.where(positives.number > 0, positives.number, 1.0)
+        if self.average == "outside":
+            return total(contrast, link, only=positives.only, weight=positives.weight) / number
+        summed = repulsion(contrast, link, only=positives.only, weight=positives.weight)
+        summed = summed.masked_fill(positives.number == 0, 0.0)
+        return summed if self.average == "none" else summed - number.log()
+
+    def _refuse_beside_mask(self, labels: Tensor | None, views: Views) -> None:
+        if labels is not None:
+            raise ValueError("mask must be None beside labels: they both say which rows are positives; drop one")
+        if self.blend is not None:
+            raise ValueError("mask must be None with a blend, which is read off the rows of other classes: give labels")
+        if views.ranks is not None:
+            raise ValueError(
+                "mask must be None on several ranks, whose images it does not know: give labels, or compute the loss "
+                "of this rank by itself, under anchorwise.over_ranks(None)"
+            )
 
     def _scale(self) -> float:
         return 1.0 if self.base_temperature is None else self.temperature / self.base_temperature
+
+
+def _of_classes(classes: Int[Tensor, " k"], anchors: Float[Tensor, "a d"]) -> _Positives:
+    # The same tensor where anchors are the keys: a pair then counts in both directions or in neither.
+    own = classes if len(anchors) == len(classes) else classes[: len(anchors)]
+    return _Positives(SameId(own, classes), None, (num_same(classes)[: len(anchors)] - 1).to(anchors))
+
+
+def _of_mask(mask: Float[Tensor, "n n"], views: Views, num_anchors: int) -> _Positives:
+    images = torch.arange(views.num_images, device=mask.device).repeat(views.num_views).unsqueeze(1)
+    number = views.num_views * mask.sum(dim=1) - mask.diagonal()
+    weight = Listed(images[:num_anchors], images, mask)
+    return _Positives(None, weight, number.repeat(num_anchors // views.num_images))

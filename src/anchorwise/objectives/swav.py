@@ -17,7 +17,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.sinkhorn import balanced_assignments
 from anchorwise.pairs import Views, views_of
 
-# n = images, d = embedding width, k = prototypes
+# n = images, v = assigned views, d = embedding width, k = prototypes
 
 
 @final
@@ -32,8 +32,10 @@ class SwAV(Objective):
     Args:
         temperature: Divides the cosines of the prediction. Dimensionless, above 0.
         epsilon: Divides the cosines of the assignment, above 0: smaller is closer to one prototype each.
-        num_iterations: Of Sinkhorn's balancing, at least 1.
+        num_iterations: Of Sinkhorn's balancing; with 0 nothing is balanced, and shares do not sum to 1.
         num_code_views: Views that are assigned: the two large crops of the source.
+        jointly: Whether the assigned views and their queues are balanced together, as one batch, as in
+            stable-pretraining; otherwise each view by itself, as in the source.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -48,12 +50,14 @@ class SwAV(Objective):
         epsilon: float = 0.05,
         num_iterations: int = 3,
         num_code_views: int = 2,
+        jointly: bool = False,
     ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.epsilon = _checks.positive("epsilon", epsilon)
-        self.num_iterations = _checks.count("num_iterations", num_iterations)
+        self.num_iterations = _checks.count("num_iterations", num_iterations, 0)
         self.num_code_views = _checks.count("num_code_views", num_code_views)
+        self.jointly = jointly
 
     def detail(
         self,
@@ -80,14 +84,24 @@ class SwAV(Objective):
             earlier_scores = [rows @ centres for rows in earlier]
         log_shares = (scores / self.temperature).log_softmax(dim=2)
         losses = []
-        for code in range(self.num_code_views):
-            target = balanced_assignments(
-                torch.cat([scores[code], earlier_scores[code]]),
-                epsilon=self.epsilon,
-                num_iterations=self.num_iterations,
-            )[: views.num_images]
+        for code, target in enumerate(self._targets(scores[: self.num_code_views], earlier_scores)):
             losses += [-(target * log_shares[view]).sum(dim=1) for view in range(views.num_views) if view != code]
         return mean_outcome(torch.cat(losses), {})
+
+    def _targets(
+        self, scores: Float[Tensor, "v n k"], earlier: Sequence[Float[Tensor, "_ k"]]
+    ) -> list[Float[Tensor, "n k"]]:
+        """Return the assignments of every assigned view."""
+        num_views, num_images, _ = scores.shape
+        batches = [torch.cat([view, queue]) for view, queue in zip(scores, earlier, strict=True)]
+        if self.jointly:
+            batches = [torch.cat([*scores, *earlier])]
+        balanced = [
+            balanced_assignments(batch, epsilon=self.epsilon, num_iterations=self.num_iterations) for batch in batches
+        ]
+        if self.jointly:
+            return [*balanced[0][: num_views * num_images].split(num_images)]
+        return [shares[:num_images] for shares in balanced]
 
     def _earlier(self, queues: Sequence[Tensor] | None, views: Views) -> list[Tensor]:
         """Return the unit rows of the queue of every assigned view; none of them where there is no queue."""

@@ -70,12 +70,15 @@ def _swav_gradient(
     temperature: float = 0.1,
     epsilon: float = 0.05,
     num_iterations: int = 3,
+    jointly: bool = False,
 ) -> Tensor:
     """Autograd through the predictions alone, with the assignments of the slow twin."""
     scores = [cosines(view, prototypes) for view in views]
     losses = []
     for code in (0, 1):
-        all_scores = [*(cosines(queues[code], prototypes).tolist() if queues else []), *scores[code].tolist()]
+        batch = [code] if not jointly else [1 - code, code]
+        earlier = [row for view in batch if queues for row in cosines(queues[view], prototypes).tolist()]
+        all_scores = [*earlier, *(row for view in batch for row in scores[view].tolist())]
         shares = assigned.sinkhorn(all_scores, epsilon, num_iterations)[-len(views[0]) :]
         target = torch.tensor(shares, dtype=torch.float64)
         for view in range(len(views)):
@@ -89,7 +92,7 @@ CASES = [
         "swav",
         SwAV,
         assigned.swav,
-        others={"temperature": 0.2, "epsilon": 0.1, "num_iterations": 2, "num_code_views": 1},
+        others={"temperature": 0.2, "epsilon": 0.1, "num_iterations": 2, "num_code_views": 1, "jointly": True},
         call=_with_prototypes,
         single_image="finite",
         surrogate=_swav_gradient,
@@ -113,6 +116,24 @@ CASES = [
         single_image="finite",
         symmetric=False,
         surrogate=_swav_gradient,
+    ),
+    Case(
+        "swav-jointly",
+        SwAV,
+        partial(assigned.swav, jointly=True),
+        given={"jointly": True},
+        call=_half_a_queue,
+        single_image="finite",
+        surrogate=partial(_swav_gradient, jointly=True),
+    ),
+    Case(
+        "swav-unbalanced",
+        SwAV,
+        partial(assigned.swav, num_iterations=0, epsilon=0.5),
+        given={"num_iterations": 0, "epsilon": 0.5},
+        call=_with_prototypes,
+        single_image="finite",
+        surrogate=partial(_swav_gradient, num_iterations=0, epsilon=0.5),
     ),
     Case("proto_nce", ProtoNCE, assigned.proto_nce, call=_clustered, single_image="finite"),
     Case(

@@ -12,24 +12,30 @@ from anchorwise import Objective, Outcome
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of one call: views, what has an entry per image, what has not, and what may be learnt."""
+    """The arguments of one call: views, what has an entry per image or pair of images, what has not, what is learnt."""
 
     views: tuple[Tensor, ...]
     per_image: Mapping[str, Any] = field(default_factory=dict)
+    per_pair: Mapping[str, Tensor] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     learned: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def given(self) -> dict[str, Any]:
-        return {**self.per_image, **self.shared, **self.learned}
+        return {**self.per_image, **self.per_pair, **self.shared, **self.learned}
 
     def of_images(self, change: Callable[[Tensor], Tensor]) -> "Call":
-        """The same call with something done to all that has an entry per image."""
+        """The same call with something done to all that has an entry per image, or one per pair of images."""
         per_image = {
             name: tuple(map(change, value)) if isinstance(value, tuple) else change(value)
             for name, value in self.per_image.items()
         }
-        return replace(self, views=tuple(map(change, self.views)), per_image=per_image)
+        per_pair = {name: change(change(value).T).T for name, value in self.per_pair.items()}
+        return replace(self, views=tuple(map(change, self.views)), per_image=per_image, per_pair=per_pair)
+
+    def given_as(self, **given: Any) -> "Call":
+        """The same call with these arguments by name in place of its own."""
+        return replace(self, per_image={}, per_pair={}, shared=given, learned={})
 
     def loss(self, objective: Objective) -> Tensor:
         return objective(*self.views, **self.given)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from anchorwise import SepCLR, SimLAP, SupCon, SupReMix
-from tests.contracts.cases.case import Call, Case
+from tests.contracts.cases.case import Call, Case, three_views
 from tests.contracts.cases.two_view import BLEND
 from tests.twins import labelled
 from tests.twins.core import Rows
@@ -21,6 +21,17 @@ def _classes(num_images: int) -> Tensor:
 
 def _with_labels(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), per_image={"labels": _classes(len(view0))})
+
+
+def _three_views_with_labels(view0: Tensor, view1: Tensor) -> Call:
+    return Call(three_views(view0, view1).views, per_image={"labels": _classes(len(view0))})
+
+
+def _masked(view0: Tensor, view1: Tensor) -> Call:
+    # Not the same in both directions, of different weights, and nothing for the first image.
+    images = torch.arange(len(view0))
+    mask = ((images.unsqueeze(1) + 2 * images) % 5).clamp_max(2).to(view0.dtype)
+    return Call((view0, view1), per_pair={"mask": mask.index_fill(0, images[:1], 0.0)})
 
 
 def _one_view_with_labels(view0: Tensor, view1: Tensor) -> Call:
@@ -90,7 +101,13 @@ CASES = [
         "sup_con",
         SupCon,
         partial(labelled.sup_con, logit=scaled(0.1)),
-        others={"temperature": 0.2, "base_temperature": 0.07, **BLEND},
+        others={
+            "temperature": 0.2,
+            "base_temperature": 0.07,
+            "average": "inside",
+            "only_first_view": True,
+            **BLEND,
+        },
         call=_with_labels,
     ),
     Case(
@@ -99,6 +116,22 @@ CASES = [
         partial(labelled.sup_con, logit=mixed(0.5, 0.2, 3.0), scale=0.2 / 0.07),
         given={"temperature": 0.2, "base_temperature": 0.07, **BLEND},
         call=_one_view_with_labels,
+    ),
+    Case(
+        "sup_con-inside",
+        SupCon,
+        partial(labelled.sup_con, logit=mixed(0.5, 0.2, 3.0), average="inside"),
+        given={"temperature": 0.2, "average": "inside", **BLEND},
+        call=_three_views_with_labels,
+        single_image="finite",
+    ),
+    Case(
+        "sup_con-mask",
+        SupCon,
+        partial(labelled.sup_con, logit=scaled(0.2), average="none", num_anchor_views=1),
+        given={"temperature": 0.2, "average": "none", "only_first_view": True},
+        call=_masked,
+        symmetric=False,
     ),
     Case(
         "sup_re_mix",

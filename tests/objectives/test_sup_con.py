@@ -1,0 +1,81 @@
+"""SupCon's forms: positives inside the logarithm, anchors of one view, positives that no classes say."""
+
+import pytest
+import torch
+
+from anchorwise import Blend, InfoNCE, SupCon
+from anchorwise.engine import Tiled, use_backend
+from tests.contracts import batches
+
+VIEWS = (*batches.ordinary(), batches.ordinary(seed=8)[0])
+LABELS = torch.arange(24) % 5
+ONE_EACH = torch.arange(24)
+
+
+def _solo_learn(labels: torch.Tensor, *views: torch.Tensor) -> torch.Tensor:
+    """The formula of solo-learn's SimCLR: -mean of log(positives / (positives + negatives)), both sums inside."""
+    rows, numbers = torch.nn.functional.normalize(torch.cat(views)), labels.repeat(len(views))
+    scores, same = (rows @ rows.T / 0.2).exp(), numbers == numbers.unsqueeze(1)
+    positives = (scores * (same & ~torch.eye(len(rows), dtype=torch.bool))).sum(dim=1)
+    return -(positives / (positives + (scores * ~same).sum(dim=1))).log().mean()
+
+
+@pytest.mark.parametrize("labels", [ONE_EACH, LABELS], ids=["views", "labels"])
+@pytest.mark.parametrize("num_views", [2, 3])
+def test_positives_summed_inside_are_solo_learns_sim_clr(labels: torch.Tensor, num_views: int):
+    views = [view.clone().requires_grad_() for view in VIEWS[:num_views]]
+    ours = SupCon(temperature=0.2, average="none")(*views, labels=labels)
+    theirs = _solo_learn(labels, *views)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(loss, views) for loss in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=1e-11, atol=1e-12)
+
+
+def test_inside_and_none_differ_by_the_logarithm_of_the_number_of_positives():
+    inside = SupCon(average="inside").detail(*VIEWS, labels=LABELS)
+    summed = SupCon(average="none").detail(*VIEWS, labels=LABELS)
+    expected = summed.per_anchor + summed.stats["num_positives"].log()
+    torch.testing.assert_close(inside.per_anchor, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_averages_inside_are_never_above_those_outside():
+    # Jensen's inequality, as in the source.
+    outside, inside = (SupCon(average=average).detail(*VIEWS, labels=LABELS) for average in ("outside", "inside"))
+    assert (inside.per_anchor < outside.per_anchor).all()
+
+
+@pytest.mark.parametrize("average", ["outside", "inside", "none"])
+def test_one_label_per_image_and_two_views_are_info_nce(average: str):
+    loss = SupCon(temperature=0.5, average=average)(*VIEWS[:2], labels=ONE_EACH)
+    torch.testing.assert_close(loss, InfoNCE()(*VIEWS[:2]), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["dense", Tiled(size=7)])
+@pytest.mark.parametrize("average", ["outside", "inside", "none"])
+@pytest.mark.parametrize("only_first_view", [False, True])
+def test_a_mask_of_equal_labels_is_those_labels(average: str, only_first_view: bool, backend: str | Tiled):
+    objective = SupCon(average=average, only_first_view=only_first_view)
+    with use_backend(backend):
+        labelled = objective.detail(*VIEWS, labels=LABELS)
+        for dtype in (torch.bool, torch.uint8, torch.float32):
+            masked = objective.detail(*VIEWS, mask=(LABELS.unsqueeze(1) == LABELS).to(dtype))
+            torch.testing.assert_close(masked.per_anchor, labelled.per_anchor, rtol=1e-11, atol=1e-12)
+            torch.testing.assert_close(masked.stats["num_positives"], labelled.stats["num_positives"])
+
+
+def test_anchors_of_the_first_view_are_the_first_of_all_anchors():
+    first, whole = (SupCon(only_first_view=only).detail(*VIEWS, labels=LABELS).per_anchor for only in (True, False))
+    torch.testing.assert_close(first, whole[:24], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("objective", "given", "message"),
+    [
+        (SupCon(), {"labels": LABELS, "mask": torch.eye(24)}, "mask must be None beside labels"),
+        (SupCon(), {}, "SupCon needs labels"),
+        (SupCon(blend=Blend()), {"mask": torch.eye(24)}, "mask must be None with a blend"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(objective: SupCon, given: dict[str, torch.Tensor], message: str):
+    with pytest.raises(ValueError, match=message):
+        objective.detail(*VIEWS, **given)
