@@ -1,4 +1,4 @@
-"""Arithmetic in the precision of its numbers: whatever the caller has chosen for the network, and at any scale."""
+"""Arithmetic that keeps the digits of its numbers: whatever the caller has chosen for the network, at any scale."""
 
 import threading
 from collections.abc import Iterator
@@ -45,8 +45,8 @@ def full_precision(device: torch.device) -> Iterator[None]:
     """Neither autocast nor `torch.set_float32_matmul_precision` rounds what is multiplied inside.
 
     Scores rounded to half precision, or to the ten bits of TensorFloat-32, leave `1 - s` no digits near the endpoint.
-    Gradients that autograd computes later follow the caller's choice. In a compiled graph only autocast is off: a graph
-    cannot change a setting of the process.
+    Gradients that autograd computes later follow the caller's choice (`products` is exact in both directions). In a
+    compiled graph only autocast is off: a graph cannot change a setting of the process.
     """
     with torch.autocast(device.type, enabled=False):
         if torch.compiler.is_compiling():
@@ -57,6 +57,60 @@ def full_precision(device: torch.device) -> Iterator[None]:
             yield
         finally:
             _exact.leave()
+
+
+def products(rows: Tensor, others: Tensor) -> Tensor:
+    """Return `rows @ others.T` in full precision, also where `backward` is called inside autocast.
+
+    Differentiable any number of times, forward and backward, and under the transforms of `torch.func`.
+
+    Args:
+        rows: Floating, shape (n, d).
+        others: Of the same dtype, shape (m, d).
+    """
+    # A graph takes neither one tensor twice nor what is differentiable forward as well.
+    function = _Products if torch.compiler.is_compiling() else _ProductsBothWays
+    return function.apply(rows, others.T)
+
+
+class _Products(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows: Tensor, columns: Tensor) -> Tensor:
+        with full_precision(rows.device):
+            return rows @ columns
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        (rows, columns), (gradient,), wanted = ctx.saved_tensors, grad_outputs, ctx.needs_input_grad
+        by_rows = products(gradient, columns) if wanted[0] else None
+        return by_rows, products(gradient.T, rows.T).T if wanted[1] else None
+
+
+class _ProductsBothWays(_Products):
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
+        (rows, columns), (of_rows, of_columns) = ctx.saved_tensors, grad_inputs
+        return products(of_rows, columns.T) + products(rows, of_columns.T)
+
+
+def log_sum(logits: Tensor, *, dim: int = 1) -> Tensor:
+    """Return the logsumexp along an axis; minus infinity, and no nan in its gradient, where all of it is.
+
+    The gradient of torch's is 0 / 0 there: masking it afterwards ends at 0, but anomaly mode stops on the way.
+    """
+    empty = (logits == -torch.inf).all(dim=dim, keepdim=True)
+    return logits.masked_fill(empty, 0.0).logsumexp(dim=dim).masked_fill(empty.squeeze(dim), -torch.inf)
 
 
 def magnitude(values: Tensor, *, dim: int | None = None) -> Tensor:

@@ -8,9 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise import _checks, engine
-from anchorwise._precision import full_precision
+from anchorwise._precision import log_sum, products
 from anchorwise.links import Link, SoftmaxLink
-from anchorwise.objectives.blocks import log_sum
 from anchorwise.pairs import Contrast, SameId, unit_rows
 from anchorwise.tails import Blend
 from anchorwise.tails.blend import read_link
@@ -76,8 +75,7 @@ class Pairs:
         if self.times is None:
             return engine.logsumexp_rows(given.anchors, given.keys, link=link, exclude=given.contrast.exclude)
         # Mined pairs are no id's: a mask of them, which the miner's own matrix of distances outweighs.
-        with full_precision(given.anchors.device):
-            logits = link(given.anchors @ given.keys.T)
+        logits = link(products(given.anchors, given.keys))
         return log_sum((logits + self.times.to(logits).log()).masked_fill(self.times == 0, -torch.inf))
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anchorwise._precision import full_precision
+from anchorwise._precision import log_sum, products
 from anchorwise.engine.base import Backend, Keys, Summary
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.links import MIN_SHORTFALL, Link
@@ -24,9 +24,7 @@ class Dense(Backend):
         """Return log(sum over keys of weight * exp(link(score)))."""
         if keys.watch is not None:
             keys.watch.sums = self.exceedance_rows(anchors, keys, keys.watch.threshold, keys.watch.endpoint)
-        logits, empty = _logits(anchors, keys, link)
-        # The gradient of the logsumexp of an empty row would be nan.
-        return logits.logsumexp(dim=1).masked_fill(empty, -torch.inf)
+        return log_sum(_logits(anchors, keys, link))
 
     def sum_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of weight * link(score)."""
@@ -38,9 +36,9 @@ class Dense(Backend):
         self, anchors: Float[Tensor, "a d"], keys: Keys, values: Float[Tensor, "k e"], link: Link
     ) -> Float[Tensor, "a e"]:
         """Return the means of the values, weighted by the softmax of the logits."""
-        logits, empty = _logits(anchors, keys, link)
-        with full_precision(anchors.device):
-            return logits.softmax(dim=1).masked_fill(empty.unsqueeze(1), 0.0) @ values
+        logits = _logits(anchors, keys, link)
+        empty = (logits == -torch.inf).all(dim=1, keepdim=True)
+        return products(logits.softmax(dim=1).masked_fill(empty, 0.0), values.T)
 
     def scores_at(
         self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
@@ -84,19 +82,15 @@ class Dense(Backend):
 
 
 def _scores(anchors: Float[Tensor, "a d"], keys: Keys) -> Float[Tensor, "a k"]:
-    # Autocast would round the scores to half precision, where 1 - s has no digits left near the endpoint.
-    with full_precision(anchors.device):
-        scores = anchors @ keys.rows.T
+    scores = products(anchors, keys.rows)
     # Matrix products round s_ij and s_ji apart; two rows that are each other's hardest negative must stay equally near.
     return scores.triu() + scores.triu(1).T if keys.rows is anchors else scores
 
 
-def _logits(anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> tuple[Float[Tensor, "a k"], Bool[Tensor, " a"]]:
-    """Return logits, minus infinity where pairs do not count, but 0 in rows where none does; and which those are."""
+def _logits(anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, "a k"]:
+    """Return logits, minus infinity where pairs do not count."""
     logits = link(_scores(anchors, keys)).masked_fill(_left_out(anchors, keys), -torch.inf)
-    logits = logits + _log_weights(keys, logits)
-    empty = (logits == -torch.inf).all(dim=1)
-    return logits.masked_fill(empty.unsqueeze(1), 0.0), empty
+    return logits + _log_weights(keys, logits)
 
 
 def _counted_scores(anchors: Float[Tensor, "a d"], keys: Keys) -> Float[Tensor, "a k"]:

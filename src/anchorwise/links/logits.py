@@ -15,18 +15,22 @@ from anchorwise.links.base import Link, LogShortfall, Parameter, per_row, shortf
 @final
 @dataclass(frozen=True, eq=False)
 class SoftmaxLink(Link):
-    """`s / temperature`: the logit of InfoNCE, right for scores without a ceiling (Gumbel noise)."""
+    """`scale * s / temperature`: the logit of InfoNCE, right for scores without a ceiling (Gumbel noise).
+
+    A learnt inverse temperature is a scale: nothing is divided by it, so that its gradient is finite at any scale.
+    """
 
     temperature: Parameter
+    scale: Parameter = 1.0
 
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
-        """Return `s / temperature`."""
-        return scores / per_row(self.temperature, scores)
+        """Return `scale * s / temperature`."""
+        return _times(per_row(self.scale, scores), scores) / per_row(self.temperature, scores)
 
     @property
     def log_shortfall(self) -> LogShortfall:
-        """Slope `1 / temperature`, power 0."""
-        return LogShortfall(1.0 / self.temperature)
+        """Slope `scale / temperature`, power 0."""
+        return LogShortfall(self.scale / self.temperature)
 
 
 @final
@@ -53,7 +57,7 @@ class ShortfallLink(Link):
 @final
 @dataclass(frozen=True, eq=False)
 class BlendLink(Link):
-    """`(1 - blend) * s / temperature - blend * exponent * log(endpoint - s)`: WEINCE's logit, one blend per anchor.
+    """`(1 - blend) * scale * s / temperature - blend * exponent * log(endpoint - s)`: WEINCE's logit.
 
     Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs/2606.00262.
     """
@@ -62,17 +66,22 @@ class BlendLink(Link):
     temperature: Parameter
     exponent: Float[Tensor, " a"]
     endpoint: float = 1.0
+    scale: Parameter = 1.0
 
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return the blended logits."""
-        softmax_slope = per_row((1.0 - self.blend) / self.temperature, scores)
+        softmax_slope = per_row(self._softmax_slope, scores)
         weibit_slope = per_row(self.blend * self.exponent, scores)
         return softmax_slope * scores - weibit_slope * shortfall(scores, self.endpoint).log()
 
     @property
     def log_shortfall(self) -> LogShortfall:
-        """Slope `(1 - blend) / temperature`, power `blend * exponent`."""
-        return LogShortfall((1.0 - self.blend) / self.temperature, self.blend * self.exponent, self.endpoint)
+        """Slope `(1 - blend) * scale / temperature`, power `blend * exponent`."""
+        return LogShortfall(self._softmax_slope, self.blend * self.exponent, self.endpoint)
+
+    @property
+    def _softmax_slope(self) -> Float[Tensor, " a"]:
+        return _times(self.scale, 1.0 - self.blend) / self.temperature
 
 
 @final
@@ -103,3 +112,8 @@ class SigmoidLink(Link):
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return `log(1 + exp(scale s + bias))`."""
         return functional.softplus(per_row(self.scale, scores) * scores + per_row(self.bias, scores))
+
+
+def _times(factor: Parameter, values: Tensor) -> Tensor:
+    """Return the product, without a pass over the values for the number 1."""
+    return values if isinstance(factor, float) and factor == 1.0 else factor * values

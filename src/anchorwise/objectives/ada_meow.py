@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from anchorwise import _checks
-from anchorwise._precision import full_precision
+from anchorwise._precision import full_precision, log_sum, products
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.blocks import by_blocks, log_sum
+from anchorwise.objectives.blocks import by_blocks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
@@ -67,7 +67,7 @@ class AdaMEOW(Objective):
         def repulsion(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:
             with full_precision(some.device):
                 log_weights = functional.logsigmoid(_logits(weigh, some.unsqueeze(1) + keys))
-                return log_sum(link(some @ keys.T) + log_weights).unsqueeze(1)
+            return log_sum(link(products(some, keys)) + log_weights).unsqueeze(1)
 
         repelled = by_blocks(repulsion, [anchors], entries_per_anchor=keys.numel()).squeeze(1)
         positive_scores = views.scores_between(0, 1)

@@ -35,9 +35,3 @@ def by_blocks(
 
 def _recomputed(compute: Callable[..., Tensor], block: Sequence[Tensor]) -> Tensor:
     return checkpoint(compute, *block, use_reentrant=False)  # type: ignore[return-value]
-
-
-def log_sum(logits: Float[Tensor, "_ c"]) -> Float[Tensor, " _"]:
-    """Return the logsumexp of every row; minus infinity, without gradient, where all of it is."""
-    empty = (logits == -torch.inf).all(dim=1)
-    return logits.masked_fill(empty.unsqueeze(1), 0.0).logsumexp(dim=1).masked_fill(empty, -torch.inf)

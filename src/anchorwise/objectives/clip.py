@@ -11,6 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import softmax_link
 from anchorwise.objectives.cross_view import across_views
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.pairs import views_of
@@ -61,8 +62,5 @@ class CLIP(Objective):
             ids: Whole numbers. Pairs of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        temperature: float | Tensor = self.temperature
-        if logit_scale is not None:
-            temperature = 1.0 / _checks.scalar("logit_scale", logit_scale, views.units)
-        directions = ((0, 1), (1, 0))
-        return across_views(views, directions, temperature, self.blend, label_smoothing=self.label_smoothing)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        return across_views(views, ((0, 1), (1, 0)), softmax, self.blend, label_smoothing=self.label_smoothing)

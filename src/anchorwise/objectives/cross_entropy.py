@@ -5,9 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise import engine
-from anchorwise.links import Link
-from anchorwise.objectives.blocks import log_sum
+from anchorwise import _checks, engine
+from anchorwise._precision import log_sum
+from anchorwise.links import Link, SoftmaxLink
 from anchorwise.pairs import Contrast, PairWeight, SameId
 
 # a = anchors, d = embedding width
@@ -86,3 +86,10 @@ def cross_entropy(
 def against(positive_logits: Float[Tensor, "*shape"], repulsion: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Return `-p + log(exp(p) + exp(r))`, without its cancellation where the loss is small."""
     return -functional.logsigmoid(positive_logits - repulsion)
+
+
+def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: Tensor) -> SoftmaxLink:
+    """Return the link of an objective's own temperature, or of the scale that a call gives in its place."""
+    if logit_scale is None:
+        return SoftmaxLink(temperature)
+    return SoftmaxLink(1.0, _checks.scalar("logit_scale", logit_scale, like))

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import Link
+from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, views_of
@@ -67,13 +67,13 @@ class CrossViewInfoNCE(Objective):
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         views = views_of(view0, view1, ids=ids)
         further = None if negatives is None else views.beside("negatives", negatives)
-        return across_views(views, directions, self.temperature, self.blend, negatives=further)
+        return across_views(views, directions, SoftmaxLink(self.temperature), self.blend, negatives=further)
 
 
 def across_views(
     views: Views,
     directions: tuple[tuple[int, int], ...],
-    temperature: float | Tensor,
+    softmax: SoftmaxLink,
     blend: Blend | None,
     *,
     label_smoothing: float = 0.0,
@@ -89,7 +89,7 @@ def across_views(
         contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
         if negatives is not None:
             contrast = _with_further(contrast, negatives, views.ids)
-        reading = read_link(blend, contrast, temperature)
+        reading = read_link(blend, contrast, softmax.temperature, softmax.scale)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
         if label_smoothing > 0.0:
             num_keys = len(contrast.keys) - num_same(views.ids) + 1

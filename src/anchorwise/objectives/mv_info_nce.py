@@ -10,6 +10,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import log_sum
 from anchorwise.objectives.cross_entropy import against, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
@@ -57,7 +58,7 @@ class MVInfoNCE(Objective):
         _checks.num_views(self, views.num_views, 2)
         contrast = views.pooled(same_view=self.within_view)
         reading = read_link(self.blend, contrast, self.temperature)
-        negatives = repulsion(contrast, reading.link).view(views.num_views, -1).logsumexp(dim=0)
+        negatives = log_sum(repulsion(contrast, reading.link).view(views.num_views, -1), dim=0)
         positives = views.over_pairs(reading.link(views.image_scores))
         per_image = against(positives, negatives)
         return mean_outcome(per_image, {name: value.mean() for name, value in reading.stats.items()})

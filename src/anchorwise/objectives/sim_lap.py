@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise._precision import full_precision
+from anchorwise._precision import log_sum, magnitude, products
 from anchorwise._ranks import gather_rows
-from anchorwise.links import Link, SoftmaxLink
+from anchorwise.links import Link
 from anchorwise.links.base import per_row
-from anchorwise.objectives.blocks import by_blocks, log_sum
-from anchorwise.objectives.cross_entropy import against, repulsion, total
+from anchorwise.objectives.blocks import by_blocks
+from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, SameId, Views, class_per_image, unit_rows, views_of
 
@@ -110,7 +110,7 @@ class SimLAP(Objective):
         _checks.same_device("view0", view0, "gates", gates)
         gates = gather_rows(gates)
         labels, partners = class_per_image("labels", labels, view0), class_per_image("partners", partners, view0)
-        gates, link = gates.to(views.units), SoftmaxLink(self._temperature(logit_scale, views.units))
+        gates, link = gates.to(views.units), softmax_link(self.temperature, logit_scale, views.units)
         losses = _cosine_losses if self.renormalise else _dot_losses
         summed = losses(views, gates, _Classes(labels, partners), link)
         num_positives = _num_of(labels, partners).to(summed)
@@ -118,11 +118,6 @@ class SimLAP(Objective):
         shown = 0.0 * views.units.sum(dim=(0, 2))
         per_anchor = summed * (len(labels) / num_positives.sum().clamp_min(1)) + shown
         return mean_outcome(per_anchor, {"num_positives": num_positives})
-
-    def _temperature(self, logit_scale: float | Tensor | None, units: Tensor) -> float | Tensor:
-        if logit_scale is None:
-            return self.temperature
-        return 1.0 / _checks.scalar("logit_scale", logit_scale, units)
 
 
 def _num_of(labels: Int[Tensor, " n"], wanted: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
@@ -145,10 +140,10 @@ def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes,
     anchors, keys = views.units
 
     def of_some(some: Tensor, some_gates: Tensor, own: Tensor, partner: Tensor) -> Float[Tensor, "_ 1"]:
-        with full_precision(some.device):
-            squares = some_gates.square() @ keys.square().T
-            lengths = torch.where(squares > 0.0, squares, 1.0).sqrt()
-            logits = link(unit_rows(some * some_gates) * some_gates @ keys.T / lengths)
+        some_gates = some_gates / magnitude(some_gates.detach(), dim=1)  # Cosines do not depend on a gate's scale.
+        squares = products(some_gates.square(), keys.square())
+        lengths = torch.where(squares > 0.0, squares, 1.0).sqrt()
+        logits = link(products(unit_rows(some * some_gates) * some_gates, keys) / lengths)
         wanted = partner.unsqueeze(1) == classes.labels
         counted = ~wanted & (own.unsqueeze(1) != classes.labels)
         repelled = log_sum(logits.masked_fill(~counted, -torch.inf))

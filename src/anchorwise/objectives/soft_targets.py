@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import mean_key, repulsion
+from anchorwise.objectives.cross_entropy import mean_key, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, views_of
 
@@ -75,22 +75,21 @@ class SoftTargets(Objective):
         own = views_of(*(key.detach() for key in _checks.views_beside("keys", keys, (view0, view1)))).units.to(units)
         earlier = [] if queues is None else _checks.one_each("queues", queues, 2, "modalities")
         queued = [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]
-        scale = 1.0 / self.temperature if logit_scale is None else _checks.scalar("logit_scale", logit_scale, units)
+        link = softmax_link(self.temperature, logit_scale, units)
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
             contrast = Contrast(units[view], candidates, (), ranks=views.ranks)
-            loss, score = self._loss(contrast, own[view], own[other], scale)
+            loss, score = self._loss(contrast, own[view], own[other], link)
             losses.append(loss)
             stats.append({"positive_score": score})
         return mean_outcome(torch.cat(losses), joined(stats))
 
     def _loss(
-        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, scale: float | Tensor
+        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, link: SoftmaxLink
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        link = SoftmaxLink(1.0 / scale)
         found = mean_key(replace(contrast, anchors=momentum_anchors), link)
         soft = self.alpha * found + (1.0 - self.alpha) * own
         target = (1.0 - self.label_smoothing) * soft + self.label_smoothing * contrast.keys.mean(dim=0)
-        attraction = scale * (contrast.anchors * target).sum(dim=1)
+        attraction = link((contrast.anchors * target).sum(dim=1))
         return repulsion(contrast, link) - attraction, (contrast.anchors * own).sum(dim=1)

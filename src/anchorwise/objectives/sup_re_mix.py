@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise._precision import full_precision
+from anchorwise._precision import log_sum, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.blocks import by_blocks, log_sum
+from anchorwise.objectives.blocks import by_blocks
 from anchorwise.objectives.cross_entropy import repulsion, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
@@ -118,8 +118,7 @@ class SupReMix(Objective):
         held = rows.detach()
 
         def of_some(anchors: Tensor, own_rows: Tensor, own_values: Tensor, own_shares: Tensor) -> Float[Tensor, "b 4"]:
-            with full_precision(rows.device):
-                scores = anchors @ held.T
+            scores = products(anchors, held)
             itself = (anchors * own_rows).sum(dim=1, keepdim=True)
             gaps = values - own_values.unsqueeze(1)
             negatives = self._negatives(scores, itself, gaps, own_shares)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise._precision import full_precision
+from anchorwise._precision import products
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.sinkhorn import balanced_assignments
 from anchorwise.pairs import Views, views_of
@@ -78,10 +78,9 @@ class SwAV(Objective):
         prototypes = _checks.needed(self, "prototypes", prototypes, "the learnt centres, shape (prototypes, width)")
         views = views_of(view0, *more_views)
         _checks.num_views(self, views.num_views, max(2, self.num_code_views))
-        centres, earlier = views.beside("prototypes", prototypes).T, self._earlier(queues, views)
-        with full_precision(view0.device):
-            scores = views.units @ centres
-            earlier_scores = [rows @ centres for rows in earlier]
+        centres, earlier = views.beside("prototypes", prototypes), self._earlier(queues, views)
+        scores = products(views.rows, centres).unflatten(0, views.units.shape[:2])
+        earlier_scores = [products(rows, centres) for rows in earlier]
         log_shares = (scores / self.temperature).log_softmax(dim=2)
         losses = []
         for code, target in enumerate(self._targets(scores[: self.num_code_views], earlier_scores)):

@@ -60,15 +60,22 @@ class Blend(Described):
         self.exponent = as_exponent(exponent, self.gate.tail)
         self.endpoint = _checks.endpoint(endpoint)
 
-    def forward(self, negatives: Negatives, temperature: Parameter) -> LinkReading:
+    def forward(self, negatives: Negatives, temperature: Parameter, scale: Parameter = 1.0) -> LinkReading:
         """Return the link for the anchors of these negatives."""
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
-        link = BlendLink(reading.blend, temperature, exponent, self.endpoint)
+        link = BlendLink(reading.blend, temperature, exponent, self.endpoint, scale)
         return LinkReading(link, {"lambda": reading.blend, "exponent": exponent, **reading.stats})
 
 
-def read_link(blend: Blend | None, contrast: Contrast, temperature: Parameter) -> LinkReading:
-    """Return the softmax link, or the blend's for the anchors of this contrast."""
+def read_link(blend: Blend | None, contrast: Contrast, temperature: Parameter, scale: Parameter = 1.0) -> LinkReading:
+    """Return the softmax link, or the blend's for the anchors of this contrast.
+
+    Args:
+        blend: None for the softmax link.
+        contrast: Whose negatives the blend reads.
+        temperature: Divides every cosine in the softmax part.
+        scale: Multiplies it there: a learnt inverse temperature, beside temperature 1.
+    """
     if blend is None:
-        return LinkReading(SoftmaxLink(temperature), {})
-    return blend(negatives_of(contrast, endpoint=blend.endpoint), temperature)
+        return LinkReading(SoftmaxLink(temperature, scale), {})
+    return blend(negatives_of(contrast, endpoint=blend.endpoint), temperature, scale)

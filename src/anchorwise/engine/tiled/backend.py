@@ -174,7 +174,7 @@ def _is_small(form: LogShortfall, anchors: Tensor, keys: Tensor) -> bool:
         return False
     longest = [float(torch.linalg.vector_norm(rows, dim=1).max()) for rows in (anchors, keys)]
     slope = form.slope.item() if isinstance(form.slope, Tensor) else form.slope
-    return 0.0 < slope * longest[0] * longest[1] <= CommonSoftmax.HIGHEST_LOGIT
+    return slope >= CommonSoftmax.LOWEST_SLOPE and slope * longest[0] * longest[1] <= CommonSoftmax.HIGHEST_LOGIT
 
 
 def _common_softmax(form: LogShortfall, like: Tensor, parameters: tuple[Tensor, ...]) -> Reducer:

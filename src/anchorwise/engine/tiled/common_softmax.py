@@ -18,12 +18,14 @@ class CommonSoftmax(Reducer):
     """`log sum over keys of exp(slope * s)`, for logits so small that they need no shift (`HIGHEST_LOGIT`).
 
     Args:
-        slope: One number for all anchors, above 0.
+        slope: One number for all anchors, not below `LOWEST_SLOPE`.
         like: Rows whose number, dtype and device the result has.
     """
 
     # exp(40) times any number of keys is far from overflow, exp(-40) is far from 0.
     HIGHEST_LOGIT = 40.0
+    # The gradient by the slope is divided by its square.
+    LOWEST_SLOPE = 1e-3
 
     def __init__(self, slope: float | Tensor, like: Tensor) -> None:
         self._slope = slope.item() if isinstance(slope, Tensor) else slope
