@@ -106,10 +106,7 @@ def test_a_run_is_diagnosed_by_its_folder_or_its_checkpoint(tiny, tmp_path, file
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate", "a.npz", "b.npz", "c.npz"], "give the folder of a run, or a training and a test file"),
-        (["evaluate", "a.npz", "b.npz", "--data", "digits"], "feature files bring their own rows"),
         (["evaluate", "a.npz", "b.npz", "--set", "split_seed=[0]"], "did you mean 'split_seeds'"),
-        (["evaluate", "nowhere"], "nowhere holds no encoder.json"),
         (["embed", "nowhere", "--out", "x", "--format", "csv"], "--format must be one of 'npz', 'safetensors'"),
     ],
 )

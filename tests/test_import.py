@@ -5,6 +5,8 @@ import sys
 import pytest
 
 import anchorwise
+from anchorwise.diagnostics.diagnosis import diagnose
+from anchorwise.evaluation.judge import evaluate
 
 HEAVY = [
     "triton",
@@ -46,3 +48,19 @@ def test_what_needs_no_command_is_answered_before_torch_is_imported(arguments):
     result = subprocess.run(program, capture_output=True, text=True)
     assert "anchorwise 0" in result.stdout or "Did you mean 'pretrain'" in result.stderr
     assert not re.search(r"\| +torch$", result.stderr, re.MULTILINE)
+
+
+def test_diagnose_and_evaluate_are_one_import_away():
+    assert anchorwise.diagnose is diagnose
+    assert anchorwise.evaluate is evaluate
+    assert {"diagnose", "evaluate"} <= set(dir(anchorwise))
+
+
+@pytest.mark.parametrize("name", ["diagnose", "evaluate"])
+def test_without_their_extra_the_error_says_what_to_install(name, monkeypatch):
+    monkeypatch.delitem(vars(anchorwise), name, raising=False)
+    for module in ("diagnostics.diagnosis", "evaluation.judge", "evaluation.results"):
+        monkeypatch.delitem(sys.modules, f"anchorwise.{module}")
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    with pytest.raises(ModuleNotFoundError, match=rf'anchorwise\.{name} needs pydantic: pip install "anchorwise\[vis'):
+        getattr(anchorwise, name)

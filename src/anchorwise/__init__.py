@@ -11,8 +11,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anchorwise import adapters, engine, objectives, synthetic, tails
+    from anchorwise import adapters, embeddings, engine, objectives, synthetic, tails
     from anchorwise._ranks import gather_rows, over_ranks
+    from anchorwise.diagnostics.diagnosis import diagnose as diagnose
+    from anchorwise.evaluation.judge import evaluate as evaluate
     from anchorwise.objectives import (
         ADNCE,
         CLIP,
@@ -110,6 +112,7 @@ __all__ = [
     "Triplet",
     "Weibit",
     "adapters",
+    "embeddings",
     "engine",
     "gather_rows",
     "hardest_regularised",
@@ -119,12 +122,16 @@ __all__ = [
     "tails",
 ]
 
+# These need the extra `vision`, so `from anchorwise import *` does without them.
+_WITH_EXTRA = {"diagnose": "diagnostics.diagnosis", "evaluate": "evaluation.judge"}
 _HOMES = ("objectives", "tails", "_ranks")  # Where the names of `__all__` are that are no packages.
 
 if not TYPE_CHECKING:  # A type checker would take every name that is not there for one that is.
 
     def __getattr__(name: str) -> Any:
         """Import what is asked for, at its first use."""
+        if name in _WITH_EXTRA:
+            return globals().setdefault(name, _with_extra(name))
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if find_spec(f"{__name__}.{name}") is not None:
@@ -134,4 +141,13 @@ if not TYPE_CHECKING:  # A type checker would take every name that is not there 
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_WITH_EXTRA})
+
+
+def _with_extra(name: str) -> Any:
+    try:
+        return getattr(import_module(f"{__name__}.{_WITH_EXTRA[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'anchorwise.{name} needs {error.name}: pip install "anchorwise[vision]"', name=error.name
+        ) from error

@@ -23,17 +23,27 @@ def test_a_file_gives_a_table_a_report_and_json(tmp_path):
     out = tmp_path / "mine-diagnosis"
     assert (out / "report.html").resolve().as_uri() in result.output.replace("\n", "")
     assert json.loads((out / "diagnosis.json").read_text())["config"]["num_anchors"] == 200
-    assert "Which law do the hardest" in result.output
+    assert "True negatives  cannot be told without labels" in result.output
+    assert "Which law do" not in result.output
 
 
 def test_two_files_across_two_encoders(tmp_path):
     np.save(tmp_path / "image.npy", rows())
     np.save(tmp_path / "text.npy", rows(seed=1))
     out = tmp_path / "there"
-    arguments = [str(tmp_path / "image.npy"), str(tmp_path / "text.npy"), "--across", "--out", str(out), *FAST]
+    arguments = [
+        str(tmp_path / "image.npy"),
+        str(tmp_path / "text.npy"),
+        "--across",
+        "--out",
+        str(out),
+        "--verbose",
+        *FAST,
+    ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert json.loads((out / "diagnosis.json").read_text())["space"]["modality_gap"] > 0
+    assert "Which law do the hardest" in result.output
 
 
 @pytest.mark.parametrize(
@@ -43,6 +53,8 @@ def test_two_files_across_two_encoders(tmp_path):
         (["nowhere.npy"], "nowhere.npy is not a file"),
         (["rows.csv"], "rows.csv must be one of .npz, .* convert it in Python"),
         (["rows.npy", "--device", "cuda"], "--device is for runs, got 'cuda'"),
+        (["rows.npy", "--out", "rows.npy"], "rows.npy is a file; choose a folder as --out"),
+        (["rows.npy", "--out", "."], "holds files that `anchorwise diagnose` did not write; choose another --out"),
         (["rows.npy", "few.npy"], "view0 and view1 must have the same shape"),
         (["rows.npy", "--across"], "across needs two views"),
         (["rows.npy", "--data", "digits"], "--data is for runs"),
@@ -58,7 +70,9 @@ def test_mistakes_say_what_is_accepted(tmp_path, monkeypatch, arguments, message
     np.save("rows.npy", rows())
     np.save("few.npy", rows(20))
     (tmp_path / "rows.csv").write_text("1,2")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     error = CliRunner().invoke(app, arguments).exception
     assert isinstance(error, ValueError | OSError)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
     with pytest.raises(type(error), match=message):
         raise error

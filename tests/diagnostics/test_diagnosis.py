@@ -1,12 +1,14 @@
 import json
 import re
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
+from anchorwise.diagnostics.anchor_section import near_section
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig, diagnose
 from anchorwise.diagnostics.pooled_section import pooled_section
 from anchorwise.diagnostics.report import diagnosis_report
@@ -16,8 +18,8 @@ from anchorwise.embeddings import Embeddings
 
 SECTIONS = [
     "In short",
-    "Where the hardest negatives end",
     "Anchor by anchor",
+    "Where the hardest negatives end",
     "Nearest to the ceiling",
     "What a loss would do with them",
     "How the embeddings fill their space",
@@ -116,17 +118,83 @@ def test_pictures_are_shown_where_they_are_given():
     page = diagnosis_report(found, source="x").html()
     assert page.count("data:image/png") == 12 * 6
     assert "exact duplicate" in page
-    assert found.verdict.statements[4].answer == "yes"
+    assert found.answers["True negatives"] == "cannot be told without labels; some are duplicates"
 
 
-def test_the_terminal_has_every_answer(found):
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115 - closed with the process
-    console.print(diagnosis_table(found))
-    text = console.export_text()
-    for statement in found.verdict.statements:
-        assert statement.answer in text
-    assert "1 of 800 items were left out" in text
-    console.file.close()
+def printed(found, **how):
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(diagnosis_table(found, **how))
+    return captured.get()
+
+
+def test_the_terminal_has_an_answer_a_line(found):
+    lines = printed(found).splitlines()
+    for line, (topic, answer) in zip(lines[-6:], found.answers.items(), strict=True):
+        assert line.split(maxsplit=1)[0] == topic.split()[0]
+        assert line.rstrip().endswith(answer)
+    assert "1 of 800 items were left out" in lines[0]
+
+
+def test_what_the_answers_rest_on_is_shown_to_those_who_ask(found):
+    short, long = printed(found), printed(found, verbose=True)
+    assert "Which law do" not in short
+    assert long.startswith(short)
+    assert "Which law do" in long
+
+
+def test_a_diagnosis_is_data_a_page_and_a_notebook_cell(found, tmp_path):
+    assert list(found.answers) == ["Law", "Objective", "Temperature", "End", "True negatives", "Space"]
+    assert "Law: one that ends at 1" in repr(found)
+    assert found.report(tmp_path / "page.html", source="<mine>") == tmp_path / "page.html"
+    assert "The hardest negatives of &lt;mine&gt;" in (tmp_path / "page.html").read_text()
+    cell = found._repr_html_()
+    assert all(f"<b>{escape(answer)}</b>" in cell for answer in found.answers.values())
+
+
+def test_a_name_from_a_strangers_file_is_no_command_to_the_terminal(found):
+    strange = replace(found, notes=("Arrays not used: \x1b]0;x\x07.",))
+    assert "\x1b]0" not in printed(strange)
+
+
+def test_arrays_of_any_kind_are_diagnosed_in_one_call(tmp_path):
+    rows, config = views(300)[0], {"num_anchors": 200, "batch_size": 32}
+    expected = diagnose(Embeddings((rows,), labels=np.arange(300) % 3), config).summary()
+    words = np.array(["a", "b", "c"])[np.arange(300) % 3]
+    np.savez(tmp_path / "e.npz", embedding=rows, label=np.arange(300) % 3)
+    tensor = torch.from_numpy(rows).requires_grad_()
+    for found in (
+        diagnose(tensor, config, labels=words),
+        diagnose({"x": rows, "label": words.tolist()}, config),
+        diagnose(str(tmp_path / "e.npz"), config),
+    ):
+        assert {**found.summary(), "near_cap": None} == {**expected, "near_cap": None}
+
+
+def test_pairs_are_the_second_view():
+    view0, view1 = views(300)
+    found = diagnose(view0, {"num_anchors": 200, "batch_size": 32}, pairs=view1)
+    assert found.rows.num_views == 2
+    assert found.space.alignment > 0
+
+
+def test_a_pair_of_items_is_shown_once(found):
+    shown = [frozenset(row % 800 for row in (one.row, one.neighbors[0].row)) for one in found.near_cap]
+    assert len(shown) == len(set(shown)) == 12
+
+
+def test_a_picture_that_is_missing_is_named_and_the_others_are_shown():
+    rows = views(300)[0]
+    rows[8] = rows[5]
+    names = [f"{item}.png" for item in range(300)]
+
+    def image(item):
+        return None if item == 5 else torch.zeros(1, 4, 4, dtype=torch.uint8)
+
+    found = diagnose(Embeddings((rows,), names=names, image=image), {"num_anchors": 300, "batch_size": 32})
+    section = str(near_section(found))
+    assert "Missing or damaged, and left out: 5.png" in section
+    assert 60 < section.count("data:image/png") < 12 * 6
 
 
 def test_a_collapsed_encoder_is_inconclusive_and_no_error():

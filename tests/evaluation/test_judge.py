@@ -7,7 +7,8 @@ from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.judge import Evaluation, EvaluationConfig, evaluate
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.linear import fit_probe
-from anchorwise.evaluation.table import evaluation_rows, evaluation_table
+from anchorwise.evaluation.statistics import wilson_interval
+from anchorwise.evaluation.table import evaluation_table
 
 CONFIG = EvaluationConfig(split_seeds=(0, 1, 2), penalties=(1.0, 0.1, 0.01))
 
@@ -98,14 +99,69 @@ def test_a_class_only_in_the_test_set_is_scored_as_wrong():
     assert result.class_accuracy["cat"] == 0.0
 
 
-def test_the_table_shows_every_number_of_every_evaluation(judged):
-    *_, result = judged
-    console = Console(width=100, record=True, file=None, quiet=False)
+def printed(name, result):
+    console = Console(width=80)
     with console.capture() as captured:
-        console.print(evaluation_table({"a": result, "b": result}))
-    for name, value in evaluation_rows(result).items():
-        assert name in captured.get()
-        assert captured.get().count(value) >= 2
+        console.print(evaluation_table(name, result))
+    return captured.get()
+
+
+def test_the_terminal_shows_every_number_in_80_columns(judged):
+    *_, result = judged
+    page = printed("[red]\x1b]0;x.npz", result)
+    for values in (result.knn_accuracy, result.recall):
+        assert all(f"{100 * value:.2f}" in page for value in values.values())
+    for row in result.rows():
+        assert " ".join(" ".join(row).split()) in " ".join(page.split())
+    assert "[red]" in page
+    assert "\x1b]0" not in page
+
+
+def test_intervals_over_test_rows_stand_beside_those_over_splits_and_both_are_explained(judged):
+    *_, result = judged
+    interval = result.over_test_rows["linear"]
+    assert interval == wilson_interval(result.linear.accuracy.mean, 100)
+    assert f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]  +- " in result.rows()[0][2]
+    assert set(result.over_test_rows) == {
+        *("linear", "knn"),
+        *(f"knn@{k}" for k in result.knn_accuracy),
+        *(f"recall@{k}" for k in result.recall),
+    }
+    words = result.what_intervals_cover()
+    assert "over test rows (Wilson): what 100 other ones might give" in words
+    assert "over 3 validation splits: the choice of the setting only" in words
+
+
+def test_an_evaluation_is_data_a_page_and_a_notebook_cell(judged, tmp_path):
+    *_, result = judged
+    assert result.headline in repr(result)
+    assert result.headline in result._repr_html_()
+    assert result.report(tmp_path / "page.html", source="<mine>") == tmp_path / "page.html"
+    page = (tmp_path / "page.html").read_text()
+    assert "What the features of &lt;mine&gt; are worth" in page
+    assert all(f"{100 * accuracy:.1f}" in page for accuracy in result.class_accuracy.values())
+
+
+def test_an_evaluation_of_an_earlier_version_is_still_read(judged, tmp_path):
+    *_, result = judged
+    old = result.model_dump_json(exclude={"over_test_rows"})
+    (tmp_path / "old.json").write_text(old)
+    assert Evaluation.load(tmp_path / "old.json").rows()[0][2].startswith("  +-")
+
+
+def test_arrays_of_any_kind_are_judged_in_one_call(judged, tmp_path):
+    train, test, result = judged
+    train.save(tmp_path / "train.npz")
+    columns = {"embedding": test.views[0].tolist(), "label": test.labels.tolist()}
+    assert evaluate(str(tmp_path / "train.npz"), columns, CONFIG) == result
+    tensors_only = evaluate(
+        torch.from_numpy(train.views[0]).requires_grad_(),
+        torch.from_numpy(test.views[0]),
+        {"split_seeds": [0, 1, 2], "penalties": [1.0, 0.1, 0.01]},
+        train_labels=train.labels,
+        test_labels=test.labels.tolist(),
+    )
+    assert tensors_only.linear == result.linear
 
 
 def test_sets_that_do_not_belong_together_are_refused():

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 from scipy import stats
 
-from anchorwise.evaluation.statistics import t_interval
+from anchorwise.evaluation.statistics import t_interval, wilson_interval
 
 
 def test_the_interval_matches_a_hand_worked_case():
@@ -28,3 +29,24 @@ def test_no_value_and_an_impossible_level_are_refused():
         t_interval([])
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
         t_interval([0.5, 0.6], level=95.0)
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    # Worked by hand: 8 of 10 at z = 1.959964: middle (0.8 + 3.8415 / 20) / 1.38415 = 0.71674,
+    # half width 1.959964 / 1.38415 * sqrt(0.016 + 3.8415 / 400) = 0.22653.
+    interval = wilson_interval(0.8, 10)
+    assert (interval.low, interval.high) == pytest.approx((0.49016, 0.94332), abs=1e-4)
+    assert (interval.share, interval.num_rows, interval.level) == (0.8, 10, 0.95)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_interval_of_no_or_all_rows_is_no_point(share):
+    interval = wilson_interval(share, 50)
+    assert interval.low <= share <= interval.high
+    assert interval.high - interval.low == pytest.approx(3.8415 / (50 + 3.8415), abs=1e-4)
+
+
+def test_the_interval_of_a_share_covers_the_truth_as_often_as_it_says():
+    shares = np.random.default_rng(0).binomial(400, 0.25, size=2000) / 400
+    covered = [one.low <= 0.25 <= one.high for one in (wilson_interval(float(share), 400) for share in shares)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)  # Three standard errors.

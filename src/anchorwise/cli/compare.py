@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anchorwise.comparison import Study, Summary, Workplace
 
 
-def compare(  # noqa: PLR0913  # The options of a command.
+def compare(  # The options of a command.
     study: Annotated[
         str,
         typer.Argument(

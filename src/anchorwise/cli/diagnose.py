@@ -36,6 +36,9 @@ def diagnose(
     ] = None,
     data: DataOption = None,
     device: DeviceOption = "auto",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what every answer means and rests on.")
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,8 +51,8 @@ def diagnose(
 ) -> None:
     """Say which law hardest negatives follow, and which loss and temperature fit them.
 
-    Works on embeddings of any model and library, with millions of rows. Prints a table, and writes a report for the
-    browser and all numbers as JSON. An answer that does not hold in every draw of anchors is "inconclusive".
+    Works on embeddings of any model and library, with millions of rows. Prints an answer a line, and writes a report
+    for the browser and all numbers as JSON. An answer that does not hold in every draw of anchors is "inconclusive".
     """
     from rich.console import Console
 
@@ -70,7 +73,7 @@ def diagnose(
         found = look(embeddings, config, progress=progress)
     found.save(folder / RESULT_FILE)
     diagnosis_report(found, source=file.name, log=log).write(folder / REPORT_FILE)
-    Console().print(diagnosis_table(found))
+    Console().print(diagnosis_table(found, verbose=verbose))
     typer.echo(f"The report, to be opened in a browser: {(folder / REPORT_FILE).resolve().as_uri()}")
     typer.echo(f"All numbers: {folder / RESULT_FILE}")
 

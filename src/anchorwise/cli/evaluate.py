@@ -10,14 +10,20 @@ from anchorwise.cli.embed import DataOption, DeviceOption, DownloadOption, RootO
 if TYPE_CHECKING:
     import torch
 
-    from anchorwise.embeddings import Embeddings
+    from anchorwise.data.images import Splits
+    from anchorwise.evaluation.results import Evaluation, EvaluationConfig
+    from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
+    from anchorwise.models.storage import StoredEncoder
 
 RESULT_FILE = "evaluation.json"
 
 
 def evaluate(
     paths: Annotated[
-        list[Path], typer.Argument(help="Folder of a finished run; or two feature files, training and test.")
+        list[Path],
+        typer.Argument(
+            help="Folder of a finished run; or two feature files, training and test; or one, judged without labels."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help=f"JSON file for the result; {RESULT_FILE} in a run's folder if left out.")
@@ -30,7 +36,7 @@ def evaluate(
         list[str] | None, typer.Option("--set", help="How to judge, as name=value: split_seeds=[0], ...")
     ] = None,
 ) -> None:
-    """Judge frozen features: linear probe, kNN, recall, geometry.
+    """Judge frozen features: linear probe, kNN, recall, geometry; without labels geometry alone.
 
     Settings of the classifiers are chosen on parts of the training images; every test image is scored once.
     """
@@ -38,42 +44,73 @@ def evaluate(
 
     from anchorwise._outputs import claim_file
     from anchorwise.evaluation.embed import as_device
-    from anchorwise.evaluation.judge import Evaluation, EvaluationConfig
-    from anchorwise.evaluation.judge import evaluate as judge
+    from anchorwise.evaluation.results import EvaluationConfig
     from anchorwise.evaluation.table import evaluation_table
     from anchorwise.training.overrides import apply_overrides
 
     config, place = apply_overrides(EvaluationConfig(), settings or []), as_device(device)
-    is_run = len(paths) == 1 and not paths[0].is_file()
+    is_run = _is_run(paths)
     out = out or (paths[0] / RESULT_FILE if is_run and paths[0].is_dir() else None)
     if out is not None:
-        claim_file(out, Evaluation.load)
-    train, test = (
-        _from_run(paths[0], data, root, download, place) if is_run else _from_files(paths, data, root, download)
-    )
-    result = judge(train, test, config, device=place)
-    Console().print(evaluation_table({paths[0].name: result}))
+        claim_file(out, _is_evaluation)
+    if is_run:
+        result = _judged_run(paths[0], images_of_run(paths[0], data, root, download), data, config, place)
+    elif data is not None or root is not None or download:
+        raise ValueError("--data, --root and --download are for runs; feature files bring their own rows")
+    else:
+        result = _judged_files(paths, config, place)
+    Console().print(evaluation_table(paths[0].name, result))
     if out is not None:
         result.save(out)
         typer.echo(f"Written to {out}")
 
 
-def _from_run(
-    run: Path, data: str | None, root: Path | None, download: bool, device: "torch.device"
-) -> "tuple[Embeddings, Embeddings]":
+def _is_run(paths: list[Path]) -> bool:
+    from anchorwise.embeddings.stored import SUFFIXES
+
+    return len(paths) == 1 and not paths[0].is_file() and paths[0].suffix not in SUFFIXES
+
+
+def _is_evaluation(path: Path) -> object:
+    from anchorwise.evaluation.results import Evaluation
+    from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
+
+    try:
+        return Evaluation.load(path)
+    except ValueError:
+        return UnlabelledEvaluation.load(path)
+
+
+def _judged_run(
+    run: Path,
+    images: "tuple[StoredEncoder, Splits]",
+    data: str | None,
+    config: "EvaluationConfig",
+    device: "torch.device",
+) -> "Evaluation | UnlabelledEvaluation":
     from anchorwise.evaluation.embed import embed_splits
+    from anchorwise.evaluation.judge import evaluate as judge
+    from anchorwise.training.run_embeddings import embed_run_views
 
-    stored, splits = images_of_run(run, data, root, download)
-    return embed_splits(stored.encoder, stored.spec, splits, device=device, show_progress=True)
+    stored, splits = images
+    if splits.test is None or splits.test.labels is None:
+        typer.echo("The images have no labels or no test part: two views of them are judged without labels.", err=True)
+        return judge(embed_run_views(run, data=data, device=str(device))[0], device=device)
+    train, test = embed_splits(stored.encoder, stored.spec, splits, device=device, show_progress=True)
+    return judge(train, test, config, device=device)
 
 
-def _from_files(
-    paths: list[Path], data: str | None, root: Path | None, download: bool
-) -> "tuple[Embeddings, Embeddings]":
+def _judged_files(
+    paths: list[Path], config: "EvaluationConfig", device: "torch.device"
+) -> "Evaluation | UnlabelledEvaluation":
+    from anchorwise._terminal import printable
     from anchorwise.embeddings import load_embeddings
+    from anchorwise.evaluation.judge import evaluate as judge
 
-    if len(paths) != 2:
-        raise ValueError(f"give the folder of a run, or a training and a test file; got {len(paths)} paths")
-    if data is not None or root is not None or download:
-        raise ValueError("--data, --root and --download are for runs; feature files bring their own rows")
-    return load_embeddings(paths[0]), load_embeddings(paths[1])
+    if len(paths) > 2:
+        raise ValueError(f"give the folder of a run, a training and a test file, or one file; got {len(paths)} paths")
+    parts = [load_embeddings(path) for path in paths]
+    for path, part in zip(paths, parts, strict=True):
+        for note in part.notes:
+            typer.echo(printable(f"{path.name}: {note}"), err=True)
+    return judge(parts[0], device=device) if len(parts) == 1 else judge(*parts, config, device=device)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from anchorwise.diagnostics.anchors import (
 )
 from anchorwise.diagnostics.draws import Blocks, Draw, blocks_of, read_draws
 from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.false_negatives import false_negatives
 from anchorwise.diagnostics.gradient import LinkReport, compare_links
 from anchorwise.diagnostics.laws import TailFit, fit_laws
 from anchorwise.diagnostics.pooled import ThresholdChoice, choose_threshold, exceedances_above
@@ -29,7 +30,8 @@ from anchorwise.diagnostics.rows import Rows, usable_rows
 from anchorwise.diagnostics.space import SpaceReport, look_at_space
 from anchorwise.diagnostics.stream import Tails, sampled_anchors, stream_tails
 from anchorwise.diagnostics.verdict import Verdict, give_verdict
-from anchorwise.embeddings import Embeddings
+from anchorwise.embeddings.loading import Given, RowsLike, as_embeddings
+from anchorwise.reporting.notebook import notebook_table
 
 TAIL_FRACTION, FEWEST_TAIL, MOST_TAIL = 0.01, 50, 1000
 UNIT_TOLERANCE = 1e-3
@@ -60,9 +62,12 @@ class DiagnoseConfig(Section):
     seed: int = Field(default=0, ge=0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis:
-    """All that was found; every attribute is documented where it is made."""
+    """All that was found; every attribute is documented where it is made.
+
+    In a notebook it shows its answers.
+    """
 
     config: DiagnoseConfig
     rows: Rows
@@ -80,11 +85,37 @@ class Diagnosis:
     space: SpaceReport
     verdict: Verdict
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """Topic to answer, in a few words each; `verdict.statements` says what they mean and rest on."""
+        return {one.topic: one.answer for one in self.verdict.statements}
+
+    def __repr__(self) -> str:
+        words = "; ".join(f"{topic}: {answer}" for topic, answer in self.answers.items())
+        return f"<Diagnosis of {self.rows.num_items:,} items of width {self.rows.width}. {words}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(one.topic, one.answer, one.text) for one in self.verdict.statements]
+        return notebook_table((*self.notes, self.verdict.headline), rows)
+
+    def report(self, path: Path | str, *, source: str = "embeddings") -> Path:
+        """Write the whole report, one HTML file that loads nothing, and return its path.
+
+        Args:
+            path: Where; a file that is there is replaced.
+            source: What the embeddings are, for the title.
+        """
+        from anchorwise.diagnostics.report import diagnosis_report  # It draws what is defined here.
+
+        diagnosis_report(self, source=source).write(Path(path))
+        return Path(path)
+
     def summary(self) -> dict[str, Any]:
         """Return the numbers as what JSON holds; distributions over anchors as quantiles."""
         converged = self.readings.converged
         return _plain(
             {
+                "headline": self.verdict.headline,
                 "verdict": [dataclasses.asdict(statement) for statement in self.verdict.statements],
                 "notes": self.notes,
                 "data": {
@@ -137,19 +168,34 @@ class Diagnosis:
 
 
 def diagnose(
-    embeddings: Embeddings, config: DiagnoseConfig | None = None, *, progress: Progress = lambda what, share: None
+    embeddings: Given,
+    config: DiagnoseConfig | Mapping[str, Any] | None = None,
+    *,
+    labels: RowsLike | None = None,
+    pairs: RowsLike | None = None,
+    across: bool = False,
+    progress: Progress = lambda what, share: None,
 ) -> Diagnosis:
     """Look at the tails of the hardest negatives of embeddings, anyone's.
 
     Args:
-        embeddings: What to look at.
-        config: How.
-        progress: Called with what is being done and the share of it that is done.
+        embeddings: Rows of shape (items, width) of any scale, as array, tensor, lists, file, columns by name, or
+            `Embeddings`: whatever `anchorwise.embeddings.as_embeddings` takes.
+        config: How to look; a mapping names what differs from the defaults, such as `{"num_anchors": 500}`.
+        labels: Class of every item, whole numbers or words. Without them nobody can tell whether the hardest negatives
+            are true ones.
+        pairs: The second view of every item, row by row.
+        across: The views come from two encoders, such as image and text.
+        progress: Called with what is being done and the share of it that is done, in [0, 1].
 
     Raises:
-        ValueError: If fewer than 200 items are usable, or all of them show the same thing.
+        FileNotFoundError: If a file is not there.
+        TypeError: If the rows are no numbers.
+        ValueError: If the parts do not fit together, a setting is unknown, fewer than 200 items are usable, or all of
+            them show the same thing.
     """
-    config = config or DiagnoseConfig()
+    embeddings = as_embeddings(embeddings, labels=labels, pairs=pairs, across=across)
+    config = DiagnoseConfig.model_validate(config or {})
     rng = np.random.default_rng(config.seed)
     progress("Checking rows", 0.0)
     rows = usable_rows(embeddings)
@@ -189,7 +235,7 @@ def diagnose(
         same_class=same_class_share(rows, tails),
         links=links,
         space=space,
-        verdict=give_verdict(rows, tails, readings, draws, links, space),
+        verdict=give_verdict(tails, draws, links, space, false_negatives(rows, tails, readings), thresholds.is_stable),
     )
 
 

@@ -12,7 +12,7 @@ from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, Exceedances
 from anchorwise.diagnostics.laws import Law, TailFit
 from anchorwise.reporting.figures import GREEN, GREY, PURPLE, add_legend, panel
 
-NUM_BINS = 40
+MOST_BINS, FEWEST_BINS = 40, 8
 
 
 def exceedance_figure(exceedances: Exceedances, fit: TailFit, *, title: str, log_density: bool = False) -> Figure:
@@ -26,7 +26,7 @@ def exceedance_figure(exceedances: Exceedances, fit: TailFit, *, title: str, log
     """
     figure, axes = panel(title, "cosine of the negative", "density of exceedances")
     y, threshold = exceedances.values, exceedances.threshold
-    edges = np.linspace(0.0, max(float(y.max(initial=0.0)) * 1.02, 1e-6), NUM_BINS + 1)
+    edges = np.linspace(0.0, max(float(y.max(initial=0.0)) * 1.02, 1e-6), _num_bins(len(y)) + 1)
     if len(y):
         density = np.histogram(y, edges, density=True)[0]
         axes.stairs(density, edges + threshold, fill=True, color="#C9D2DC", label="negatives")
@@ -39,6 +39,11 @@ def exceedance_figure(exceedances: Exceedances, fit: TailFit, *, title: str, log
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.3 / (len(y) * (edges[1] - edges[0])))
     return figure
+
+
+def _num_bins(num_values: int) -> int:
+    """Return Rice's number of bins, 2 n^(1/3), so that few values give a shape and not single spikes."""
+    return min(max(round(2.0 * num_values ** (1.0 / 3.0)), FEWEST_BINS), MOST_BINS)
 
 
 def quantile_figure(exceedances: Exceedances, fit: TailFit, *, title: str) -> Figure:

@@ -3,13 +3,13 @@
 from anchorwise.diagnostics.diagnosis import Diagnosis
 from anchorwise.diagnostics.draws import Draw
 from anchorwise.diagnostics.figures import cosine_figure, exceedance_figure, quantile_figure
+from anchorwise.diagnostics.statements import interval_text
 from anchorwise.diagnostics.threshold_figures import (
     endpoint_figure,
     mean_excess_figure,
     return_level_figure,
     shape_figure,
 )
-from anchorwise.diagnostics.verdict import interval_text
 from anchorwise.reporting.figures import BLUE
 from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Block, Figures, ReportSection, Table, Text
@@ -26,6 +26,10 @@ RULE = (
     "takes the lowest threshold whose fitted shape lies inside the 95 % interval of every higher one."
 )
 UNSTABLE = " No threshold met it: the shape moves up to the highest one, which is shown for want of a better."
+UNDECIDED = (
+    "This pooled picture does not decide here: no threshold met the rule below, and {num_scores:,} scores above the "
+    "highest one are left, most of them from both ends of a pair. What is answered at the top rests on single anchors."
+)
 FREE_LAW = (
     "A third law, the generalised Pareto law, may end anywhere or nowhere. Its shape says which: below 0 it has an "
     "end, at 0 it is the exponential law, above 0 it thins out even more slowly. Where it ends is an extrapolation."
@@ -50,7 +54,8 @@ DRAW_COLUMNS = (
 def pooled_section(found: Diagnosis) -> ReportSection:
     """Return the section."""
     rule = RULE if found.thresholds.is_stable else RULE + UNSTABLE
-    blocks: list[Block] = [Text([EXPLANATION]), _overview(found), Text([rule]), _laws(found)]
+    undecided = [] if found.thresholds.is_stable else [UNDECIDED.format(num_scores=len(found.exceedances.values))]
+    blocks: list[Block] = [Text([*undecided, EXPLANATION]), _overview(found), Text([rule]), _laws(found)]
     if found.laws.message:
         about = "About the free law" if found.laws.converged else "No law could be fitted"
         blocks.append(Text([f"{about}: {found.laws.message}."]))

@@ -48,7 +48,7 @@ def diagnosis_report(found: Diagnosis, *, source: str, log: Sequence[Mapping[str
         source: What the embeddings are, for the title.
         log: Lines of a training's log; its tail statistics are drawn over the steps.
     """
-    sections = [_verdict_section(found), pooled_section(found), anchor_section(found), near_section(found)]
+    sections = [_verdict_section(found), anchor_section(found), pooled_section(found), near_section(found)]
     sections += [_link_section(found), _space_section(found)]
     if training := training_section({source: log}):
         sections.append(training)

@@ -2,113 +2,29 @@
 
 Settings (the probe's penalty, kNN's k) are chosen on stratified validation splits of the training rows, one split per
 seed; the chosen classifier then uses all training rows and scores every test row once. The intervals over split seeds
-therefore cover the choice of the setting and nothing else: not another encoder, not another test set.
+therefore cover the choice of the setting and nothing else. Beside them stand intervals over test rows: what another
+test set of this size would give. Neither covers another training of the encoder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, overload
 
 import torch
 from jaxtyping import Float32, Int64
-from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from anchorwise import _files
-from anchorwise._config import Section
-from anchorwise.embeddings import Embeddings
+from anchorwise.embeddings import Embeddings, as_embeddings
+from anchorwise.embeddings.loading import Given, RowsLike
 from anchorwise.evaluation.geometry import class_alignment, effective_rank, uniformity
 from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies
-from anchorwise.evaluation.linear import PENALTIES, LinearProbe, choose_penalty, fit_probe
+from anchorwise.evaluation.linear import LinearProbe, choose_penalty, fit_probe
 from anchorwise.evaluation.recall import recalls_within
+from anchorwise.evaluation.results import ClassifierScores, Evaluation, EvaluationConfig, Geometry
 from anchorwise.evaluation.rows import judged_rows, numbered_classes
 from anchorwise.evaluation.splits import stratified_split
-from anchorwise.evaluation.statistics import Interval, t_interval
-
-
-class EvaluationConfig(Section):
-    """How features are judged.
-
-    Attributes:
-        split_seeds: One validation split each.
-        validation_fraction: Share of every class's training rows held out to choose settings.
-        penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
-        knn_temperature: Divides the cosines of the votes.
-        knn_max_neighbors: k is chosen from 1 to this, or to the number of rows where there are fewer.
-        knn_neighbors: Values of k reported as they are; those above the number of rows are left out.
-        recall_neighbors: Values of k at which recall is reported; likewise.
-        interval_level: Confidence level of the intervals.
-    """
-
-    split_seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    penalties: tuple[float, ...] = Field(default=PENALTIES, min_length=1)
-    knn_temperature: float = Field(default=0.1, gt=0)
-    knn_max_neighbors: int = Field(default=200, ge=1)
-    knn_neighbors: tuple[PositiveInt, ...] = (1, 5, 10, 20, 50, 200)
-    recall_neighbors: tuple[PositiveInt, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
-    interval_level: float = Field(default=0.95, gt=0, lt=1)
-
-
-class ClassifierScores(Section):
-    """Test accuracy of one classifier, by split seed.
-
-    Attributes:
-        accuracy: In [0, 1], mean and interval over the seeds.
-        accuracies: One per seed.
-        chosen: The setting chosen on that seed's split: penalty or k.
-        validation_accuracies: Accuracy of the chosen setting on that split.
-    """
-
-    accuracy: Interval
-    accuracies: tuple[float, ...]
-    chosen: tuple[float, ...]
-    validation_accuracies: tuple[float, ...]
-
-
-class Geometry(Section):
-    """How the test features fill their space (`anchorwise.evaluation.geometry`)."""
-
-    effective_rank: float
-    uniformity: float
-    class_alignment: float | None
-
-
-class Evaluation(Section):
-    """What frozen features are worth.
-
-    Attributes:
-        num_train: Rows the classifiers were fitted on.
-        num_test: Rows scored; none is left out.
-        num_features: Width of a row.
-        linear: Linear probe.
-        knn: Weighted kNN, k chosen on the split.
-        knn_accuracy: k to test accuracy, for the fixed values of k.
-        recall: k to recall, each test row searched for among the other test rows.
-        class_accuracy: Class to the linear probe's accuracy on it, mean over seeds.
-        geometry: Of the test features.
-        config: How they were judged.
-    """
-
-    num_train: int
-    num_test: int
-    num_features: int
-    linear: ClassifierScores
-    knn: ClassifierScores
-    knn_accuracy: dict[int, float]
-    recall: dict[int, float]
-    class_accuracy: dict[str, float]
-    geometry: Geometry
-    config: EvaluationConfig
-
-    def save(self, path: Path) -> None:
-        """Write `path` as JSON, whole or not at all."""
-        _files.write_text(path, self.model_dump_json(indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> "Evaluation":
-        """Read what `save` wrote."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+from anchorwise.evaluation.statistics import t_interval, wilson_interval
+from anchorwise.evaluation.unlabelled import UnlabelledEvaluation, evaluate_unlabelled
 
 
 @dataclass(frozen=True)
@@ -173,31 +89,63 @@ def _choose(train: _Labelled, config: EvaluationConfig) -> Choices:
     )
 
 
+@overload
 def evaluate(
-    train: Embeddings,
-    test: Embeddings,
-    config: EvaluationConfig | None = None,
+    train: Given,
+    test: None = None,
+    config: EvaluationConfig | Mapping[str, Any] | None = None,
     *,
+    train_labels: None = None,
+    test_labels: None = None,
     device: torch.device | str = "cpu",
-) -> Evaluation:
-    """Judge frozen features.
+) -> UnlabelledEvaluation: ...
+@overload
+def evaluate(
+    train: Given,
+    test: Given,
+    config: EvaluationConfig | Mapping[str, Any] | None = None,
+    *,
+    train_labels: RowsLike | None = None,
+    test_labels: RowsLike | None = None,
+    device: torch.device | str = "cpu",
+) -> Evaluation: ...
+def evaluate(
+    train: Given,
+    test: Given | None = None,
+    config: EvaluationConfig | Mapping[str, Any] | None = None,
+    *,
+    train_labels: RowsLike | None = None,
+    test_labels: RowsLike | None = None,
+    device: torch.device | str = "cpu",
+) -> Evaluation | UnlabelledEvaluation:
+    """Judge frozen features, anyone's.
 
     Args:
-        train: Labelled rows to fit on.
-        test: Labelled rows to score, from the same encoder and with the same classes.
-        config: How; the defaults if left out.
+        train: Rows of shape (rows, width) to fit on, with their labels: as array, tensor, lists, file, columns by name,
+            or `Embeddings`, whatever `anchorwise.embeddings.as_embeddings` takes.
+        test: Rows to score, from the same encoder and with the same classes. Left out, `train` is judged without
+            labels (`anchorwise.evaluation.unlabelled`).
+        config: How; a mapping names what differs from the defaults, such as `{"split_seeds": [0]}`.
+        train_labels: Class of every training row, whole numbers in any numbering or words, where `train` has none.
+        test_labels: Class of every test row, likewise.
         device: Where to compute.
 
     Raises:
-        ValueError: If labels are missing, or the two sets do not belong together.
+        FileNotFoundError: If a file is not there.
+        TypeError: If rows are no numbers.
+        ValueError: If labels are missing, a row is not finite, or the two sets do not belong together.
     """
-    _check_pair(train, test)
-    (train_labels, test_labels), classes = numbered_classes(train, test)
+    fitted = as_embeddings(train, labels=train_labels)
+    if test is None:
+        return evaluate_unlabelled(fitted, device=device)
+    scored = as_embeddings(test, labels=test_labels)
+    _check_pair(fitted, scored)
+    (fitted_labels, scored_labels), classes = numbered_classes(fitted, scored)
     return _judge(
-        _Labelled(judged_rows(train, device), train_labels.to(device)),
-        _Labelled(judged_rows(test, device), test_labels.to(device)),
+        _Labelled(judged_rows(fitted, device), fitted_labels.to(device)),
+        _Labelled(judged_rows(scored, device), scored_labels.to(device)),
         classes,
-        config or EvaluationConfig(),
+        EvaluationConfig.model_validate(config or {}),
     )
 
 
@@ -206,17 +154,28 @@ def _judge(train: _Labelled, test: _Labelled, classes: tuple[str, ...], config: 
     linear, class_accuracy = _judge_linear(train, test, classes, choices, config)
     test_accuracies = _accuracies(train, test, max((config.knn_max_neighbors, *config.knn_neighbors)), config)
     recalls = recalls_within(test.rows, test.labels, max_neighbors=min(max(config.recall_neighbors), len(test) - 1))
+    knn = _scores([test_accuracies[k - 1] for k in choices.neighbors], choices.neighbors, choices.knn, config)
+    knn_accuracy, recall = _at(test_accuracies, config.knn_neighbors), _at(recalls, config.recall_neighbors)
+    shares = {
+        "linear": linear.accuracy.mean,
+        "knn": knn.accuracy.mean,
+        **{f"knn@{k}": value for k, value in knn_accuracy.items()},
+        **{f"recall@{k}": value for k, value in recall.items()},
+    }
     return Evaluation(
         num_train=len(train),
         num_test=len(test),
         num_features=train.rows.shape[1],
         linear=linear,
-        knn=_scores([test_accuracies[k - 1] for k in choices.neighbors], choices.neighbors, choices.knn, config),
-        knn_accuracy=_at(test_accuracies, config.knn_neighbors),
-        recall=_at(recalls, config.recall_neighbors),
+        knn=knn,
+        knn_accuracy=knn_accuracy,
+        recall=recall,
         class_accuracy=class_accuracy,
         geometry=_geometry(test),
         config=config,
+        over_test_rows={
+            name: wilson_interval(share, len(test), level=config.interval_level) for name, share in shares.items()
+        },
     )
 
 

@@ -20,9 +20,19 @@ def judged_rows(embeddings: Embeddings, device: torch.device | str = "cpu") -> F
     """
     if len(embeddings.views) != 1:
         raise ValueError(f"a judged set must have one view, got {len(embeddings.views)}; give them one at a time")
-    rows = _narrow(embeddings.views[0])
-    check_finite(rows)
-    return rows.to(device)
+    return finite_rows(embeddings, device)[0]
+
+
+def finite_rows(embeddings: Embeddings, device: torch.device | str = "cpu") -> list[Float32[Tensor, "n d"]]:
+    """Return the rows of every view.
+
+    Raises:
+        ValueError: If a row is not finite in float32.
+    """
+    views = [_narrow(view) for view in embeddings.views]
+    for view in views:
+        check_finite(view)
+    return [view.to(device) for view in views]
 
 
 def numbered_classes(*parts: Embeddings) -> tuple[list[Int64[Tensor, " n"]], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Mean and Student-t interval over seeds."""
+"""Intervals: of a mean over seeds, and of a share of test rows."""
 
 import math
 from collections.abc import Sequence
@@ -43,3 +43,40 @@ def t_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
     quantile = float(stats.t.ppf(0.5 + level / 2, n - 1))
     return Interval(mean=mean, half_width=quantile * math.sqrt(variance / n), level=level, num_values=n)
+
+
+class ShareInterval(Section):
+    """A share of rows with its two-sided interval.
+
+    Attributes:
+        share: In [0, 1].
+        low: Lower end.
+        high: Upper end.
+        level: Confidence level in (0, 1).
+        num_rows: Rows that it is a share of.
+    """
+
+    share: float
+    low: float
+    high: float
+    level: float
+    num_rows: int
+
+
+def wilson_interval(share: float, num_rows: int, *, level: float = 0.95) -> ShareInterval:
+    """Return Wilson's interval of a share of independent rows, such as an accuracy.
+
+    It covers which rows happened to be in the test set, and nothing that differs between trainings.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference",
+    https://doi.org/10.1080/01621459.1927.10502953.
+
+    Raises:
+        ValueError: If `share` is not in [0, 1], there is no row, or `level` is not inside (0, 1).
+    """
+    _checks.fraction("share", share)
+    n, z = _checks.count("num_rows", num_rows), float(stats.norm.ppf(0.5 + _checks.level(level) / 2))
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half_width = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = max(middle - half_width, 0.0), min(middle + half_width, 1.0)
+    return ShareInterval(share=share, low=low, high=high, level=level, num_rows=n)

@@ -1,40 +1,51 @@
-"""Evaluations side by side as a terminal table."""
+"""Evaluations on a terminal."""
 
-from collections.abc import Mapping
-
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from anchorwise.evaluation.judge import Evaluation
-from anchorwise.evaluation.statistics import Interval
-
-
-def evaluation_rows(evaluation: Evaluation) -> dict[str, str]:
-    """Return name and value of every reported number as text; accuracies and recalls in percent."""
-    geometry = evaluation.geometry
-    return {
-        "linear probe %": percent(evaluation.linear.accuracy),
-        "kNN %, k chosen": percent(evaluation.knn.accuracy),
-        **{f"kNN@{k} %": f"{100 * value:.2f}" for k, value in evaluation.knn_accuracy.items()},
-        **{f"recall@{k} %": f"{100 * value:.2f}" for k, value in evaluation.recall.items()},
-        "effective rank": f"{geometry.effective_rank:.1f} of {evaluation.num_features}",
-        "uniformity": f"{geometry.uniformity:.3f}",
-        "class alignment": "-" if geometry.class_alignment is None else f"{geometry.class_alignment:.3f}",
-    }
+from anchorwise._terminal import printable
+from anchorwise.evaluation.results import Evaluation
+from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
 
 
-def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
-    """Return a table with one row per number and one column per named evaluation."""
-    columns = {name: evaluation_rows(evaluation) for name, evaluation in evaluations.items()}
-    table = Table(caption="Linear probe and kNN: mean and interval over validation splits of the training rows.")
-    table.add_column("Test set")
-    for name in columns:
-        table.add_column(name, justify="right")
-    for row in dict.fromkeys(row for rows in columns.values() for row in rows):
-        table.add_row(row, *(rows.get(row, "-") for rows in columns.values()))
+def evaluation_table(name: str, result: Evaluation | UnlabelledEvaluation) -> Group:
+    """Return the numbers of an evaluation and what their intervals cover.
+
+    Args:
+        name: What was judged, such as the name of a run.
+        result: Its evaluation.
+    """
+    if isinstance(result, UnlabelledEvaluation):
+        heading = f"{name}: {result.num_rows:,} rows, judged without labels"
+        return Group(_heading(heading), _grid(result.rows()))
+    heading = f"{name}: {result.num_test:,} test rows, classifiers fitted on {result.num_train:,} training rows"
+    return Group(
+        _heading(heading), _grid(result.rows()), _by_neighbors(result), Text(result.what_intervals_cover(), "dim")
+    )
+
+
+def _heading(text: str) -> Text:
+    return Text(printable(text), "bold")
+
+
+def _grid(rows: list[tuple[str, str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column()
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _by_neighbors(result: Evaluation) -> Table:
+    """Return accuracy and recall at fixed numbers of neighbours, side by side."""
+    counts = sorted({*result.knn_accuracy, *result.recall})
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("neighbours")
+    for count in counts:
+        table.add_column(str(count), justify="right")
+    for name, values in (("kNN %", result.knn_accuracy), ("recall %", result.recall)):
+        table.add_row(name, *(f"{100 * values[count]:.2f}" if count in values else "-" for count in counts))
     return table
-
-
-def percent(interval: Interval) -> str:
-    """Return an accuracy in [0, 1] in percent, with its half width where there is one."""
-    spread = "" if interval.half_width is None else f" +- {100 * interval.half_width:.2f}"
-    return f"{100 * interval.mean:.2f}{spread}"

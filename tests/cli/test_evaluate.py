@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from anchorwise.cli.evaluate import evaluate
+
+app = typer.Typer()
+app.command()(evaluate)
+FAST = ["--set", "split_seeds=[0, 1]", "--set", "penalties=[0.1]", "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(90) % 3
+    rows = np.eye(3)[labels] + 0.1 * np.random.default_rng(0).standard_normal((90, 3))
+    np.savez("train.npz", embedding=rows[:60], label=labels[:60], paths=np.array(["a"], object))
+    np.savez("test.npz", embedding=rows[60:], label=labels[60:])
+    (tmp_path / "notes.json").write_text('{"mine": 1}')
+
+
+def test_two_files_of_anyone_are_judged_and_what_was_not_read_is_named(tmp_path):
+    result = CliRunner().invoke(app, ["train.npz", "test.npz", "--out", "result.json", *FAST])
+    assert result.exit_code == 0, result.output
+    assert "train.npz: Arrays not used: paths." in result.stderr
+    assert "30 test rows, classifiers fitted on 60 training rows" in result.stdout
+    saved = json.loads((tmp_path / "result.json").read_text())
+    assert saved["over_test_rows"]["linear"]["num_rows"] == 30
+    again = CliRunner().invoke(app, ["train.npz", "test.npz", "--out", "result.json", *FAST])
+    assert again.exit_code == 0, again.output  # Its own result may be written anew.
+
+
+def test_one_file_is_judged_without_labels(tmp_path):
+    result = CliRunner().invoke(app, ["test.npz", "--out", "result.json", *FAST])
+    assert result.exit_code == 0, result.output
+    assert "30 rows, judged without labels" in result.stdout
+    assert json.loads((tmp_path / "result.json").read_text())["num_rows"] == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train.npz", "test.npz", "--out", "notes.json"], "notes.json is another file, which would be lost"),
+        (["train.npz", "test.npz", "--out", "."], r"\. is a folder; choose a file as --out"),
+        (["train.npz", "test.npz", "--out", "test.npz/x.json"], "test.npz"),
+        (["a.npz", "b.npz", "c.npz"], "a training and a test file, or one file; got 3 paths"),
+        (["train.npz", "test.npz", "--data", "digits"], "feature files bring their own rows"),
+        (["nowhere.npy"], "nowhere.npy is not a file"),
+        (["nowhere"], "nowhere holds no encoder.json"),
+        (["notes.json", "test.npz"], "the suffix of notes.json must be one of"),
+    ],
+)
+def test_mistakes_say_what_is_accepted_and_change_nothing(tmp_path, arguments, message):
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, ValueError | OSError)
+    with pytest.raises(type(error), match=message):
+        raise error
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
