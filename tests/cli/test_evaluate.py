@@ -2,13 +2,18 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
-from anchorwise.cli.evaluate import evaluate
+from anchorwise.cli import evaluate as command
+from anchorwise.data.images import ImageSet, Splits
+from anchorwise.embeddings import Embeddings
+from anchorwise.training import run_embeddings
 
 app = typer.Typer()
-app.command()(evaluate)
+app.command()(command.evaluate)
+FLAT = ImageSet(torch.zeros(3, 1, 4, 4, dtype=torch.uint8), None, (), ("a", "b", "c"))
 FAST = ["--set", "split_seeds=[0, 1]", "--set", "penalties=[0.1]", "--device", "cpu"]
 
 
@@ -60,3 +65,14 @@ def test_mistakes_say_what_is_accepted_and_change_nothing(tmp_path, arguments, m
     with pytest.raises(type(error), match=message):
         raise error
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_without_labels_is_judged_by_two_views_of_its_images(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+    (tmp_path / "flat").mkdir()
+    monkeypatch.setattr(command, "images_of_run", lambda *_: (None, Splits(FLAT, FLAT, None)))
+    monkeypatch.setattr(run_embeddings, "embed_run_views", lambda *_, **__: (Embeddings((rows, rows)), []))
+    result = CliRunner().invoke(app, ["flat", *FAST])
+    assert result.exit_code == 0, result.output
+    assert "judged without labels" in result.stderr
+    assert json.loads((tmp_path / "flat" / "evaluation.json").read_text())["alignment"] == 0.0

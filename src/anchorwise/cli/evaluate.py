@@ -113,4 +113,7 @@ def _judged_files(
     for path, part in zip(paths, parts, strict=True):
         for note in part.notes:
             typer.echo(printable(f"{path.name}: {note}"), err=True)
-    return judge(parts[0], device=device) if len(parts) == 1 else judge(*parts, config, device=device)
+    if len(parts) == 1:
+        return judge(parts[0], device=device)
+    train, test = parts
+    return judge(train, test, config, device=device)

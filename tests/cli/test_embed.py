@@ -1,0 +1,40 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+import typer
+from torch import nn
+from typer.testing import CliRunner
+
+from anchorwise.cli import embed as command
+from anchorwise.data.images import ImageSet, Splits
+from anchorwise.embeddings import load_embeddings
+from anchorwise.models import EncoderSpec
+from anchorwise.models.config import EncoderConfig
+
+app = typer.Typer()
+app.command()(command.embed)
+
+
+@pytest.fixture
+def flat_run(monkeypatch):
+    images = ImageSet(torch.arange(48, dtype=torch.uint8).reshape(3, 1, 4, 4), None, (), ("a", "b", "c"))
+    spec = EncoderSpec(encoder=EncoderConfig(), num_channels=1, image_size_px=4, mean=(0.0,), std=(1.0,))
+    stored = SimpleNamespace(encoder=nn.Flatten(), spec=spec)
+    monkeypatch.setattr(command, "images_of_run", lambda *_: (stored, Splits(images, images, None)))
+
+
+def test_images_without_a_test_part_or_labels_give_one_file(flat_run, tmp_path):
+    result = CliRunner().invoke(app, ["run", "--out", str(tmp_path / "rows"), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "rows" / "test.npz").exists()
+    found = load_embeddings(tmp_path / "rows" / "train.npz")
+    assert (found.names, found.labels, found.width) == (("a", "b", "c"), None, 16)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(flat_run, tmp_path):
+    (tmp_path / "train.npz").write_text("mine")
+    error = CliRunner().invoke(app, ["run", "--out", str(tmp_path), "--device", "cpu"]).exception
+    assert isinstance(error, ValueError)
+    assert "holds files that `anchorwise embed` did not write" in str(error)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
