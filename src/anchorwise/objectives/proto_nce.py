@@ -45,8 +45,8 @@ class ProtoNCE(Objective):
             assignments: The images' own prototypes, by row number.
             concentrations: phi, a temperature of every prototype, above 0: small for a dense cluster. The source's is
                 the mean distance of a cluster's Z rows from its centre over log(Z + 10), clipped at the 10th and 90th
-                percentile and scaled to a chosen mean. MEOW's released code takes similarities for squared distances there, which makes it large for a
-                dense cluster.
+                percentile and scaled to a chosen mean. MEOW's released code takes similarities for squared distances
+                there, which makes it large for a dense cluster.
         """
         prototypes = _checks.needed(self, "prototypes", prototypes, "the cluster centres, shape (prototypes, width)")
         assignments = _checks.needed(self, "assignments", assignments, "the images' prototypes, shape (images,)")
