@@ -262,6 +262,24 @@ def whole_numbers(name: str, value: Tensor) -> Tensor:
     return numbers
 
 
+def places(name: str, numbers: Tensor, size: int, last: str, way_out: str) -> tuple[int, int]:
+    """Refuse numbers that are no places of something of this size; return the lowest and the highest.
+
+    Torch counts negative ones from the end.
+    """
+    if numbers.numel() == 0:
+        return 0, 0
+    lowest, highest = torch.stack(numbers.aminmax()).tolist()
+    if lowest < 0 or highest >= size:
+        raise ValueError(f"{name} must lie from 0 to {last}, {size - 1}, got {lowest} to {highest}; {way_out}")
+    return lowest, highest
+
+
+def compiled_places(numbers: Tensor, size: int) -> Tensor:
+    """Return places for a compiled graph, which looks at no values: negative ones become one that torch refuses."""
+    return torch.where(numbers < 0, size, numbers)
+
+
 def real_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
     """Return real numbers, one for each row of a view."""
     if tensor(name, value).is_complex():

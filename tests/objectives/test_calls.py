@@ -171,12 +171,12 @@ CLASSES = torch.arange(24) % 2
         (
             lambda: SogCLR(num_images=24)(*VIEWS, ids=torch.arange(24).sub(1)),
             ValueError,
-            "ids must lie from 0 to num_images - 1, 23, got -1 to 22",
+            "ids must lie from 0 to num_images - 1, 23, got -1 to 22; number the images",
         ),
         (
             lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES - 1, concentrations=torch.ones(24)),
             ValueError,
-            "assignments must lie from 0 to 23, the last prototype, got -1 to 0; leave out images that are in no",
+            "assignments must lie from 0 to the last prototype, 23, got -1 to 0; leave out images that are in no",
         ),
         (
             lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES, concentrations=-torch.ones(24)),

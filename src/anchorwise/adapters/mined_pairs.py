@@ -120,14 +120,25 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
         return Pairs(*_padded(*_same_label(given), num_anchors), None)
     if len(indices_tuple) not in (3, 4):
         raise ValueError(f"indices_tuple must be 3 tensors (triplets) or 4 (pairs), got {len(indices_tuple)}")
-    device = given.anchors.device
-    lists = [indices.to(device).long() for indices in indices_tuple]
+    lists = [_checks.tensor(f"indices_tuple[{place}]", indices) for place, indices in enumerate(indices_tuple)]
+    of_keys = (1, 3) if len(lists) == 4 else (1, 2)
+    lists = [_rows(given, indices, place, place in of_keys) for place, indices in enumerate(lists)]
     anchors, positives, negative_anchors, negatives = lists if len(lists) == 4 else (*lists[:2], lists[0], lists[2])
     attracted, repelled = anchors * num_keys + positives, negative_anchors * num_keys + negatives
     attracted = attracted.sort().values if repeats else attracted.unique()
     times = torch.bincount(repelled, minlength=num_anchors * num_keys).view(num_anchors, num_keys)
     times = times if repeats else times.clamp_max(1)
     return Pairs(*_padded(attracted // num_keys, attracted % num_keys, num_anchors), times)
+
+
+def _rows(given: Labelled, indices: Tensor, place: int, of_keys: bool) -> Int[Tensor, " q"]:
+    """Return the numbers of rows that a miner chose, on the rows' device."""
+    name, rows = f"indices_tuple[{place}]", given.keys if of_keys else given.anchors
+    numbers = _checks.whole_numbers(name, indices).to(rows.device)
+    _checks.places(
+        name, numbers, len(rows), "the last row", "mine the same embeddings and ref_emb as the loss is given"
+    )
+    return numbers
 
 
 def _same_label(given: Labelled) -> tuple[Tensor, Tensor]:

@@ -102,7 +102,8 @@ def scores_at(
     anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
 ) -> Float[Tensor, "a t"]:
     """Return the scores of every anchor with its own chosen keys, with gradient."""
-    return _computed(backend_for(anchors, keys), "scores_at", anchors, keys, chosen)
+    whole = _checks.whole_numbers("chosen", chosen)
+    return _computed(backend_for(anchors, keys), "scores_at", anchors, keys, whole)
 
 
 def tail_rows(

@@ -64,17 +64,14 @@ def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_images: int) -> Int[Te
     """
     table = next(who.buffers())
     if table.device != ids.device:
-        name = type(who).__name__
         raise ValueError(
-            f"ids and the tables of {name} must be on one device, got {ids.device} and {table.device}; "
+            f"ids and the tables of {type(who).__name__} must be on one device, got {ids.device} and {table.device}; "
             "move them with objective.to(ids.device)"
         )
     if torch.compiler.is_compiling():
-        # A negative number would be a place counted from the end.
-        return torch.where(ids < 0, num_images, ids)
-    lowest, highest = torch.stack(ids.aminmax()).tolist()
-    if lowest < 0 or highest >= num_images:
-        raise ValueError(f"ids must lie from 0 to num_images - 1, {num_images - 1}, got {lowest} to {highest}")
+        return _checks.compiled_places(ids, num_images)
+    way_out = f"number the images of the data set from 0 and call {type(who).__name__}(num_images=their number)"
+    lowest, highest = _checks.places("ids", ids, num_images, "num_images - 1", way_out)
     _checks.num_images(who, 1 if lowest == highest else 2)
     return ids
 

@@ -53,7 +53,7 @@ class ProtoNCE(Objective):
         phi = _checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
-        own = _own_prototypes(per_image("assignments", assignments, view0), len(centres))
+        own = _places(per_image("assignments", assignments, view0), len(centres))
         # A key's temperature is part of the key: scores are then logits.
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
@@ -62,16 +62,11 @@ class ProtoNCE(Objective):
         return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})
 
 
-def _own_prototypes(assignments: Int[Tensor, " n"], num_prototypes: int) -> Int[Tensor, " n"]:
-    """Refuse numbers that no prototype has: torch would count negative ones from the end."""
+def _places(assignments: Int[Tensor, " n"], num_prototypes: int) -> Int[Tensor, " n"]:
     if torch.compiler.is_compiling():
-        return assignments
-    lowest, highest = torch.stack(assignments.aminmax()).tolist()
-    if lowest < 0 or highest >= num_prototypes:
-        raise ValueError(
-            f"assignments must lie from 0 to {num_prototypes - 1}, the last prototype, got {lowest} to {highest}; "
-            "leave out images that are in no cluster"
-        )
+        return _checks.compiled_places(assignments, num_prototypes)
+    way_out = "leave out images that are in no cluster"
+    _checks.places("assignments", assignments, num_prototypes, "the last prototype", way_out)
     return assignments
 
 
