@@ -103,9 +103,14 @@ def one_of(name: str, value: object, choices: Iterable[_Word]) -> _Word:
     accepted = tuple(choices)
     if isinstance(value, str) and value in accepted:
         return accepted[accepted.index(value)]
-    near = get_close_matches(str(value), accepted, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}, got {value!r}{hint}")
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}, got {value!r}{hint(value, accepted)}")
+
+
+def hint(value: object, accepted: Iterable[str]) -> str:
+    """Return the end of a message, with the accepted word that is nearest, whatever its capitals; empty if none is."""
+    folded = {word.casefold(): word for word in accepted}
+    near = get_close_matches(str(value).casefold(), folded, n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def tensor(name: str, value: object) -> Tensor:

@@ -48,5 +48,15 @@ def _wording(error: ValidationError) -> str:
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {message}, got {problem['input']!r}" if problem["type"] != "value_error" else message)
+        got = f"{where}: {message}, got {problem['input']!r}{_form(problem['type'], where, problem['input'])}"
+        lines.append(message if problem["type"] == "value_error" else got)
     return "; ".join(lines)
+
+
+def _form(kind: str, where: str, given: object) -> str:
+    """Return the form that a value of the wrong kind should have had."""
+    if kind in ("tuple_type", "list_type"):
+        return f"; write a list: {where}=[{given}]"
+    if kind in ("model_type", "dict_type"):
+        return f"; it has parts, which are set one by one: {where}.NAME=VALUE"
+    return ""

@@ -1,9 +1,12 @@
+import importlib
 import json
 import re
+import subprocess
 import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import anchorwise
@@ -42,6 +45,14 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
     ("arguments", "message"),
     [
         (["pretrain", "digit"], "error: recipe must be one of 'digits', .*; did you mean 'digits'"),
+        (["objectives", "WEINCE"], "error: objective must be one of .*; did you mean 'weince'"),
+        (["pretrain", "--set", "objective.name=MoCoV3"], "error: .*; did you mean 'moco_v3'"),
+        (
+            ["pretrain", "--set", "augment=simclr"],
+            "error: augment must be one of 'digits', 'cifar', .*'none', got 'simc",
+        ),
+        (["pretrain", "--set", "encoder=resnet18"], "error: encoder: .* set one by one: encoder.NAME=VALUE"),
+        (["compare", "--set", "seeds=1"], r"error: seeds: .*; write a list: seeds=\[1\]"),
         (["pretrain", "--set", "train.epoch=1"], "error: unknown setting 'train.epoch'; here: num_epochs"),
         (["pretrain", "folder", "--data", "nowhere"], "error: .*nowhere"),
         (["pretrain", "folder", "--data", ""], r"error: data\.source must be a data set's name or a path, got nothing"),
@@ -61,13 +72,62 @@ def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, tmp_path:
     assert re.match(message, error), error
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "error: maximum recursion depth exceeded"),
+        (OverflowError("int too large to convert to float"), "error: int too large"),
+        (MemoryError(), "error: MemoryError"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 400 bytes.\nframe #0"),
+            "error: not enough memory for these settings: DefaultCPUAllocator: .*400 bytes.\n$",
+        ),
+    ],
+)
+def test_what_is_too_large_for_the_machine_is_one_line_too(monkeypatch, capsys, error: Exception, message: str):
+    def too_much() -> None:
+        raise error
+
+    monkeypatch.setattr(app, "app", too_much)
+    assert _run(monkeypatch) == 2
+    assert re.match(message, capsys.readouterr().err)
+
+
+def test_a_fault_of_the_program_itself_keeps_its_traceback(monkeypatch):
+    def broken() -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(app, "app", broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        app.main()
+
+
+@pytest.mark.parametrize("package", ["comparison", "data", "demo", "diagnostics", "evaluation", "models", "training"])
+def test_a_package_that_an_extra_is_needed_for_says_which(monkeypatch, package: str):
+    module = importlib.import_module(f"anchorwise.{package}")
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pydantic is not installed: pip install "anchorwise\[vision\]"'):
+        importlib.reload(module)
+
+
+def test_embeddings_are_diagnosed_without_what_only_images_and_training_need(tmp_path: Path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(200, 8)).astype("float32"))
+    absent = ["kornia", "sklearn", "tensorboard", "timm", "torchvision"]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent})); from anchorwise.cli import main; "
+        "sys.argv = ['anchorwise', 'diagnose', 'x.npy', '--set', 'num_draws=2', '--out', 'out']; main()"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
 def test_without_its_extra_the_program_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "anchorwise.cli.app", None)  # What an import of it then raises names it.
     with pytest.raises(ModuleNotFoundError):
         cli.main()
     monkeypatch.delitem(sys.modules, "anchorwise.cli.app")
     monkeypatch.setitem(sys.modules, "typer", None)
-    with pytest.raises(SystemExit, match=r"error: this needs typer: pip install 'anchorwise\[vision\]'"):
+    with pytest.raises(SystemExit, match=r"error: typer is not installed: pip install \"anchorwise\[vision\]\", or"):
         cli.main()
 
 

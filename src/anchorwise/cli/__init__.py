@@ -5,6 +5,8 @@ Nothing here imports torch before a command does its work, so that help, the ver
 
 import sys
 
+from anchorwise import _extras
+
 
 def main() -> None:
     """Run the program, or say what to install where the library alone is there."""
@@ -15,4 +17,4 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "anchorwise").startswith("anchorwise"):
             raise
-        sys.exit(f"error: this needs {error.name}: pip install 'anchorwise[vision]'")
+        sys.exit(f"error: {_extras.missing(str(error.name))}")

@@ -1,8 +1,9 @@
 """The `anchorwise` program: its commands, and errors as one line instead of a traceback."""
 
+import re
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +18,8 @@ from anchorwise.cli.export import export
 from anchorwise.cli.objectives import objectives
 from anchorwise.cli.plan import plan
 from anchorwise.cli.pretrain import pretrain
+
+_OUT_OF_MEMORY = re.compile("out of memory|(can't|not enough memory to|failed to) allocate", re.IGNORECASE)
 
 app = typer.Typer(
     help="Contrastive representation learning that takes the tail of the hardest negatives seriously.",
@@ -54,6 +57,14 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app()
-    except (ValueError, OSError, MemoryError) as error:
-        typer.secho(f"error: {printable(str(error))}", fg=typer.colors.RED, err=True)
-        sys.exit(2)
+    except (ValueError, OSError, MemoryError, RecursionError, OverflowError) as error:
+        _end_with(str(error) or type(error).__name__)
+    except RuntimeError as error:  # Torch has no kind of its own for memory that the processor lacks.
+        if not _OUT_OF_MEMORY.search(str(error)):
+            raise
+        _end_with(f"not enough memory for these settings: {str(error).splitlines()[0]}")
+
+
+def _end_with(message: str) -> NoReturn:
+    typer.secho(f"error: {printable(message)}", fg=typer.colors.RED, err=True)
+    sys.exit(2)

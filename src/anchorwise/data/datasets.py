@@ -93,7 +93,7 @@ def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits:
         raise ValueError(f"data.root is for {', '.join(ROOTED)} only, got it with source {config.source!r}")
     if config.source in SOURCES:
         root = config.root or cache_dir() / "datasets"
-        return SOURCES[config.source](root.expanduser(), config, on_progress)
+        return SOURCES[config.source](Path(os.path.expanduser(root)), config, on_progress)
     path = Path(os.path.expanduser(config.source))
     if not path.exists():
         _refuse_source(config.source)

@@ -1,5 +1,9 @@
 """Encoders, projection heads, and how a frozen encoder is stored."""
 
+from anchorwise import _extras
+
+_extras.needed("pydantic")
+
 from anchorwise.models.config import EncoderConfig, HeadConfig
 from anchorwise.models.encoders import Encoder, build_encoder
 from anchorwise.models.heads import ProjectionHead

@@ -1,5 +1,9 @@
 """Pretraining: configuration, recipes, the loop, checkpoints, run directories."""
 
+from anchorwise import _extras
+
+_extras.needed("pydantic")
+
 from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
 from anchorwise.training.loop import pretrain
 from anchorwise.training.overrides import apply_overrides

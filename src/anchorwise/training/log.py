@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from anchorwise import _files
 from anchorwise.training.run_directory import RunDirectory
 
@@ -19,6 +17,9 @@ class RunLog:
     """
 
     def __init__(self, directory: RunDirectory, *, next_step: int) -> None:
+        # Not above: whoever only judges or diagnoses embeddings needs no TensorBoard.
+        from torch.utils.tensorboard import SummaryWriter
+
         kept = _lines_before(directory, next_step)
         _files.write_text(directory.log_file, "".join(kept))
         self._file = directory.log_file.open("a", encoding="utf-8")

@@ -4,9 +4,9 @@ import json
 import tomllib
 from collections.abc import Sequence
 from datetime import date, time
-from difflib import get_close_matches
 from typing import Any
 
+from anchorwise import _checks
 from anchorwise._config import AnySection, section_of_json
 from anchorwise.data.augment import POLICIES
 
@@ -46,8 +46,8 @@ def _value(text: str) -> Any:
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
-    if path == ["augment"] and isinstance(value, str) and value in POLICIES:
-        value = POLICIES[value].model_dump(mode="json")
+    if path == ["augment"] and isinstance(value, str):
+        value = POLICIES[_checks.one_of("augment", value, POLICIES)].model_dump(mode="json")
     if path[0] == "augment" and len(path) > 1 and tree.get("augment", {}) is None:
         raise ValueError(
             f"{name} would change one strength of a policy that is left to the data; name the policy to start from "
@@ -81,6 +81,4 @@ def _table(value: Any) -> dict[str, Any]:
 
 def _refuse_unknown(tree: dict[str, Any], key: str, name: str) -> None:
     if key not in tree:
-        near = get_close_matches(key, tree, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{hint}")
+        raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{_checks.hint(key, tree)}")

@@ -1,0 +1,19 @@
+"""What an extra of the package brings, and the words where it is missing."""
+
+from importlib.util import find_spec
+
+
+def needed(module: str) -> None:
+    """Refuse to go on without a module that the library alone does not bring.
+
+    Raises:
+        ModuleNotFoundError: With what to install.
+    """
+    if find_spec(module) is None:
+        raise ModuleNotFoundError(missing(module), name=module)
+
+
+def missing(module: str) -> str:
+    """Return what to say of a module that is not there."""
+    package = module.partition(".")[0]
+    return f'{package} is not installed: pip install "anchorwise[vision]", or "anchorwise[cli]" for embeddings alone'
