@@ -32,7 +32,8 @@ class AdaMEOW(Objective):
     taken here, in log space. Pairs are weighed for some anchors at a time and again in the backward pass.
 
     Args:
-        temperature: Divides every cosine. Dimensionless, above 0.
+        temperature: Divides every cosine. Dimensionless, above 0. The default is `MEOW`'s; the released code uses 1.0
+            for ACM.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -26,8 +26,9 @@ class SwAV(Objective):
 
     The first `num_code_views` views are assigned; every other view predicts each of them. The loss is the mean over
     codes, predicting views and images. Assignments have no gradient. Prototypes are the caller's parameter; they are
-    scaled to length 1 here, where the source does so in place before each forward pass. With small batches, earlier
-    rows of the assigned views take part in the balancing (`queues`). Two or more views.
+    scaled to length 1 here, where the source does so in place before each forward pass: do that too, or they learn more
+    slowly as they grow. With small batches, earlier rows of the assigned views take part in the balancing (`queues`).
+    Two or more views.
 
     Args:
         temperature: Divides the cosines of the prediction. Dimensionless, above 0.

@@ -254,8 +254,8 @@ class LaggedExponent(Exponent):
     """The median over anchors of Hill's estimates in the batch before: the loss is a single pass over the scores.
 
     This batch's exceedances are added up while the loss has its scores. The first batch takes a pass for its own
-    median. The value is a saved buffer; it moves in training mode only. Whether there was a batch before is asked on the
-    host, so `torch.compile(fullgraph=True)` refuses it; without, it compiles in two parts.
+    median. The value is a saved buffer; it moves in training mode only. Whether there was a batch before is asked on
+    the host, so `torch.compile(fullgraph=True)` refuses it; without, it compiles in two parts.
 
     Args:
         tail: How a tail is read.
