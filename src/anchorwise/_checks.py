@@ -156,7 +156,9 @@ def one_each(name: str, given: object, number: int, what: str) -> tuple[Tensor, 
 
 def rows(name: str, given: Tensor) -> None:
     """Refuse what is not a floating (rows, width) tensor."""
-    if tensor(name, given).ndim != 2:
+    if tensor(name, given).layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got {given.layout}; convert it with {name}.to_dense()")
+    if given.ndim != 2:
         raise ValueError(
             f"{name} must have shape (images, width), got {tuple(given.shape)}; flatten or pool the other axes first"
         )
@@ -377,6 +379,14 @@ def generator(name: str, value: object, like: Tensor) -> torch.Generator:
             "make one with torch.Generator(view0.device)"
         )
     return value
+
+
+def pair(name: str, value: object) -> tuple[object, object]:
+    """Return the two items of a sequence, of whichever kind."""
+    items = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
+    if len(items) != 2:
+        raise ValueError(f"{name} must be two numbers, got {value!r}")
+    return items[0], items[1]
 
 
 def _kind(value: object) -> str:

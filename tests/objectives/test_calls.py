@@ -198,6 +198,11 @@ CLASSES = torch.arange(24) % 2
             TypeError,
             r"generator must be a torch.Generator, got int; .*torch.Generator\(view0.device\)",
         ),
+        (
+            lambda: InfoNCE()(VIEWS[0].to_sparse(), VIEWS[1]),
+            TypeError,
+            r"view0 must be a dense tensor, got torch.sparse_coo; convert it with view0.to_dense\(\)",
+        ),
         (lambda: CLIP()(*VIEWS, logit_scale=float("nan")), ValueError, "logit_scale must be a finite number, got nan"),
     ],
 )

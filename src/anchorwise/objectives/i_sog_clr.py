@@ -4,6 +4,7 @@ Source: Qiu et al. 2023, "Not All Semantics are Created Equal: Contrastive Self-
 Temperature Individualization", Algorithm 1, https://arxiv.org/abs/2305.11965, and its released code.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -58,7 +59,7 @@ class ISogCLR(Objective):
         *,
         num_images: int,
         temperature: float = 0.1,
-        temperature_range: tuple[float, float] = (0.05, 0.7),
+        temperature_range: Sequence[float] = (0.05, 0.7),
         rho: float = 0.4,
         gamma: float = 0.8,
         beta: float = 0.5,
@@ -67,8 +68,9 @@ class ISogCLR(Objective):
         super().__init__()
         self.num_images = _checks.count("num_images", num_images)
         self.denominators = RunningDenominators(self.num_images)
-        lowest, highest = temperature_range
-        self.temperature_range = _checks.ordered("the lowest temperature", lowest, "the highest", highest)
+        lowest, highest = _checks.pair("temperature_range", temperature_range)
+        lowest, highest = _checks.ordered("the lowest temperature", lowest, "the highest", highest)
+        self.temperature_range = lowest, highest
         self.temperature = _checks.positive("temperature", temperature)
         if not lowest <= self.temperature <= highest:
             raise ValueError(f"temperature must lie in temperature_range {temperature_range!r}, got {temperature!r}")

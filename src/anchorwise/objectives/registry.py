@@ -116,16 +116,20 @@ def build(config: Mapping[str, Any]) -> Objective:
 
 def _build(part: str, config: Mapping[str, Any], table: Mapping[Any, Callable[..., Any]]) -> Any:
     name = _checks.one_of(f"{part}.name", config.get("name"), table)
-    accepted, parts = inspect.signature(table[name]).parameters, _parts_of(table[name])
+    accepted, hints = inspect.signature(table[name]).parameters, _hints(table[name])
     arguments = {}
     for key, value in config.items():
         if key != "name":
             _checks.one_of(f"hyperparameter of {name}", key, accepted)
-            arguments[key] = _value(f"{name}.{key}", value, parts.get(key))
+            arguments[key] = _value(f"{name}.{key}", value, hints.get(key))
     return made(part, name, table, arguments)
 
 
-def _value(key: str, value: Any, table: Mapping[Any, Callable[..., Any]] | None) -> Any:
+def _value(key: str, value: Any, hint: Any) -> Any:
+    if hint is bool and not isinstance(value, bool):
+        # Any text would count as true, "no" as well.
+        raise ValueError(f"{key} must be true or false, got {value!r}")
+    table = _table_of(hint)
     if table is None:
         if isinstance(value, Mapping):
             raise ValueError(f"{key} takes no table, got {dict(value)!r}; give the value itself")
@@ -134,14 +138,12 @@ def _value(key: str, value: Any, table: Mapping[Any, Callable[..., Any]] | None)
         value = {"name": value}
     if isinstance(value, Mapping):
         return _build(key, value, table)
-    return [_value(key, item, table) for item in value] if isinstance(value, list) else value
+    return [_value(key, item, hint) for item in value] if isinstance(value, list) else value
 
 
-def _parts_of(make: Callable[..., Any]) -> dict[str, Mapping[Any, Callable[..., Any]]]:
-    """Return the tables of those hyperparameters that are annotated as parts."""
-    hints = get_type_hints(make.__init__ if isinstance(make, type) else make)
-    tables = {name: _table_of(hint) for name, hint in hints.items() if name != "return"}
-    return {name: table for name, table in tables.items() if table is not None}
+def _hints(make: Callable[..., Any]) -> dict[str, Any]:
+    """Return what hyperparameters are annotated as."""
+    return get_type_hints(make.__init__ if isinstance(make, type) else make)
 
 
 def _table_of(hint: Any) -> Mapping[Any, Callable[..., Any]] | None:
