@@ -1,6 +1,9 @@
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
@@ -9,8 +12,16 @@ from anchorwise.cli.diagnose import diagnose
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.demo import run_demo
+from anchorwise.demo.contenders import Contender
+from anchorwise.demo.result_section import result_sentence
 from anchorwise.demo.runs import demo_config, pretrain_all
-from anchorwise.evaluation.judge import Evaluation
+from anchorwise.demo.tail_section import tail_section
+from anchorwise.diagnostics.exceedances import pooled_exceedances
+from anchorwise.diagnostics.laws import fit_laws
+from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.results import ClassifierScores, Evaluation
+from anchorwise.evaluation.statistics import t_interval
+from anchorwise.reporting.report import Report
 
 app = typer.Typer()
 for command in (demo, embed, evaluate, diagnose):
@@ -42,6 +53,45 @@ def test_the_report_has_every_part_and_loads_nothing(tiny):
         assert f">{name}<" in page
     assert not re.search(r"<script|<link|https?://", page)
     assert page.count("data:image/svg+xml") >= 11
+
+
+def test_the_report_begins_with_what_came_out(tiny):
+    head = re.search(r"<header>.*?<p>(.*?)</p>", tiny[1], re.DOTALL).group(1)
+    shares = r"\d+\.\d % \(InfoNCE\), \d+\.\d % \(WEINCE\), \d+\.\d % \(untrained\), \d+\.\d % \(pixels\)"
+    assert re.match(
+        rf"On 450 test images a linear classifier on the frozen features is right for {shares}; WEINCE", head
+    )
+    assert "points on one seed, which shows nothing." in head
+
+
+def _judged(name: str, *accuracies: float) -> Contender:
+    def evaluation(accuracy: float) -> Evaluation:
+        linear = ClassifierScores.model_construct(accuracy=t_interval([accuracy]))
+        return Evaluation.model_construct(num_test=450, linear=linear)
+
+    return Contender(name, [evaluation(accuracy) for accuracy in accuracies], Embeddings((np.ones((1, 1)),)))
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        # Differences 1, 2 and 3 points: mean 2, deviation 1, t(2) / sqrt(3) = 2.484.
+        (
+            (0.91, 0.92, 0.93),
+            r"WEINCE minus InfoNCE is \+2\.0 points, 95 % interval -0\.5 to \+4\.5 over 3 seeds: no dif",
+        ),
+        ((0.92, 0.92, 0.92), r"WEINCE minus InfoNCE is \+2\.0 points, .* over 3 seeds: a difference on these images"),
+    ],
+)
+def test_a_difference_is_called_one_only_where_its_interval_leaves_out_0(accuracies, words: str):
+    assert re.search(words, result_sentence([_judged("InfoNCE", 0.9, 0.9, 0.9), _judged("WEINCE", *accuracies)]))
+
+
+def test_what_is_known_of_intervals_is_not_said_where_none_is_shown():
+    found = pooled_exceedances(torch.randn(120, 6, generator=torch.Generator().manual_seed(0)), quantile=0.95)
+    fit = replace(fit_laws(found), message="intervals are not calibrated")
+    section = tail_section([replace(_judged("WEINCE", 0.9), exceedances=found, fit=fit)])
+    assert "calibrated" not in Report("t", "s", [section]).html()
 
 
 def test_one_seed_makes_no_claim_of_an_interval(tiny):

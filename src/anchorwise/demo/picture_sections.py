@@ -42,8 +42,9 @@ def neighbor_section(contenders: Sequence[Contender], test: ImageSet) -> ReportS
         for query in queries
     ]
     explanation = (
-        "Left: a test image. Right: the test images with the most similar features (first seed), most similar first. "
-        "Labels are below; a dashed frame marks another class than the query's."
+        "Left: test images of different classes, drawn at random and not for how they come out; what holds for all of "
+        "them is in the table of results. Right: the test images with the most similar features (first seed), most "
+        "similar first. Labels are below; a dashed frame marks another class than the query's."
     )
     return ReportSection("Nearest neighbours", [Text([explanation]), *blocks])
 

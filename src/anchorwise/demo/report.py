@@ -9,7 +9,7 @@ from anchorwise.data.images import Splits
 from anchorwise.demo.contenders import COLOURS, Contender
 from anchorwise.demo.curve_section import curve_section
 from anchorwise.demo.picture_sections import neighbor_section, view_section
-from anchorwise.demo.result_section import class_section, result_section
+from anchorwise.demo.result_section import class_section, result_section, result_sentence
 from anchorwise.demo.tail_section import tail_section
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.evaluation.embed import test_of
@@ -17,8 +17,8 @@ from anchorwise.reporting.environment import environment
 from anchorwise.reporting.report import Block, Code, Facts, Report, ReportSection, Text
 
 SUMMARY = (
-    "An encoder pretrained without labels on 8 x 8 scans of handwritten digits, once with InfoNCE and once with "
-    "WEINCE, and a look at where their hardest negatives end."
+    "The encoder was pretrained without labels on 8 x 8 scans of handwritten digits, once with InfoNCE and once with "
+    "WEINCE; the page also shows where their hardest negatives end."
 )
 INTRODUCTION = (
     "Contrastive learning trains an encoder to give two views of one image similar features and views of different "
@@ -60,7 +60,7 @@ def demo_report(measured: Measured) -> Report:
     moved = training_section(measured.logs, COLOURS)
     return Report(
         "anchorwise: a first look",
-        SUMMARY,
+        f"{result_sentence(measured.contenders)} {SUMMARY}",
         [
             ReportSection("What this is", [Text(INTRODUCTION)]),
             result_section(measured.contenders),

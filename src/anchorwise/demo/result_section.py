@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from anchorwise.demo.contenders import Contender
 from anchorwise.evaluation.judge import Evaluation
-from anchorwise.evaluation.statistics import Interval
+from anchorwise.evaluation.statistics import Interval, t_interval
 from anchorwise.reporting.report import ReportSection, Table, Text
+from anchorwise.reporting.wording import counted
 
 PERCENT_ROWS: dict[str, Callable[[Evaluation], float]] = {
     "linear probe, %": lambda evaluation: evaluation.linear.accuracy.mean,
@@ -32,6 +33,9 @@ def result_section(contenders: Sequence[Contender]) -> ReportSection:
         "images. Their settings are chosen on parts of the training images only.",
         "Two columns need no training: the pixels themselves, and the same encoder with its random starting weights. "
         "An objective has only earned what it adds to them.",
+        "The last rows say where the features lie. Effective rank: in how many directions. Uniformity: how evenly over "
+        "the sphere. Class alignment: how near to each other within a class. The last is no merit on its own: features "
+        "that all lie close together are tight within classes too, and uneven.",
     )
     num_seeds = max(len(contender.evaluations) for contender in contenders)
     caption = "Test set. " + (
@@ -43,6 +47,34 @@ def result_section(contenders: Sequence[Contender]) -> ReportSection:
     return ReportSection(
         "Results", [Text(explanation), Table(["", *(c.name for c in contenders)], _rows(contenders), caption)]
     )
+
+
+def result_sentence(contenders: Sequence[Contender]) -> str:
+    """Return what came out: the linear probe of all, and whether the two objectives differ over seeds."""
+    shares = [f"{100 * contender.over_seeds(_probe).mean:.1f} % ({contender.name})" for contender in contenders]
+    first, second, *_ = contenders
+    differences = [
+        100 * (_probe(ours) - _probe(theirs))
+        for theirs, ours in zip(first.evaluations, second.evaluations, strict=True)
+    ]
+    images = counted(first.evaluations[0].num_test, "test image")
+    return (
+        f"On {images} a linear classifier on the frozen features is right "
+        f"for {', '.join(shares)}; {_difference(t_interval(differences), f'{second.name} minus {first.name}')}."
+    )
+
+
+def _probe(evaluation: Evaluation) -> float:
+    return evaluation.linear.accuracy.mean
+
+
+def _difference(difference: Interval, name: str) -> str:
+    mean, reach = difference.mean, difference.half_width
+    if reach is None:
+        return f"{name} is {mean:+.1f} points on one seed, which shows nothing"
+    words = "no difference is shown" if abs(mean) <= reach else "a difference on these images"
+    ends = f"95 % interval {mean - reach:+.1f} to {mean + reach:+.1f}"
+    return f"{name} is {mean:+.1f} points, {ends} over {counted(difference.num_values, 'seed')}: {words}"
 
 
 def class_section(contenders: Sequence[Contender]) -> ReportSection:

@@ -77,7 +77,9 @@ def _tail_figures(name: str, found: Exceedances, fit: TailFit) -> Figures:
         quantile_figure(found, fit, title=f"{name}, QQ"),
     ]
     kinds = ("density of the hardest negatives", "the same on a logarithmic axis", "quantiles against both laws")
-    return Figures([figure_uri(figure) for figure in figures], [f"{name}: {kind}" for kind in kinds], fit.message)
+    # What is to be known of the free law is about its intervals, which are not shown here.
+    words = "" if fit.exponential else fit.message
+    return Figures([figure_uri(figure) for figure in figures], [f"{name}: {kind}" for kind in kinds], words)
 
 
 def _tail_row(name: str, found: Exceedances, fit: TailFit) -> list[str]:

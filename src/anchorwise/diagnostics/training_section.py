@@ -49,12 +49,13 @@ def training_section(logs: Mapping[str, Log], colours: Mapping[str, str] | None 
     if figures is None:
         return None
     rows = [
-        [f"{curve.title}, {name}", *_first_and_last(values)]
+        [f"{curve.title}, {name.replace('/', ', seed ')}", *_first_and_last(values)]
         for curve in CURVES
         for name, log in logs.items()
         if (values := points_of(log, curve.key)[1])
     ]
-    table = Table(("Number", "first", "last"), rows)
+    # Of several trainings the pictures say it; the numbers are for whoever looks for one.
+    table = Table(("Number", "first", "last"), rows, summary="First and last, by training" if len(logs) > 1 else "")
     return ReportSection("How the tail moved in training", [Text([EXPLANATION]), figures, table])
 
 
