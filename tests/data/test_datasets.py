@@ -267,9 +267,11 @@ def test_the_limit_of_an_archive_is_lifted_by_its_setting(write_files, picture):
     assert len(load_splits(config.model_copy(update={"max_decoded_gib": 1.0})).train) == 2
 
 
-def test_a_home_that_nobody_has_is_named(monkeypatch):
+def test_a_home_that_nobody_has_is_named():
     with pytest.raises(FileNotFoundError, match=r"got '~nobody-of-this-name/x', and nothing is at"):
         load_splits(DataConfig(source="~nobody-of-this-name/x"))
+    with pytest.raises(FileNotFoundError, match=r"no train_data_batch_1\.npz in .*~nobody-of-this-name"):
+        load_splits(DataConfig(source="imagenet32", root=Path("~nobody-of-this-name")))
 
 
 @pytest.mark.parametrize("damage", ["cut", "header"])

@@ -149,6 +149,11 @@ def test_a_linked_class_folder_is_read_and_a_loop_ends(write_files, class_folder
     assert load_folder(folder).train.class_names == ("a", "b", "c", "d")
 
 
+def test_a_path_may_be_text(write_files, class_folders):
+    folder = write_files(class_folders)
+    assert same(load_folder(str(folder)), load_folder(folder))
+
+
 def test_nothing_at_the_path_or_nothing_readable_is_an_error(write_files, tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder or archive of images at"):
         load_folder(tmp_path / "gone")

@@ -30,7 +30,7 @@ TEST_FRACTION = 0.2
 
 
 def load_folder(
-    path: Path,
+    path: Path | str,
     *,
     image_size_px: int | None = None,
     seed: int = 0,

@@ -31,7 +31,7 @@ _DARK = 25  # Of 255: a tenth of the range.
 
 
 def read_images(
-    path: Path,
+    path: Path | str,
     *,
     image_size_px: int | None = None,
     leave_out: Sequence[str] = (),
@@ -54,7 +54,8 @@ def read_images(
         UnusableFileError: If the archive is damaged or refused, or a file cannot be read at all; nothing is cached.
         ValueError: If no image can be decoded, sizes or channel counts differ, or the limit is passed.
     """
-    source, report = open_source(path), Reporter(path, on_progress)
+    source = open_source(Path(path))
+    report = Reporter(source.path, on_progress)
     entry = Entry(source.fingerprint(), image_size_px, tuple(leave_out))
     decoded = entry.load()
     if decoded is None:
