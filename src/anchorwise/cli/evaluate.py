@@ -93,7 +93,7 @@ def _judged_run(
     from anchorwise.training.run_embeddings import embed_run_views
 
     stored, splits = images
-    if splits.test is None or splits.test.labels is None:
+    if not splits.are_judgeable:
         typer.echo("The images have no labels or no test part: two views of them are judged without labels.", err=True)
         return judge(embed_run_views(run, data=data, device=str(device))[0], device=device)
     train, test = embed_splits(stored.encoder, stored.spec, splits, device=device, show_progress=True)

@@ -8,7 +8,6 @@ from anchorwise.comparison.fingerprint import leaked_share, loaded
 from anchorwise.comparison.results import RunResult
 from anchorwise.data.batches import num_batches
 from anchorwise.data.images import Splits
-from anchorwise.evaluation.embed import test_of
 from anchorwise.training import RunConfig
 
 MAX_LEAKED_SHARE = 0.01
@@ -28,7 +27,7 @@ def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult])
             are of other images.
     """
     splits, fingerprint = loaded(config.data.model_dump_json())
-    if splits.train.labels is None or test_of(splits).labels is None:
+    if not splits.are_judgeable:
         raise ValueError(f"data_sets.{data_set} must have labelled training and test images to be judged on")
     leaked = leaked_share(splits)
     if leaked > MAX_LEAKED_SHARE:
