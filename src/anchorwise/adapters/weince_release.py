@@ -6,7 +6,7 @@ Source: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262 (fil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 
@@ -26,6 +26,9 @@ from anchorwise.tails import (
     PublishedGate,
     RegressionTail,
 )
+
+# Which factors of the published gate count.
+_Factors = Literal["both", "evidence", "proximity"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,7 @@ class ReleaseArguments:
         """Return the anchors' beta of hard and soft selection, from the gate's tail."""
         return self._shrunk(self.select_tail_frac, self.select_min_tail_points, "nearest")
 
-    def soft_gate(self, use: str) -> Gate:
+    def soft_gate(self, use: _Factors) -> Gate:
         """Return the published gate with both factors or one."""
         return PublishedGate(
             margin=self.select_aic_margin,
@@ -100,14 +103,14 @@ class ReleaseArguments:
             proximity_sharpness=self.select_kappa_rho,
             tail_fraction=self.select_tail_frac,
             min_tail_points=self.select_min_tail_points,
-            use=use,  # pyright: ignore[reportArgumentType]  # The callers below name the three accepted words.
+            use=use,
         )
 
-    def _shrunk(self, tail_fraction: float, min_tail_points: int, rounding: str) -> Exponent:
+    def _shrunk(self, tail_fraction: float, min_tail_points: int, rounding: Literal["nearest", "down"]) -> Exponent:
         tail = RegressionTail(
             tail_fraction=tail_fraction,
             min_tail_points=min_tail_points,
-            rounding=rounding,  # pyright: ignore[reportArgumentType]  # The callers above name the two accepted words.
+            rounding=rounding,
             prior_points=self.shrink_c,
             min_r_squared=self.anchor_r2_min,
             lowest=self.beta_min,
@@ -184,11 +187,11 @@ def _gate(release: ReleaseArguments) -> Objective:
     return WEINCE(temperature=release.temperature, gate=gate, exponent=exponent)
 
 
-def _blend(use: str) -> Callable[[ReleaseArguments], Objective]:
+def _blend(use: _Factors) -> Callable[[ReleaseArguments], Objective]:
     return lambda release: WEINCE(temperature=release.temperature, gate=release.soft_gate(use), exponent="unit")
 
 
-def _soft_selection(use: str) -> Callable[[ReleaseArguments], Objective]:
+def _soft_selection(use: _Factors) -> Callable[[ReleaseArguments], Objective]:
     return lambda release: _selection(release, release.soft_gate(use))
 
 
