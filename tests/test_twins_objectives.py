@@ -27,11 +27,11 @@ E = math.e
             two_view.moco(EYE[:1], EYE[:1], [[1.0, 1.0], [-1.0, 0.0], [0.0, 1.0]], PLAIN, lambda i, k: k > 0),
             [math.log(E + 1 / E + 1) - 1],
         ),
-        (two_view.moco_v3(EYE, EYE, (EYE, EYE), 1.0, 4.0), [4 * (math.log(E + 1) - 1)] * 4),
+        (two_view.moco_v3(EYE, EYE, (EYE, EYE), PLAIN, 4.0), [4 * (math.log(E + 1) - 1)] * 4),
         # Two negatives at 0, positive left out.
         (two_view.dcl(EYE, EYE, PLAIN), [math.log(2) - 1] * 4),
         # Equal positives: every weight is 2 - 1.
-        (two_view.dclw(EYE, EYE, 1.0, 0.5), [math.log(2) - 1] * 4),
+        (two_view.dclw(EYE, EYE, PLAIN, 0.5), [math.log(2) - 1] * 4),
         # One other row in the view, at 0; both views' terms count for the image, so twice per anchor.
         (two_view.dhel(EYE, EYE, PLAIN), [-1.0] * 4),
         (two_view.dhel(EYE, [[-1.0, 0.0], [0.0, 1.0]], two_view.scaled(0.5), both=False), [2.0, -2.0]),
@@ -40,7 +40,7 @@ E = math.e
         # (2 - 0.5 * 2 e) / 0.5 is below 0, and the floor 2 / e acts.
         (two_view.hcl(EYE, EYE, 1.0, 0.5, 0.0), [math.log((E + 2 / E) / E)] * 4),
         # Equal negatives have weight 1 whatever the bell.
-        (two_view.adnce(EYE, EYE, 1.0, 0.7, 0.5), [math.log(E + 2) - 1] * 4),
+        (two_view.adnce(EYE, EYE, PLAIN, 0.7, 0.5), [math.log(E + 2) - 1] * 4),
         # A further negative at -1 from the first image and 0 from the second.
         (
             two_view.cross_view(EYE, EYE, PLAIN, both=False, negatives=[[-2.0, 0.0]]),
@@ -71,12 +71,12 @@ E = math.e
         ),
         # Three unordered pairs at 1 and one row at 0 in every denominator.
         (multi_view.mv_dhel(EYE, EYE, EYE, logit=PLAIN), [-math.log(3 * E)] * 2),
-        (multi_view.poly_view(EYE, EYE, temperature=1.0, mean="geometric"), [math.log(E + 2) - 1] * 4),
-        (multi_view.poly_view(EYE, EYE, EYE, temperature=1.0, mean="arithmetic"), [math.log(E + 3) - 1] * 6),
+        (multi_view.poly_view(EYE, EYE, logit=PLAIN, mean="geometric"), [math.log(E + 2) - 1] * 4),
+        (multi_view.poly_view(EYE, EYE, EYE, logit=PLAIN, mean="arithmetic"), [math.log(E + 3) - 1] * 6),
         (multi_view.pairwise(EYE, EYE, EYE, temperature=1.0), [math.log(E + 2) - 1] * 12),
         # The mean of a row and its opposite is 0, and so are all scores with it; within the view too.
         (
-            multi_view.averaged([EYE[0]], [EYE[0]], [[-1.0, 0.0]], temperature=1.0, normalise=False),
+            multi_view.averaged([EYE[0]], [EYE[0]], [[-1.0, 0.0]], logit=PLAIN, normalise=False),
             [0.0] * 6,
         ),
         # Both images in one class: three positives at 1, 0, 0 and the same three in the denominator.
@@ -134,6 +134,9 @@ E = math.e
         ),
         # u is 1 for negatives at 0; temperature (0 + rho) - 1.
         (global_loss.sog_clr(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.0] * 4),
+        # Logits are scores: log u is 0 for negatives at 0, and tau (0 + rho - 1).
+        (global_loss.sog_clr(EYE, EYE, [0, 1], temperature=0.5, rho=2.0, logit=PLAIN), [0.5] * 4),
+        (global_loss.fast_clip(EYE, EYE, [0, 1], temperature=0.5, rho=2.0, logit=PLAIN), [0.5] * 4),
         # One other key at 0: u is exp(-1 / tau).
         (global_loss.fast_clip(EYE, EYE, [0, 1], temperature=0.5, rho=2.0), [0.5 * (-2.0 + 2.0)] * 4),
         # exp(-1 / tau) each: tau (-1 / tau + rho).

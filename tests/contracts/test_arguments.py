@@ -20,7 +20,7 @@ LIBRARY = Path(anchorwise.__file__).parent
 # What an objective may be called with besides, where no case does so.
 STOCK: dict[str, Callable[[torch.Tensor], Any]] = {
     "ids": lambda view: torch.arange(len(view)),
-    "temperature": lambda view: view.new_tensor(0.2),
+    "logit_scale": lambda view: view.new_tensor(5.0),
     "generator": lambda view: torch.Generator(view.device),
 }
 # Settings under which they are taken.

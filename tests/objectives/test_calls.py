@@ -57,9 +57,11 @@ def test_sinkhorn_stays_finite_where_exponentials_overflow():
 def test_a_mixture_passes_on_what_each_part_takes():
     mixture = Mixture(objectives=(InfoNCE(), SupCon(temperature=0.5), CLIP()), weights=(1.0, 1.0, 1.0))
     labels, scale = torch.arange(24) % 5, torch.tensor(3.0)
-    expected = InfoNCE()(*VIEWS) + SupCon(temperature=0.5)(*VIEWS, labels=labels) + CLIP()(*VIEWS, logit_scale=scale)
-    torch.testing.assert_close(mixture(*VIEWS, labels=labels, logit_scale=scale), expected)
-    assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("ids", "logit_scale"))
+    given = {"logit_scale": scale}
+    parts = InfoNCE()(*VIEWS, **given), SupCon()(*VIEWS, labels=labels, **given), CLIP()(*VIEWS, **given)
+    expected = parts[0] + parts[1] + parts[2]
+    torch.testing.assert_close(mixture(*VIEWS, labels=labels, **given), expected)
+    assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("ids", "logit_scale", "mask"))
     assert mixture.inputs.max_views == 2
 
 
@@ -85,7 +87,7 @@ def test_pairs_of_views_pass_labels_on():
         (lambda: MoCo()(*VIEWS, negatives=VIEWS[0], ids=torch.arange(24)), "ids need negative_ids beside them"),
         (
             lambda: Mixture()(*VIEWS, labels=torch.arange(24)),
-            "argument of a mixture must be one of 'ids', got 'labels'",
+            "argument of a mixture must be one of 'ids', 'logit_scale', got 'labels'",
         ),
         (lambda: MoCoV3()(*VIEWS), r"MoCoV3 needs keys: .*keys=\(key0, key1\)"),
         (lambda: SogCLR(num_images=24)(*VIEWS), "SogCLR needs ids: the images' numbers in the data set"),
@@ -238,10 +240,10 @@ def test_labels_that_float32_cannot_tell_apart_keep_their_gaps():
 
 @pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize("number", [float, np.float32, torch.tensor, lambda value: torch.tensor([value]).double()])
-def test_a_scale_a_bias_and_a_temperature_of_the_call_may_be_plain_numbers(number):
+def test_a_scale_and_a_bias_of_the_call_may_be_plain_numbers(number):
     views, ids = [view.float() for view in VIEWS], torch.arange(24)
     assert CLIP()(*views, logit_scale=number(4.0)) == CLIP(temperature=0.25)(*views)
     assert SigLIP()(*views, logit_scale=number(4.0), logit_bias=number(-2.0)) == SigLIP(scale=4.0, bias=-2.0)(*views)
     for make in (SogCLR, FastCLIP):
-        called = make(num_images=24)(*views, ids=ids, temperature=number(0.25))
+        called = make(num_images=24)(*views, ids=ids, logit_scale=number(4.0))
         assert called == make(num_images=24, temperature=0.25)(*views, ids=ids)

@@ -61,14 +61,14 @@ TAKERS = {
     "arctanh": (ArctanhInfoNCE(), two_view.arctanh, VIEWS, {}),
     "moco_v3": (
         MoCoV3(),
-        partial(two_view.moco_v3, temperature=0.2, scale=0.8),
+        partial(two_view.moco_v3, logit=scaled(0.2), scale=0.8),
         VIEWS,
         {"keys": (VIEWS[1].roll(1, dims=1), VIEWS[0].roll(1, dims=1))},
     ),
     "dcl": (DCL(), partial(two_view.dcl, logit=scaled(0.1)), VIEWS, {}),
-    "dclw": (DCLW(), partial(two_view.dclw, temperature=0.1, sigma=0.5), VIEWS, {}),
+    "dclw": (DCLW(), partial(two_view.dclw, logit=scaled(0.1), sigma=0.5), VIEWS, {}),
     "dhel": (DHEL(), partial(two_view.dhel, logit=scaled(0.3)), VIEWS, {}),
-    "adnce": (ADNCE(), partial(two_view.adnce, temperature=0.4, mu=0.7, sigma=0.5), VIEWS, {}),
+    "adnce": (ADNCE(), partial(two_view.adnce, logit=scaled(0.4), mu=0.7, sigma=0.5), VIEWS, {}),
     "asymmetric": (
         AsymmetricInfoNCE(beta=1.0, positive_prior=0.12),
         partial(two_view.asymmetric_hard, temperature=0.5, weight=1.0, prior=0.12, beta=1.0),
@@ -81,8 +81,8 @@ TAKERS = {
     "ko_leo": (KoLeo(), global_loss.ko_leo, COPIED, {}),
     "mv_info_nce": (MVInfoNCE(), partial(multi_view.mv_info_nce, logit=scaled(0.5)), THREE, {}),
     "mv_dhel": (MVDHEL(), partial(multi_view.mv_dhel, logit=scaled(0.5)), THREE, {}),
-    "poly_view": (PolyView(), partial(multi_view.poly_view, temperature=0.5, mean="geometric"), THREE, {}),
-    "averaged": (AveragedViews(), partial(multi_view.averaged, temperature=0.5, normalise=False), THREE, {}),
+    "poly_view": (PolyView(), partial(multi_view.poly_view, logit=scaled(0.5), mean="geometric"), THREE, {}),
+    "averaged": (AveragedViews(), partial(multi_view.averaged, logit=scaled(0.5), normalise=False), THREE, {}),
     "pairwise": (PairwiseViews(), partial(multi_view.pairwise, temperature=0.5), THREE, {}),
 }
 

@@ -41,8 +41,8 @@ def _views(num_views: int) -> list[Tensor]:
     [
         (MVInfoNCE(temperature=0.2), partial(multi_view.mv_info_nce, logit=scaled(0.2)), {}),
         (MVDHEL(temperature=0.2), partial(multi_view.mv_dhel, logit=scaled(0.2)), {}),
-        (PolyView(temperature=0.2), partial(multi_view.poly_view, temperature=0.2, mean="geometric"), {}),
-        (AveragedViews(temperature=0.2), partial(multi_view.averaged, temperature=0.2, normalise=False), {}),
+        (PolyView(temperature=0.2), partial(multi_view.poly_view, logit=scaled(0.2), mean="geometric"), {}),
+        (AveragedViews(temperature=0.2), partial(multi_view.averaged, logit=scaled(0.2), normalise=False), {}),
         (PairwiseViews(objective=InfoNCE(temperature=0.2)), partial(multi_view.pairwise, temperature=0.2), {}),
         (SupCon(temperature=0.2), partial(labelled.sup_con, logit=scaled(0.2)), {"labels": CLASSES}),
         (SupReMix(mixing=0.2), partial(labelled.sup_re_mix, shares=0.2), {"labels": CLASSES}),

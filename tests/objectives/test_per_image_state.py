@@ -114,7 +114,7 @@ def test_the_gradient_of_a_learnt_temperature_changes_sign(make):
     signs = []
     for temperature in (0.02, 2.0):
         tau = torch.tensor(temperature, dtype=torch.float64, requires_grad=True)
-        make(num_images=24, rho=2.0)(*batches.ordinary(), ids=torch.arange(24), temperature=tau).backward()
+        make(num_images=24, rho=2.0)(*batches.ordinary(), ids=torch.arange(24), logit_scale=1 / tau).backward()
         assert tau.grad is not None
         signs.append(tau.grad.sign().item())
     assert signs == [-1.0, 1.0]

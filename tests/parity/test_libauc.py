@@ -112,7 +112,7 @@ def test_a_global_temperature_only_ever_falls_there():
     signs, their_signs = set(), set()
     for tau in (0.01, 0.05, 0.2, 1.0):
         temperature = torch.tensor(tau, dtype=torch.float64, requires_grad=True)
-        loss = FastCLIP(num_images=30, rho=0.3)(*views, ids=IDS, temperature=temperature)
+        loss = FastCLIP(num_images=30, rho=0.3)(*views, ids=IDS, logit_scale=1 / temperature)
         signs.add(float(torch.autograd.grad(loss, temperature)[0].sign()))
         theirs = contrastive.GCLoss_v2(N=30, tau=tau, rho=0.3, temperature_scheme="global_learnable")
         value, _ = theirs(*(view.float() for view in views), IDS)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from tests.twins.core import FLOOR, Batch, Ids, Rows, cosine
-from tests.twins.two_view import within
+from tests.twins.two_view import Logit, within
 
 
 class Global:
@@ -46,8 +46,24 @@ class Global:
         self.denominators[image] **= tau / self.temperatures[image]
 
 
-def sog_clr(view0: Rows, view1: Rows, ids: Sequence[int], temperature: float = 0.1, rho: float = 0.0) -> list[float]:
-    return Global(gamma=0.9, rho=rho, temperature=temperature, shifted=False).visit(view0, view1, ids)
+def sog_clr(
+    view0: Rows,
+    view1: Rows,
+    ids: Sequence[int],
+    temperature: float = 0.1,
+    rho: float = 0.0,
+    logit_scale: float | None = None,
+    logit: Logit | None = None,
+) -> list[float]:
+    """At a first visit; with a logit of its own, whose exponentials u is then the mean of."""
+    tau = temperature if logit_scale is None else 1 / logit_scale
+    if logit is None:
+        return Global(gamma=0.9, rho=rho, temperature=tau, shifted=False).visit(view0, view1, ids)
+    batch, losses = Batch.of(view0, view1), []
+    for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
+        log_u = math.log(math.fsum(math.exp(logit(s)) for s in negatives) / len(negatives))
+        losses.append(tau * (log_u + rho - logit(positive)))
+    return losses
 
 
 class Pairs:
@@ -71,8 +87,26 @@ class Pairs:
         return losses
 
 
-def fast_clip(view0: Rows, view1: Rows, ids: Sequence[int], temperature: float = 0.07, rho: float = 6.5) -> list[float]:
-    return Pairs(gamma=0.2, rho=rho, temperature=temperature).visit(view0, view1, ids)
+def fast_clip(
+    view0: Rows,
+    view1: Rows,
+    ids: Sequence[int],
+    temperature: float = 0.07,
+    rho: float = 6.5,
+    logit_scale: float | None = None,
+    logit: Logit | None = None,
+) -> list[float]:
+    """At a first visit, as for `sog_clr`."""
+    tau = temperature if logit_scale is None else 1 / logit_scale
+    if logit is None:
+        return Pairs(gamma=0.2, rho=rho, temperature=tau).visit(view0, view1, ids)
+    losses = []
+    for anchors, keys in ((view0, view1), (view1, view0)):
+        for i, anchor in enumerate(anchors):
+            own = logit(cosine(anchor, keys[i]))
+            others = [math.exp(logit(cosine(anchor, key)) - own) for j, key in enumerate(keys) if j != i]
+            losses.append(tau * (math.log(math.fsum(others) / len(others)) + rho))
+    return losses
 
 
 # Temperatures are kept in float32.

@@ -35,16 +35,16 @@ def mv_dhel(*views: Rows, logit: Logit, ids: Ids = None) -> list[float]:
     return losses
 
 
-def poly_view(*views: Rows, temperature: float, mean: str, ids: Ids = None) -> list[float]:
+def poly_view(*views: Rows, logit: Logit, mean: str, ids: Ids = None) -> list[float]:
     losses = []
     for view, rows in enumerate(views):
         for i, row in enumerate(rows):
             apart = [j for j in range(len(rows)) if differ(ids, i, j)]
-            others = [cosine(row, other[j]) / temperature for other in views for j in apart]
+            others = [logit(cosine(row, other[j])) for other in views for j in apart]
             found = []
             for other in range(len(views)):
                 if other != view:
-                    positive = cosine(row, views[other][i]) / temperature
+                    positive = logit(cosine(row, views[other][i]))
                     found.append(positive - log_sum_exp([positive, *others]))
             if mean == "geometric":
                 losses.append(-math.fsum(found) / len(found))
@@ -57,7 +57,7 @@ def pairwise(*views: Rows, temperature: float, ids: Ids = None) -> list[float]:
     return [loss for pair in combinations(views, 2) for loss in info_nce(*pair, temperature, ids=ids)]
 
 
-def averaged(*views: Rows, temperature: float, normalise: bool, ids: Ids = None) -> list[float]:
+def averaged(*views: Rows, logit: Logit, normalise: bool, ids: Ids = None) -> list[float]:
     units = [[[x / math.hypot(*row) for x in row] for row in view] for view in views]
     losses = []
     for view, rows in enumerate(units):
@@ -72,6 +72,6 @@ def averaged(*views: Rows, temperature: float, normalise: bool, ids: Ids = None)
         for a, row in enumerate(both):
             positive = (a + len(rows)) % len(both)
             counted = [k for k in range(len(both)) if k == positive or differ(ids, a % len(rows), k % len(rows))]
-            logits = {k: math.fsum(x * y for x, y in zip(row, both[k], strict=True)) / temperature for k in counted}
+            logits = {k: logit(math.fsum(x * y for x, y in zip(row, both[k], strict=True))) for k in counted}
             losses.append(log_sum_exp([*logits.values()]) - logits[positive])
     return losses

@@ -78,10 +78,10 @@ def moco(view0: Rows, view1: Rows, queue: Rows, logit: Logit, kept: Callable[[in
 
 
 def moco_v3(
-    view0: Rows, view1: Rows, keys: tuple[Rows, Rows], temperature: float, scale: float, ids: Ids = None
+    view0: Rows, view1: Rows, keys: tuple[Rows, Rows], logit: Logit, scale: float, ids: Ids = None
 ) -> list[float]:
-    first = cross_view(view0, keys[1], scaled(temperature), both=False, ids=ids)
-    second = cross_view(view1, keys[0], scaled(temperature), both=False, ids=ids)
+    first = cross_view(view0, keys[1], logit, both=False, ids=ids)
+    second = cross_view(view1, keys[0], logit, both=False, ids=ids)
     return [scale * loss for loss in (*first, *second)]
 
 
@@ -91,14 +91,14 @@ def dcl(view0: Rows, view1: Rows, logit: Logit, ids: Ids = None) -> list[float]:
     return [log_sum_exp([logit(s) for s in negatives]) - logit(p) for p, negatives in rows]
 
 
-def dclw(view0: Rows, view1: Rows, temperature: float, sigma: float, ids: Ids = None) -> list[float]:
+def dclw(view0: Rows, view1: Rows, logit: Logit, sigma: float, ids: Ids = None) -> list[float]:
     batch = Batch.of(view0, view1, ids)
     num_images = len(view0)
     mean = math.fsum(math.exp(p / sigma) for p in batch.positives[:num_images]) / num_images
     losses = []
     for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
         weight = 2 - math.exp(positive / sigma) / mean
-        losses.append(log_sum_exp([s / temperature for s in negatives]) - weight * positive / temperature)
+        losses.append(log_sum_exp([logit(s) for s in negatives]) - weight * logit(positive))
     return losses
 
 
@@ -147,14 +147,14 @@ def asymmetric_hard(
     return losses
 
 
-def adnce(view0: Rows, view1: Rows, temperature: float, mu: float, sigma: float, ids: Ids = None) -> list[float]:
+def adnce(view0: Rows, view1: Rows, logit: Logit, mu: float, sigma: float, ids: Ids = None) -> list[float]:
     batch = Batch.of(view0, view1, ids)
     losses = []
     for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
         weights = [math.exp(-((s - mu) ** 2) / (2 * sigma**2)) for s in negatives]
         mean = math.fsum(weights) / len(weights)
-        weighted = [s / temperature + math.log(w / mean) for w, s in zip(weights, negatives, strict=True)]
-        losses.append(log_sum_exp([positive / temperature, *weighted]) - positive / temperature)
+        weighted = [logit(s) + math.log(w / mean) for w, s in zip(weights, negatives, strict=True)]
+        losses.append(log_sum_exp([logit(positive), *weighted]) - logit(positive))
     return losses
 
 

@@ -65,9 +65,8 @@ class Pairs:
 
     def logits(self, given: Labelled, blend: Blend | None, temperature: float) -> Logits:
         """Return the logits under the softmax link or the blend's."""
-        link: Link = SoftmaxLink(temperature)
-        if blend is not None:
-            link = read_link(blend, given.contrast, temperature).link
+        softmax = SoftmaxLink(temperature)
+        link = softmax if blend is None else read_link(blend, given.contrast, softmax).link
         positives = link(engine.scores_at(given.anchors, given.keys, self.positives))
         return Logits(positives, self._repulsion(given, link))
 

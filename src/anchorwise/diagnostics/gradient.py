@@ -83,8 +83,8 @@ def compare_links(
     scores = [sorted_scores(contrast) for contrast in contrasts]
     exponents = [BatchExponent()(negatives_of(contrast))[0].item() for contrast in contrasts]
     pure, blend = Blend(gate=ConstantGate(1.0)), Blend()
-    pure_links = [read_link(pure, contrast, 1.0).link for contrast in contrasts]
-    readings = [read_link(blend, contrast, weince_temperature) for contrast in contrasts]
+    pure_links = [read_link(pure, contrast, SoftmaxLink(1.0)).link for contrast in contrasts]
+    readings = [read_link(blend, contrast, SoftmaxLink(weince_temperature)) for contrast in contrasts]
     links: dict[str, Sequence[Link]] = {
         **{softmax_name(one): [SoftmaxLink(one)] * NUM_BATCHES for one in temperatures},
         WEINCE: [reading.link for reading in readings],

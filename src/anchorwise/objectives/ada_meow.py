@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from anchorwise import _checks
 from anchorwise._precision import full_precision, log_sum, products
-from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.blocks import by_blocks
+from anchorwise.objectives.cross_entropy import softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
@@ -39,7 +39,7 @@ class AdaMEOW(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("network",))
+    inputs: Inputs = Inputs(needs=("network",), takes=("logit_scale",))
 
     def __init__(self, *, temperature: float = 0.4) -> None:
         super().__init__()
@@ -51,6 +51,7 @@ class AdaMEOW(Objective):
         view1: Float[Tensor, "n d"],
         *,
         network: Callable[[Tensor], Tensor] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -58,11 +59,13 @@ class AdaMEOW(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             network: Takes sums of two unit rows, shape (..., d), and returns the logits of their weights, (..., 1).
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         weigh = _checks.needed(self, "network", network, "what weighs a pair, from (..., width) to (..., 1) logits")
         if not callable(weigh):
             raise TypeError(f"network must be callable, such as a torch.nn.Module, got {weigh!r}")
-        views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
+        views = views_of(view0, view1)
+        link = softmax_link(self.temperature, logit_scale, views.units)
         anchors, keys = views.units
 
         def repulsion(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:

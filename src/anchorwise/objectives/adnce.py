@@ -10,10 +10,11 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import BellWeight, SoftmaxLink, WeightedLink
-from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.links import BellWeight, WeightedLink
+from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
 
@@ -31,21 +32,30 @@ class ADNCE(Objective):
         temperature: Divides every cosine. Dimensionless, above 0.
         mu: Cosine of the negatives that count most.
         sigma: Width of the bell, above 0.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.4, mu: float = 0.7, sigma: float = 0.5) -> None:
+    def __init__(
+        self, *, temperature: float = 0.4, mu: float = 0.7, sigma: float = 0.5, blend: Blend | None = None
+    ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.mu = _checks.number("mu", mu)
         self.sigma = _checks.positive("sigma", sigma)
+        self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -53,13 +63,16 @@ class ADNCE(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        contrast, logit = views.pooled(), SoftmaxLink(self.temperature)
+        contrast = views.pooled()
+        reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         log_weight = BellWeight(self.mu, self.sigma)
-        negatives = repulsion(contrast, WeightedLink(logit, log_weight))
+        negatives = repulsion(contrast, WeightedLink(reading.link, log_weight))
         if views.num_distinct > 1:
             log_number = (2 * views.num_others).to(negatives).log().repeat(2)
             negatives = negatives - (repulsion(contrast, log_weight).detach() - log_number)
-        return mean_outcome(against(logit(positive_scores), negatives), {"positive_score": positive_scores})
+        per_anchor = against(reading.link(positive_scores), negatives)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

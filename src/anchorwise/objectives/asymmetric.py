@@ -12,7 +12,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.hcl import debiased, hard_repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, Views, passing, views_of
@@ -50,7 +50,7 @@ class AsymmetricInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(
         self,
@@ -69,7 +69,12 @@ class AsymmetricInfoNCE(Objective):
         self.positive_prior = _checks.below_one("positive_prior", positive_prior)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 
@@ -77,19 +82,23 @@ class AsymmetricInfoNCE(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         anchors, keys = passing(views.units[0], 1.0 - self.alpha), passing(views.rows, self.alpha)
         contrast = Contrast(anchors, keys, (views.same_image(),), ranks=views.ranks)
         positive_scores = (anchors * keys[views.num_images :]).sum(dim=1)
-        positives = SoftmaxLink(self.temperature)(positive_scores)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        positives = softmax(positive_scores)
         weighted = positives + math.log(self.positive_weight)
-        negatives = self._negatives(contrast, positives, views)
+        negatives = self._negatives(contrast, positives, views, softmax)
         return mean_outcome(against(weighted, negatives), {"positive_score": positive_scores})
 
-    def _negatives(self, contrast: Contrast, positives: Float[Tensor, " n"], views: Views) -> Float[Tensor, " n"]:
+    def _negatives(
+        self, contrast: Contrast, positives: Float[Tensor, " n"], views: Views, softmax: SoftmaxLink
+    ) -> Float[Tensor, " n"]:
         if self.beta == self.positive_prior == 0.0 or views.num_distinct == 1:
-            return repulsion(contrast, SoftmaxLink(self.temperature))
+            return repulsion(contrast, softmax)
         log_number = (2 * views.num_others).to(positives).log()
-        hard = hard_repulsion(contrast, self.temperature, self.beta, log_number)
-        return debiased(hard, positives, self.positive_prior, log_number, self.temperature)
+        hard = hard_repulsion(contrast, softmax, self.beta, log_number)
+        return debiased(hard, positives, self.positive_prior, log_number, softmax)

@@ -12,10 +12,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import unit_rows, views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, v = views, d = embedding width
 
@@ -30,20 +30,26 @@ class AveragedViews(Objective):
         temperature: Divides every score. Dimensionless, above 0.
         normalise: Whether the mean rows are scaled to length 1; in the released code they stay shorter, so that scores
             with them are no cosines.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`. It is made for cosines: `normalise=True`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
+    inputs: Inputs = Inputs(max_views=None, takes=("ids", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.5, normalise: bool = False) -> None:
+    def __init__(self, *, temperature: float = 0.5, normalise: bool = False, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.normalise = normalise
+        self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        *more_views: Float[Tensor, "n d"],
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the scores of their positives.
 
@@ -51,13 +57,17 @@ class AveragedViews(Objective):
             view0: Rows of the images.
             *more_views: Further views of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
         losses, stats = [], []
         for view, rows in enumerate(views.units):
             others = torch.cat([views.units[:view], views.units[view + 1 :]]).mean(dim=0)
             pair = replace(views, units=torch.stack([rows, unit_rows(others) if self.normalise else others]))
-            losses.append(cross_entropy(pair.pooled(), pair.positive_scores, SoftmaxLink(self.temperature)))
-            stats.append({"positive_score": pair.positive_scores})
+            contrast, positive_scores = pair.pooled(), pair.positive_scores
+            reading = read_link(self.blend, contrast, softmax)
+            losses.append(cross_entropy(contrast, positive_scores, reading.link))
+            stats.append({"positive_score": positive_scores, **reading.stats})
         return mean_outcome(torch.cat(losses), joined(stats))

@@ -93,3 +93,8 @@ def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: T
     if logit_scale is None:
         return SoftmaxLink(temperature)
     return SoftmaxLink(1.0, _checks.scalar("logit_scale", logit_scale, like))
+
+
+def temperature_of(softmax: SoftmaxLink, like: Tensor) -> Float[Tensor, ""]:
+    """Return what the link divides by, all in all, as a tensor of the dtype of `like`."""
+    return like.new_ones(()) * softmax.temperature / softmax.scale

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Link, SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy, total
+from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -38,7 +38,7 @@ class CrossViewInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids", "negatives"))
+    inputs: Inputs = Inputs(takes=("ids", "negatives", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.07, both_directions: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
@@ -53,6 +53,7 @@ class CrossViewInfoNCE(Objective):
         *,
         negatives: Float[Tensor, "k d"] | None = None,
         ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -63,11 +64,13 @@ class CrossViewInfoNCE(Objective):
                 batch, as in ESimCSE. On several ranks, the same on all of them: `anchorwise.gather_rows(negatives)`.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other; `negatives` are
                 of none of them.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         views = views_of(view0, view1, ids=ids)
         further = None if negatives is None else views.beside("negatives", negatives)
-        return across_views(views, directions, SoftmaxLink(self.temperature), self.blend, negatives=further)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        return across_views(views, directions, softmax, self.blend, negatives=further)
 
 
 def across_views(
@@ -89,7 +92,7 @@ def across_views(
         contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
         if negatives is not None:
             contrast = _with_further(contrast, negatives, views.ids)
-        reading = read_link(blend, contrast, softmax.temperature, softmax.scale)
+        reading = read_link(blend, contrast, softmax)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
         if label_smoothing > 0.0:
             num_keys = len(contrast.keys) - num_same(views.ids) + 1

@@ -9,7 +9,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -32,7 +32,7 @@ class DCL(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.1, blend: Blend | None = None) -> None:
         super().__init__()
@@ -40,7 +40,12 @@ class DCL(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -48,11 +53,12 @@ class DCL(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         _checks.num_images(self, views.num_distinct)
         contrast = views.pooled()
-        reading = read_link(self.blend, contrast, self.temperature)
+        reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         per_anchor = repulsion(contrast, reading.link) - reading.link(positive_scores)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -9,10 +9,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
 
@@ -30,21 +30,35 @@ class DCLW(Objective):
         sigma: Sharpness of the weight: divides the positives' cosines. Dimensionless, above 0.
         detach_weights: Whether w has no gradient. The formula as written has one; of the public implementations one
             keeps it and lightly's does not.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.1, sigma: float = 0.5, detach_weights: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.1,
+        sigma: float = 0.5,
+        detach_weights: bool = False,
+        blend: Blend | None = None,
+    ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.sigma = _checks.positive("sigma", sigma)
         self.detach_weights = detach_weights
+        self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, the positives' weights and cosines.
 
@@ -52,12 +66,15 @@ class DCLW(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         _checks.num_images(self, views.num_distinct)
-        positive_scores, link = views.positive_scores, SoftmaxLink(self.temperature)
+        positive_scores, contrast = views.positive_scores, views.pooled()
+        reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         # Every image is twice in the softmax and twice in the mean.
         weights = 2.0 - len(positive_scores) * (positive_scores / self.sigma).softmax(dim=0)
         weights = weights.detach() if self.detach_weights else weights
-        per_anchor = repulsion(views.pooled(), link) - weights * link(positive_scores)
-        return mean_outcome(per_anchor, {"positive_score": positive_scores, "positive_weight": weights})
+        per_anchor = repulsion(contrast, reading.link) - weights * reading.link(positive_scores)
+        stats = {"positive_score": positive_scores, "positive_weight": weights}
+        return mean_outcome(per_anchor, {**stats, **reading.stats})

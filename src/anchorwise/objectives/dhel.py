@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -40,7 +40,7 @@ class DHEL(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(
         self,
@@ -57,7 +57,12 @@ class DHEL(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -65,6 +70,7 @@ class DHEL(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         _checks.num_images(self, views.num_distinct)
@@ -73,7 +79,7 @@ class DHEL(Objective):
         losses, stats = [], []
         for view in range(num_sides):
             contrast = views.within(view)
-            reading = read_link(self.blend, contrast, self.temperature)
+            reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
             uniformity = num_sides * self.uniformity_weight * repulsion(contrast, reading.link)
             losses.append(uniformity - reading.link(positive_scores))
             stats.append({"positive_score": positive_scores, **reading.stats})

@@ -11,11 +11,11 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link, temperature_of
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.objectives.per_image import RunningDenominators, table_ids
 from anchorwise.pairs import num_same, views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = pairs, d = embedding width
 
@@ -35,14 +35,23 @@ class FastCLIP(Objective):
         temperature: Divides every cosine where the call gives none. Dimensionless, above 0.
         gamma: Weight of this batch in u, in (0, 1]. The default is that of the source's CC3M runs.
         rho: Pull on a learnt temperature, as for `SogCLR`; 6.5 for CC3M, 11 for larger data in the source.
+        blend: WEINCE's logit in place of the softmax one, as each visit finds it; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("ids",), takes=("temperature",))
+    inputs: Inputs = Inputs(needs=("ids",), takes=("logit_scale",))
 
-    def __init__(self, *, num_images: int, temperature: float = 0.07, gamma: float = 0.2, rho: float = 6.5) -> None:
+    def __init__(
+        self,
+        *,
+        num_images: int,
+        temperature: float = 0.07,
+        gamma: float = 0.2,
+        rho: float = 6.5,
+        blend: Blend | None = None,
+    ) -> None:
         super().__init__()
         self.num_images = _checks.count("num_images", num_images)
         tables = [RunningDenominators(num_images) for _ in range(2)]
@@ -50,6 +59,7 @@ class FastCLIP(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
         self.rho = _checks.number("rho", rho)
+        self.blend = blend
 
     def detail(
         self,
@@ -57,7 +67,7 @@ class FastCLIP(Objective):
         view1: Float[Tensor, "n d"],
         *,
         ids: Integer[Tensor, " n"] | None = None,
-        temperature: float | Tensor | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, modality by modality, the cosines of their positives and log u.
 
@@ -65,22 +75,24 @@ class FastCLIP(Objective):
             view0: Rows of one modality.
             view1: Rows of the other.
             ids: The pairs' numbers in the data set, from 0 to num_images - 1.
-            temperature: A learnable temperature for all pairs, in place of the own one.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `1 / model.temperature`, as the source
+                learns it, or `model.log_scale.exp()`.
         """
         ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
         ids = table_ids(self, views.ids, self.num_images)
-        given = self.temperature if temperature is None else temperature
-        tau = _checks.scalar("temperature", given, views.units)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        tau = temperature_of(softmax, views.units)
         positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))
         log_number = (len(ids) - num_same(ids)).to(positive_scores).log()
-        losses, log_us = [], []
+        losses, stats = [], []
         for side, table in enumerate(self.denominators):
-            repelled = repulsion(views.across(side, 1 - side), SoftmaxLink(tau)) - positive_scores / tau
+            contrast = views.across(side, 1 - side)
+            reading = read_link(self.blend, contrast, softmax)
+            repelled = repulsion(contrast, reading.link) - reading.link(positive_scores)
             log_estimate = (repelled - log_number).detach()
             log_u = table(ids, log_estimate.unsqueeze(0), gamma=self.gamma, temperature=of_pairs).squeeze(0)
             pushed = (tau * (log_estimate - log_u).exp()).detach() * (repelled - repelled.detach())
             losses.append(tau * (log_u + self.rho) + pushed)
-            log_us.append(log_u)
-        stats = {"positive_score": positive_scores.repeat(2), "log_u": torch.cat(log_us)}
-        return mean_outcome(torch.cat(losses), stats)
+            stats.append({"positive_score": positive_scores, "log_u": log_u, **reading.stats})
+        return mean_outcome(torch.cat(losses), joined(stats))

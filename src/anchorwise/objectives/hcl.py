@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink, WeightedLink
-from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, views_of
 
@@ -41,7 +41,7 @@ class HCL(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(
         self,
@@ -58,7 +58,12 @@ class HCL(Objective):
         self.detach_weights = detach_weights
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -66,33 +71,32 @@ class HCL(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        positives = SoftmaxLink(self.temperature)(positive_scores)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        positives = softmax(positive_scores)
         hard = positives.new_full((), -torch.inf).expand_as(positives)
         if views.num_distinct > 1:
             log_number = (2 * views.num_others).to(positives).log().repeat(2)
-            hard = hard_repulsion(
-                views.pooled(), self.temperature, self.beta, log_number, detach_weights=self.detach_weights
-            )
-            hard = debiased(hard, positives, self.positive_prior, log_number, self.temperature)
+            hard = hard_repulsion(views.pooled(), softmax, self.beta, log_number, detach_weights=self.detach_weights)
+            hard = debiased(hard, positives, self.positive_prior, log_number, softmax)
         return mean_outcome(against(positives, hard), {"positive_score": positive_scores})
 
 
 def hard_repulsion(
     contrast: Contrast,
-    temperature: float,
+    logit: SoftmaxLink,
     beta: float,
     log_number: Float[Tensor, " a"],
     *,
     detach_weights: bool = False,
 ) -> Float[Tensor, " a"]:
     """Return log R; `log_number` is the logarithm of every anchor's number of negatives."""
-    logit = SoftmaxLink(temperature)
     if beta == 0.0:
         return repulsion(contrast, logit)
-    log_weight = SoftmaxLink(temperature / beta)
+    log_weight = SoftmaxLink(logit.temperature / beta, logit.scale)
     weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
     total = repulsion(contrast, log_weight)
     return weighted - (total.detach() if detach_weights else total) + log_number
@@ -103,10 +107,10 @@ def debiased(
     positives: Float[Tensor, " a"],
     positive_prior: float,
     log_number: Float[Tensor, " a"],
-    temperature: float,
+    logit: SoftmaxLink,
 ) -> Float[Tensor, " a"]:
     """Return the logarithm of Ng; where its floor acts there is no gradient."""
-    floor = log_number - 1.0 / temperature
+    floor = log_number + logit(torch.full_like(log_number, -1.0))
     if positive_prior == 0.0:
         return log_sum.clamp_min(floor)
     log_share = math.log(positive_prior) + log_number + positives - log_sum

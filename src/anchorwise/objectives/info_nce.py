@@ -10,7 +10,8 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Views, views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -35,7 +36,7 @@ class InfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.5, num_hardest: int | None = None, blend: Blend | None = None) -> None:
         super().__init__()
@@ -45,7 +46,12 @@ class InfoNCE(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -53,18 +59,20 @@ class InfoNCE(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        return among_all(views, self.temperature, self.blend, num_hardest=self.num_hardest)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        return among_all(views, softmax, self.blend, num_hardest=self.num_hardest)
 
 
-def among_all(views: Views, temperature: float, blend: Blend | None, *, num_hardest: int | None = None) -> Outcome:
+def among_all(views: Views, softmax: SoftmaxLink, blend: Blend | None, *, num_hardest: int | None = None) -> Outcome:
     """Return the mean over all rows of two views of their cross-entropy against both views of all other images.
 
     With `num_hardest`, only so many of an anchor's highest-scoring negatives count.
     """
     positive_scores, contrast = views.positive_scores, views.pooled()
-    reading = read_link(blend, contrast, temperature)
+    reading = read_link(blend, contrast, softmax)
     hardest = None if num_hardest is None else negatives_of(contrast).hardest(num_hardest)
     per_anchor = cross_entropy(contrast, positive_scores, reading.link, hardest=hardest)
     return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

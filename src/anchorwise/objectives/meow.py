@@ -13,8 +13,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._ranks import gather_rows
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, PairWeight, views_of
 
@@ -49,7 +48,7 @@ class MEOW(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("clusters",))
+    inputs: Inputs = Inputs(needs=("clusters",), takes=("logit_scale",))
 
     def __init__(self, *, temperature: float = 0.4, both_directions: bool = True) -> None:
         super().__init__()
@@ -62,6 +61,7 @@ class MEOW(Objective):
         view1: Float[Tensor, "n d"],
         *,
         clusters: Integer[Tensor, "n c"] | Bool[Tensor, "n c"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -69,9 +69,11 @@ class MEOW(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             clusters: The cluster of every image in each of one or more clusterings.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
-        views, link = views_of(view0, view1), SoftmaxLink(self.temperature)
+        views = views_of(view0, view1)
+        link = softmax_link(self.temperature, logit_scale, views.units)
         everywhere = gather_rows(_clusters(clusters, view0))
         weight = ClusteringsApart(everywhere, everywhere)
         positive_scores = views.scores_between(0, 1)

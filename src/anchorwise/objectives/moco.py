@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, SameId, per_image, views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -36,7 +36,7 @@ class MoCo(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("negatives",), takes=("ids", "negative_ids"))
+    inputs: Inputs = Inputs(needs=("negatives",), takes=("ids", "negative_ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.07, blend: Blend | None = None) -> None:
         super().__init__()
@@ -51,6 +51,7 @@ class MoCo(Objective):
         negatives: Float[Tensor, "k d"] | None = None,
         ids: Integer[Tensor, " n"] | None = None,
         negative_ids: Integer[Tensor, " k"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -60,13 +61,14 @@ class MoCo(Objective):
             negatives: The queue, of any length.
             ids: The images' numbers, from 0; entries of the queue with the same number are left out.
             negative_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         queue = _checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
         views = views_of(view0, _checks.tensor("view1", view1).detach())
         keys = views.beside("negatives", queue).detach()
         excluded = _excluded(view0, views.num_images, queue, ids, negative_ids)
         contrast = Contrast(views.units[0], keys, *excluded, views.ranks)
-        reading = read_link(self.blend, contrast, self.temperature)
+        reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
         per_anchor = cross_entropy(contrast, positive_scores, reading.link)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

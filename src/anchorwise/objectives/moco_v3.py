@@ -11,10 +11,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
 
@@ -29,17 +29,19 @@ class MoCoV3(Objective):
     Args:
         temperature: Divides every cosine. Dimensionless, above 0. The sources: 1.0 (ResNet-50), 0.2 (ViT).
         source_scale: Whether both terms are added with the factor 2 temperature; otherwise the plain mean over 2n.
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("keys",), takes=("ids",))
+    inputs: Inputs = Inputs(needs=("keys",), takes=("ids", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.2, source_scale: bool = True) -> None:
+    def __init__(self, *, temperature: float = 0.2, source_scale: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.source_scale = source_scale
+        self.blend = blend
 
     def detail(
         self,
@@ -48,6 +50,7 @@ class MoCoV3(Objective):
         *,
         keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
         ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
 
@@ -56,6 +59,7 @@ class MoCoV3(Objective):
             view1: Queries of view 1.
             keys: Rows of view 0 and of view 1 from the momentum encoder; they get no gradient.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         if keys is None:
             raise ValueError(
@@ -64,11 +68,13 @@ class MoCoV3(Objective):
             )
         _checks.views(view0, view1)
         key0, key1 = _checks.views_beside("keys", keys, (view0, view1))
+        softmax = softmax_link(self.temperature, logit_scale, view0)
         losses, stats = [], []
         for query, key in ((view0, key1), (view1, key0)):
             views = views_of(query, key.detach(), ids=ids)
-            positive_scores = views.scores_between(0, 1)
-            losses.append(cross_entropy(views.across(0, 1), positive_scores, SoftmaxLink(self.temperature)))
-            stats.append({"positive_score": positive_scores})
-        scale = 4.0 * self.temperature if self.source_scale else 1.0
+            positive_scores, contrast = views.scores_between(0, 1), views.across(0, 1)
+            reading = read_link(self.blend, contrast, softmax)
+            losses.append(cross_entropy(contrast, positive_scores, reading.link))
+            stats.append({"positive_score": positive_scores, **reading.stats})
+        scale = 4.0 * softmax.temperature / softmax.scale if self.source_scale else 1.0
         return mean_outcome(scale * torch.cat(losses), joined(stats))

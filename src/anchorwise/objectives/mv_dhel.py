@@ -12,7 +12,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -36,7 +36,7 @@ class MVDHEL(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
+    inputs: Inputs = Inputs(max_views=None, takes=("ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.5, blend: Blend | None = None) -> None:
         super().__init__()
@@ -44,7 +44,11 @@ class MVDHEL(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        *more_views: Float[Tensor, "n d"],
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the images' losses; statistics are means over all rows.
 
@@ -52,6 +56,7 @@ class MVDHEL(Objective):
             view0: Rows of the images.
             *more_views: Further views of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
@@ -59,7 +64,7 @@ class MVDHEL(Objective):
         uniformity, logits, stats = [], [], []
         for view, scores in enumerate(views.image_scores.unflatten(0, (views.num_views, -1))):
             contrast = views.within(view)
-            reading = read_link(self.blend, contrast, self.temperature)
+            reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
             uniformity.append(repulsion(contrast, reading.link))
             logits.append(reading.link(scores))
             stats.append(reading.stats)

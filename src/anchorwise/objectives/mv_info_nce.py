@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._precision import log_sum
-from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -36,7 +36,7 @@ class MVInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
+    inputs: Inputs = Inputs(max_views=None, takes=("ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.5, within_view: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
@@ -45,7 +45,11 @@ class MVInfoNCE(Objective):
         self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        *more_views: Float[Tensor, "n d"],
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the images' losses; statistics are means over all rows.
 
@@ -53,11 +57,12 @@ class MVInfoNCE(Objective):
             view0: Rows of the images.
             *more_views: Further views of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
         contrast = views.pooled(same_view=self.within_view)
-        reading = read_link(self.blend, contrast, self.temperature)
+        reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         negatives = log_sum(repulsion(contrast, reading.link).view(views.num_views, -1), dim=0)
         positives = views.over_pairs(reading.link(views.image_scores))
         per_image = against(positives, negatives)

@@ -11,10 +11,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import against, repulsion
+from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
 
@@ -31,20 +31,32 @@ class PolyView(Objective):
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
         mean: "geometric" or "arithmetic".
+        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(max_views=None, takes=("ids",))
+    inputs: Inputs = Inputs(max_views=None, takes=("ids", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.5, mean: Literal["geometric", "arithmetic"] = "geometric") -> None:
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.5,
+        mean: Literal["geometric", "arithmetic"] = "geometric",
+        blend: Blend | None = None,
+    ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.mean = _checks.one_of("mean", mean, ("geometric", "arithmetic"))
+        self.blend = blend
 
     def detail(
-        self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        *more_views: Float[Tensor, "n d"],
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view.
 
@@ -52,15 +64,17 @@ class PolyView(Objective):
             view0: Rows of the images.
             *more_views: Further views of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
-        link, num_others = SoftmaxLink(self.temperature), views.num_views - 1
-        negatives = repulsion(views.pooled(), link).unsqueeze(1).expand(-1, views.num_views)
-        losses = against(link(views.image_scores), negatives)
+        contrast, num_others = views.pooled(), views.num_views - 1
+        reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
+        negatives = repulsion(contrast, reading.link).unsqueeze(1).expand(-1, views.num_views)
+        losses = against(reading.link(views.image_scores), negatives)
         if self.mean == "geometric":
             per_anchor = losses.masked_fill(views.itself, 0.0).sum(dim=1) / num_others
         else:
             log_found = (-losses).masked_fill(views.itself, -torch.inf).logsumexp(dim=1)
             per_anchor = math.log(num_others) - log_found
-        return mean_outcome(per_anchor, {})
+        return mean_outcome(per_anchor, reading.stats)

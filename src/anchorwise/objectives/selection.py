@@ -10,8 +10,8 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import ShortfallLink, SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy
+from anchorwise.links import ShortfallLink
+from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent
@@ -37,7 +37,7 @@ class Selection(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(
         self,
@@ -54,7 +54,12 @@ class Selection(Objective):
         self.num_hardest = _checks.count("num_hardest", num_hardest)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
 
@@ -62,13 +67,14 @@ class Selection(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast)
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
-        softmax = cross_entropy(contrast, positive_scores, SoftmaxLink(self.temperature))
+        softmax = cross_entropy(contrast, positive_scores, softmax_link(self.temperature, logit_scale, views.units))
         hardest = negatives.hardest(self.num_hardest)
         weibit = cross_entropy(contrast, positive_scores, ShortfallLink(exponent), hardest=hardest)
         stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}

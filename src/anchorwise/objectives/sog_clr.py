@@ -11,11 +11,11 @@ from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link, temperature_of
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.per_image import RunningDenominators, table_ids
 from anchorwise.pairs import num_same, views_of
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, d = embedding width
 
@@ -39,20 +39,30 @@ class SogCLR(Objective):
         gamma: Weight of this batch in u, in (0, 1].
         rho: Pull on a learnt temperature: its gradient is `log u + rho - mean s / temperature`, means over negatives
             weighted by their exponentials. It changes nothing else but the value.
+        blend: WEINCE's logit in place of the softmax one, as each visit finds it; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("ids",), takes=("temperature",))
+    inputs: Inputs = Inputs(needs=("ids",), takes=("logit_scale",))
 
-    def __init__(self, *, num_images: int, temperature: float = 0.1, gamma: float = 0.9, rho: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        num_images: int,
+        temperature: float = 0.1,
+        gamma: float = 0.9,
+        rho: float = 0.0,
+        blend: Blend | None = None,
+    ) -> None:
         super().__init__()
         self.num_images = _checks.count("num_images", num_images)
         self.denominators = RunningDenominators(num_images)
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
         self.rho = _checks.number("rho", rho)
+        self.blend = blend
 
     def detail(
         self,
@@ -60,7 +70,7 @@ class SogCLR(Objective):
         view1: Float[Tensor, "n d"],
         *,
         ids: Integer[Tensor, " n"] | None = None,
-        temperature: float | Tensor | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, the cosines of their positives and log u.
 
@@ -68,22 +78,24 @@ class SogCLR(Objective):
             view0: Rows of the images.
             view1: Another view of them.
             ids: The images' numbers in the data set, from 0 to num_images - 1.
-            temperature: A learnable temperature for all images, in place of the own one.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `1 / model.temperature`, as the source
+                learns it, or `model.log_scale.exp()`.
         """
         ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
         views = views_of(view0, view1, ids=ids)
         ids = table_ids(self, views.ids, self.num_images)
-        given = self.temperature if temperature is None else temperature
-        tau = _checks.scalar("temperature", given, views.units)
-        repelled = repulsion(views.pooled(), SoftmaxLink(tau))
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        tau = temperature_of(softmax, views.units)
+        contrast, positive_scores = views.pooled(), views.positive_scores
+        reading = read_link(self.blend, contrast, softmax)
+        repelled = repulsion(contrast, reading.link)
         log_estimates = repelled - log_num_negatives(ids).to(repelled)
         log_u = self.denominators(
             ids, log_estimates.detach().view(2, -1), gamma=self.gamma, temperature=tau.detach().expand(len(ids))
         ).flatten()
         pushed = (tau * (log_estimates - log_u).exp()).detach() * (repelled - repelled.detach())
-        positive_scores = views.positive_scores
-        per_anchor = tau * (log_u + self.rho) + pushed - positive_scores
-        return mean_outcome(per_anchor, {"positive_score": positive_scores, "log_u": log_u})
+        per_anchor = tau * (log_u + self.rho - reading.link(positive_scores)) + pushed
+        return mean_outcome(per_anchor, {"positive_score": positive_scores, "log_u": log_u, **reading.stats})
 
 
 def log_num_negatives(ids: Int[Tensor, " n"]) -> Float[Tensor, " a"]:

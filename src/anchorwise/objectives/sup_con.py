@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int, Integer, Real
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import Link
-from anchorwise.objectives.cross_entropy import repulsion, total
+from anchorwise.links import Link, Parameter, SoftmaxLink
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_image, num_same, views_of
 from anchorwise.tails.blend import Blend, read_link
@@ -77,7 +77,7 @@ class SupCon(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("mask",))
+    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("mask", "logit_scale"))
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class SupCon(Objective):
         *more_views: Float[Tensor, "n d"],
         labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         mask: Real[Tensor, "n n"] | Bool[Tensor, "n n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
 
@@ -113,6 +114,7 @@ class SupCon(Objective):
             mask: In place of labels, where classes do not say it: entry (i, j) is 1 where image j is a positive of
                 image i, or what it weighs among the positives, at least 0. It takes a number for every pair of images,
                 and is of one process: on several ranks give labels. A blend needs labels.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views)
         rows = views.rows
@@ -124,16 +126,17 @@ class SupCon(Objective):
         else:
             self._refuse_beside_mask(labels, views)
             positives = _of_mask(_checks.one_per_pair("mask", mask, view0).detach().to(rows), views, len(anchors))
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
         index = torch.arange(len(rows), device=rows.device)
         own = index if anchors is rows else index[: len(anchors)]
         of_others = Contrast(anchors, rows, (SameId(own, index),), ranks=views.ranks)
         apart = () if positives.only is None else (positives.only,)
-        reading = read_link(self.blend, Contrast(anchors, rows, apart, ranks=views.ranks), self.temperature)
+        reading = read_link(self.blend, Contrast(anchors, rows, apart, ranks=views.ranks), softmax)
         found = repulsion(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
         nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_images)
         per_anchor = torch.where(positives.number > 0, found, nothing)
-        return mean_outcome(self._scale() * per_anchor, {"num_positives": positives.number, **reading.stats})
+        return mean_outcome(self._scale(softmax) * per_anchor, {"num_positives": positives.number, **reading.stats})
 
     def _attraction(self, contrast: Contrast, link: Link, positives: _Positives) -> Float[Tensor, " a"]:
         """Return the average of the positives' logits, of whichever kind; finite where there are none."""
@@ -155,8 +158,8 @@ class SupCon(Objective):
                 "of this rank by itself, under anchorwise.over_ranks(None)"
             )
 
-    def _scale(self) -> float:
-        return 1.0 if self.base_temperature is None else self.temperature / self.base_temperature
+    def _scale(self, softmax: SoftmaxLink) -> Parameter:
+        return 1.0 if self.base_temperature is None else softmax.temperature / (softmax.scale * self.base_temperature)
 
 
 def _of_classes(classes: Int[Tensor, " k"], anchors: Float[Tensor, "a d"]) -> _Positives:

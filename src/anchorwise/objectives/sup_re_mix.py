@@ -16,7 +16,7 @@ from anchorwise._precision import log_sum, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.blocks import by_blocks
-from anchorwise.objectives.cross_entropy import repulsion, total
+from anchorwise.objectives.cross_entropy import repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
 
@@ -66,7 +66,7 @@ class SupReMix(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("generator",))
+    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("generator", "logit_scale"))
 
     def __init__(
         self, *, temperature: float = 0.3, window: float = 5.0, mixing: float | Sequence[float] = (2.0, 8.0)
@@ -82,6 +82,7 @@ class SupReMix(Objective):
         *more_views: Float[Tensor, "n d"],
         labels: Real[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         generator: torch.Generator | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
 
@@ -90,10 +91,11 @@ class SupReMix(Objective):
             *more_views: Further views of them, none or more.
             labels: The label of every image, a real number.
             generator: Draws the shares of mixed negatives; on several ranks with the same state on all of them.
+            logit_scale: Multiplies every score, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         labels = _checks.needed(self, "labels", labels, "the label of every image, a real number, shape (images,)")
         views = views_of(view0, *more_views)
-        rows, link = views.rows, SoftmaxLink(self.temperature)
+        rows, link = views.rows, softmax_link(self.temperature, logit_scale, views.units)
         values = _values(gather_rows(_checks.real_per_image("labels", labels, view0)), rows).repeat(views.num_views)
         shares = mixing_shares(self.mixing, values, generator)
         index = torch.arange(len(rows), device=rows.device)
@@ -103,7 +105,7 @@ class SupReMix(Objective):
         of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
         others = repulsion(of_others, link, weight=weight)
         summed = total(of_others, link, only=same_label)
-        mixed = self._mixed(rows, values, shares)
+        mixed = self._mixed(rows, values, shares, link)
         log_all = log_sum(torch.cat([others.unsqueeze(1), mixed[:, :2]], dim=1))
         num_positives = num_same(place) - 1 + mixed[:, 3]
         mean_positive = (summed + mixed[:, 2]) / num_positives.clamp_min(1)
@@ -112,7 +114,7 @@ class SupReMix(Objective):
         return mean_outcome(per_anchor, {"num_positives": num_positives})
 
     def _mixed(
-        self, rows: Float[Tensor, "a d"], values: Float[Tensor, " a"], shares: Float[Tensor, "a k"]
+        self, rows: Float[Tensor, "a d"], values: Float[Tensor, " a"], shares: Float[Tensor, "a k"], link: SoftmaxLink
     ) -> Float[Tensor, "a 4"]:
         """Return log-sums of mixed negatives and positives, and sums and numbers of mixed positives, of anchors."""
         held = rows.detach()
@@ -121,8 +123,9 @@ class SupReMix(Objective):
             scores = products(anchors, held)
             itself = (anchors * own_rows).sum(dim=1, keepdim=True)
             gaps = values - own_values.unsqueeze(1)
-            negatives = self._negatives(scores, itself, gaps, own_shares)
-            positives, mixable = self._positives(scores, gaps)
+            negatives = _negatives(link(own_shares * itself + (1.0 - own_shares) * scores), gaps, own_shares)
+            mixed_scores, mixable = self._positives(scores, gaps)
+            positives = link(mixed_scores)
             absent = ~mixable
             columns = [
                 log_sum(negatives),
@@ -134,22 +137,20 @@ class SupReMix(Objective):
 
         return by_blocks(of_some, [rows, held, values, shares], entries_per_anchor=len(rows) ** 2)
 
-    def _negatives(
-        self, scores: Float[Tensor, "b k"], itself: Float[Tensor, "b 1"], gaps: Float[Tensor, "b k"], shares: Tensor
-    ) -> Float[Tensor, "b k"]:
-        logits = (shares * itself + (1.0 - shares) * scores) / self.temperature
-        weighted = logits + ((1.0 - shares) * gaps.abs()).log1p()
-        return weighted.masked_fill(gaps == 0.0, -torch.inf)
-
     def _positives(
         self, scores: Float[Tensor, "b k"], gaps: Float[Tensor, "b k"]
     ) -> tuple[Float[Tensor, "b k k"], Bool[Tensor, "b k k"]]:
-        """Return the logits of the mixtures of every lower and upper key, and which there are."""
+        """Return the scores of the mixtures of every lower and upper key, and which there are."""
         below, above = (gaps < 0.0) & (-gaps < self.window), (gaps > 0.0) & (gaps < self.window)
         mixable = below.unsqueeze(2) & above.unsqueeze(1)
         down, up = gaps.unsqueeze(2), gaps.unsqueeze(1)
         share = torch.where(mixable, up / torch.where(mixable, up - down, 1.0), 0.0)
-        return (share * scores.unsqueeze(2) + (1.0 - share) * scores.unsqueeze(1)) / self.temperature, mixable
+        return share * scores.unsqueeze(2) + (1.0 - share) * scores.unsqueeze(1), mixable
+
+
+def _negatives(logits: Float[Tensor, "b k"], gaps: Float[Tensor, "b k"], shares: Tensor) -> Float[Tensor, "b k"]:
+    """Return the weighted logits of the mixtures with every key; minus infinity where it has the anchor's label."""
+    return (logits + ((1.0 - shares) * gaps.abs()).log1p()).masked_fill(gaps == 0.0, -torch.inf)
 
 
 def mixing_shares(mixing: Mixing, like: Float[Tensor, " a"], generator: torch.Generator | None) -> Float[Tensor, "a a"]:

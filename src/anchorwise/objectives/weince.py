@@ -10,6 +10,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise.objectives.cross_entropy import softmax_link
 from anchorwise.objectives.info_nce import among_all
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.pairs import views_of
@@ -46,7 +47,7 @@ class WEINCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
 
     def __init__(
         self,
@@ -61,7 +62,12 @@ class WEINCE(Objective):
         self.blend = Blend(gate=gate, exponent=exponent, endpoint=endpoint)
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
 
@@ -70,5 +76,7 @@ class WEINCE(Objective):
             view1: Another view of them.
             ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other; gate and exponent
                 are read off the others. A gate that sorts tails, such as "published", takes none.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        return among_all(views_of(view0, view1, ids=ids), self.temperature, self.blend)
+        views = views_of(view0, view1, ids=ids)
+        return among_all(views, softmax_link(self.temperature, logit_scale, views.units), self.blend)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._described import Described
-from anchorwise.links import BlendLink, Link, Parameter, SoftmaxLink
+from anchorwise.links import BlendLink, Link, SoftmaxLink
 from anchorwise.pairs import Contrast
 from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.gates import Gate
@@ -60,22 +60,15 @@ class Blend(Described):
         self.exponent = as_exponent(exponent, self.gate.tail)
         self.endpoint = _checks.endpoint(endpoint)
 
-    def forward(self, negatives: Negatives, temperature: Parameter, scale: Parameter = 1.0) -> LinkReading:
-        """Return the link for the anchors of these negatives."""
+    def forward(self, negatives: Negatives, softmax: SoftmaxLink) -> LinkReading:
+        """Return the link for the anchors of these negatives, blended with the softmax one."""
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
-        link = BlendLink(reading.blend, temperature, exponent, self.endpoint, scale)
+        link = BlendLink(reading.blend, softmax.temperature, exponent, self.endpoint, softmax.scale)
         return LinkReading(link, {"lambda": reading.blend, "exponent": exponent, **reading.stats})
 
 
-def read_link(blend: Blend | None, contrast: Contrast, temperature: Parameter, scale: Parameter = 1.0) -> LinkReading:
-    """Return the softmax link, or the blend's for the anchors of this contrast.
-
-    Args:
-        blend: None for the softmax link.
-        contrast: Whose negatives the blend reads.
-        temperature: Divides every cosine in the softmax part.
-        scale: Multiplies it there: a learnt inverse temperature, beside temperature 1.
-    """
+def read_link(blend: Blend | None, contrast: Contrast, softmax: SoftmaxLink) -> LinkReading:
+    """Return the softmax link, or its blend for the anchors of this contrast, off whose negatives it is read."""
     if blend is None:
-        return LinkReading(SoftmaxLink(temperature, scale), {})
-    return blend(negatives_of(contrast, endpoint=blend.endpoint), temperature, scale)
+        return LinkReading(softmax, {})
+    return blend(negatives_of(contrast, endpoint=blend.endpoint), softmax)

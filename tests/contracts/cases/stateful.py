@@ -7,6 +7,7 @@ from torch import Tensor
 
 from anchorwise import FastCLIP, ISogCLR, KoLeo, SogCLR, Triplet
 from tests.contracts.cases.case import Call, Case, cosines, one_view, three_views
+from tests.contracts.cases.two_view import BLEND
 from tests.twins import global_loss
 
 
@@ -15,7 +16,7 @@ def _numbered(view0: Tensor, view1: Tensor) -> Call:
 
 
 def _numbered_and_tempered(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), _numbered(view0, view1).per_image, learned={"temperature": view0.new_tensor(0.2)})
+    return Call((view0, view1), _numbered(view0, view1).per_image, learned={"logit_scale": view0.new_tensor(5.0)})
 
 
 def _negatives(view0: Tensor, view1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -33,11 +34,11 @@ def _sog_clr_gradient(view0: Tensor, view1: Tensor, ids: Tensor) -> Tensor:
     return ((shares * scores).sum(dim=1) - positives).mean()
 
 
-def _tempered_gradient(view0: Tensor, view1: Tensor, ids: Tensor, temperature: Tensor) -> Tensor:
+def _tempered_gradient(view0: Tensor, view1: Tensor, ids: Tensor, logit_scale: Tensor) -> Tensor:
     """At a first visit u is the batch's own mean, and the gradient that of temperature (log mean + rho) - s."""
     scores, others, positives = _negatives(view0, view1)
-    means = ((scores / temperature).exp() * others).sum(dim=1) / (len(scores) - 2)
-    return (temperature * (means.log() + 1.5) - positives).mean()
+    means = ((scores * logit_scale).exp() * others).sum(dim=1) / (len(scores) - 2)
+    return (1 / logit_scale * (means.log() + 1.5) - positives).mean()
 
 
 def _i_sog_clr_gradient(view0: Tensor, view1: Tensor, ids: Tensor) -> Tensor:
@@ -47,13 +48,13 @@ def _i_sog_clr_gradient(view0: Tensor, view1: Tensor, ids: Tensor) -> Tensor:
 
 
 def _fast_clip_gradient(
-    view0: Tensor, view1: Tensor, ids: Tensor, temperature: float | Tensor = 0.07, rho: float = 6.5
+    view0: Tensor, view1: Tensor, ids: Tensor, logit_scale: float | Tensor = 1 / 0.07, rho: float = 6.5
 ) -> Tensor:
     scores, itself = cosines(view0, view1), torch.eye(len(view0), dtype=torch.bool)
     sides = []
     for side in (scores, scores.T):
-        shifted = ((side - side.diagonal().unsqueeze(1)) / temperature).exp().masked_fill(itself, 0.0)
-        sides.append(temperature * ((shifted.sum(dim=1) / (len(side) - 1)).log() + rho))
+        shifted = ((side - side.diagonal().unsqueeze(1)) * logit_scale).exp().masked_fill(itself, 0.0)
+        sides.append(1 / logit_scale * ((shifted.sum(dim=1) / (len(side) - 1)).log() + rho))
     return torch.cat(sides).mean()
 
 
@@ -63,7 +64,7 @@ CASES = [
         SogCLR,
         global_loss.sog_clr,
         given={"num_images": 30},
-        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3},
+        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3, **BLEND},
         call=_numbered,
         single_image="refused",
         surrogate=_sog_clr_gradient,
@@ -91,7 +92,7 @@ CASES = [
         FastCLIP,
         global_loss.fast_clip,
         given={"num_images": 30},
-        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3},
+        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3, **BLEND},
         call=_numbered,
         single_image="refused",
         surrogate=_fast_clip_gradient,

@@ -201,8 +201,8 @@ CASES = [
     Case(
         "moco_v3",
         MoCoV3,
-        partial(two_view.moco_v3, temperature=0.2, scale=0.8),
-        others={"temperature": 0.5, "source_scale": False},
+        partial(two_view.moco_v3, logit=two_view.scaled(0.2), scale=0.8),
+        others={"temperature": 0.5, "source_scale": False, **BLEND},
         call=_keyed,
         symmetric=False,
     ),
@@ -223,8 +223,8 @@ CASES = [
     Case(
         "dclw",
         DCLW,
-        partial(two_view.dclw, temperature=0.1, sigma=0.5),
-        others={"temperature": 0.2, "sigma": 1.0, "detach_weights": True},
+        partial(two_view.dclw, logit=two_view.scaled(0.1), sigma=0.5),
+        others={"temperature": 0.2, "sigma": 1.0, "detach_weights": True, **BLEND},
         single_image="refused",
     ),
     Case(
@@ -258,8 +258,8 @@ CASES = [
     Case(
         "adnce",
         ADNCE,
-        partial(two_view.adnce, temperature=0.4, mu=0.7, sigma=0.5),
-        others={"temperature": 0.2, "mu": 0.5, "sigma": 1.0},
+        partial(two_view.adnce, logit=two_view.scaled(0.4), mu=0.7, sigma=0.5),
+        others={"temperature": 0.2, "mu": 0.5, "sigma": 1.0, **BLEND},
         surrogate=_adnce_gradient,
     ),
     Case(

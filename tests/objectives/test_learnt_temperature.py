@@ -1,0 +1,60 @@
+"""A temperature that the model learns: `logit_scale` at the call, in every objective that divides by a temperature."""
+
+import inspect
+from dataclasses import replace
+
+import pytest
+import torch
+
+from anchorwise.engine import Tiled, use_backend
+from anchorwise.objectives.registry import OBJECTIVES
+from tests.contracts import batches
+from tests.contracts.cases import CASES, Case
+
+# What has one temperature for all, beside those whose temperatures are tables, prototypes' or distances'.
+WITHOUT = {"arctanh", "swav", "i_sog_clr", "sep_clr", "hardest_regularised", "mixture", "pairwise_views"}
+TAKERS = [case for case in CASES if case.name in OBJECTIVES and "logit_scale" in case.objective().inputs.takes]
+
+
+def _call(case: Case, logit_scale: torch.Tensor | float):
+    call = case.call(*batches.ordinary(num_images=12))
+    return replace(call, learned={**call.learned, "logit_scale": logit_scale})
+
+
+def test_every_objective_with_a_temperature_takes_one_that_is_learnt():
+    tempered = {name for name, make in OBJECTIVES.items() if "temperature" in inspect.signature(make).parameters}
+    assert tempered - WITHOUT == {case.name for case in TAKERS} - {"siglip"} - WITHOUT
+    assert not any("temperature" in case.objective().inputs.takes for case in CASES)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in TAKERS if "temperature" in inspect.signature(case.make).parameters],
+    ids=lambda case: case.name,
+)
+def test_a_scale_is_one_over_the_temperature(case: Case):
+    expected = case.call(*batches.ordinary(num_images=12)).loss(case.objective(temperature=0.25))
+    for scale in (4.0, torch.tensor(4.0, dtype=torch.float64), torch.tensor([4.0])):
+        torch.testing.assert_close(_call(case, scale).loss(case.objective()), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", TAKERS, ids=lambda case: case.name)
+def test_the_gradient_reaches_the_scale_and_is_one_with_tiles(case: Case):
+    gradients = []
+    for backend in ("dense", Tiled(size=7)):
+        scale = torch.tensor(4.0, dtype=torch.float64, requires_grad=True)
+        with use_backend(backend):
+            gradients.append(torch.autograd.grad(_call(case, scale).loss(case.objective()), scale)[0])
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+    assert gradients[0] != 0.0
+
+
+# The targets of SoftTargets depend on the scale and have no gradient; the contract's surrogate holds that.
+@pytest.mark.parametrize(
+    "case",
+    [case for case in TAKERS if case.surrogate is None and case.name != "soft_targets"],
+    ids=lambda case: case.name,
+)
+def test_the_gradient_of_the_scale_is_the_derivative(case: Case):
+    scale = torch.tensor(4.0, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda value: _call(case, value).loss(case.objective()), scale)
