@@ -76,7 +76,9 @@ def _in_words(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def _narrow(features: np.ndarray) -> Float32[Tensor, "n d"]:
     """Return the numbers in float32; refuse what it would call infinite, and rows of which nothing is left."""
     with np.errstate(over="ignore"):
-        rows = np.array(features, dtype=np.float32, order="C")
+        rows = np.require(features, np.float32, ["C", "W"])
+    if features.dtype.itemsize <= 4:
+        return torch.from_numpy(rows)
     too_large = np.isfinite(features) & ~np.isfinite(rows)
     too_small = (features != 0) & ~rows.any(axis=-1, keepdims=True)
     lost = features[too_large | too_small]
