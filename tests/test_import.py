@@ -56,11 +56,15 @@ def test_diagnose_and_evaluate_are_one_import_away():
     assert {"diagnose", "evaluate"} <= set(dir(anchorwise))
 
 
-@pytest.mark.parametrize("name", ["diagnose", "evaluate"])
-def test_without_their_extra_the_error_says_what_to_install(name, monkeypatch):
+@pytest.mark.parametrize(("name", "package"), [("diagnose", "diagnostics"), ("evaluate", "evaluation")])
+def test_without_their_extra_the_error_says_what_to_install(name, package, monkeypatch):
     monkeypatch.delitem(vars(anchorwise), name, raising=False)
-    for module in ("diagnostics.diagnosis", "evaluation.judge", "evaluation.results"):
-        monkeypatch.delitem(sys.modules, f"anchorwise.{module}")
+    for module in [one for one in sys.modules if one.startswith(f"anchorwise.{package}")]:
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "pydantic", None)
-    with pytest.raises(ModuleNotFoundError, match=rf'anchorwise\.{name} needs pydantic: pip install "anchorwise\[vis'):
+    with pytest.raises(ModuleNotFoundError, match=r'pydantic is not installed: pip install "anchorwise\[vision\]"'):
         getattr(anchorwise, name)
+
+
+def test_embeddings_are_read_with_the_library_alone():
+    assert set(_loaded("import anchorwise; anchorwise.embeddings.as_embeddings([[1.0], [2.0]])")) == {"torch"}

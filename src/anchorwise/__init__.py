@@ -122,7 +122,7 @@ __all__ = [
     "tails",
 ]
 
-# These need the extra `vision`, so `from anchorwise import *` does without them.
+# These need the extra `cli`, so `from anchorwise import *` does without them.
 _WITH_EXTRA = {"diagnose": "diagnostics.diagnosis", "evaluate": "evaluation.judge"}
 _HOMES = ("objectives", "tails", "_ranks")  # Where the names of `__all__` are that are no packages.
 
@@ -131,7 +131,7 @@ if not TYPE_CHECKING:  # A type checker would take every name that is not there 
     def __getattr__(name: str) -> Any:
         """Import what is asked for, at its first use."""
         if name in _WITH_EXTRA:
-            return globals().setdefault(name, _with_extra(name))
+            return globals().setdefault(name, getattr(import_module(f"{__name__}.{_WITH_EXTRA[name]}"), name))
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if find_spec(f"{__name__}.{name}") is not None:
@@ -142,12 +142,3 @@ if not TYPE_CHECKING:  # A type checker would take every name that is not there 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_WITH_EXTRA})
-
-
-def _with_extra(name: str) -> Any:
-    try:
-        return getattr(import_module(f"{__name__}.{_WITH_EXTRA[name]}"), name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'anchorwise.{name} needs {error.name}: pip install "anchorwise[vision]"', name=error.name
-        ) from error

@@ -235,7 +235,7 @@ def test_a_remark_on_the_free_law_is_no_missing_fit(found):
 
 
 def test_a_tail_longer_than_a_quarter_of_the_negatives_is_refused():
-    with pytest.raises(ValueError, match=r"num_tail must be at most a quarter of the 300 negatives .* got 90"):
+    with pytest.raises(ValueError, match=r"num_tail must be at most a quarter of the 300 rows .* got 90"):
         diagnose(Embeddings((views(300)[0],)), DiagnoseConfig(num_tail=90))
 
 

@@ -59,7 +59,7 @@ def evaluate(
         raise ValueError("--data, --root and --download are for runs; feature files bring their own rows")
     else:
         result = _judged_files(paths, config, place)
-    Console().print(evaluation_table(paths[0].name, result))
+    Console().print(evaluation_table(paths[-1].name, result))
     if out is not None:
         result.save(out)
         typer.echo(f"Written to {out}")

@@ -240,11 +240,11 @@ def diagnose(
 
 
 def _num_tail(config: DiagnoseConfig, rows: Rows) -> int:
-    num_negatives = rows.num_items * (1 if rows.embeddings.across else rows.num_views)
-    wanted = config.num_tail or min(max(round(TAIL_FRACTION * num_negatives), FEWEST_TAIL), MOST_TAIL)
-    if wanted > num_negatives // 4:
+    num_keys = rows.num_items * (1 if rows.embeddings.across else rows.num_views)
+    wanted = config.num_tail or min(max(round(TAIL_FRACTION * num_keys), FEWEST_TAIL), MOST_TAIL)
+    if wanted > num_keys // 4:
         raise ValueError(
-            f"num_tail must be at most a quarter of the {num_negatives} negatives of an anchor, got {wanted}; "
+            f"num_tail must be at most a quarter of the {num_keys} rows that an anchor is compared with, got {wanted}; "
             "a tail is the far end of them"
         )
     return wanted

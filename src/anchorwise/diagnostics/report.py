@@ -92,13 +92,16 @@ def _link_section(found: Diagnosis) -> ReportSection:
 def _space_section(found: Diagnosis) -> ReportSection:
     space = found.space
     caption = "A curve that falls off a cliff shows collapsed directions: the embeddings live in fewer than they have."
+    known = {
+        "uniformity": space.uniformity,
+        "alignment": space.alignment,
+        "tolerance": space.tolerance,
+        "gap between the two encoders": space.modality_gap,
+    }
     facts = {
         "effective rank": f"{space.effective_rank:.1f} of {space.width}",
-        "uniformity": f"{space.uniformity:.3f}",
-        "alignment": "no positives known" if space.alignment is None else f"{space.alignment:.3f}",
-        "tolerance": "no labels" if space.tolerance is None else f"{space.tolerance:.3f}",
+        **{name: f"{value:.3f}" for name, value in known.items() if value is not None},
         "length of the mean direction": ", ".join(f"{one:.3f}" for one in space.mean_resultant),
-        "gap between the two encoders": "one encoder" if space.modality_gap is None else f"{space.modality_gap:.3f}",
     }
     figure = Figures([figure_uri(spectrum_figure(space))], ["spectrum of the covariance"], captions=[caption])
     text = Text([SPACE.format(num_items=space.num_items)])

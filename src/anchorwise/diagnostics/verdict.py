@@ -58,18 +58,22 @@ def give_verdict(
         true_negatives(false_negatives),
         uses_space(space),
     ]
-    return Verdict(statements, _headline(law, false_negatives))
+    return Verdict(statements, _headline(law.answer, statements[1].answer, false_negatives, is_stable))
 
 
-def _headline(law: Statement, found: FalseNegatives) -> str:
+def _headline(law: str, objective: str, found: FalseNegatives, is_stable: bool) -> str:
     if found.are_most:
         return (
             f"Most of the hardest negatives are none, by the labels: for {found.same_class:.0%} of the anchors the "
-            f"hardest has their own class. Use the labels (sup_con). Their law ({law.answer}) recommends no steeper "
+            f"hardest has their own class. Use the labels (sup_con). Their law ({law}) recommends no steeper "
             "link here, since that would push just those harder."
         )
-    unknown = " Whether they are true negatives cannot be told without labels." if found.same_class is None else ""
-    return f"{law.question} {law.answer.capitalize()}. {law.text}{unknown}"
+    words = f"The law of the hardest negatives: {law}. Worth trying first: {objective}."
+    if not is_stable:
+        words += " The pooled charts do not decide; this rests on single anchors."
+    if found.same_class is None:
+        words += " Whether the hardest negatives are true ones cannot be told without labels."
+    return words
 
 
 def uses_space(space: SpaceReport) -> Statement:

@@ -1,9 +1,5 @@
 """Rows with what is known of them, from files and objects of anyone: one type, one reader."""
 
-from anchorwise import _extras
-
-_extras.needed("safetensors")
-
 from anchorwise.embeddings.embeddings import Embeddings
 from anchorwise.embeddings.loading import as_embeddings, load_embeddings
 

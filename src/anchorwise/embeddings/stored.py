@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _extras
 from anchorwise.embeddings.arrays import as_array, text
 
 SUFFIXES = (".npz", ".safetensors", ".npy", ".parquet")
@@ -119,6 +119,7 @@ def _read_member(path: Path, member: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _safetensors(path: Path) -> dict[str, Stored]:
+    _extras.needed("safetensors")
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:

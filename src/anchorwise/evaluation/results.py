@@ -126,11 +126,10 @@ class Evaluation(Section):
     def what_intervals_cover(self) -> str:
         """Return what the intervals of `rows` cover, in words."""
         level, num_splits = f"{100 * self.config.interval_level:g} %", len(self.config.split_seeds)
-        return (
-            f"[ ]: {level} interval over test rows (Wilson): what {self.num_test:,} other ones might give.\n"
-            f"+-: {level} interval over {num_splits} validation splits: the choice of the setting only.\n"
-            "Neither covers another training of the encoder."
-        )
+        lines = [f"[ ]: {level} interval over test rows (Wilson): what {self.num_test:,} other ones might give."]
+        if num_splits > 1:
+            lines.append(f"+-: {level} interval over {num_splits} validation splits: the choice of the setting only.")
+        return "\n".join([*lines, "No interval covers another training of the encoder."])
 
     def _spread(self, name: str, scores: ClassifierScores) -> str:
         half_width = scores.accuracy.half_width
