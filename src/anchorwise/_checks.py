@@ -389,6 +389,15 @@ def pair(name: str, value: object) -> tuple[object, object]:
     return items[0], items[1]
 
 
+def instance(name: str, value: object, kind: type[_Given]) -> _Given:
+    """Return `value` if it is one of this library's own kinds of object."""
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, type):
+        raise TypeError(f"{name} must be an anchorwise.{kind.__name__}, got a class; call it: {value.__name__}()")
+    raise TypeError(f"{name} must be an anchorwise.{kind.__name__}, got {_kind(value)}")
+
+
 def _kind(value: object) -> str:
     kind = type(value)
     if kind.__module__ == "builtins":

@@ -205,6 +205,16 @@ CLASSES = torch.arange(24) % 2
             TypeError,
             r"view0 must be a dense tensor, got torch.sparse_coo; convert it with view0.to_dense\(\)",
         ),
+        (
+            lambda: PairwiseViews(objective="info_nce"),
+            TypeError,
+            "objective must be an anchorwise.Objective, got str",
+        ),
+        (
+            lambda: Mixture(objectives=[InfoNCE], weights=[1.0]),
+            TypeError,
+            r"objectives must be an anchorwise.Objective, got a class; call it: InfoNCE\(\)",
+        ),
         (lambda: CLIP()(*VIEWS, logit_scale=float("nan")), ValueError, "logit_scale must be a finite number, got nan"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from anchorwise import _checks
 from anchorwise.objectives import Objective
 
 
@@ -16,8 +17,7 @@ def two_view_objective(objective: object, *, instead: str = "call the objective 
         TypeError: If it is no objective of this library.
         ValueError: If it needs more arguments than two views, or another number of views.
     """
-    if not isinstance(objective, Objective):
-        raise TypeError(f"objective must be an anchorwise.Objective, got {type(objective).__name__}")
+    objective = _checks.instance("objective", objective, Objective)
     inputs, name = objective.inputs, type(objective).__name__
     if inputs.needs:
         raise ValueError(f"objective must need two views only, got {name}, which needs {inputs.needs}: {instead}")

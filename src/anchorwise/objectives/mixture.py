@@ -5,7 +5,7 @@ Source of the WEINCE forms: released code of Erol et al. 2026, https://arxiv.org
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 from jaxtyping import Float
@@ -33,7 +33,8 @@ class Mixture(Objective):
 
     def __init__(self, *, objectives: Sequence[Objective] | None = None, weights: Sequence[float] = (0.5, 0.5)) -> None:
         super().__init__()
-        self.objectives = nn.ModuleList(objectives or (InfoNCE(), Weibit(exponent=4.0)))
+        parts = objectives or (InfoNCE(), Weibit(exponent=4.0))
+        self.objectives = nn.ModuleList([_checks.instance("objectives", part, Objective) for part in parts])
         self.weights = tuple(_checks.at_least("weights", weight, 0.0) for weight in weights)
         if len(self.weights) != len(self.objectives):
             raise ValueError(
@@ -41,7 +42,7 @@ class Mixture(Objective):
             )
         self.inputs = _inputs(list(cast("Iterable[Objective]", self.objectives)))
 
-    def detail(self, *views: Float[Tensor, "n d"], **given: Tensor) -> Outcome:
+    def detail(self, *views: Float[Tensor, "n d"], **given: Any) -> Outcome:
         """Return the weighted loss; the statistics are those of the first objective, and every objective's own loss.
 
         Arguments by name go to the objectives that take them. Where objectives have different numbers of anchors, their
@@ -104,7 +105,7 @@ def _repeated(per_anchor: Sequence[Tensor]) -> list[Tensor]:
     return [losses.repeat(num_anchors // len(losses)) for losses in per_anchor]
 
 
-def _taken(objective: Objective, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _taken(objective: Objective, given: Mapping[str, Any]) -> dict[str, Any]:
     accepted = (*objective.inputs.needs, *objective.inputs.takes)
     return {name: value for name, value in given.items() if name in accepted}
 

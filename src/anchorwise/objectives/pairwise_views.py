@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import combinations
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -29,10 +29,10 @@ class PairwiseViews(Objective):
 
     def __init__(self, *, objective: Objective | None = None) -> None:
         super().__init__()
-        self.objective = InfoNCE() if objective is None else objective
+        self.objective = _checks.instance("objective", InfoNCE() if objective is None else objective, Objective)
         self.inputs = replace(self.objective.inputs, min_views=2, max_views=None)
 
-    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Tensor) -> Outcome:
+    def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Any) -> Outcome:
         """Return the mean loss with the losses of the anchors of all pairs; arguments by name go to the objective."""
         _checks.views(view0, *more_views)
         _checks.num_views(self, 1 + len(more_views), 2)
