@@ -206,6 +206,11 @@ CLASSES = torch.arange(24) % 2
             r"view0 must be a dense tensor, got torch.sparse_coo; convert it with view0.to_dense\(\)",
         ),
         (
+            lambda: MoCo(blend="published"),
+            TypeError,
+            r"blend must be an anchorwise.Blend or None, got 'published'; call Blend\(gate='likelihood'\)",
+        ),
+        (
             lambda: PairwiseViews(objective="info_nce"),
             TypeError,
             "objective must be an anchorwise.Objective, got str",

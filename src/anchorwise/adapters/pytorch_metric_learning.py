@@ -23,6 +23,7 @@ from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import Objective
 from anchorwise.objectives.cross_entropy import against
 from anchorwise.tails import Blend
+from anchorwise.tails.blend import as_blend
 
 # n = embeddings, m = reference embeddings, d = embedding width
 
@@ -39,7 +40,7 @@ class _PairLoss(Described, ABC):
     def __init__(self, temperature: float, blend: Blend | None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def forward(
         self,

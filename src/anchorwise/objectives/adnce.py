@@ -14,7 +14,7 @@ from anchorwise.links import BellWeight, WeightedLink
 from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
 
@@ -47,7 +47,7 @@ class ADNCE(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.mu = _checks.number("mu", mu)
         self.sigma = _checks.positive("sigma", sigma)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

@@ -15,7 +15,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import unit_rows, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, v = views, d = embedding width
 
@@ -42,7 +42,7 @@ class AveragedViews(Objective):
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.normalise = normalise
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

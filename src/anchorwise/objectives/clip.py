@@ -15,7 +15,7 @@ from anchorwise.objectives.cross_entropy import softmax_link
 from anchorwise.objectives.cross_view import across_views
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = images, d = embedding width
 
@@ -43,7 +43,7 @@ class CLIP(Objective):
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

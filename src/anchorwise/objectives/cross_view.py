@@ -17,7 +17,7 @@ from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width, a = anchors
 
@@ -44,7 +44,7 @@ class CrossViewInfoNCE(Objective):
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.both_directions = both_directions
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

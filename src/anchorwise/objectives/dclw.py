@@ -12,7 +12,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
 
@@ -50,7 +50,7 @@ class DCLW(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.sigma = _checks.positive("sigma", sigma)
         self.detach_weights = detach_weights
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

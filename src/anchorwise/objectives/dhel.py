@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
 
@@ -54,7 +54,7 @@ class DHEL(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.both_views = both_views
         self.uniformity_weight = _checks.positive("uniformity_weight", uniformity_weight)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

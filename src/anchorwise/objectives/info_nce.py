@@ -14,7 +14,7 @@ from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Views, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 from anchorwise.tails.negatives import negatives_of
 
 # n = images, d = embedding width
@@ -43,7 +43,7 @@ class InfoNCE(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
 
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

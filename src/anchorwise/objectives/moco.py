@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, SameId, per_image, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width, k = keys in the queue
 
@@ -41,7 +41,7 @@ class MoCo(Objective):
     def __init__(self, *, temperature: float = 0.07, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

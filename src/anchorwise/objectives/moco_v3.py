@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
 
@@ -41,7 +41,7 @@ class MoCoV3(Objective):
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.source_scale = source_scale
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

@@ -15,7 +15,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, v = views, d = embedding width
 
@@ -41,7 +41,7 @@ class MVDHEL(Objective):
     def __init__(self, *, temperature: float = 0.5, blend: Blend | None = None) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

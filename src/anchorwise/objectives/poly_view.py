@@ -14,7 +14,7 @@ from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
 
@@ -49,7 +49,7 @@ class PolyView(Objective):
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.mean = _checks.one_of("mean", mean, ("geometric", "arithmetic"))
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

@@ -15,7 +15,7 @@ from anchorwise.objectives.cross_entropy import repulsion, softmax_link, tempera
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.per_image import RunningDenominators, table_ids
 from anchorwise.pairs import num_same, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
 
@@ -62,7 +62,7 @@ class SogCLR(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
         self.rho = _checks.number("rho", rho)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

@@ -16,7 +16,7 @@ from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.cross_entropy import repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_image, num_same, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width, a = anchors, k = keys
 
@@ -95,7 +95,7 @@ class SupCon(Objective):
             self.base_temperature = _checks.positive("base_temperature", base_temperature)
         self.average = _checks.one_of("average", average, ("outside", "inside", "none"))
         self.only_first_view = only_first_view
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

@@ -67,6 +67,17 @@ class Blend(Described):
         return LinkReading(link, {"lambda": reading.blend, "exponent": exponent, **reading.stats})
 
 
+def as_blend(value: Blend | None) -> Blend | None:
+    """Return a blend, or None.
+
+    Raises:
+        TypeError: If it is anything else.
+    """
+    if value is None or isinstance(value, Blend):
+        return value
+    raise TypeError(f"blend must be an anchorwise.Blend or None, got {value!r}; call Blend(gate='likelihood')")
+
+
 def read_link(blend: Blend | None, contrast: Contrast, softmax: SoftmaxLink) -> LinkReading:
     """Return the softmax link, or its blend for the anchors of this contrast, off whose negatives it is read."""
     if blend is None:
