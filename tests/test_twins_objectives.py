@@ -188,6 +188,11 @@ E = math.e
             assigned.soft_targets(EYE, EYE, (EYE, EYE), logit_scale=1.0),
             [math.log(E + 1) - (0.4 * E / (E + 1) + 0.6)] * 4,
         ),
+        # The same targets for logits 2 and 0.
+        (
+            assigned.soft_targets(EYE, EYE, (EYE, EYE), logit_scale=1.0, logit=two_view.scaled(0.5)),
+            [math.log(E**2 + 1) - 2 * (0.4 * E / (E + 1) + 0.6)] * 4,
+        ),
         # The same target, smoothed: 0.8 of it and 0.1 on each key.
         (
             assigned.soft_targets(EYE, EYE, (EYE, EYE), logit_scale=1.0, smoothing=0.2),

@@ -18,17 +18,19 @@ from anchorwise import (
     MoCoV3,
     Objective,
     PolyView,
+    SoftTargets,
     SogCLR,
 )
 from anchorwise.engine import Tiled, use_backend
 from tests.contracts import batches
-from tests.twins import global_loss, multi_view, two_view
+from tests.twins import assigned, global_loss, multi_view, two_view
 from tests.twins.two_view import mixed
 
 VIEWS = batches.ordinary()
 THREE = (*VIEWS, batches.ordinary(seed=8)[0])
 IDS = {"ids": torch.arange(24)}
 KEYS = {"keys": (VIEWS[1].roll(1, dims=1), VIEWS[0].roll(1, dims=1))}
+QUEUE = batches.ordinary(num_images=7, seed=9)[0]
 HALF = Blend(gate=ConstantGate(0.5), exponent=3.0)
 LOGIT = mixed(0.5, 0.2, 3.0)
 
@@ -48,6 +50,18 @@ BLENDED = {
         partial(multi_view.averaged, normalise=True),
         THREE,
         {},
+    ),
+    "soft_targets": (
+        partial(SoftTargets, temperature=0.2, label_smoothing=0.1),
+        partial(assigned.soft_targets, logit_scale=5.0, smoothing=0.1),
+        VIEWS,
+        KEYS,
+    ),
+    "soft_targets-queue": (
+        partial(SoftTargets, temperature=0.2, alpha=0.7),
+        partial(assigned.soft_targets, logit_scale=5.0, alpha=0.7),
+        VIEWS,
+        {**KEYS, "queues": (QUEUE, -QUEUE)},
     ),
     "sog_clr": (
         partial(SogCLR, num_images=24, temperature=0.2, rho=0.3),
@@ -97,7 +111,8 @@ def test_the_gradient_of_a_blended_loss_is_its_derivative(name: str):
     make, _, views, given = BLENDED[name]
     images = slice(0, 6)
     few = {
-        name: tuple(row[images] for row in value) if name == "keys" else value[images] for name, value in given.items()
+        name: tuple(row[images] for row in value) if name == "keys" else value if name == "queues" else value[images]
+        for name, value in given.items()
     }
     leaves = [view[images].clone().requires_grad_() for view in views]
     assert torch.autograd.gradcheck(lambda *rows: make(blend=HALF)(*rows, **few), leaves, fast_mode=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tests.twins.core import Rows, cosine
-from tests.twins.two_view import log_sum_exp
+from tests.twins.two_view import Logit, log_sum_exp
 
 
 def sinkhorn(scores: Rows, epsilon: float, num_iterations: int) -> list[list[float]]:
@@ -59,7 +59,7 @@ def proto_nce(
     return losses
 
 
-def soft_targets(
+def soft_targets(  # noqa: PLR0913  # A formula with all its settings.
     view0: Rows,
     view1: Rows,
     keys: tuple[Rows, Rows],
@@ -67,12 +67,15 @@ def soft_targets(
     logit_scale: float = 1 / 0.07,
     alpha: float = 0.4,
     smoothing: float = 0.0,
+    logit: Logit | None = None,
 ) -> list[float]:
+    """With a logit of its own, targets are made with the scale all the same."""
     losses = []
     for anchors, momentum, other, queue in ((view0, keys[0], keys[1], queues[1]), (view1, keys[1], keys[0], queues[0])):
         candidates = [*other, *queue]
         for i, anchor in enumerate(anchors):
-            logits = [cosine(anchor, key) * logit_scale for key in candidates]
+            scores = [cosine(anchor, key) for key in candidates]
+            logits = [s * logit_scale if logit is None else logit(s) for s in scores]
             found = [cosine(momentum[i], key) * logit_scale for key in candidates]
             norm, found_norm = log_sum_exp(logits), log_sum_exp(found)
             soft = [alpha * math.exp(x - found_norm) + (1 - alpha) * (k == i) for k, x in enumerate(found)]

@@ -4,7 +4,7 @@ Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation L
 (ALBEF), https://arxiv.org/abs/2107.07651.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -12,12 +12,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import products
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import mean_key, repulsion, softmax_link
+from anchorwise.objectives.cross_entropy import mean_key, repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Contrast, views_of
+from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
+from anchorwise.tails.blend import Blend, read_link
 
-# n = images, k = keys, d = embedding width
+# n = images, a = anchors, k = keys, d = embedding width, c = values per row
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class MomentumShares(PairWeight):
+    """What a momentum encoder finds of a pair: the exponential of the product of what comes with its two rows."""
+
+    def log_weights(
+        self, anchor_values: Float[Tensor, "a c"], key_values: Float[Tensor, "k c"]
+    ) -> Float[Tensor, "a k"]:
+        """Return the products."""
+        return products(anchor_values, key_values)
 
 
 @final
@@ -28,12 +42,15 @@ class SoftTargets(Objective):
         soft   = alpha softmax(momentum scores / temperature) + (1 - alpha) (1 for the own key, else 0)
 
     Both modalities are anchors; the keys are the other one's momentum rows and then its queue. Keys and targets have no
-    gradient. The mean target of an anchor is a mean of keys, so no matrix of targets is made.
+    gradient. The mean target of an anchor is a mean of keys, so no matrix of targets is made; under a blend, which is
+    not linear in a key, targets are weights of pairs, made tile by tile.
 
     Args:
         temperature: Divides every cosine where the call gives no `logit_scale`. Dimensionless, above 0.
         alpha: Share of what the momentum encoders find, in [0, 1].
         label_smoothing: Share of the target that is spread evenly over all keys, in [0, 1]; none in the source.
+        blend: WEINCE's logit in place of the softmax one, read off all keys but the own one, and not used for targets;
+            see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -41,11 +58,19 @@ class SoftTargets(Objective):
 
     inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "logit_scale"))
 
-    def __init__(self, *, temperature: float = 0.07, alpha: float = 0.4, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.07,
+        alpha: float = 0.4,
+        label_smoothing: float = 0.0,
+        blend: Blend | None = None,
+    ) -> None:
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.alpha = _checks.fraction("alpha", alpha)
         self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
+        self.blend = blend
 
     def detail(
         self,
@@ -75,21 +100,47 @@ class SoftTargets(Objective):
         own = views_of(*(key.detach() for key in _checks.views_beside("keys", keys, (view0, view1)))).units.to(units)
         earlier = [] if queues is None else _checks.one_each("queues", queues, 2, "modalities")
         queued = [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]
-        link = softmax_link(self.temperature, logit_scale, units)
+        softmax = softmax_link(self.temperature, logit_scale, units)
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
             contrast = Contrast(units[view], candidates, (), ranks=views.ranks)
-            loss, score = self._loss(contrast, own[view], own[other], link)
+            loss, read = self._loss(contrast, own[view], own[other], softmax)
             losses.append(loss)
-            stats.append({"positive_score": score})
+            stats.append(read)
         return mean_outcome(torch.cat(losses), joined(stats))
 
     def _loss(
-        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, link: SoftmaxLink
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        found = mean_key(replace(contrast, anchors=momentum_anchors), link)
-        soft = self.alpha * found + (1.0 - self.alpha) * own
-        target = (1.0 - self.label_smoothing) * soft + self.label_smoothing * contrast.keys.mean(dim=0)
-        attraction = link((contrast.anchors * target).sum(dim=1))
-        return repulsion(contrast, link) - attraction, (contrast.anchors * own).sum(dim=1)
+        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, softmax: SoftmaxLink
+    ) -> tuple[Float[Tensor, " n"], dict[str, Tensor]]:
+        own_scores, momentum = (contrast.anchors * own).sum(dim=1), replace(contrast, anchors=momentum_anchors)
+        reading = read_link(self.blend, _without_own(contrast), softmax)
+        if self.blend is None:
+            attraction = softmax((contrast.anchors * self._mean_target(momentum, own, softmax)).sum(dim=1))
+        else:
+            found = total(contrast, reading.link, weight=_shares(momentum, softmax))
+            soft = self.alpha * found + (1.0 - self.alpha) * reading.link(own_scores)
+            even = total(contrast, reading.link) / len(contrast.keys)
+            attraction = (1.0 - self.label_smoothing) * soft + self.label_smoothing * even
+        stats = {"positive_score": own_scores, **reading.stats}
+        return repulsion(contrast, reading.link) - attraction, stats
+
+    def _mean_target(self, momentum: Contrast, own: Tensor, softmax: SoftmaxLink) -> Float[Tensor, "n d"]:
+        """Return the mean key of every target: all that a logit which is linear in the key needs of it."""
+        soft = self.alpha * mean_key(momentum, softmax) + (1.0 - self.alpha) * own
+        return (1.0 - self.label_smoothing) * soft + self.label_smoothing * momentum.keys.mean(dim=0)
+
+
+def _without_own(contrast: Contrast) -> Contrast:
+    """Contrast the anchors with all keys but their own, which are the first ones."""
+    index = torch.arange(len(contrast.keys), device=contrast.keys.device)
+    own = index[: len(contrast.anchors)]
+    return replace(contrast, exclude=(SameId(own, index),), excluded_keys=own.unsqueeze(1))
+
+
+@torch.no_grad()
+def _shares(momentum: Contrast, softmax: SoftmaxLink) -> MomentumShares:
+    """Return the softmax of the momentum scores, pair by pair."""
+    norm = repulsion(momentum, softmax).unsqueeze(1)
+    anchors = torch.cat([softmax(momentum.anchors), -norm], dim=1)
+    return MomentumShares(anchors, torch.cat([momentum.keys, torch.ones_like(momentum.keys[:, :1])], dim=1))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from anchorwise import MEOW, AdaMEOW, ProtoNCE, SoftTargets, SwAV
 from tests.contracts.cases.case import Call, Case, cosines, three_views
-from tests.contracts.cases.two_view import _keyed, _queue
+from tests.contracts.cases.two_view import BLEND, _keyed, _queue
 from tests.twins import assigned
 from tests.twins.core import Rows
 
@@ -140,7 +140,7 @@ CASES = [
         "soft_targets",
         SoftTargets,
         assigned.soft_targets,
-        others={"temperature": 0.2, "alpha": 0.1, "label_smoothing": 0.1},
+        others={"temperature": 0.2, "alpha": 0.1, "label_smoothing": 0.1, **BLEND},
         call=_keyed,
         symmetric=False,
         single_image="finite",

@@ -16,9 +16,9 @@ class Call:
 
     views: tuple[Tensor, ...]
     per_image: Mapping[str, Any] = field(default_factory=dict)
-    per_pair: Mapping[str, Tensor] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     learned: Mapping[str, Tensor] = field(default_factory=dict)
+    per_pair: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def given(self) -> dict[str, Any]:
