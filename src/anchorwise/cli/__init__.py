@@ -5,11 +5,12 @@ Nothing here imports torch before a command does its work, so that help, the ver
 
 import sys
 
-from anchorwise import _extras
+from anchorwise import _extras, _threads
 
 
 def main() -> None:
     """Run the program, or say what to install where the library alone is there."""
+    _threads.share_the_machine()
     try:
         from anchorwise.cli.app import main as run
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from anchorwise import _checks
+from anchorwise._threads import usable_cores
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.work import Places, perform
@@ -48,7 +49,7 @@ def default_workers(device: str) -> int:
     """Return one worker per CUDA device, or per CPU core."""
     if device in ("auto", "cuda") and torch.cuda.is_available():
         return torch.cuda.device_count()
-    return 1 if device.startswith("cuda") else os.cpu_count() or 1
+    return 1 if device.startswith("cuda") else usable_cores()
 
 
 def make_engine(name: str, places: Places, num_workers: int) -> Engine:
@@ -221,7 +222,7 @@ def _enter_pool(num_workers: int, numbers: Any) -> None:
     # An interrupt reaches the whole group: a run stops, its training with a checkpoint, and idle workers say nothing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_workers))
+    torch.set_num_threads(max(1, usable_cores() // num_workers))
     if num_devices := torch.cuda.device_count():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))
         devices = visible.split(",")
