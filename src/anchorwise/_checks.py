@@ -11,21 +11,30 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+# Of normal float32 numbers, in which embeddings usually come.
+_SMALLEST, _LARGEST = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127
+
 _Given = TypeVar("_Given")
 _Word = TypeVar("_Word", bound=str)
 
 
 def number(name: str, value: object) -> float:
-    """Return `value` as a float; refuse what is not a finite real number."""
-    plain = _held(value)
-    if isinstance(plain, Real) and not isinstance(plain, bool):
-        try:
-            checked = float(plain)
-        except OverflowError:
-            checked = math.inf
-        if math.isfinite(checked):
-            return checked
-    raise ValueError(f"{name} must be a finite number, got {_shown(value)}")
+    """Return `value` as a float; refuse what is not a finite real number, in float32 too."""
+    checked = _as_float(_held(value))
+    if not math.isfinite(checked):
+        raise ValueError(f"{name} must be a finite number, got {_shown(value)}")
+    if checked and not _SMALLEST <= abs(checked) <= _LARGEST:
+        raise ValueError(f"{name} must be 0 or between 1.2e-38 and 3.4e+38 in size, as float32 is, got {_shown(value)}")
+    return checked
+
+
+def _as_float(value: object) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _held(value: object) -> object:

@@ -1,9 +1,10 @@
 """The base of every configuration section, and how one is read: frozen, typed, closed to unknown keys."""
 
+import reprlib
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from anchorwise import _files
 
@@ -14,10 +15,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-# Of a random generator; torch's takes 64 bits.
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
-
 AnySection = TypeVar("AnySection", bound=Section)
+
+# Ranges that many settings share: beyond them nothing can work, whatever the machine.
+Seed = Annotated[int, Field(ge=0, lt=2**64)]  # Torch's generators take 64 bits.
+Width = Annotated[int, Field(ge=1, le=65_536)]
+ImageSize = Annotated[int, Field(ge=1, le=8192)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+# `Field(json_schema_extra=NO_IDENTITY)`: with another value the work is still the same work.
+NO_IDENTITY: dict[str, JsonValue] = {"identity": False}
+
+
+def identity(section: Section) -> dict[str, Any]:
+    """Return the settings that make a piece of work another one, as JSON has them.
+
+    Where files lie, what computes and how often it reports are left out: fields say so with `NO_IDENTITY`.
+    """
+    plain, kept = section.model_dump(mode="json"), dict[str, Any]()
+    for name, field in type(section).model_fields.items():
+        if field.json_schema_extra != NO_IDENTITY:
+            value = getattr(section, name)
+            kept[name] = identity(value) if isinstance(value, Section) else plain[name]
+    return kept
 
 
 def read_section(section: type[AnySection], path: Path) -> AnySection:
@@ -28,7 +49,7 @@ def read_section(section: type[AnySection], path: Path) -> AnySection:
         UnusableFileError: If it holds something else; the message names the file and what is wrong in it.
     """
     with _files.reading(path):
-        return section_of_json(section, path.read_text(encoding="utf-8"))
+        return section_of_json(section, path.read_text(encoding="utf-8"), strict=True)
 
 
 def section_of_json(section: type[AnySection], text: str, *, strict: bool = False) -> AnySection:
@@ -43,13 +64,17 @@ def section_of_json(section: type[AnySection], text: str, *, strict: bool = Fals
         raise ValueError(_wording(error)) from error
 
 
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 80
+
+
 def _wording(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
-        got = f"{where}: {message}, got {problem['input']!r}{_form(problem['type'], where, problem['input'])}"
-        lines.append(message if problem["type"] == "value_error" else got)
+        got = f"got {_short.repr(problem['input'])}{_form(problem['type'], where, problem['input'])}"
+        lines.append(message if problem["type"] == "value_error" else f"{where}: {message}, {got}")
     return "; ".join(lines)
 
 

@@ -22,10 +22,14 @@ class UnwritableFileError(OSError):
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path, *, way_out: str = "") -> Iterator[None]:
     """Turn whatever a reader of `path` raises into one error that names the file and says why.
 
     A file that is not there stays a FileNotFoundError.
+
+    Args:
+        path: The file.
+        way_out: What its owner can do; the error ends with it.
 
     Raises:
         UnusableFileError: If anything else goes wrong inside; "PATH cannot be used: REASON".
@@ -35,7 +39,8 @@ def reading(path: Path) -> Iterator[None]:
     except (FileNotFoundError, UnusableFileError):
         raise
     except Exception as error:
-        raise UnusableFileError(f"{path} cannot be used: {_reason(error)}") from error
+        text = f"{path} cannot be used: {_reason(error)}"
+        raise UnusableFileError(f"{text}; {way_out}" if way_out else text) from error
 
 
 @contextmanager
@@ -134,9 +139,11 @@ def _is_still_there(file: TextIO, path: Path) -> bool:
 @contextmanager
 def _folder_for(path: Path) -> Iterator[Path]:
     """Yield a folder beside `path`, on the same disk; a library's own temporaries in it go with it."""
-    prefix, suffix = f".{path.name}.", path.suffix or ".part"
-    with tempfile.TemporaryDirectory(suffix, prefix, path.parent, ignore_cleanup_errors=True) as name:
-        yield Path(name)
+    folder = Path(tempfile.mkdtemp(path.suffix or ".part", f".{path.name}.", path.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_leftovers(path: Path) -> None:

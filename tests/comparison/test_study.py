@@ -60,6 +60,13 @@ def test_a_grid_that_touches_test_data_is_refused(study: Study, name: str):
         _with(study, objectives={**study.objectives, "bad": contender})
 
 
+@pytest.mark.parametrize("name", ["objective.name", "objective.params.name"])
+def test_a_grid_that_judges_another_objective_under_this_name_is_refused(study: Study, name: str):
+    contender = Contender(objective=ObjectiveConfig(name="weince"), grid=({name: "info_nce"},))
+    with pytest.raises(ValidationError, match=r"objectives.weince.grid.*objective"):
+        _with(study, objectives={**study.objectives, "weince": contender})
+
+
 @pytest.mark.parametrize("name", ["train.num_epochs", "train.seed", "encoder.width"])
 def test_a_grid_over_what_must_be_the_same_for_all_is_refused(study: Study, name: str):
     contender = Contender(objective=ObjectiveConfig(name="arctanh"), grid=({name: 8},))

@@ -91,7 +91,7 @@ def test_a_download_that_cannot_be_is_refused():
 
 @pytest.mark.parametrize("field", ["image_size_px", "num_train_images", "num_test_images"])
 def test_settings_out_of_range_are_refused(field):
-    with pytest.raises(ValidationError, match=f"{field} must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValidationError, match=f"{field}\n.*greater than or equal to 1"):
         DataConfig(**{field: 0})
 
 
@@ -253,7 +253,7 @@ def test_other_images_keep_the_limit_and_nothing_else():
 
 
 def test_images_made_larger_than_the_limit_are_refused_before_they_are():
-    with pytest.raises(ValidationError, match=r"data\.image_size_px must be at most 8192, got 100000"):
+    with pytest.raises(ValidationError, match=r"image_size_px\n.*less than or equal to 8192"):
         DataConfig(image_size_px=100_000)
     with pytest.raises(ValueError, match=r"image_size_px=8000 makes 1347 images of 80\.29 GiB, more than .*=4; take"):
         load_splits(DataConfig(image_size_px=8000))

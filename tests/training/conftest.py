@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
@@ -16,10 +18,19 @@ TINY = [
 ]
 
 
+def tiny_run(settings: Sequence[str] = ()) -> RunConfig:
+    """Three epochs of four steps, the last of 12 images: done in about a second."""
+    return apply_overrides(recipe("digits"), [*TINY, *settings])
+
+
+def shortest_run() -> RunConfig:
+    """One step."""
+    return tiny_run(["train.num_epochs=1", "train.batch_size=60", "train.knn_every_epochs=0"])
+
+
 @pytest.fixture(scope="session")
 def tiny() -> RunConfig:
-    """Three epochs of four steps, the last of 12 images: done in about a second."""
-    return apply_overrides(recipe("digits"), TINY)
+    return tiny_run()
 
 
 @pytest.fixture(scope="session")

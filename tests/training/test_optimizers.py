@@ -39,3 +39,20 @@ def test_lars_takes_the_step_worked_by_hand():
     trust = 0.001 * 5.0 / (math.sqrt(2.0) + 0.1 * 5.0)
     expected = torch.tensor([[3.0 - trust * 1.3, 4.0 - trust * 1.4]])
     torch.testing.assert_close(model.weight.detach(), expected)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])
+@pytest.mark.parametrize("setting", [{"peak_lr": 0.5}, {"weight_decay": 0.9}, {"momentum": 0.3}])
+def test_no_setting_of_an_optimiser_does_nothing(name: str, setting: dict[str, float]):
+    def weights_after_two_steps(config: OptimizerConfig) -> torch.Tensor:
+        model = nn.Linear(2, 1, bias=False)
+        with torch.no_grad():
+            model.weight.copy_(torch.tensor([[3.0, 4.0]]))
+        optimizer = build_optimizer(config, model)
+        for gradient in (1.0, -2.0):
+            model.weight.grad = torch.full((1, 2), gradient)
+            optimizer.step()
+        return model.weight.detach()
+
+    first, second = (weights_after_two_steps(OptimizerConfig(name=name, **more)) for more in ({}, setting))
+    assert not torch.equal(first, second)

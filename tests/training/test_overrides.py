@@ -77,6 +77,57 @@ def test_a_wrong_setting_is_refused_with_what_is_accepted(setting: str, message:
         apply_overrides(recipe("digits"), [setting])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "bound"),
+    [
+        ("optimizer.warmup_epochs", "inf", "less than or equal to 1000000"),
+        ("optimizer.warmup_epochs", "1e308", "less than or equal to 1000000"),
+        ("optimizer.peak_lr", "inf", "a finite number"),
+        ("optimizer.weight_decay", "inf", "a finite number"),
+        ("encoder.width", "8000000", "less than or equal to 8192"),
+        ("head.output_width", "100000000000", "less than or equal to 65536"),
+        ("head.hidden_width", "100000000000", "less than or equal to 65536"),
+        ("head.num_layers", "100000", "less than or equal to 100"),
+        ("data.image_size_px", "100000", "less than or equal to 8192"),
+        ("data.num_train_images", "1" + 400 * "0", "less than or equal to 1000000000"),
+        ("data.seed", str(2**64), f"less than {2**64}"),
+        ("train.seed", str(2**64), f"less than {2**64}"),
+        ("train.num_epochs", "1" + 400 * "0", "less than or equal to 1000000"),
+        ("train.batch_size", "1" + 400 * "0", "less than or equal to 1000000000"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_with_its_range(name: str, value: str, bound: str):
+    with pytest.raises(ValueError, match=f"^{name}: Input should be {bound}, got ") as raised:
+        apply_overrides(recipe("digits"), [f"{name}={value}"])
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["1e300", "1e-300"])
+@pytest.mark.parametrize("name", ["temperature", "exponent"])
+def test_a_hyperparameter_that_float32_cannot_hold_is_refused(name: str, value: str):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or between 1.2e-38 and .*, as float32 is, got "):
+        apply_overrides(recipe("digits"), [f"objective.{name}={value}"])
+
+
+@pytest.mark.parametrize("value", [3000 * "[" + 3000 * "]", "1" + 5000 * "0"])
+def test_a_value_that_cannot_be_read_names_its_setting(value: str):
+    with pytest.raises(ValueError, match=r"^the value of objective.params cannot be read: "):
+        apply_overrides(recipe("digits"), [f"objective.params={value}"])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "objective.params.name='info_nce'",
+        "objective.params={name='info_nce'}",
+        "objective={name='weince',params={name='dcl'}}",
+    ],
+)
+def test_no_setting_renames_the_objective_it_belongs_to(setting: str):
+    with pytest.raises(ValueError, match=r"objective.params must not hold a name, got .*: 'weince' stays what it is"):
+        apply_overrides(recipe("digits"), [setting])
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_survives_being_saved_and_loaded(name: str):
     config = recipe(name)

@@ -12,15 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
+from anchorwise._config import identity
 from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import load_splits
+from anchorwise.data.fingerprint import data_facts
 from anchorwise.data.images import Splits
 from anchorwise.models import EncoderConfig, load_encoder
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.run_embeddings import trained_state
-from anchorwise.training.state import RunState
+from anchorwise.training.state import RunState, resolved
 from anchorwise.training.step import NonFiniteLossError
 from tests import processes
 from tests.training.conftest import TINY
@@ -178,9 +180,25 @@ def test_another_configuration_in_the_same_folder_is_refused(tiny: RunConfig, fi
         pretrain(other, finished.path, show_progress=False)
 
 
+def test_what_makes_another_run_is_the_same_for_a_folder_and_for_a_study(tiny: RunConfig, tmp_path: Path):
+    pretrain(tiny, tmp_path, show_progress=False)
+    settings = ["data.root=elsewhere", "train.device=auto", "train.knn_every_epochs=1", "train.log_every_steps=7"]
+    same = apply_overrides(tiny, [*settings, "train.checkpoint_every_epochs=2", "data.verify_checksums=false"])
+    assert identity(same) == identity(tiny)
+    directory = RunDirectory(tmp_path)
+    directory.prepare(resolved(same, load_splits(tiny.data).pretrain), data_facts(load_splits(tiny.data)))
+    assert identity(apply_overrides(tiny, ["train.amp=false"])) != identity(tiny)
+
+
+def test_a_device_that_computes_nothing_is_refused_before_anything_is_written(tiny: RunConfig, tmp_path: Path):
+    with pytest.raises(ValueError, match=r"train.device must be 'auto' or a torch device of this machine, got 'meta'"):
+        pretrain(apply_overrides(tiny, ["train.device=meta"]), tmp_path, show_progress=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_with_other_files_is_refused(tiny: RunConfig, tmp_path: Path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="is not empty and holds no run"):
+    with pytest.raises(ValueError, match="holds files that `anchorwise pretrain` did not write"):
         pretrain(tiny, tmp_path, show_progress=False)
 
 

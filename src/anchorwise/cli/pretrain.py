@@ -8,10 +8,15 @@ import typer
 
 def pretrain(
     recipe: Annotated[
-        str, typer.Argument(help="Where to start from: digits, cifar10-small, cifar10-resnet18 or folder.")
+        str,
+        typer.Argument(
+            help="Where to start from: digits, cifar10-small, cifar10-resnet18 or folder; or a JSON file such as "
+            "--show-config prints, or a run's config.json."
+        ),
     ] = "digits",
     out: Annotated[
-        Path | None, typer.Option(help="Run directory; by default runs/RECIPE. A stopped run there goes on.")
+        Path | None,
+        typer.Option(help="Run directory; by default runs/ and the recipe's name. A stopped run there goes on."),
     ] = None,
     data: Annotated[
         str | None,
@@ -38,20 +43,24 @@ def pretrain(
     The run directory gets config.json and environment.json before the first step, log.jsonl, TensorBoard events and
     checkpoints while it goes on, and the frozen encoder at the end. Under torchrun, all processes share every batch.
     """
-    from anchorwise.training import apply_overrides
+    from anchorwise.training import RunDirectory, apply_overrides, load_config
     from anchorwise.training import pretrain as run
     from anchorwise.training import recipe as named
 
-    config = named(recipe)
+    is_file = recipe.endswith(".json")
+    config = load_config(recipe) if is_file else named(recipe)
     if data is not None:  # Not as a setting: a folder may be named 2024, which is no text in TOML.
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": data})})
     config = apply_overrides(config, settings or [])
     if show_config:
         typer.echo(config.model_dump_json(indent=2))
         return
+    folder = out or Path("runs") / (Path(recipe).stem if is_file else recipe)
+    was_done = RunDirectory(folder).is_done
     try:
-        directory = run(config, out or Path("runs") / recipe)
+        directory = run(config, folder)
     except KeyboardInterrupt as interrupt:
         typer.echo(str(interrupt), err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"done: {directory.path}; judge it with `anchorwise evaluate {directory.path}`")
+    done = "was done before" if was_done else "done"
+    typer.echo(f"{done}: {directory.path}; judge it with `anchorwise evaluate {directory.path}`")

@@ -7,10 +7,9 @@ from torch import Tensor
 
 from anchorwise.data.config import DataConfig
 from anchorwise.data.datasets import load_splits
+from anchorwise.data.fingerprint import digest
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.training.reading_progress import reading_progress
-
-_LENGTH = 16  # Hexadecimal digits: 64 bits.
 
 
 @lru_cache(maxsize=1)
@@ -22,13 +21,9 @@ def loaded(config_json: str) -> tuple[Splits, str]:
 
 
 def fingerprint(splits: Splits) -> str:
-    """Return the beginning of the SHA-256 of all pixels and labels of all parts."""
-    hashed = hashlib.sha256()
-    for part in (splits.pretrain, splits.train, splits.test):
-        if part is not None:
-            for tensor in (part.images, part.labels):
-                hashed.update(b"none" if tensor is None else _bytes(tensor))
-    return hashed.hexdigest()[:_LENGTH]
+    """Return the digest of all pixels and labels of all parts."""
+    parts = [part for part in (splits.pretrain, splits.train, splits.test) if part is not None]
+    return digest(*(tensor for part in parts for tensor in (part.images, part.labels)))
 
 
 def leaked_share(splits: Splits) -> float:

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from anchorwise._config import identity
 from anchorwise.comparison.study import Point, Study, point_label
 from anchorwise.evaluation.judge import EvaluationConfig
 from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
 
-# Where images lie, on what a run runs and how often it reports make no other run of it.
-_NO_MATTER = {
-    "data": ("source", "root", "download", "max_decoded_gib", "verify_checksums"),
-    "train": ("device", "checkpoint_every_epochs", "knn_every_epochs", "log_every_steps"),
-}
 _KEY_LENGTH = 16  # Hexadecimal digits: 64 bits.
 
 
@@ -44,13 +40,11 @@ class StudyRun:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that the numbers depend on."""
-        training = self.config.model_dump(mode="json")
-        for section, names in _NO_MATTER.items():
-            training[section] = {name: value for name, value in training[section].items() if name not in names}
+        training = identity(self.config)
         training["data"]["name"] = self.data_set
         return {
             "training": training,
-            "evaluation": self.evaluation.model_dump(mode="json"),
+            "evaluation": identity(self.evaluation),
             "judged_on_test": self.is_final,
         }
 

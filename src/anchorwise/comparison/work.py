@@ -21,7 +21,7 @@ from anchorwise.models import StoredEncoder
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks
-from anchorwise.training.state import initial_state, resolved
+from anchorwise.training.state import initial_state
 from anchorwise.training.step import ImageBatch, NonFiniteLossError, train_step
 
 MAX_HISTORY = 24
@@ -84,9 +84,6 @@ def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
 def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[str, Any]:
     device = as_device(run.config.train.device)
     step_peak_mib = _step_peak_mib(run, splits, device)
-    if directory.config_file.is_file():
-        # The same training by its key, perhaps begun where images lay elsewhere or on another device.
-        directory.write_config(resolved(run.config, splits.pretrain))
     pretrain(run.config, directory.path, show_progress=False)
     started_s = time.perf_counter()
     scores = _judged(run, directory.encoder(), splits, device)

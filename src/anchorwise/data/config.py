@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
-from anchorwise import _checks
-from anchorwise._config import Section, section_of_json
+from anchorwise._config import NO_IDENTITY, Count, ImageSize, Section, Seed, section_of_json
 
-MAX_IMAGE_SIZE_PX = 8192
 DEFAULT_MAX_DECODED_GIB = 4.0
 
 
@@ -33,27 +31,20 @@ class DataConfig(Section):
             own conversion. The pickles of CIFAR are always checked.
     """
 
-    source: str = "digits"
-    root: Path | None = None
-    download: bool = False
-    image_size_px: int | None = None
-    num_train_images: int | None = None
-    num_test_images: int | None = None
-    seed: int = 0
-    max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB
-    verify_checksums: bool = True
+    source: str = Field(default="digits", json_schema_extra=NO_IDENTITY)
+    root: Path | None = Field(default=None, json_schema_extra=NO_IDENTITY)
+    download: bool = Field(default=False, json_schema_extra=NO_IDENTITY)
+    image_size_px: ImageSize | None = None
+    num_train_images: Count | None = None
+    num_test_images: Count | None = None
+    seed: Seed = 0
+    max_decoded_gib: FiniteFloat = Field(default=DEFAULT_MAX_DECODED_GIB, gt=0, json_schema_extra=NO_IDENTITY)
+    verify_checksums: bool = Field(default=True, json_schema_extra=NO_IDENTITY)
 
     @model_validator(mode="after")
-    def _check_ranges(self) -> "DataConfig":
+    def _refuse_no_source(self) -> "DataConfig":
         if not self.source.strip():
             raise ValueError("data.source must be a data set's name or a path, got nothing; '.' is the current folder")
-        if self.image_size_px is not None and self.image_size_px > MAX_IMAGE_SIZE_PX:
-            raise ValueError(f"data.image_size_px must be at most {MAX_IMAGE_SIZE_PX}, got {self.image_size_px}")
-        _checks.positive("data.max_decoded_gib", self.max_decoded_gib)
-        for name in ("image_size_px", "num_train_images", "num_test_images"):
-            if (value := getattr(self, name)) is not None:
-                _checks.count(f"data.{name}", value)
-        _checks.count("data.seed", self.seed, 0)
         return self
 
     def of_other_images(

@@ -98,8 +98,12 @@ def embed_images(
     return embed(encoder, images, transform=plain, device=device, split=split, show_progress=show_progress)
 
 
-def as_device(name: str) -> torch.device:
+def as_device(name: str, argument: str = "device") -> torch.device:
     """Return the device of that name; "auto" is CUDA where there is one.
+
+    Args:
+        name: As torch has it, or "auto".
+        argument: What an error calls it.
 
     Raises:
         ValueError: If there is no such device.
@@ -107,9 +111,11 @@ def as_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=name).device
+        probe = torch.zeros(1, device=name)
+        probe.item()  # Some devices, such as "meta", take tensors and compute nothing.
     except (RuntimeError, AssertionError) as error:  # An AssertionError is how torch built without CUDA says so.
-        raise ValueError(f"device must be 'auto' or a torch device of this machine, got {name!r}") from error
+        raise ValueError(f"{argument} must be 'auto' or a torch device of this machine, got {name!r}") from error
+    return probe.device
 
 
 def test_of(splits: Splits) -> ImageSet:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from anchorwise import _checks
-from anchorwise._config import Section
+from anchorwise._config import Section, Width
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 
@@ -22,7 +22,7 @@ class EncoderConfig(Section):
 
     name: str = "small"
     norm: Literal["batch", "group"] = "batch"
-    width: int | None = Field(default=None, ge=8)
+    width: int | None = Field(default=None, ge=8, le=8192)
 
     @model_validator(mode="after")
     def _refuse_what_does_nothing(self) -> "EncoderConfig":
@@ -49,7 +49,7 @@ class HeadConfig(Section):
         norm: Normalisation after every hidden layer: "batch", "layer" or "none".
     """
 
-    hidden_width: int | None = Field(default=None, ge=1)
-    output_width: int = Field(default=128, ge=1)
-    num_layers: int = Field(default=2, ge=1)
+    hidden_width: Width | None = None
+    output_width: Width = 128
+    num_layers: int = Field(default=2, ge=1, le=100)
     norm: Literal["batch", "layer", "none"] = "batch"

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
+from pydantic import Field, FiniteFloat
 from safetensors.torch import load_file, save_file
 
 from anchorwise import _files
-from anchorwise._config import Section
+from anchorwise._config import ImageSize, Section, read_section
 from anchorwise.models.config import EncoderConfig
 from anchorwise.models.encoders import Encoder, build_encoder
 
@@ -26,10 +26,10 @@ class EncoderSpec(Section):
     """
 
     encoder: EncoderConfig
-    num_channels: int
-    image_size_px: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    num_channels: int = Field(ge=1, le=1024)
+    image_size_px: ImageSize
+    mean: tuple[FiniteFloat, ...]
+    std: tuple[FiniteFloat, ...]
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,14 @@ def load_encoder(folder: Path) -> StoredEncoder:
 
     Raises:
         FileNotFoundError: If one of the files is missing.
-        ValueError: If the weights are damaged, or not those of the architecture.
+        UnusableFileError: If one is damaged, or the weights are not those of the architecture.
     """
     for name in (SPEC_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = EncoderSpec.model_validate_json((folder / SPEC_FILE).read_text(encoding="utf-8"))
-    encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
-    try:
+    spec = read_section(EncoderSpec, folder / SPEC_FILE)
+    with _files.reading(folder / SPEC_FILE):
+        encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
+    with _files.reading(folder / WEIGHTS_FILE):
         encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS_FILE} is damaged: {error}") from error
-    except RuntimeError as error:
-        raise ValueError(f"{folder / WEIGHTS_FILE} does not fit the encoder of {SPEC_FILE}: {error}") from error
     return StoredEncoder(encoder.eval(), spec)

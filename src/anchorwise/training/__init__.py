@@ -7,7 +7,7 @@ _extras.needed("pydantic")
 from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
 from anchorwise.training.loop import pretrain
 from anchorwise.training.overrides import apply_overrides
-from anchorwise.training.recipes import RECIPES, recipe
+from anchorwise.training.recipes import RECIPES, load_config, recipe
 from anchorwise.training.run_directory import RunDirectory
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RunDirectory",
     "TrainConfig",
     "apply_overrides",
+    "load_config",
     "pretrain",
     "recipe",
 ]

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorwise import _files
 
+START_AFRESH = "remove it to start the run afresh"
 _TENSOR = "__tensor__"
 
 
@@ -27,19 +28,20 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no checkpoint.
+        UnusableFileError: If the file is damaged or no checkpoint.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
-    try:
+    with _files.reading(path, way_out=START_AFRESH):
         with safe_open(path, framework="pt") as file:
             plain = (file.metadata() or {}).get("state")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # It is no mapping.
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}; remove it to start the run afresh") from error
-    if plain is None:
-        raise ValueError(f"{path} is a safetensors file, but no checkpoint of a run")
-    return _with_tensors(json.loads(plain), tensors)
+        if plain is None:
+            raise ValueError("it is a safetensors file, but no checkpoint of a run")
+        state = _with_tensors(json.loads(plain), tensors)
+        if not isinstance(state, dict):
+            raise ValueError("it holds no state of a run")
+        return state
 
 
 def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

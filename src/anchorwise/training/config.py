@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
-from anchorwise._config import Section
+from anchorwise._config import NO_IDENTITY, Count, Epochs, Section, Seed
 from anchorwise.data.augment import AugmentConfig
 from anchorwise.data.config import DataConfig
 from anchorwise.models import EncoderConfig, HeadConfig
@@ -24,6 +24,11 @@ class ObjectiveConfig(Section):
 
     @model_validator(mode="after")
     def _refuse_what_cannot_be_built(self) -> "ObjectiveConfig":
+        if "name" in self.params:
+            raise ValueError(
+                f"objective.params must not hold a name, got {self.params['name']!r}: {self.name!r} stays what it is "
+                "called; another objective is objective.name"
+            )
         self.build()
         return self
 
@@ -39,15 +44,15 @@ class OptimizerConfig(Section):
         name: "adamw", "sgd" or "lars" (timm's, trust coefficient 0.001).
         peak_lr: Learning rate after the warm-up.
         weight_decay: Decoupled for AdamW; never applied to biases and normalisation layers.
-        momentum: Of SGD and LARS; AdamW has (0.9, 0.999).
+        momentum: Share of the running mean of gradients that a step keeps; AdamW's first beta, the second is 0.999.
         warmup_epochs: Epochs of linear warm-up; may be a fraction.
     """
 
     name: Literal["adamw", "sgd", "lars"] = "adamw"
-    peak_lr: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
+    peak_lr: FiniteFloat = Field(default=1e-3, gt=0)
+    weight_decay: FiniteFloat = Field(default=1e-4, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    warmup_epochs: float = Field(default=1.0, ge=0)
+    warmup_epochs: float = Field(default=1.0, ge=0, le=1_000_000)
 
 
 class TrainConfig(Section):
@@ -55,7 +60,8 @@ class TrainConfig(Section):
 
     Attributes:
         num_epochs: Passes over the images.
-        batch_size: Images of a batch over all ranks together; each gives two views.
+        batch_size: Images of a batch over all ranks together, at least 2: each gives two views, and an image alone has
+            no negatives.
         drop_last: Leave out a last batch that is not full.
         seed: Decides initial weights, the order of images and every random view.
         device: "auto" takes CUDA where there is one.
@@ -66,15 +72,15 @@ class TrainConfig(Section):
         log_every_steps: Steps between two lines of the log.
     """
 
-    num_epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=256, ge=1)
+    num_epochs: Epochs = 100
+    batch_size: int = Field(default=256, ge=2, le=10**9)
     drop_last: bool = False
-    seed: int = Field(default=0, ge=0)
-    device: str = "auto"
+    seed: Seed = 0
+    device: str = Field(default="auto", json_schema_extra=NO_IDENTITY)
     amp: bool = True
-    checkpoint_every_epochs: int = Field(default=1, ge=1)
-    knn_every_epochs: int = Field(default=1, ge=0)
-    log_every_steps: int = Field(default=10, ge=1)
+    checkpoint_every_epochs: Epochs = Field(default=1, json_schema_extra=NO_IDENTITY)
+    knn_every_epochs: int = Field(default=1, ge=0, le=1_000_000, json_schema_extra=NO_IDENTITY)
+    log_every_steps: Count = Field(default=10, json_schema_extra=NO_IDENTITY)
 
 
 class RunConfig(Section):

@@ -2,12 +2,17 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+
+from anchorwise.evaluation.embed import as_device
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,51 @@ class Ranks:
     def any_wants(self, wish: bool) -> bool:
         """Return whether any rank wishes so; every rank must ask."""
         return self.sum_of(int(wish)) > 0
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` gives here; if it fails on any rank, every rank raises instead of waiting for that one.
+
+        Raises:
+            ValueError: If it failed on another rank; here, whatever `work` raises.
+        """
+        try:
+            result = work()
+        except Exception as error:
+            self._gathered(f"{type(error).__name__}: {error}")
+            raise
+        for rank, problem in enumerate(self._gathered("")):
+            if problem:
+                raise ValueError(f"rank {rank} cannot go on: {problem}")
+        return result
+
+    def from_first(self, work: Callable[[], Result]) -> Result:
+        """Return to every rank what `work` gives on the first: its disk decides, and no other has to be the same disk.
+
+        Raises:
+            ValueError: If it failed there; there, whatever `work` raises.
+        """
+        told: list[Any] = [self.together(work if self.is_first else lambda: None)]
+        if self.world_size > 1:
+            dist.broadcast_object_list(told, src=0, device=self.device)
+        return told[0]
+
+    def refuse_unlike(self, what: str, value: object) -> None:
+        """Refuse to go on unless every rank has the same.
+
+        Raises:
+            ValueError: If one has another value; on every rank.
+        """
+        values = self._gathered(value)
+        others = [rank for rank, other in enumerate(values) if other != values[0]]
+        if others:
+            raise ValueError(f"{what} must be the same on every rank; rank {others[0]} has others than rank 0")
+
+    def _gathered(self, value: object) -> list[Any]:
+        values: list[Any] = [value]
+        if self.world_size > 1:
+            values = [None] * self.world_size
+            dist.all_gather_object(values, value)
+        return values
 
     def sum_of(self, number: int) -> int:
         """Return the sum of the ranks' numbers; every rank must ask."""
@@ -68,16 +118,9 @@ def ranks(device: str) -> Iterator[Ranks]:
 
 
 def _device(name: str, local_rank: int) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"train.device must be 'auto' or a torch device, got {name!r}") from error
-    if device.type != "cuda":
-        return device
-    if not torch.cuda.is_available():
-        raise ValueError(f"train.device is {name!r}, but torch sees no CUDA device here; use 'auto' or 'cpu'")
-    device = torch.device("cuda", local_rank if device.index is None else device.index)
-    torch.cuda.set_device(device)
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        name = f"cuda:{local_rank}"
+    device = as_device(name, "train.device")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     return device

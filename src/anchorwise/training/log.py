@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from anchorwise import _files
-from anchorwise.training.run_directory import RunDirectory
+from anchorwise.training.run_directory import RunDirectory, log_line
 
 
 class RunLog:
@@ -22,13 +22,15 @@ class RunLog:
 
         kept = _lines_before(directory, next_step)
         _files.write_text(directory.log_file, "".join(kept))
-        self._file = directory.log_file.open("a", encoding="utf-8")
+        self._path = directory.log_file
+        self._file = self._path.open("a", encoding="utf-8")
         self._events = SummaryWriter(directory.path / "tensorboard", purge_step=next_step)
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Write one line; `kind` is "step" or "knn"."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        self._file.flush()
+        with _files.writing(self._path):
+            self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            self._file.flush()
         for name, value in values.items():
             self._events.add_scalar(f"{kind}/{name}", value, step)
 
@@ -42,8 +44,6 @@ def _lines_before(directory: RunDirectory, step: int) -> list[str]:
     """Return whole lines of earlier steps; a line cut short by a kill is dropped."""
     if not directory.log_file.is_file():
         return []
-    kept = []
-    for line in directory.log_file.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n") and json.loads(line)["step"] < step:
-            kept.append(line)
-    return kept
+    with _files.reading(directory.log_file, way_out="remove it to go on without it"):
+        lines = directory.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [line for line in lines if line.endswith("\n") and log_line(line)["step"] < step]

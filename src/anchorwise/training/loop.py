@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from torch.nn.parallel import DistributedDataParallel
 from anchorwise import _files
 from anchorwise.data.batches import epoch_batches, num_batches
 from anchorwise.data.datasets import load_splits
+from anchorwise.data.fingerprint import data_facts
 from anchorwise.data.images import Splits
 from anchorwise.models import StoredEncoder, save_encoder
-from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint
+from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
 from anchorwise.training.log import RunLog
@@ -29,12 +30,12 @@ from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, check_objective, check_weights, measured, train_step
+from anchorwise.training.step import ImageBatch, check_objective, check_weights, measured, non_finite_weight, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
 
-def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> RunDirectory:
+def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) -> RunDirectory:
     """Pretrain an encoder into the run directory `out`, or go on with the run that is there.
 
     A run killed at any moment goes on from its last checkpoint; on a CPU its weights come out bit-identical to those of
@@ -42,28 +43,34 @@ def pretrain(config: RunConfig, out: Path, *, show_progress: bool = True) -> Run
 
     Args:
         config: What to do.
-        out: Run directory, new or of the same configuration.
+        out: Run directory, new or of the same configuration and images; that of the first rank, where ranks have disks
+            of their own.
         show_progress: Show progress on standard error or, plainly, on standard output.
 
     Raises:
-        ValueError: If `out` holds something else, or the configuration does not fit the data.
+        ValueError: If `out` holds something else, a damaged run, or one of other images; if the configuration does not
+            fit the data; if ranks have different images.
         FileNotFoundError: If the data are not there.
         NonFiniteLossError: If a loss or a weight is not finite; the last checkpoint stays.
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
+    directory = RunDirectory(Path(out))
     with ranks(config.train.device) as here:
+        here.from_first(directory.refuse_others)
         with reading_progress(show=show_progress and here.is_first) as show:
-            splits = load_splits(config.data, on_progress=show)
+            splits = here.together(lambda: load_splits(config.data, on_progress=show))
         config = resolved(config, splits.pretrain)
         # What does not fit the data is refused in these three, before anything is written.
-        run = _Run(config, RunDirectory(out), splits, here, show_progress)
+        run = _Run(config, directory, splits, here, show_progress)
         state = initial_state(config, splits.pretrain, here.device)
         check_objective(state.objective, splits.pretrain)
-        if here.is_first:
-            run.directory.prepare(config)
-        if not here.any_wants(run.directory.is_done):
-            run.train(state)
-    return run.directory
+        facts = data_facts(splits)
+        here.refuse_unlike("the images", facts)
+        with directory.alone() if here.is_first else nullcontext():
+            here.from_first(lambda: directory.prepare(config, facts))
+            if not here.from_first(lambda: directory.is_done):
+                run.train(state)
+    return directory
 
 
 @dataclass
@@ -86,20 +93,46 @@ class _Run:
 
     def train(self, state: RunState) -> None:
         """Take all steps that are left, then write encoder and summary."""
-        if self.directory.checkpoint_file.is_file():
-            state.restore(load_checkpoint(self.directory.checkpoint_file))
+        self._take_up(state)
         with ExitStack() as stack:
             log = RunLog(self.directory, next_step=state.step) if self.here.is_first else None
             if log is not None:
                 stack.callback(log.close)
-            show = self.show_progress and self.here.is_first
-            progress = stack.enter_context(RunProgress(num_steps=self.num_steps, done=state.step, show=show))
+            shown = {"heading": self._heading(state), "show": self.show_progress and self.here.is_first}
+            progress = stack.enter_context(RunProgress(num_steps=self.num_steps, done=state.step, **shown))
             stopping = stack.enter_context(_signals())
             network = self._network(state)
             while state.step < self.num_steps:
                 self._epoch(state, network, log, progress, stopping)
         if self.here.is_first:
             self._finish(state)
+
+    def _heading(self, state: RunState) -> str:
+        """Say what begins: what is minimised, on what, where, how long, and from where it goes on."""
+        train, images, objective = self.config.train, self.splits.pretrain, self.config.objective
+        settings = "".join(f" {name}={value}" for name, value in objective.params.items())
+        ranks = f" on {self.here.world_size} ranks" if self.here.world_size > 1 else ""
+        lines = [
+            f"pretraining with {objective.name}{settings}: {len(images):,} images of {images.image_size_px} px, "
+            f"batches of {train.batch_size} on {self.here.device}{ranks}",
+            f"{train.num_epochs:,} epochs, {self.num_steps:,} steps, into {self.directory.path}",
+        ]
+        if state.step:
+            lines.append(f"goes on from step {state.step:,}")
+        return "\n".join(lines)
+
+    def _take_up(self, state: RunState) -> None:
+        """Restore the checkpoint, if there is one: that of the first rank, whose disk need not be the others'."""
+        file = self.directory.checkpoint_file
+        saved = self.here.from_first(lambda: load_checkpoint(file) if file.is_file() else None)
+        if saved is None:
+            return
+        with _files.reading(file, way_out=START_AFRESH):
+            state.restore(saved)
+            if state.step > self.num_steps:
+                raise ValueError(f"it is of step {state.step} of a run of {self.num_steps} steps")
+            if (name := non_finite_weight(state)) is not None:
+                raise ValueError(f"{name} is not finite")
 
     def _network(self, state: RunState) -> nn.Module:
         state.model.train()

@@ -19,7 +19,7 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.Op
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if config.name == "adamw":
-        return torch.optim.AdamW(groups, lr=config.peak_lr)
+        return torch.optim.AdamW(groups, lr=config.peak_lr, betas=(config.momentum, 0.999))
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.peak_lr, momentum=config.momentum)
     from timm.optim.lars import Lars

@@ -32,15 +32,17 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
         name, found, text = setting.partition("=")
         if not found:
             raise ValueError(f"a setting must have the form name=value, got {setting!r}")
-        _put(tree, name.strip().split("."), _value(text.strip()), name.strip())
+        _put(tree, name.strip().split("."), _value(name.strip(), text.strip()), name.strip())
     return section_of_json(type(config), json.dumps(tree), strict=True)
 
 
-def _value(text: str) -> Any:
+def _value(name: str, text: str) -> Any:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except (ValueError, RecursionError) as error:  # Thousands of digits or brackets.
+        raise ValueError(f"the value of {name} cannot be read: {error}") from error
     # No setting is a date, but a folder may be named like one.
     return text if isinstance(value, date | time) else value
 

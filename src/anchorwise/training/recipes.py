@@ -1,8 +1,10 @@
 """Complete configurations to start from. Times are for the whole run on the machine named."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from anchorwise import _checks
+from anchorwise._config import read_section
 from anchorwise.data.config import DataConfig
 from anchorwise.models import EncoderConfig, HeadConfig
 from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
@@ -61,6 +63,16 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cifar10-resnet18": cifar10_resnet18,
     "folder": folder,
 }
+
+
+def load_config(path: Path | str) -> RunConfig:
+    """Read a configuration from JSON: what `anchorwise pretrain --show-config` prints, or a run's `config.json`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnusableFileError: If it is none; the message names every wrong setting.
+    """
+    return read_section(RunConfig, Path(path))
 
 
 def recipe(name: str) -> RunConfig:

@@ -1,11 +1,15 @@
 """The folder of a run: what it was asked to do, where, what happened, and what came out."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anchorwise import _files
+from anchorwise import _files, _outputs
+from anchorwise._config import identity, read_section
+from anchorwise.data.fingerprint import DataFacts, data_differences
 from anchorwise.models import StoredEncoder, load_encoder
 from anchorwise.reporting.environment import environment
 from anchorwise.training.config import RunConfig
@@ -15,7 +19,7 @@ from anchorwise.training.config import RunConfig
 class RunDirectory:
     """Paths of a run's files.
 
-    `config.json` and `environment.json` are there before the first step, `log.jsonl`, `tensorboard/` and
+    `config.json`, `data.json` and `environment.json` are there before the first step, `log.jsonl`, `tensorboard/` and
     `checkpoint.safetensors` while it goes on, `encoder.json`, `encoder.safetensors` and `summary.json` when it is done.
     """
 
@@ -25,6 +29,11 @@ class RunDirectory:
     def config_file(self) -> Path:
         """The resolved configuration."""
         return self.path / "config.json"
+
+    @property
+    def data_file(self) -> Path:
+        """Facts that identify the images."""
+        return self.path / "data.json"
 
     @property
     def log_file(self) -> Path:
@@ -46,56 +55,82 @@ class RunDirectory:
         """Whether the run has finished."""
         return self.summary_file.is_file()
 
-    def prepare(self, config: RunConfig) -> None:
-        """Write configuration and environment; a directory with the same configuration is taken up again.
+    def refuse_others(self) -> None:
+        """Refuse a folder that holds something else than a run, and leave it as it is.
+
+        Raises:
+            ValueError: If it does, or cannot be written to.
+        """
+        _outputs.refuse_folder_of_others(self.path, "pretrain", is_own=self.config_file.is_file())
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the run against other processes; wait for the one that works on it."""
+        with _files.alone(self.path / ".run.lock"):
+            yield
+
+    def prepare(self, config: RunConfig, data: DataFacts) -> None:
+        """Write what is asked for, where and of which images; a directory of the same run is taken up again.
 
         The environment is that of the process that takes steps: a finished run keeps its own.
 
         Raises:
-            ValueError: If the directory holds another run, or other files.
+            ValueError: If the directory holds another run, a run of other images, or other files.
         """
+        self.refuse_others()
         if self.config_file.is_file():
-            differences = _differences(self.config(), config)
-            if differences:
-                raise ValueError(
-                    f"{self.path} holds a run with another configuration ({'; '.join(differences)}); "
-                    "choose another --out, or remove the folder"
-                )
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise ValueError(f"{self.path} is not empty and holds no run; choose another --out")
-        else:
-            self.write_config(config)
-        if not self.is_done:
-            _files.write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
-
-    def write_config(self, config: RunConfig) -> None:
-        """Write the resolved configuration."""
+            self._refuse_another(config, data)
+        if self.is_done:
+            return
+        # Where images lie and what computes may be others now: they make no other run.
         _files.write_text(self.config_file, config.model_dump_json(indent=2) + "\n")
+        _files.write_text(self.data_file, data.model_dump_json(indent=2) + "\n")
+        _files.write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+
+    def _refuse_another(self, config: RunConfig, data: DataFacts) -> None:
+        way_out = "choose another --out, or remove the folder"
+        if differences := _differences(self.config(), config):
+            raise ValueError(
+                f"{self.path} holds a run with another configuration ({'; '.join(differences)}); {way_out}"
+            )
+        if self.data_file.is_file():
+            others = data_differences(read_section(DataFacts, self.data_file), data)
+            if others:
+                raise ValueError(
+                    f"{self.path} holds a run of other images ({'; '.join(others)}); restore them, {way_out}"
+                )
 
     def config(self) -> RunConfig:
         """Return the resolved configuration.
 
         Raises:
             FileNotFoundError: If this is no run directory.
+            UnusableFileError: If the file is damaged.
         """
         if not self.config_file.is_file():
             raise FileNotFoundError(f"{self.path} is no run directory: it holds no {self.config_file.name}")
-        return RunConfig.model_validate_json(self.config_file.read_text(encoding="utf-8"))
+        return read_section(RunConfig, self.config_file)
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the lines of the log."""
-        lines = self.log_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        """Return the lines of the log.
+
+        Raises:
+            UnusableFileError: If the file is damaged.
+        """
+        with _files.reading(self.log_file):
+            return [log_line(text) for text in self.log_file.read_text(encoding="utf-8").splitlines()]
 
     def summary(self) -> dict[str, Any]:
         """Return what came out.
 
         Raises:
             FileNotFoundError: If the run is not done.
+            UnusableFileError: If the file is damaged.
         """
         if not self.is_done:
             raise FileNotFoundError(f"{self.path} holds no finished run; `anchorwise pretrain` with it goes on")
-        return json.loads(self.summary_file.read_text(encoding="utf-8"))
+        with _files.reading(self.summary_file):
+            return _json_object(self.summary_file.read_text(encoding="utf-8"))
 
     def encoder(self) -> StoredEncoder:
         """Return the trained encoder.
@@ -106,9 +141,28 @@ class RunDirectory:
         return load_encoder(self.path)
 
 
+def log_line(text: str) -> dict[str, Any]:
+    """Return one line of a log.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    line = _json_object(text)
+    if not isinstance(line.get("kind"), str) or not isinstance(line.get("step"), int):
+        raise ValueError(f"a line must have a kind and a step, got {text[:40]!r}")
+    return line
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"it must hold an object, got {text[:40]!r}")
+    return found
+
+
 def _differences(there: RunConfig, wanted: RunConfig) -> list[str]:
     """Name the settings that differ, at most three of them."""
-    old, new = _flat(there.model_dump(mode="json")), _flat(wanted.model_dump(mode="json"))
+    old, new = _flat(identity(there)), _flat(identity(wanted))
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return [f"{name} is {old.get(name)!r}, not {new.get(name)!r}" for name in names[:3]]
 

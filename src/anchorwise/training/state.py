@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from anchorwise import _checks
 from anchorwise.data.augment import TwoViewAugmentation, pixel_statistics, policy_for
 from anchorwise.data.images import ImageSet
 from anchorwise.methods.simclr import SimCLR
@@ -49,8 +50,15 @@ class RunState:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Take up a saved state."""
-        self.step, self.wall_time_s = saved["step"], saved["wall_time_s"]
+        """Take up a saved state.
+
+        Raises:
+            KeyError: If a part is missing.
+            ValueError: If a part cannot be one.
+            RuntimeError: If weights are not those of this model.
+        """
+        self.step = _checks.count("step", saved["step"], 0)
+        self.wall_time_s = _checks.at_least("wall_time_s", saved["wall_time_s"], 0.0)
         self.model.load_state_dict(saved["model"])
         self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])

@@ -45,9 +45,14 @@ def check_weights(state: RunState) -> None:
     Raises:
         NonFiniteLossError: If a weight is not finite.
     """
-    for name, weight in state.model.state_dict().items():
-        if not bool(weight.isfinite().all()):
-            raise NonFiniteLossError(f"{name} is not finite after step {state.step - 1}; {_WAY_OUT}")
+    if (name := non_finite_weight(state)) is not None:
+        raise NonFiniteLossError(f"{name} is not finite after step {state.step - 1}; {_WAY_OUT}")
+
+
+def non_finite_weight(state: RunState) -> str | None:
+    """Return the name of a weight that is not finite; None if all are."""
+    weights = state.model.state_dict().items()
+    return next((name for name, weight in weights if not bool(weight.isfinite().all())), None)
 
 
 def train_step(

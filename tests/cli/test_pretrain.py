@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from anchorwise.cli.app import app
+from anchorwise.training import RunConfig, RunDirectory, load_config, pretrain, recipe
+from tests.training.conftest import shortest_run
+
+
+def _output(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["pretrain", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_shown_configuration_is_one_that_can_be_given(tmp_path: Path):
+    file = tmp_path / "mine.json"
+    file.write_text(_output("digits", "--set", "train.num_epochs=3", "--show-config"))
+    assert load_config(file).train.num_epochs == 3
+    again = json.loads(_output(str(file), "--set", "train.batch_size=32", "--show-config"))
+    assert (again["train"]["num_epochs"], again["train"]["batch_size"]) == (3, 32)
+
+
+def test_a_runs_configuration_runs_again_elsewhere_and_text_is_a_path(tmp_path: Path):
+    first = pretrain(shortest_run(), str(tmp_path / "first"), show_progress=False)
+    words = _output(str(first.config_file), "--out", str(tmp_path / "second"))
+    assert words.splitlines()[-1].startswith(f"done: {tmp_path / 'second'}")
+    second = RunDirectory(tmp_path / "second")
+    assert second.config() == first.config()
+    assert second.summary()["loss"] == first.summary()["loss"]
+    again = _output(str(first.config_file), "--out", str(tmp_path / "second"))
+    assert again.splitlines()[-1].startswith(f"was done before: {tmp_path / 'second'}")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"train": {"num_epochs": "3"}}', "train.num_epochs: Input should be a valid integer, got '3'"),
+        ('{"trian": {}}', "trian: Extra inputs are not permitted, got {}"),
+        ("[", "Invalid JSON"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str, reason: str):
+    (tmp_path / "mine.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"mine.json cannot be used: .*{reason}"):
+        load_config(tmp_path / "mine.json")
+
+
+def test_an_image_alone_is_no_batch():
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        recipe("digits").train.model_validate({"batch_size": 1})
+    assert RunConfig().train.batch_size > 1
