@@ -61,7 +61,7 @@ def test_more_images_than_there_are_is_an_error():
 def test_a_path_is_a_source_and_skipped_images_are_counted_in_one_warning(write_files, picture):
     files = {f"{name}/{i}.png": picture(i) for name in "ab" for i in range(10)}
     folder = write_files({**files, "a/broken.png": b"", "b/broken.png": b""})
-    with pytest.warns(UserWarning, match=r"images skipped: 2 \(2 as 'a/broken\.png': no picture in") as caught:
+    with pytest.warns(UserWarning, match=r"2 skipped \(2 as 'a/broken\.png': no picture in") as caught:
         splits = load_splits(DataConfig(source=str(folder), num_train_images=4))
     assert len(caught) == 1
     assert len(splits.train) == 4
@@ -225,7 +225,7 @@ def test_a_tiny_imagenet_with_another_checksum_is_refused(tiny_imagenet):
 
 def test_what_is_skipped_is_told_by_reason_in_words_that_are_safe_on_a_terminal(write_files, picture):
     files = {"\x1b]0;a.heic": b"", "b.heic": b"", "c.png": b"", "1.png": picture(0)}
-    told = r"images skipped: 3 (2 as '\x1b]0;a.heic': suffix .heic not known; save it as .png; 1 as 'c.png': no pic"
+    told = r"3 skipped (2 as '\x1b]0;a.heic': suffix .heic not known; save it as .png; 1 as 'c.png': no pic"
     with pytest.warns(UserWarning, match=re.escape(told)):
         load_splits(DataConfig(source=str(write_files(files))))
 

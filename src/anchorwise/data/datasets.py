@@ -150,4 +150,4 @@ def _warn_skipped(splits: Splits, source: str) -> None:
         reasons = Counter(item.reason for item in skipped).most_common()
         told = [f"{count} as {first[reason]!r}: {reason}" for reason, count in reasons[:_MAX_REASONS]]
         told += [f"{len(reasons) - _MAX_REASONS} reasons more"] if len(reasons) > _MAX_REASONS else []
-        warn(f"{source}: images skipped: {len(skipped)} ({'; '.join(told)})")
+        warn(f"{source}: {len(skipped)} skipped ({'; '.join(told)})")
