@@ -143,10 +143,27 @@ def likelihood_blend(
     endpoint: float = 1.0,
 ) -> list[float]:
     tails = [exceedances(row, tail_fraction, endpoint) for row in batch.negatives]
-    return [
-        sigmoid(sharpness * (tail.delta_aic - margin)) if len(tail.shortfalls) >= min_tail_points else 0.0
-        for tail in tails
-    ]
+    expected, found = tail_fraction * sum(map(len, batch.negatives)), sum(len(tail.shortfalls) for tail in tails)
+    if expected < 2 * min_tail_points or found < min_tail_points:
+        return [
+            sigmoid(sharpness * (tail.delta_aic - margin)) if len(tail.shortfalls) >= min_tail_points else 0.0
+            for tail in tails
+        ]
+    # A short tail is lent points that are worth the mean of all, in the units of its own threshold.
+    shares = [d / tail.threshold_shortfall for tail in tails for d in tail.shortfalls]
+    lent_log, lent_excess = -statistics.fmean(map(math.log, shares)), 1 - statistics.fmean(shares)
+    blend = []
+    for tail in tails:
+        own = [d / tail.threshold_shortfall for d in tail.shortfalls]
+        m = max(len(own), min_tail_points)
+        lent = m - len(own)
+        mean_log = (-math.fsum(map(math.log, own)) + lent * lent_log) / m
+        mean_excess = (math.fsum(1 - t for t in own) + lent * lent_excess) / m
+        # Of densities a t^(a-1) and e^(-(1 - t) / y) / y on t = delta / width, at their best a and y.
+        weibull = math.log(1 / mean_log) - (1 / mean_log - 1) * mean_log
+        exponential = -math.log(mean_excess) - 1
+        blend.append(sigmoid(sharpness * (2 * m * (weibull - exponential) - margin)))
+    return blend
 
 
 def hill_exponents(

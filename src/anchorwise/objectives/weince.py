@@ -35,6 +35,9 @@ class WEINCE(Objective):
     fell from 50.8 to 43.7 % with the released gate and exponent 1, from 51.1 to 44.1 % with InfoNCE. At the best
     temperature of each, no difference in test accuracy was seen.
 
+    In batches of fewer than 14 images the likelihood gate has too little to read: lambda is 0, the loss is InfoNCE, and
+    a warning says so once (`tails.LikelihoodGate`).
+
     Args:
         temperature: Divides every cosine in the softmax part. Dimensionless, above 0.
         gate: What turns an anchor's tail into lambda: "likelihood", "published", "hard", "cap", or any `tails.Gate`.

@@ -1,5 +1,7 @@
 """Gates: from the tail of an anchor's negatives to how much of the shortfall link the anchor gets, in [0, 1]."""
 
+import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -144,16 +146,24 @@ class HardGate(Gate):
 class LikelihoodGate(Gate):
     """Opens where an anchor's exceedances are likelier under the shortfall law than under the exponential one.
 
-        lambda = sigmoid(sharpness (dAIC - margin)), 0 where a row has fewer than min_tail_points exceedances
+        lambda = sigmoid(sharpness (dAIC - margin))
 
     dAIC is twice the difference of the log-likelihoods of the same exceedances (`tails.likelihood`). It needs sums over
-    the exceedances alone, so no row is sorted and nothing is compared across anchors.
+    the exceedances alone, so no row is sorted.
+
+    A tail of fewer than `min_tail_points` exceedances says nothing by itself: it is filled up to that number with the
+    batch's mean exceedance, relative to the row's own threshold (`Exceedances.completed`). Under exponential laws a
+    filled-up row passes for bounded less often than a long row of its own, also where negatives move together
+    (benchmarks/results/small-batches_2-core-epyc_2026-11-27.md). It takes a batch in which twice `min_tail_points`
+    exceedances are to be expected, since most pairs of rows are there from both sides: with the defaults, 14 images
+    with two views. In smaller ones lambda is 0, the softmax loss is left, and one warning says so; a compiled graph
+    cannot warn, but `stats["lambda"]` shows it.
 
     Args:
         margin: dAIC at which lambda is one half.
         sharpness: Slope in dAIC, above 0.
         tail_fraction: Share of a row that a normal law would put above the threshold, in (0, 0.5].
-        min_tail_points: Exceedances without which lambda is 0.
+        min_tail_points: Exceedances from which a row is judged by its own alone.
     """
 
     margin: float = 2.0
@@ -177,11 +187,37 @@ class LikelihoodGate(Gate):
     def read(self, negatives: Negatives) -> GateReading:
         """Return lambda with the evidence (dAIC), the number of exceedances and rho."""
         tail = negatives.exceedances(self.tail_fraction)
-        delta_aic = likelihood_delta_aic(tail)
+        delta_aic = likelihood_delta_aic(tail.completed(self.min_tail_points))
         evident = torch.sigmoid(self.sharpness * (delta_aic - self.margin))
-        blend = torch.where(tail.count >= self.min_tail_points, evident, 0.0)
+        enough = tail.count >= self.min_tail_points
+        if self._may_lend(len(negatives.anchors), negatives.most_negatives):
+            enough = enough | (tail.count.sum() >= self.min_tail_points)  # Fewer are a collapsed batch's.
         stats = {"lambda_evidence": evident, "evidence": delta_aic, "tail_points": tail.count}
+        blend = torch.where(enough, evident, 0.0)
         return GateReading(blend, {**stats, "hardest_shortfall": tail.hardest_shortfall})
+
+    def _may_lend(self, num_anchors: int, num_negatives: int) -> bool:
+        """Return whether a batch of this shape can fill up short tails; where lambda is then 0, warn once."""
+        needed, found = 2 * self.min_tail_points / self.tail_fraction, num_anchors * num_negatives
+        long_rows = self.tail_fraction * num_negatives >= self.min_tail_points
+        if found < needed and not (long_rows or torch.compiler.is_compiling() or self in _WARNED):
+            _WARNED.add(self)
+            warnings.warn(
+                f"lambda is 0 in a batch of {found} pairs of an anchor and a negative, which leaves the softmax loss: "
+                f"{self} needs {math.ceil(needed)} of them, which two views of {_num_images(needed)} images have; take "
+                "larger batches or more negatives, or fix lambda with anchorwise.ConstantGate",
+                stacklevel=2,
+            )
+        return found >= needed
+
+
+def _num_images(num_pairs: float) -> int:
+    """Return how many images with two views have so many pairs: 2n (2n - 2)."""
+    return math.ceil((1.0 + math.sqrt(1.0 + num_pairs)) / 2.0)
+
+
+# The gates that have warned in this process.
+_WARNED: set[LikelihoodGate] = set()
 
 
 @final

@@ -1,7 +1,7 @@
 """The negatives of a batch as its tail statistics see them: detached, read through the engine."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from anchorwise import engine
 from anchorwise._precision import full_precision
 from anchorwise._ranks import Ranks
-from anchorwise.links import Moment, shortfall
+from anchorwise.links import MIN_SHORTFALL, Moment, shortfall
 from anchorwise.pairs import Contrast, SameId, views_of
 from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions
 
@@ -48,6 +48,25 @@ class Exceedances:
     def mean_excess(self) -> Float[Tensor, " a"]:
         """Mean of score minus threshold over a row's exceedances; 0 where there are none."""
         return self.sums.sum_excess / self.count.clamp_min(1.0)
+
+    def completed(self, num_points: int) -> "Exceedances":
+        """Return tails of `num_points` exceedances at least: what a row lacks, it takes from the whole batch.
+
+        A point that is added counts as the mean exceedance of all anchors, relative to the row's own threshold
+        shortfall: as shrinking an exponent to the batch does, it lends a short row the shape of the others' tails and
+        leaves it its scale. Longer rows stay as they are.
+        """
+        widest = self.threshold_shortfall.clamp_min(MIN_SHORTFALL)
+        lacking, total = (num_points - self.count).clamp_min(0.0), self.count.sum().clamp_min(1.0)
+        mean_log_ratio = self.sum_log_ratio.sum() / total
+        mean_relative_excess = (self.sums.sum_excess / widest).sum() / total
+        sums = replace(
+            self.sums,
+            count=self.count + lacking,
+            sum_log_ratio=self.sum_log_ratio + lacking * mean_log_ratio,
+            sum_excess=self.sums.sum_excess + lacking * mean_relative_excess * widest,
+        )
+        return replace(self, sums=sums)
 
 
 @dataclass(frozen=True)
@@ -98,12 +117,17 @@ class Negatives:
                 "a gate or exponent that sorts tails needs the same number of negatives for every anchor, and with "
                 "labels or ids they differ; use gate='likelihood' and exponents read by tails.HillTail"
             )
-        return self.keys.shape[0] - self.excluded_scores.shape[1]
+        return self.most_negatives
 
     @property
     def _most(self) -> int:
         """Negatives of an anchor at most."""
         return len(self.keys) if self.excluded_scores is None else self.num_negatives
+
+    @property
+    def most_negatives(self) -> int:
+        """Negatives of an anchor at most."""
+        return len(self.keys) - (0 if self.excluded_scores is None else self.excluded_scores.shape[1])
 
     @property
     def hardest_shortfall(self) -> Float[Tensor, " a"]:

@@ -1,0 +1,109 @@
+"""The likelihood gate where a row's own tail is too short: what it borrows, from where it works, and what it says."""
+
+import warnings
+
+import pytest
+import torch
+
+from anchorwise import WEINCE, InfoNCE, engine, tails
+from anchorwise.pairs import views_of
+from anchorwise.tails import gates
+from anchorwise.tails.negatives import negatives_of
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_warned(monkeypatch):
+    monkeypatch.setattr(gates, "_WARNED", set())
+
+
+def views(num_images, width=8, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    base = torch.randn(num_images, width, generator=generator)
+    return base, base + 0.5 * torch.randn(num_images, width, generator=generator)
+
+
+@pytest.mark.parametrize("num_images", [14, 16, 32, 64, 128])
+def test_weince_is_not_info_nce_in_small_batches(num_images: int):
+    lambdas = WEINCE().detail(*views(num_images)).stats["lambda"]
+    assert lambdas.min() > 0.0
+    assert WEINCE(exponent=8.0)(*views(num_images)) != InfoNCE()(*views(num_images))
+
+
+def test_a_row_with_a_long_tail_of_its_own_is_judged_by_that_alone():
+    negatives = negatives_of(views_of(*views(160)).pooled())
+    gate = tails.LikelihoodGate()
+    tail, reading = negatives.exceedances(0.1), gate.read(negatives)
+    long = tail.count >= 32
+    assert 0 < int(long.sum()) < len(long)
+    evidence = tails.gates.likelihood_delta_aic(tail)
+    assert torch.equal(reading.blend[long], torch.sigmoid(evidence - 2.0)[long])
+    assert not torch.equal(reading.blend, torch.sigmoid(evidence - 2.0))
+
+
+def test_a_short_row_is_lent_the_batchs_mean_exceedance_in_units_of_its_own_threshold():
+    sums = engine.ExceedanceSums(*torch.tensor([[2.0, 6.0], [1.0, 1.5], [0.4, 2.0], [0.0, 0.0], [0.9, 0.8]]))
+    tail = tails.negatives.Exceedances(torch.tensor([0.5, 1.0]), torch.tensor([0.1, 0.2]), sums)
+    longer = tail.completed(6)
+    # The batch: 8 points, log ratios 2.5 in all, relative excesses 0.4 / 0.5 + 2 = 2.8 in all.
+    assert longer.count.tolist() == [6.0, 6.0]
+    torch.testing.assert_close(longer.sum_log_ratio, torch.tensor([1.0 + 4 * 2.5 / 8, 1.5]))
+    torch.testing.assert_close(longer.sums.sum_excess, torch.tensor([0.4 + 4 * 0.5 * 2.8 / 8, 2.0]))
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 13])
+def test_where_lambda_cannot_be_read_one_warning_says_from_where_it_can(num_images: int):
+    with pytest.warns(UserWarning, match="needs 640 of them, which two views of 14 images have; take larger"):
+        stats = WEINCE().detail(*views(num_images)).stats
+    assert stats["lambda"].tolist() == [0.0] * 2 * num_images
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        WEINCE()(*views(num_images))  # It has been said.
+        WEINCE()(*views(14))
+        WEINCE(gate="published")(*views(num_images))
+
+
+def test_few_anchors_with_many_negatives_need_no_others():
+    negatives = negatives_of(views_of(*views(200)).pooled())
+    one = tails.Negatives(negatives.anchors[:1], negatives.keys, (), negatives.anchors.new_zeros(1, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tails.LikelihoodGate().read(one).blend > 0.0
+
+
+def exponential_pairs(num_images, mean, generator, alike):
+    """Scores of all pairs of two views: symmetric, exponential, those of one pair of images nearly the same."""
+    number = 2 * num_images
+    image = torch.arange(num_images).repeat(2)
+    of_rows, of_images = (torch.randn(n, n, generator=generator, dtype=torch.float64) for n in (number, num_images))
+    of_rows, of_images = (part.triu() + part.triu(1).T for part in (of_rows, of_images))
+    normal = (1.0 - alike) ** 0.5 * of_rows + alike**0.5 * of_images[image][:, image]
+    return -0.5 - mean * torch.special.ndtr(-normal).log(), image.unsqueeze(1) != image
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.9])
+@pytest.mark.parametrize("num_images", [14, 32])
+def test_exponential_scores_pass_for_bounded_no_more_often_than_in_long_rows(num_images: int, alike: float):
+    generator, evidence = torch.Generator().manual_seed(1), []
+    for _ in range(60):
+        scores, counted = exponential_pairs(num_images, 0.1, generator, alike)
+        evidence.append(_evidence(scores, counted))
+    # 1.2 % of rows with 51 points of their own (benchmarks/results/small-batches_2-core-epyc_2026-11-27.md).
+    assert (torch.cat(evidence) > 2.0).double().mean() < 0.012
+
+
+def _evidence(scores, counted):
+    """The gate's evidence, from scores in place of embeddings."""
+    count = counted.sum(dim=1)
+    mean = (scores * counted).sum(dim=1) / count
+    deviation = ((scores - mean.unsqueeze(1)).square() * counted).sum(dim=1).div(count).sqrt()
+    widest, shortfalls = (1.0 - mean - 1.2815515655446004 * deviation).unsqueeze(1), 1.0 - scores
+    above = counted & (shortfalls < widest)
+    sums = engine.ExceedanceSums(
+        count=above.sum(dim=1).double(),
+        sum_log_ratio=torch.where(above, widest / shortfalls, 1.0).log().sum(dim=1),
+        sum_excess=torch.where(above, widest - shortfalls, 0.0).sum(dim=1),
+        num_at_endpoint=torch.zeros_like(mean),
+        largest_score=mean,
+    )
+    tail = tails.negatives.Exceedances(widest.squeeze(1), mean, sums)
+    return gates.likelihood_delta_aic(tail.completed(32))
