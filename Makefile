@@ -2,8 +2,11 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	--python-version 3.11
+EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
-.PHONY: demo compare test parity check format lock clean
+.PHONY: demo compare test test-oldest parity check format lock clean
 
 demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
 	$(BIN)/anchorwise demo
@@ -12,7 +15,10 @@ compare: .venv/ready  ## Six objectives on real digits, each at its best setting
 	$(BIN)/anchorwise compare
 
 test: .venv/ready  ## The test suite.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+
+test-oldest: .oldest/ready  ## The test suite on the oldest versions that pyproject.toml promises.
+	OMP_NUM_THREADS=1 .oldest/bin/python -m pytest -n auto --dist worksteal -W ignore::DeprecationWarning
 
 parity: .parity/ready  ## Losses and gradients beside those of other libraries, and the README's table of them.
 	.parity/bin/python -m pytest -m parity tests/parity
@@ -29,25 +35,35 @@ format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml.
-	$(UV) pip compile pyproject.toml --quiet --universal --upgrade --extra vision --group dev \
-		--no-header --no-annotate --python-version 3.11 --output-file requirements.lock
+lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml, by their hashes.
+	$(LOCK) --upgrade pyproject.toml --extra vision --group dev --output-file requirements.lock
+	$(LOCK) --upgrade --group build --output-file build.lock
 
 clean:
-	rm -rf .uv .venv .parity runs
+	rm -rf .uv .venv .oldest .parity runs
 
-.venv/ready: requirements.lock pyproject.toml | $(UV)
+# Bytecode at once: where Python may write none, every start would compile torch again.
+.venv/ready: requirements.lock build.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --requirement requirements.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
+	VIRTUAL_ENV=.venv $(UV) pip install $(EDITABLE)
 	touch $@
 
-.parity/ready: requirements.lock pyproject.toml | $(UV)
+# Old libraries use what the newest of those below them deprecate, so such warnings are no errors there.
+.oldest/ready: build.lock pyproject.toml | $(UV)
+	test -x .oldest/bin/python || $(UV) venv --quiet --python 3.11 .oldest
+	VIRTUAL_ENV=.oldest $(UV) pip install --quiet --compile-bytecode --resolution lowest-direct \
+		--requirement pyproject.toml --extra vision --extra parquet --group dev
+	VIRTUAL_ENV=.oldest $(UV) pip install $(EDITABLE)
+	touch $@
+
+.parity/ready: requirements.lock build.lock pyproject.toml | $(UV)
 	test -x .parity/bin/python || $(UV) venv --quiet --python $(PYTHON) .parity
 	VIRTUAL_ENV=.parity $(UV) pip install --quiet --requirement requirements.lock --group parity
-	VIRTUAL_ENV=.parity $(UV) pip install --quiet --no-deps --editable .
+	VIRTUAL_ENV=.parity $(UV) pip install $(EDITABLE)
 	touch $@
 
-$(UV):
+$(UV): build.lock
 	$(PYTHON) -m venv .uv
-	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement build.lock
+	touch $@

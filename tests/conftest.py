@@ -1,8 +1,15 @@
-from collections.abc import Iterator
+import os
 
-import jaxtyping
 import pytest
 import torch
+
+# A worker of the run has one core, and so has what it starts: threads that wait for work take the cores of the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+
+def pytest_report_header() -> list[str]:
+    return [] if torch.cuda.is_available() else ["no CUDA device: tests/gpu is not collected"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -11,11 +18,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
-
-
-@pytest.fixture
-def as_users_call() -> Iterator[None]:
-    """Call without the checks of annotations that only tests have: what is refused is refused in our own words."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)

@@ -2,12 +2,10 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +18,9 @@ from anchorwise.comparison import preflight as preflight_module
 from anchorwise.comparison import work as work_module
 from anchorwise.training import ObjectiveConfig
 from anchorwise.training import loop as loop_module
+from tests import processes
 from tests.comparison.conftest import tiny_study
 
-ANCHORWISE = str(Path(sys.executable).with_name("anchorwise"))
 TABLES = ("numbers.csv", "verdicts.md", "verdicts.tex", "summary.json")
 NUM_RUNS = 10  # Two points of two objectives, three objectives on two seeds.
 
@@ -46,12 +44,22 @@ def whole(tmp_path_factory) -> Path:
     """A study that never stopped."""
     out = tmp_path_factory.mktemp("whole")
     said = _run(tiny_study(), out)
-    assert re.match(rf"{NUM_RUNS} runs, 0 done; the other {NUM_RUNS} take about \d+ s with 1 at a time", said[0])
+    assert re.match(rf"{NUM_RUNS} runs, 0 done; the other {NUM_RUNS} take about \d+ \w+ with 1 at a time", said[0])
     assert len(said) == NUM_RUNS + 1
-    assert re.match(rf"1 of {NUM_RUNS} done in \d+ s, about \d+ s to go: digits, info_nce, temperature 0.2, ", said[1])
+    assert re.match(
+        rf"1 of {NUM_RUNS} done in \d+ \w+, about \d+ \w+ to go: digits, info_nce, temperature 0.2, ", said[1]
+    )
     assert f"{NUM_RUNS} of {NUM_RUNS} done in " in said[-1]
     assert ", about 0 s to go: " in said[-1]
     return out
+
+
+def _copy_results(whole: Path, results: Path, but: str = "") -> None:
+    """Give a study the results that the whole one has, but those of an objective."""
+    results.mkdir(parents=True, exist_ok=True)
+    for file in (whole / "results").glob("[0-9a-f]*.json"):
+        if json.loads(file.read_text())["identity"]["training"]["objective"]["name"] != but:
+            (results / file.name).write_bytes(file.read_bytes())
 
 
 def test_every_number_is_in_the_tidy_table(whole: Path):
@@ -112,21 +120,28 @@ def test_a_finished_study_needs_no_images(whole: Path, tmp_path: Path):
     assert _tables(tmp_path) == _tables(whole)
 
 
+def _killed_at_step(number: int, out: Path, results: Path) -> None:
+    step, calls = loop_module.train_step, []
+
+    def deadly(*arguments):
+        calls.append(None)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*arguments)
+
+    loop_module.train_step = deadly
+    _run(tiny_study(), out, results)
+
+
 def test_a_study_killed_in_the_middle_resumes_to_identical_tables(whole: Path, tmp_path: Path):
-    study, out = tmp_path / "study.json", tmp_path / "out"
-    study.write_text(tiny_study().model_dump_json())
-    command = [ANCHORWISE, "compare", str(study), "--out", str(out), "--workers", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    # Not the hidden file that a result is while it is written.
-    while len(list(out.glob("results/[0-9a-f]*.json"))) < 2:
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    num_done = len(list(out.glob("results/[0-9a-f]*.json")))
-    assert num_done < NUM_RUNS
-    said = _run(tiny_study(), out)
-    assert said[0].startswith(f"{NUM_RUNS} runs, {num_done} done")
+    out, results = tmp_path / "out", tmp_path / "results"
+    _copy_results(whole, results, but="arctanh")
+    # Two steps a run: in the middle of the second of the two runs that are left.
+    process = processes.start(_killed_at_step, 4, out, results)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    said = _run(tiny_study(), out, results)
+    assert said[0].startswith(f"{NUM_RUNS} runs, {NUM_RUNS - 1} done")
     assert _tables(out) == _tables(whole)
 
 
@@ -135,9 +150,7 @@ def test_another_seed_and_another_objective_reuse_what_is_there(whole: Path, tmp
     dhel = {"dhel": Contender(objective=ObjectiveConfig(name="dhel"))}
     larger = Study(**{**dict(study), "seeds": (1, 2, 3), "objectives": {**study.objectives, **dhel}})
     results = tmp_path / "results"
-    results.mkdir()
-    for file in (whole / "results").iterdir():
-        (results / file.name).write_bytes(file.read_bytes())
+    _copy_results(whole, results)
     said = _run(larger, tmp_path / "out", results)
     assert said[0].startswith(f"16 runs, {NUM_RUNS} done")  # Three more of seed 3, three of the new objective.
     assert len(said) == 1 + 6
@@ -162,23 +175,26 @@ def test_single_commands_give_the_same_tables(whole: Path, tmp_path: Path):
     assert parts[:2] == ["anchorwise", "compare"]
     assert CliRunner().invoke(app, parts[1:]).stdout == "done\n"
     assert commands() == first[1:]
-    _run(tiny_study(), out)
+    _copy_results(whole, out / "results")  # All the others.
+    assert _run(tiny_study(), out) == [f"{NUM_RUNS} runs, all done"]
     assert _tables(out) == _tables(whole)
 
 
-def test_a_grid_of_which_nothing_finishes_ends_the_study_all_the_same(tmp_path: Path):
+def test_a_grid_of_which_nothing_finishes_ends_the_study_all_the_same(whole: Path, tmp_path: Path):
     wild = Contender(
         objective=ObjectiveConfig(name="arctanh"), grid=({"optimizer.peak_lr": 1e30}, {"optimizer.peak_lr": 1e31})
     )
     study = Study(**{**dict(tiny_study()), "objectives": {**tiny_study().objectives, "arctanh": wild}})
-    _run(study, tmp_path)
-    entry = json.loads((tmp_path / "summary.json").read_text())["data_sets"]["digits"]["arctanh"]
+    out, results = tmp_path / "out", tmp_path / "results"
+    _copy_results(whole, results, but="arctanh")
+    _run(study, out, results)
+    entry = json.loads((out / "summary.json").read_text())["data_sets"]["digits"]["arctanh"]
     assert entry["verdict"]["words"] == "no verdict: no point of its grid finished"
     assert len(entry["failures"]) == 3
-    assert _run(study, tmp_path) == ["10 runs, all done"]
+    assert _run(study, out, results) == ["10 runs, all done"]
 
 
-def test_failed_and_diverged_runs_are_reported_and_take_the_verdict(tmp_path: Path, monkeypatch):
+def test_failed_and_diverged_runs_are_reported_and_take_the_verdict(whole: Path, tmp_path: Path, monkeypatch):
     step = loop_module.train_step
 
     def exploding(state, network, batch, config, ranks):
@@ -188,13 +204,15 @@ def test_failed_and_diverged_runs_are_reported_and_take_the_verdict(tmp_path: Pa
         return step(state, network, batch, config, ranks)
 
     monkeypatch.setattr(loop_module, "train_step", exploding)
-    said = _run(tiny_study(), tmp_path)
+    out, results = tmp_path / "out", tmp_path / "results"
+    _copy_results(whole, results, but="arctanh")
+    said = _run(tiny_study(), out, results)
     assert sum("diverged: the loss of step 0 is nan" in line for line in said) == 1
-    entry = json.loads((tmp_path / "summary.json").read_text())["data_sets"]["digits"]["arctanh"]
+    entry = json.loads((out / "summary.json").read_text())["data_sets"]["digits"]["arctanh"]
     assert entry["verdict"]["words"] == "no verdict: seed 2 diverged"
     assert len(entry["verdict"]["differences"]) == 1
-    assert "What went wrong" in (tmp_path / "report.html").read_text()
-    assert ",diverged," in (tmp_path / "numbers.csv").read_text()
+    assert "What went wrong" in (out / "report.html").read_text()
+    assert ",diverged," in (out / "numbers.csv").read_text()
 
 
 def test_halving_runs_short_rungs_first(tmp_path: Path):

@@ -3,7 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from anchorwise.data.images import ImageSet
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +21,11 @@ def encoded(value: int | tuple[int, ...] = 0, size: tuple[int, int] = (8, 8), ki
     buffer = io.BytesIO()
     Image.new(mode, size, value).save(buffer, kind)
     return buffer.getvalue()
+
+
+def class_counts(labelled: ImageSet) -> list[int]:
+    """Images of every class."""
+    return torch.bincount(labelled.labels, minlength=len(labelled.class_names)).tolist()
 
 
 @pytest.fixture

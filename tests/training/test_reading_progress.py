@@ -45,8 +45,8 @@ def test_on_a_terminal_decoding_is_a_bar(images, monkeypatch, capsys):
     with display.reading_progress() as show:
         load_splits(images, on_progress=show)
     assert "decoding" in terminal.getvalue()
-    assert "decoded 300 images of pictures in" in terminal.getvalue()
-    assert capsys.readouterr().out == ""
+    assert "300 images of pictures" in terminal.getvalue()
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_nothing_is_shown_where_nobody_asks(images, capsys):

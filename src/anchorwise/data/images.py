@@ -1,7 +1,6 @@
 """Images in memory: one uint8 tensor for a whole set, with labels, names, and what could not be read."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -66,13 +65,6 @@ class ImageSet:
     def image_size_px(self) -> int:
         """Height and width, in pixels."""
         return self.images.shape[2]
-
-    @cached_property
-    def class_counts(self) -> Int64[Tensor, " classes"]:
-        """Images of every class, shape (classes,); empty if unlabelled."""
-        if self.labels is None:
-            return torch.zeros(0, dtype=torch.int64)
-        return torch.bincount(self.labels, minlength=len(self.class_names))
 
     def subset(self, indices: Int64[Tensor, " m"]) -> "ImageSet":
         """Return the images at `indices`, in that order; a contiguous ascending range shares the memory of this set."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from anchorwise.data.images import Splits
-from anchorwise.training import ObjectiveConfig, RunConfig, RunDirectory, TrainConfig, pretrain, recipe
+from anchorwise.training import ObjectiveConfig, RunConfig, RunDirectory, pretrain, recipe
 from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState, initial_state
 
@@ -58,9 +58,8 @@ def demo_config(name: str, *, seed: int, num_epochs: int | None) -> RunConfig:
     """Return the recipe with one objective and one seed; both objectives have the recipe's temperature."""
     config = recipe(RECIPE)
     objective = ObjectiveConfig(name=OBJECTIVES[name], params=config.objective.params)
-    num_epochs = config.train.num_epochs if num_epochs is None else num_epochs
-    train = TrainConfig(**{**dict(config.train), "seed": seed, "num_epochs": num_epochs})
-    return config.model_copy(update={"objective": objective, "train": train})
+    train = {"seed": seed, "num_epochs": num_epochs or config.train.num_epochs}
+    return config.model_copy(update={"objective": objective, "train": config.train.model_copy(update=train)})
 
 
 def pretrain_all(out: Path, *, seeds: Sequence[int], num_epochs: int | None) -> list[DemoRun]:

@@ -17,7 +17,7 @@ from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.cross_entropy import mean_key, repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.tails.blend import Blend, read_link
 
 # n = images, a = anchors, k = keys, d = embedding width, c = values per row
 
@@ -70,7 +70,7 @@ class SoftTargets(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.alpha = _checks.fraction("alpha", alpha)
         self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
-        self.blend = as_blend(blend)
+        self.blend = blend
 
     def detail(
         self,

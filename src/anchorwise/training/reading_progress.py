@@ -44,6 +44,7 @@ class _Shown:
             transient=True,
         )
         self._task = self.bar.add_task("", total=1.0)
+        self._is_live = console.is_terminal
         self._started_s = time.monotonic()
         self._printed_s = self._started_s + _FIRST_AFTER_S - _PLAIN_EVERY_S
 
@@ -56,12 +57,9 @@ class _Shown:
             self.bar.stop()
             num_mib = moment.kept_in.stat().st_size / 2**20
             self._print(f"decoded {images} in {now_s - self._started_s:.0f} s: {num_mib:.3g} MiB in {moment.kept_in}")
-        elif self.bar.disable and now_s - self._printed_s >= _PLAIN_EVERY_S:
+        elif not self._is_live and now_s - self._printed_s >= _PLAIN_EVERY_S:
             self._print(f"decoding  {moment.share:.0%}  {images}")
 
     def _print(self, line: str) -> None:
+        print(line, flush=True)
         self._printed_s = time.monotonic()
-        if self.bar.disable:
-            print(line, flush=True)
-        else:
-            self.bar.console.print(line, markup=False, highlight=False)
