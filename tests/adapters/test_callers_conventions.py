@@ -60,6 +60,15 @@ def test_lightly_memory_bank_is_moco_with_a_ring_of_keys():
     assert not loss.state_dict()
 
 
+def test_lightly_memory_bank_of_keys_alone_takes_the_width_of_the_first_outputs():
+    queries, keys = (rows.float() for rows in _views())
+    losses = []
+    for size in (15, (15, 6)):
+        torch.manual_seed(0)
+        losses.append(lightly.NTXentLoss(0.1, memory_bank_size=size)(queries, keys))
+    assert losses[0] == losses[1]
+
+
 def test_lightly_memory_bank_stands_still_where_nothing_learns():
     loss = lightly.NTXentLoss(memory_bank_size=(20, 6))
     queries, keys = (rows.float() for rows in _views())
@@ -77,7 +86,10 @@ def test_lightly_memory_bank_takes_a_moco_of_its_own():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"memory_bank_size": 4096}, r"memory_bank_size must be \(keys, width\), or 0 for no bank, got 4096"),
+        (
+            {"memory_bank_size": (9, 8, 7)},
+            r"memory_bank_size must be \(keys, width\), or 0 for no bank, got \(9, 8, 7\)",
+        ),
         ({"memory_bank_size": (4096, 0)}, r"memory_bank_size\[1\] must be a whole number of at least 1, got 0"),
         ({"memory_bank_size": (-1, 8)}, r"memory_bank_size\[0\] must be a whole number of at least 1, got -1"),
         ({"memory_bank_size": (9, 8), "objective": DCL()}, "objective must be an anchorwise.MoCo .* got DCL"),

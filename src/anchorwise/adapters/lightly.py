@@ -34,7 +34,8 @@ class NTXentLoss(Described):
 
     Args:
         temperature: Divides every cosine, above 0; None is lightly's 0.5. Only without an objective.
-        memory_bank_size: (keys, width) of the bank, which starts with random directions; 0 or (0, width) is none.
+        memory_bank_size: (keys, width) of the bank, which starts with random directions; 0 or (0, width) is none. Keys
+            alone, as up to lightly 1.5, wait for the first outputs to know their width.
         gather_distributed: Whether the images of all ranks are each other's negatives. Every rank then returns the loss
             of all images, where lightly returns its own images' share; the gradients that DistributedDataParallel
             averages are the same, also for ranks with different numbers of images, where lightly fails. Beside a bank
@@ -75,20 +76,21 @@ class NTXentLoss(Described):
             with only_this_process_unless(self.gather_distributed):
                 return self.objective(out0, out1)
         with over_ranks(None):
-            loss = self.objective(out0, out1, negatives=self.memory_bank.bank.to(out0.device))
+            loss = self.objective(out0, out1, negatives=self.memory_bank.beside(out0))
         if out0.requires_grad:
             self.memory_bank.push(out1)
         return loss
 
 
-def _bank_size(given: int | Sequence[int]) -> tuple[int, int] | None:
-    """Return keys and width of the memory bank; None for no bank."""
+def _bank_size(given: int | Sequence[int]) -> tuple[int, int | None] | None:
+    """Return keys and, where it is said, width of the memory bank; None for no bank."""
     size = (given,) if isinstance(given, int) else tuple(given)
-    if len(size) in (1, 2) and size[0] == 0:
-        return None
-    if len(size) != 2:
+    if len(size) not in (1, 2):
         raise ValueError(f"memory_bank_size must be (keys, width), or 0 for no bank, got {given!r}")
-    return _checks.count("memory_bank_size[0]", size[0]), _checks.count("memory_bank_size[1]", size[1])
+    if size[0] == 0:
+        return None
+    width = None if len(size) == 1 else _checks.count("memory_bank_size[1]", size[1])
+    return _checks.count("memory_bank_size[0]", size[0]), width
 
 
 def _beside_a_bank(objective: object) -> MoCo:

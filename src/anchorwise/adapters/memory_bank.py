@@ -18,19 +18,25 @@ class MemoryBank(nn.Module):
 
     Args:
         num_keys: Keys in the bank, at least 1.
-        width: Of a key.
+        width: Of a key; None is that of the first keys that are asked for.
         gather_distributed: Whether the keys of all ranks enter.
     """
 
     bank: Float[Tensor, "k d"]
     bank_ptr: Int[Tensor, " 1"]
 
-    def __init__(self, num_keys: int, width: int, *, gather_distributed: bool) -> None:
+    def __init__(self, num_keys: int, width: int | None, *, gather_distributed: bool) -> None:
         super().__init__()
         self.gather_distributed = gather_distributed
-        drawn = nn.functional.normalize(torch.randn(num_keys, width), dim=1)
+        drawn = torch.empty(num_keys, 0) if width is None else _drawn(num_keys, width)
         self.register_buffer("bank", drawn, persistent=False)
         self.register_buffer("bank_ptr", torch.zeros(1, dtype=torch.int64), persistent=False)
+
+    def beside(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "k d"]:
+        """Return the keys, on the device of the rows."""
+        if self.bank.shape[1] == 0:
+            self.bank = _drawn(len(self.bank), rows.shape[1]).to(self.bank)
+        return self.bank.to(rows.device)
 
     @torch.no_grad()
     def push(self, keys: Float[Tensor, "n d"]) -> None:
@@ -41,3 +47,7 @@ class MemoryBank(nn.Module):
         end = min(start + len(rows), len(self.bank))
         self.bank[start:end] = rows[: end - start].to(self.bank)
         self.bank_ptr[0] = end % len(self.bank)
+
+
+def _drawn(num_keys: int, width: int) -> Float[Tensor, "k d"]:
+    return nn.functional.normalize(torch.randn(num_keys, width), dim=1)
