@@ -44,10 +44,10 @@ def test_a_pilot_says_so_in_the_head_of_the_report_and_under_the_tables(kept: Su
 def test_the_report_says_what_every_objective_is_and_between_what_it_was_chosen(kept: Summary):
     section = next(part for part in comparison_report(kept).sections if part.title == "What is compared")
     said = section.blocks[1].facts
-    assert list(said) == [kept.study.label(name) for name in kept.study.objectives]
-    assert describe("info_nce").summary in said["InfoNCE"]
-    assert "Chosen between: temperature 0.1; temperature 0.2; temperature 0.5." in said["InfoNCE"]
-    assert "weibit with exponent=batch" in said["Weibit, batch exponent"]
+    assert list(said) == [f"{kept.study.label(name)} ({name})" for name in kept.study.objectives]
+    assert describe("info_nce").summary in said["InfoNCE (info_nce)"]
+    assert "Chosen between: temperature 0.1; temperature 0.2; temperature 0.5." in said["InfoNCE (info_nce)"]
+    assert "weibit with exponent=batch" in said["Weibit, batch exponent (weibit)"]
 
 
 def test_every_point_that_was_tried_is_there_and_folded_away(kept: Summary):

@@ -47,16 +47,16 @@ def interval_figure(entries: Sequence[Entry], metric: str, *, title: str) -> Fig
 def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure | None:
     """Return the difference from the baseline of every seed, with simultaneous intervals; None before any is judged."""
     others = [entry for entry in summary.entries[data_set] if entry.objective != summary.study.baseline]
-    verdicts = {entry.label: summary.verdict(data_set, entry.objective) for entry in others}
-    verdicts = {label: verdict for label, verdict in verdicts.items() if verdict.differences}
-    if not verdicts:
+    verdicts = [(entry.label, summary.verdict(data_set, entry.objective)) for entry in others]
+    judged = [(label, verdict) for label, verdict in verdicts if verdict.differences]
+    if not judged:
         return None
     name = NAMES[summary.study.primary]
-    figure, axes = _rows(list(verdicts), title, f"{name}, points above the baseline")
+    figure, axes = _rows([label for label, _ in judged], title, f"{name}, points above the baseline")
     margin = 100 * summary.study.smallest_difference
     axes.axvspan(-margin, margin, color=GREY, alpha=0.12, linewidth=0)
     axes.axvline(0.0, color=GREY, linewidth=1.2)
-    for row, verdict in enumerate(verdicts.values()):
+    for row, (_, verdict) in enumerate(judged):
         colour = _VERDICT_COLOURS.get(verdict.outcome, GREY)
         dots = 100 * np.array(verdict.differences)
         axes.plot(dots, np.full(len(dots), row), "o", color=colour, markersize=4.0, alpha=0.6)

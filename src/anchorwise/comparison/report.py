@@ -33,6 +33,7 @@ PROTOCOL = (
     "first, and judge an undecided objective again in a new study, on fresh seeds alone.",
 )
 
+_MAX_LISTED = 9  # Points in a sentence.
 HEADINGS = {"linear": "linear %", "knn": "kNN %", "recall@1": "recall@1 %", "effective_rank": "effective rank"}
 TAIL_CURVES = (
     ("hardest_score", "hardest negative", "cosine, median over anchors"),
@@ -82,7 +83,12 @@ def _contender_section(summary: Summary) -> ReportSection:
         f"{counted(study.train.batch_size, 'image')}. Frozen, it is then judged by a linear probe and by kNN, a vote "
         "of the nearest neighbours, on test images that had no part in training."
     )
-    facts = {study.label(name): _contender(contender) for name, contender in study.objectives.items()}
+    # A label may stand twice, a name cannot.
+    titles = {name: study.label(name) for name in study.objectives}
+    facts = {
+        title if title == name else f"{title} ({name})": _contender(study.objectives[name])
+        for name, title in titles.items()
+    }
     return ReportSection("What is compared", [Text([words]), Facts(facts)])
 
 
@@ -91,8 +97,10 @@ def _contender(contender: Contender) -> str:
     objective = contender.objective
     entry = describe(objective.name)
     settings = ", ".join(f"{name}={value}" for name, value in objective.params.items())
-    tried = [point_label(point) for point in contender.grid]
-    chosen = f" Chosen between: {'; '.join(tried)}." if len(tried) > 1 else ""
+    tried = "; ".join(point_label(point) for point in contender.grid)
+    if len(contender.grid) > _MAX_LISTED:
+        tried = f"{counted(len(contender.grid), 'point')}, listed below"
+    chosen = f" Chosen between: {tried}." if len(contender.grid) > 1 else ""
     summary = entry.summary.replace("`", "")
     return f"{summary} In configurations: {objective.name}{f' with {settings}' if settings else ''}.{chosen}"
 
@@ -171,9 +179,10 @@ def _ladder_section(summary: Summary) -> ReportSection:
 def _choice_section(summary: Summary) -> ReportSection:
     study, blocks = summary.study, list[Block]()
     judging, choosing = listed("encoder seed", study.seeds), listed("encoder seed", study.selection_seeds)
+    rung = "" if study.halving is None else f" for {counted(study.halving.epochs(study.num_epochs)[0], 'epoch')}"
     beside = (
-        f"Left: what was chosen from, on {choosing}; an objective without a grid is not there. Right: all objectives "
-        f"at their chosen points, on {judging}, a dot per seed. Compare objectives within the right panel only: other "
+        f"Left: what was chosen from, on {choosing}{rung}; an objective without a grid is not there. Right: all "
+        f"objectives at their chosen points, on {judging}, a dot per seed. Compare within a panel, not across: other "
         "seeds are other accuracies."
     )
     for data_set, entries in summary.entries.items():
