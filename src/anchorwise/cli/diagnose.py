@@ -57,6 +57,7 @@ def diagnose(
     from rich.console import Console
 
     from anchorwise._outputs import claim_folder, refuse_folder_of_others
+    from anchorwise._terminal import printable
     from anchorwise.diagnostics.diagnosis import DiagnoseConfig
     from anchorwise.diagnostics.diagnosis import diagnose as look
     from anchorwise.diagnostics.report import diagnosis_report
@@ -75,7 +76,7 @@ def diagnose(
     diagnosis_report(found, source=file.name, log=log).write(folder / REPORT_FILE)
     Console().print(diagnosis_table(found, verbose=verbose))
     typer.echo(f"The report, to be opened in a browser: {(folder / REPORT_FILE).resolve().as_uri()}")
-    typer.echo(f"All numbers: {folder / RESULT_FILE}")
+    typer.echo(printable(f"All numbers: {folder / RESULT_FILE}"))
 
 
 def _from_run(

@@ -36,6 +36,7 @@ def embed(
     """
     from anchorwise import _checks
     from anchorwise._outputs import claim_folder, refuse_folder_of_others
+    from anchorwise._terminal import printable
     from anchorwise.evaluation.embed import as_device, embed_images
 
     _checks.one_of("--format", suffix, ("npz", "safetensors"))
@@ -48,7 +49,7 @@ def embed(
         embeddings = embed_images(stored.encoder, stored.spec, images, split=split, device=place, show_progress=True)
         path = out / f"{split}.{suffix}"
         embeddings.save(path)
-        typer.echo(f"{path}: {len(embeddings)} rows of {embeddings.width}")
+        typer.echo(printable(f"{path}: {len(embeddings)} rows of {embeddings.width}"))
 
 
 def images_of_run(run: Path, data: str | None, root: Path | None, download: bool) -> "tuple[StoredEncoder, Splits]":

@@ -43,6 +43,7 @@ def evaluate(
     from rich.console import Console
 
     from anchorwise._outputs import claim_file
+    from anchorwise._terminal import printable
     from anchorwise.evaluation.embed import as_device
     from anchorwise.evaluation.results import EvaluationConfig
     from anchorwise.evaluation.table import evaluation_table
@@ -62,7 +63,7 @@ def evaluate(
     Console().print(evaluation_table(paths[-1].name, result))
     if out is not None:
         result.save(out)
-        typer.echo(f"Written to {out}")
+        typer.echo(printable(f"Written to {out}"))
 
 
 def _is_run(paths: list[Path]) -> bool:

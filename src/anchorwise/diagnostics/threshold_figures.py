@@ -18,7 +18,7 @@ def mean_excess_figure(choice: ThresholdChoice, fit: TailFit) -> Figure:
     figure, axes = panel("Mean excess", "threshold (cosine)", "mean of cosine - threshold")
     _band(axes, choice, [one.mean_excess for one in choice.fits], "measured, 95 %")
     top = np.linspace(choice.fit.threshold, choice.fits[-1].threshold, 50)
-    if fit.exponential is not None:
+    if fit.exponential is not None and top[0] < top[-1]:
         axes.plot(top, np.full_like(top, fit.exponential.scale), "--", color=PURPLE, label="exponential")
         expected = (1.0 - top) / (fit.exponent + 1.0)
         axes.plot(top, expected, color=GREEN, label="shortfall power law")
