@@ -126,9 +126,12 @@ def test_intervals_over_test_rows_stand_beside_those_over_splits_and_both_are_ex
         *("linear", "knn"),
         *(f"knn@{k}" for k in result.knn_accuracy),
         *(f"recall@{k}" for k in result.recall),
+        *("effective_rank", "uniformity", "class_alignment"),
     }
     words = result.what_intervals_cover()
-    assert "over test rows (Wilson): what 100 other ones might give" in words
+    around = result.over_test_rows["effective_rank"]
+    assert around.low < around.value == result.geometry.effective_rank < around.high
+    assert "over test rows: what 100 other ones might give" in words
     assert "over 3 validation splits: the choice of the setting only" in words
 
 

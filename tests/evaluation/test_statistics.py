@@ -36,7 +36,7 @@ def test_the_interval_of_a_share_is_wilsons():
     # half width 1.959964 / 1.38415 * sqrt(0.016 + 3.8415 / 400) = 0.22653.
     interval = wilson_interval(0.8, 10)
     assert (interval.low, interval.high) == pytest.approx((0.49016, 0.94332), abs=1e-4)
-    assert (interval.share, interval.num_rows, interval.level) == (0.8, 10, 0.95)
+    assert (interval.value, interval.num_rows, interval.level) == (0.8, 10, 0.95)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

@@ -128,17 +128,22 @@ def uniformity(features: Float[Tensor, "n d"], *, scale: float = 2.0) -> float:
     Raises:
         ValueError: If there are fewer than two rows, or the values do not fit.
     """
+    return float(pair_kernels(features, scale=scale).mean().log())
+
+
+def pair_kernels(features: Float[Tensor, "n d"], *, scale: float = 2.0) -> Float[Tensor, " n"]:
+    """Return for every row the mean of `exp(-scale * |a - b|^2)` over all others, in float64, as for `uniformity`."""
     _checks.positive("scale", scale)
     units = checked_units("features", features)
     n = len(units)
     if n < 2:
         raise ValueError(f"features must have at least two rows, got {n}")
     chunk_size = max(1, CHUNK_SCORES // n)
-    total = units.new_zeros((), dtype=torch.float64)
+    sums = []
     for start in range(0, n, chunk_size):
         chunk = units[start : start + chunk_size]
         kernel = (2 * scale * (chunk @ units.T - 1)).exp()  # |a - b|^2 = 2 - 2 a.b
         rows = torch.arange(len(chunk), device=units.device)
         kernel[rows, rows + start] = 0.0
-        total += kernel.sum(dtype=torch.float64)
-    return float((total / (n * (n - 1))).log())
+        sums.append(kernel.sum(dim=1, dtype=torch.float64))
+    return torch.cat(sums) / (n - 1)

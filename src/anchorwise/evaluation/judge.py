@@ -16,14 +16,15 @@ from torch import Tensor
 
 from anchorwise.embeddings import Embeddings, as_embeddings
 from anchorwise.embeddings.loading import Given, RowsLike
-from anchorwise.evaluation.geometry import class_alignment, effective_rank, uniformity
+from anchorwise.evaluation.geometry import class_alignment, effective_rank, pair_kernels
+from anchorwise.evaluation.influence import class_alignment_error, effective_rank_error, uniformity_error
 from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies
 from anchorwise.evaluation.linear import LinearProbe, choose_penalty, fit_probe
 from anchorwise.evaluation.recall import recalls_within
 from anchorwise.evaluation.results import ClassifierScores, Evaluation, EvaluationConfig, Geometry
 from anchorwise.evaluation.rows import judged_rows, numbered_classes
 from anchorwise.evaluation.splits import stratified_split
-from anchorwise.evaluation.statistics import t_interval, wilson_interval
+from anchorwise.evaluation.statistics import RowInterval, normal_interval, t_interval, wilson_interval
 from anchorwise.evaluation.unlabelled import UnlabelledEvaluation, evaluate_unlabelled
 
 
@@ -156,6 +157,7 @@ def _judge(train: _Labelled, test: _Labelled, classes: tuple[str, ...], config: 
     recalls = recalls_within(test.rows, test.labels, max_neighbors=min(max(config.recall_neighbors), len(test) - 1))
     knn = _scores([test_accuracies[k - 1] for k in choices.neighbors], choices.neighbors, choices.knn, config)
     knn_accuracy, recall = _at(test_accuracies, config.knn_neighbors), _at(recalls, config.recall_neighbors)
+    geometry, errors = _geometry(test)
     shares = {
         "linear": linear.accuracy.mean,
         "knn": knn.accuracy.mean,
@@ -171,10 +173,11 @@ def _judge(train: _Labelled, test: _Labelled, classes: tuple[str, ...], config: 
         knn_accuracy=knn_accuracy,
         recall=recall,
         class_accuracy=class_accuracy,
-        geometry=_geometry(test),
+        geometry=geometry,
         config=config,
         over_test_rows={
-            name: wilson_interval(share, len(test), level=config.interval_level) for name, share in shares.items()
+            **{name: wilson_interval(share, len(test), level=config.interval_level) for name, share in shares.items()},
+            **_intervals(geometry, errors, len(test), config),
         },
     )
 
@@ -217,13 +220,31 @@ def _scores(
     )
 
 
-def _geometry(test: _Labelled) -> Geometry:
-    has_pairs = int(test.labels.bincount().max()) > 1
-    return Geometry(
+def _geometry(test: _Labelled) -> tuple[Geometry, dict[str, float]]:
+    """Return the geometry of the test rows, and the standard errors of its numbers over such rows."""
+    kernels = pair_kernels(test.rows)
+    errors = {"uniformity": uniformity_error(kernels)}
+    if (rank_error := effective_rank_error(test.rows)) is not None:
+        errors["effective_rank"] = rank_error
+    tightness = None
+    if int(test.labels.bincount().max()) > 1:
+        tightness = class_alignment(test.rows, test.labels)
+        errors["class_alignment"] = class_alignment_error(test.rows, test.labels)
+    geometry = Geometry(
         effective_rank=effective_rank(test.rows),
-        uniformity=uniformity(test.rows),
-        class_alignment=class_alignment(test.rows, test.labels) if has_pairs else None,
+        uniformity=float(kernels.mean().log()),
+        class_alignment=tightness,
     )
+    return geometry, errors
+
+
+def _intervals(
+    geometry: Geometry, errors: Mapping[str, float], num_rows: int, config: EvaluationConfig
+) -> dict[str, RowInterval]:
+    return {
+        name: normal_interval(getattr(geometry, name), error, num_rows, level=config.interval_level)
+        for name, error in errors.items()
+    }
 
 
 def _at(values: list[float], positions: tuple[int, ...]) -> dict[int, float]:

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 from anchorwise import _files
 from anchorwise._config import Section
 from anchorwise.evaluation.linear import PENALTIES
-from anchorwise.evaluation.statistics import Interval, ShareInterval
+from anchorwise.evaluation.statistics import Interval, RowInterval
 from anchorwise.reporting.notebook import notebook_table
 
 
@@ -71,8 +71,9 @@ class Evaluation(Section):
         knn_accuracy: k to test accuracy, for the fixed values of k.
         recall: k to recall, each test row searched for among the other test rows.
         class_accuracy: Class to the linear probe's accuracy on it, mean over seeds.
-        over_test_rows: Name of an accuracy or recall ("linear", "knn", "knn@20", "recall@1") to its Wilson interval
-            over test rows.
+        over_test_rows: Name of a number ("linear", "knn", "knn@20", "recall@1", "effective_rank", "uniformity",
+            "class_alignment") to its interval over test rows: Wilson's for shares, otherwise by the influence of rows
+            (`anchorwise.evaluation.influence`).
         geometry: Of the test features.
         config: How they were judged.
     """
@@ -87,7 +88,7 @@ class Evaluation(Section):
     class_accuracy: dict[str, float]
     geometry: Geometry
     config: EvaluationConfig
-    over_test_rows: dict[str, ShareInterval] = Field(default_factory=dict)
+    over_test_rows: dict[str, RowInterval] = Field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write `path` as JSON, whole or not at all."""
@@ -114,19 +115,23 @@ class Evaluation(Section):
                 (f"recall@{k} %", _percent(value), self._over_test(f"recall@{k}"))
                 for k, value in list(self.recall.items())[:1]
             ),
-            ("effective rank", f"{geometry.effective_rank:.1f}", f"of {self.num_features}"),
-            ("uniformity", f"{geometry.uniformity:.3f}", "lower: rows spread more evenly"),
+            (
+                f"effective rank of {self.num_features}",
+                f"{geometry.effective_rank:.1f}",
+                self._around("effective_rank", 1),
+            ),
+            ("uniformity", f"{geometry.uniformity:.3f}", f"{self._around('uniformity', 3)}  lower: more even"),
             (
                 "class alignment",
                 "-" if geometry.class_alignment is None else f"{geometry.class_alignment:.3f}",
-                "lower: classes are tighter",
+                f"{self._around('class_alignment', 3)}  lower: tighter classes",
             ),
         ]
 
     def what_intervals_cover(self) -> str:
         """Return what the intervals of `rows` cover, in words."""
         level, num_splits = f"{100 * self.config.interval_level:g} %", len(self.config.split_seeds)
-        lines = [f"[ ]: {level} interval over test rows (Wilson): what {self.num_test:,} other ones might give."]
+        lines = [f"[ ]: {level} interval over test rows: what {self.num_test:,} other ones might give."]
         if num_splits > 1:
             lines.append(f"+-: {level} interval over {num_splits} validation splits: the choice of the setting only.")
         return "\n".join([*lines, "No interval covers another training of the encoder."])
@@ -138,6 +143,10 @@ class Evaluation(Section):
     def _over_test(self, name: str) -> str:
         interval = self.over_test_rows.get(name)
         return "" if interval is None else f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+    def _around(self, name: str, digits: int) -> str:
+        interval = self.over_test_rows.get(name)
+        return "" if interval is None else f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
     def __repr__(self) -> str:
         return f"<Evaluation. {self.headline}>"

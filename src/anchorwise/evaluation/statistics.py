@@ -1,4 +1,4 @@
-"""Intervals: of a mean over seeds, and of a share of test rows."""
+"""Intervals: of a mean over seeds, and of a number over test rows."""
 
 import math
 from collections.abc import Sequence
@@ -45,25 +45,25 @@ def t_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
     return Interval(mean=mean, half_width=quantile * math.sqrt(variance / n), level=level, num_values=n)
 
 
-class ShareInterval(Section):
-    """A share of rows with its two-sided interval.
+class RowInterval(Section):
+    """A number of some rows with its two-sided interval over such rows.
 
     Attributes:
-        share: In [0, 1].
+        value: The number, such as the share of rows that are classified correctly.
         low: Lower end.
         high: Upper end.
         level: Confidence level in (0, 1).
-        num_rows: Rows that it is a share of.
+        num_rows: Rows that it is a number of.
     """
 
-    share: float
+    value: float
     low: float
     high: float
     level: float
     num_rows: int
 
 
-def wilson_interval(share: float, num_rows: int, *, level: float = 0.95) -> ShareInterval:
+def wilson_interval(share: float, num_rows: int, *, level: float = 0.95) -> RowInterval:
     """Return Wilson's interval of a share of independent rows, such as an accuracy.
 
     It covers which rows happened to be in the test set, and nothing that differs between trainings.
@@ -79,4 +79,15 @@ def wilson_interval(share: float, num_rows: int, *, level: float = 0.95) -> Shar
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half_width = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = max(middle - half_width, 0.0), min(middle + half_width, 1.0)
-    return ShareInterval(share=share, low=low, high=high, level=level, num_rows=n)
+    return RowInterval(value=share, low=low, high=high, level=level, num_rows=n)
+
+
+def normal_interval(value: float, error: float, num_rows: int, *, level: float = 0.95) -> RowInterval:
+    """Return the interval of a number whose standard error over rows is known: `value +- z * error`.
+
+    Raises:
+        ValueError: If `error` is below 0, there is no row, or `level` is not inside (0, 1).
+    """
+    half_width = float(stats.norm.ppf(0.5 + _checks.level(level) / 2)) * _checks.at_least("error", error, 0.0)
+    n = _checks.count("num_rows", num_rows)
+    return RowInterval(value=value, low=value - half_width, high=value + half_width, level=level, num_rows=n)
