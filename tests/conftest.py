@@ -8,6 +8,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
 
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of a report are made and not drawn, which takes most of its time: for tests of something else."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, buffer, **given: buffer.write(b"<svg/>"))
+
+
 def pytest_report_header() -> list[str]:
     return [] if torch.cuda.is_available() else ["no CUDA device: tests/gpu is not collected"]
 

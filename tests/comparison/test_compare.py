@@ -106,12 +106,14 @@ def test_the_report_has_every_part_and_loads_nothing(whole: Path):
     assert not re.search(r"<script|<link|https?://", page)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_finished_study_only_writes(whole: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(work_module, "pretrain", None)
     assert _run(tiny_study(), tmp_path, whole / "results") == [f"{NUM_RUNS} runs, all done"]
     assert _tables(tmp_path) == _tables(whole)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_finished_study_needs_no_images(whole: Path, tmp_path: Path):
     study = tiny_study()
     elsewhere = study.data_sets["digits"].model_copy(update={"source": str(tmp_path / "gone")})
@@ -133,6 +135,7 @@ def _killed_at_step(number: int, out: Path, results: Path) -> None:
     _run(tiny_study(), out, results)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_study_killed_in_the_middle_resumes_to_identical_tables(whole: Path, tmp_path: Path):
     out, results = tmp_path / "out", tmp_path / "results"
     _copy_results(whole, results, but="arctanh")
@@ -145,6 +148,7 @@ def test_a_study_killed_in_the_middle_resumes_to_identical_tables(whole: Path, t
     assert _tables(out) == _tables(whole)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_another_seed_and_another_objective_reuse_what_is_there(whole: Path, tmp_path: Path):
     study = tiny_study()
     dhel = {"dhel": Contender(objective=ObjectiveConfig(name="dhel"))}
@@ -158,6 +162,7 @@ def test_another_seed_and_another_objective_reuse_what_is_there(whole: Path, tmp
     assert set(smaller) <= set((tmp_path / "out/numbers.csv").read_text().splitlines())
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_single_commands_give_the_same_tables(whole: Path, tmp_path: Path):
     # As a job array would, in two rounds: the choice, then the judgement.
     study = tmp_path / "study.json"
@@ -180,6 +185,7 @@ def test_single_commands_give_the_same_tables(whole: Path, tmp_path: Path):
     assert _tables(out) == _tables(whole)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_grid_of_which_nothing_finishes_ends_the_study_all_the_same(whole: Path, tmp_path: Path):
     wild = Contender(
         objective=ObjectiveConfig(name="arctanh"), grid=({"optimizer.peak_lr": 1e30}, {"optimizer.peak_lr": 1e31})

@@ -20,6 +20,7 @@ def _written(recipe: str, out: Path, results: Path, *, num_runs: int) -> Summary
     return summary
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_kept_study_of_digits_only_needs_to_be_written(tmp_path: Path):
     _written("compare-digits", tmp_path, STUDIES / "compare-digits", num_runs=42)
 

@@ -110,6 +110,7 @@ def test_the_report_has_every_part_explains_every_figure_and_loads_nothing(found
     assert len(panels) - len(explained) <= 1  # The overview has its caption below.
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_pictures_are_shown_where_they_are_given():
     view0, _ = views(300)
     view0[8] = view0[5]
@@ -227,6 +228,7 @@ def test_a_few_blocks_of_many_items_are_inconclusive():
     assert "needs 20" in found.verdict.statements[0].text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_remark_on_the_free_law_is_no_missing_fit(found):
     remark = replace(found, laws=replace(found.laws, message="exponent below 2"))
     missing = replace(found, laws=replace(found.laws, converged=False, message="12 exceedances"))
