@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
+from anchorwise import engine
+from anchorwise.engine.tiled import lanes
+from anchorwise.objectives.registry import OBJECTIVES
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
@@ -39,3 +44,29 @@ def test_anomaly_mode_finds_no_nan_on_the_way_back(case: Case):
     with torch.autograd.set_detect_anomaly(True):
         for pair in views:
             gradients(case, pair)
+
+
+class WithoutFloat64(TorchDispatchMode):
+    """A device that has no float64, as Apple's have none."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        found = {leaf.dtype for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)}
+        assert torch.float64 not in found, f"{func} made a float64 tensor"
+        return result
+
+
+def narrow(value):
+    return value.float() if isinstance(value, torch.Tensor) and value.dtype == torch.float64 else value
+
+
+@pytest.mark.parametrize("backend", [engine.Dense(), engine.Tiled(16)], ids=["dense", "tiled"])
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in OBJECTIVES], ids=lambda case: case.name)
+def test_float32_embeddings_ask_for_no_float64(case: Case, backend: engine.Backend, monkeypatch):
+    monkeypatch.setattr(lanes, "num_lanes", lambda device: 1)  # The mode belongs to a thread.
+    call, objective = case.call(*batches.ordinary()), case.objective()
+    views = [view.float().requires_grad_() for view in call.views]
+    given = tree_map(narrow, call.given)
+    with engine.use_backend(backend), WithoutFloat64():
+        for _ in range(2):  # What is kept of a batch is used by the next.
+            objective.detail(*views, **given).loss.backward()

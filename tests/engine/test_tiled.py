@@ -59,7 +59,8 @@ def test_float32_gradients_are_as_near_the_exact_ones_as_dense_ones(case: Case):
     by_backend = [_loss_and_gradients(case, single, backend) for backend in (Dense(), Tiled(size=51))]
     for value, dense, truth in zip(by_backend[1], by_backend[0], exact, strict=True):
         # Logits of a low temperature are in the hundreds: their rounding is that of the loss, and the dense gradient's.
-        rounding = 1e-6 if value.ndim == 0 else 4.0 * (dense.double() - truth).norm()
+        # Lambda is read off a difference of likelihoods of 32 points and more, which float32 knows to about 1e-5.
+        rounding = 1e-5 if value.ndim == 0 else 4.0 * (dense.double() - truth).norm()
         assert (value.double() - truth).norm() <= max(2e-6 * truth.norm(), rounding)
 
 

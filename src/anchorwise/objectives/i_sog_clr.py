@@ -101,7 +101,7 @@ class ISogCLR(Objective):
         tau = self.temperatures[ids].to(views.units).repeat(2)
         link = SoftmaxLink(tau)
         repelled = repulsion(contrast, link) - positive_scores / tau
-        log_estimates = repelled.detach() - log_num_negatives(ids).to(repelled)
+        log_estimates = repelled.detach() - log_num_negatives(ids, repelled)
         log_u = self.denominators(
             ids, log_estimates.view(2, -1), gamma=self.gamma, temperature=tau[: len(ids)]
         ).flatten()

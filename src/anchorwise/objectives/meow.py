@@ -23,12 +23,18 @@ from anchorwise.pairs import Contrast, PairWeight, views_of
 @final
 @dataclass(frozen=True, eq=False)
 class ClusteringsApart(PairWeight):
-    """The number of clusterings in which an anchor and a key are in different clusters."""
+    """The number of clusterings in which an anchor and a key are in different clusters.
+
+    Attributes:
+        dtype: Of the logarithms.
+    """
+
+    dtype: torch.dtype = torch.float32
 
     def log_weights(self, anchor_values: Int[Tensor, "a c"], key_values: Int[Tensor, "k c"]) -> Float[Tensor, "a k"]:
         """Return the logarithms of the numbers."""
         columns = zip(anchor_values.unbind(dim=1), key_values.unbind(dim=1), strict=True)
-        apart = [(anchor.unsqueeze(1) != key).double() for anchor, key in columns]
+        apart = [(anchor.unsqueeze(1) != key).to(self.dtype) for anchor, key in columns]
         return torch.stack(apart).sum(dim=0).log()
 
 
@@ -75,7 +81,7 @@ class MEOW(Objective):
         views = views_of(view0, view1)
         link = softmax_link(self.temperature, logit_scale, views.units)
         everywhere = gather_rows(_clusters(clusters, view0))
-        weight = ClusteringsApart(everywhere, everywhere)
+        weight = ClusteringsApart(everywhere, everywhere, views.units.dtype)
         positive_scores = views.scores_between(0, 1)
         losses = []
         directions = (views.units, views.units.flip(0)) if self.both_directions else (views.units,)

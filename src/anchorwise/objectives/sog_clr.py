@@ -89,7 +89,7 @@ class SogCLR(Objective):
         contrast, positive_scores = views.pooled(), views.positive_scores
         reading = read_link(self.blend, contrast, softmax)
         repelled = repulsion(contrast, reading.link)
-        log_estimates = repelled - log_num_negatives(ids).to(repelled)
+        log_estimates = repelled - log_num_negatives(ids, repelled)
         log_u = self.denominators(
             ids, log_estimates.detach().view(2, -1), gamma=self.gamma, temperature=tau.detach().expand(len(ids))
         ).flatten()
@@ -98,6 +98,6 @@ class SogCLR(Objective):
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "log_u": log_u, **reading.stats})
 
 
-def log_num_negatives(ids: Int[Tensor, " n"]) -> Float[Tensor, " a"]:
+def log_num_negatives(ids: Int[Tensor, " n"], like: Tensor) -> Float[Tensor, " a"]:
     """Return the logarithm of how many rows of both views are of other images, for every row of both."""
-    return (2 * (len(ids) - num_same(ids))).double().log().repeat(2)
+    return (2 * (len(ids) - num_same(ids))).to(like).log().repeat(2)

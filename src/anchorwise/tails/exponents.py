@@ -267,7 +267,7 @@ class LaggedExponent(Exponent):
     def __init__(self, tail: HillTail | None = None) -> None:
         super().__init__()
         self.tail = HillTail() if tail is None else tail
-        self.register_buffer("previous", torch.tensor(1.0, dtype=torch.float64))
+        self.register_buffer("previous", torch.tensor(1.0))
         self.register_buffer("seen", torch.tensor(False))
 
     @torch.no_grad()

@@ -50,7 +50,7 @@ def _half_a_queue(view0: Tensor, view1: Tensor) -> Call:
 
 
 def _linear(rows: Tensor) -> Tensor:
-    slopes = torch.linspace(-1.0, 2.0, rows.shape[-1], dtype=torch.float64).to(rows)
+    slopes = torch.linspace(-1.0, 2.0, rows.shape[-1], dtype=rows.dtype, device=rows.device)
     return (rows * slopes).sum(dim=-1, keepdim=True) + 0.5
 
 

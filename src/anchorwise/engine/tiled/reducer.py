@@ -55,6 +55,9 @@ class Reducer(ABC):
         return []
 
 
+_LEADING_LOG_2 = 355 / 512  # Nine bits.
+
+
 class LogSum:
     """Sums of powers of 2 that neither overflow nor vanish: a largest exponent, and the sum relative to it."""
 
@@ -82,8 +85,13 @@ class LogSum:
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the natural logarithms."""
-        # In double precision, so that a logarithm in the hundreds is rounded once.
-        return ((self.peak.double() + self.total.double().log2()) * math.log(2.0)).to(self.peak.dtype)
+        # A logarithm in the hundreds is to be rounded once, without float64, which not every device has: the product of
+        # a whole number with the leading bits of log 2 is exact, and all that is added to it is small.
+        empty = self.total == 0.0
+        peak = self.peak.masked_fill(empty, 0.0)
+        whole = peak.round()
+        small = whole * (math.log(2.0) - _LEADING_LOG_2) + ((peak - whole) * math.log(2.0) + self.total.log())
+        return (whole * _LEADING_LOG_2 + small).masked_fill(empty, -torch.inf)
 
 
 @dataclass(frozen=True)
