@@ -99,7 +99,7 @@ def test_reductions_and_all_their_gradients_equal_the_dense_ones(link, call, lay
     given = {"exclude": [SameId(torch.arange(num_anchors) % 5, torch.arange(num_keys) % 5 + num_anchors % 2)]}
     own = torch.linspace(0.1, 0.9, num_anchors, dtype=torch.float64)
     results = []
-    for backend in (Dense(), SMALL):
+    for backend in (Dense(), Tiled(size=10)):
         with use_backend(backend):
             results.append(_reduced(call, anchors, keys, link(own), **given))
     for value, exact in zip(results[1], results[0], strict=True):

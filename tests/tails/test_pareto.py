@@ -71,7 +71,7 @@ def best_by_scipy(y):
 @pytest.mark.parametrize("law", ["exponential", "student", 2.2, 4.0, 16.0])
 @pytest.mark.parametrize("num_tail", [32, 327])
 def test_the_likelihood_is_not_below_scipys(law, num_tail):
-    scores = rows(law, 4, 2 * num_tail)
+    scores = rows(law, 2, 2 * num_tail)
     result = pareto_estimate(scores, num_tail=num_tail)
     for i, row in enumerate(scores):
         y = np.array(excess_of(row, num_tail)[1])
@@ -90,8 +90,8 @@ def test_the_likelihood_is_not_below_scipys(law, num_tail):
 def test_profile_intervals_are_those_of_brute_force(law, num_tail):
     scores = rows(law, 6, 10 * num_tail)
     # In short tails some rows have no maximum.
-    scores = scores[pareto_estimate(scores, num_tail=num_tail).converged][:2]
-    assert len(scores) == 2
+    scores = scores[pareto_estimate(scores, num_tail=num_tail).converged][:1]
+    assert len(scores) == 1
     shapes, ends = pareto_estimate(scores, num_tail=num_tail), endpoint_estimate(scores, num_tail=num_tail, cap=None)
     for i, row in enumerate(scores):
         threshold, excess = excess_of(row, num_tail)
