@@ -23,6 +23,8 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 ImageSize = Annotated[int, Field(ge=1, le=8192)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
+# What divides or weighs in float32 neither vanishes nor overflows there.
+Positive = Annotated[float, Field(ge=1e-30, le=1e30)]
 
 # `Field(json_schema_extra=NO_IDENTITY)`: with another value the work is still the same work.
 NO_IDENTITY: dict[str, JsonValue] = {"identity": False}

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -98,16 +98,20 @@ def is_leftover(name: str) -> bool:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool]:
+def alone(path: Path, *, on_wait: Callable[[], object] = lambda: None) -> Iterator[bool]:
     """Wait for whoever holds the lock `path`, and hold it; it goes with the process that does, however that ends.
 
     Yields whether there are such locks here: Windows and some network disks have none. There, do not start the same
     work twice at a time.
+
+    Args:
+        path: File of the lock; it is there only while somebody holds it.
+        on_wait: Is called once where somebody does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("w") as file:
-            is_held = _lock(file)
+            is_held = _lock(file, on_wait)
             if is_held and not _is_still_there(file, path):
                 # Its holder removed it before letting go: the lock of a file that others cannot find excludes nobody.
                 continue
@@ -119,11 +123,15 @@ def alone(path: Path) -> Iterator[bool]:
             return
 
 
-def _lock(file: TextIO) -> bool:
+def _lock(file: TextIO, on_wait: Callable[[], object]) -> bool:
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
     except (ImportError, OSError):
         return False
     return True

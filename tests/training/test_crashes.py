@@ -70,16 +70,17 @@ def test_what_earlier_versions_left_of_their_first_file_does_not_stop_a_run(shor
     assert pretrain(shortest, tmp_path, show_progress=False).is_done
 
 
-def test_a_second_process_waits_for_the_first_and_finds_its_run_done(shortest: RunConfig, tmp_path: Path):
+def test_a_second_process_waits_for_the_first_and_finds_its_run_done(shortest: RunConfig, tmp_path: Path, capsys):
     directory = RunDirectory(tmp_path)
     with directory.alone():
-        second = threading.Thread(target=pretrain, args=(shortest, tmp_path), kwargs={"show_progress": False})
+        second = threading.Thread(target=pretrain, args=(shortest, tmp_path))
         second.start()
         second.join(timeout=2.0)
         assert second.is_alive()
         assert not directory.config_file.exists()
     second.join()
     assert directory.is_done
+    assert f"another process works on {tmp_path}; waiting for it" in capsys.readouterr().out
 
 
 def test_a_full_disk_at_a_checkpoint_is_named_and_the_run_goes_on_with_room(shortest: RunConfig, tmp_path: Path):

@@ -42,6 +42,15 @@ def test_an_export_never_writes_into_its_run_or_another_folder(tmp_path: Path):
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize(("name", "text"), [("config.json", "[]"), ("config.json", "{"), ("model.safetensors", "x")])
+def test_a_damaged_export_is_named(tmp_path: Path, name: str, text: str):
+    _finished_run(tmp_path / "run", "resnet18")
+    export_encoder(tmp_path / "run", tmp_path / "out")
+    (tmp_path / "out" / name).write_text(text)
+    with pytest.raises(ValueError, match=f"{name} cannot be used: "):
+        load_exported(tmp_path / "out")
+
+
 def test_an_export_can_be_made_again(tmp_path: Path):
     _finished_run(tmp_path / "run", "resnet18")
     for _ in range(2):

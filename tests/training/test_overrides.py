@@ -1,9 +1,12 @@
 import pytest
 from typer.testing import CliRunner
 
+from anchorwise._config import Section
 from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
 from anchorwise.data.augment import POLICIES
+from anchorwise.diagnostics.diagnosis import DiagnoseConfig
+from anchorwise.evaluation.judge import EvaluationConfig
 from anchorwise.training import RECIPES, RunConfig, apply_overrides, recipe
 
 
@@ -100,6 +103,25 @@ def test_a_setting_that_cannot_work_is_refused_with_its_range(name: str, value: 
     with pytest.raises(ValueError, match=f"^{name}: Input should be {bound}, got ") as raised:
         apply_overrides(recipe("digits"), [f"{name}={value}"])
     assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        (DiagnoseConfig(), "num_anchors", "1" + 400 * "0"),
+        (DiagnoseConfig(), "num_draws", "1000000000"),
+        (DiagnoseConfig(), "seed", str(2**64)),
+        (DiagnoseConfig(), "weince_temperature", "inf"),
+        (DiagnoseConfig(), "temperatures", "[0.1, 1e-300]"),
+        (EvaluationConfig(), "knn_max_neighbors", "1" + 400 * "0"),
+        (EvaluationConfig(), "knn_temperature", "1e-300"),
+        (EvaluationConfig(), "penalties", "[nan]"),
+        (EvaluationConfig(), "split_seeds", f"[{2**64}]"),
+    ],
+)
+def test_a_judgement_that_cannot_be_is_refused_with_its_range(config: Section, name: str, value: str):
+    with pytest.raises(ValueError, match=rf"^{name}(\.\d)?: Input should be .* than"):
+        apply_overrides(config, [f"{name}={value}"])
 
 
 @pytest.mark.parametrize("value", ["1e300", "1e-300"])

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Section
+from anchorwise._config import Positive, Section, Seed
 from anchorwise.diagnostics.anchors import (
     AnchorReadings,
     NearAnchor,
@@ -53,13 +53,13 @@ class DiagnoseConfig(Section):
         seed: Of all that is drawn.
     """
 
-    num_anchors: int = Field(default=2000, ge=200)
+    num_anchors: int = Field(default=2000, ge=200, le=1_000_000)
     num_tail: int | None = Field(default=None, ge=20, le=10_000)
-    num_draws: int = Field(default=5, ge=2)
-    batch_size: int = Field(default=256, ge=32)
-    temperatures: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
-    weince_temperature: float = Field(default=0.5, gt=0)
-    seed: int = Field(default=0, ge=0)
+    num_draws: int = Field(default=5, ge=2, le=1000)
+    batch_size: int = Field(default=256, ge=32, le=1_000_000)
+    temperatures: tuple[Positive, ...] = (0.05, 0.1, 0.2, 0.5)
+    weince_temperature: Positive = 0.5
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

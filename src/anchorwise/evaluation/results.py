@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Section
+from anchorwise._config import Count, Positive, Section, Seed
 from anchorwise.evaluation.linear import PENALTIES
 from anchorwise.evaluation.statistics import Interval, RowInterval
 from anchorwise.reporting.notebook import notebook_table
@@ -25,13 +25,13 @@ class EvaluationConfig(Section):
         interval_level: Confidence level of the intervals.
     """
 
-    split_seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1)
+    split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    penalties: tuple[float, ...] = Field(default=PENALTIES, min_length=1)
-    knn_temperature: float = Field(default=0.1, gt=0)
-    knn_max_neighbors: int = Field(default=200, ge=1)
-    knn_neighbors: tuple[PositiveInt, ...] = (1, 5, 10, 20, 50, 200)
-    recall_neighbors: tuple[PositiveInt, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
+    penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
+    knn_temperature: Positive = 0.1
+    knn_max_neighbors: Count = 200
+    knn_neighbors: tuple[Count, ...] = (1, 5, 10, 20, 50, 200)
+    recall_neighbors: tuple[Count, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
 
 

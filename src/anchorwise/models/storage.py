@@ -40,21 +40,23 @@ class StoredEncoder:
     spec: EncoderSpec
 
 
-def save_encoder(folder: Path, stored: StoredEncoder) -> None:
+def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:
     """Write `encoder.json` and `encoder.safetensors` into `folder`; each file appears whole or not at all."""
+    folder = Path(folder)
     _files.write_text(folder / SPEC_FILE, stored.spec.model_dump_json(indent=2) + "\n")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in stored.encoder.state_dict().items()}
     with _files.replacing(folder / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary)
 
 
-def load_encoder(folder: Path) -> StoredEncoder:
+def load_encoder(folder: Path | str) -> StoredEncoder:
     """Read an encoder that `save_encoder` wrote, in evaluation mode.
 
     Raises:
         FileNotFoundError: If one of the files is missing.
         UnusableFileError: If one is damaged, or the weights are not those of the architecture.
     """
+    folder = Path(folder)
     for name in (SPEC_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")

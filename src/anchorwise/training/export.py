@@ -17,7 +17,7 @@ from anchorwise.training.run_directory import RunDirectory
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 
-def export_encoder(run: Path, out: Path) -> str:
+def export_encoder(run: Path | str, out: Path | str) -> str:
     """Write the encoder of a finished run into `out` and check that it loads there with the same features.
 
     Args:
@@ -32,6 +32,7 @@ def export_encoder(run: Path, out: Path) -> str:
         ValueError: If `out` holds anything else, neither library has the architecture, or the export does not give the
             same features.
     """
+    run, out = Path(run), Path(out)
     _outputs.refuse_folder_of_others(out, "export")
     stored = RunDirectory(run).encoder()
     config = _config(stored.spec)
@@ -44,15 +45,19 @@ def export_encoder(run: Path, out: Path) -> str:
     return str(config["library"])
 
 
-def load_exported(out: Path) -> nn.Module:
+def load_exported(out: Path | str) -> nn.Module:
     """Return the model of an export, built by torchvision or timm alone, in evaluation mode.
 
     Raises:
         FileNotFoundError: If the folder is no export.
+        UnusableFileError: If one of its files is damaged.
     """
-    config = json.loads((out / CONFIG_FILE).read_text(encoding="utf-8"))
-    model = _timm_model(config) if config["library"] == "timm" else _torchvision_model(config)
-    model.load_state_dict(load_file(out / WEIGHTS_FILE))
+    out = Path(out)
+    with _files.reading(out / CONFIG_FILE):
+        config = json.loads((out / CONFIG_FILE).read_text(encoding="utf-8"))
+        model = _timm_model(config) if config["library"] == "timm" else _torchvision_model(config)
+    with _files.reading(out / WEIGHTS_FILE):
+        model.load_state_dict(load_file(out / WEIGHTS_FILE))
     return model.eval()
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from anchorwise import _files
+from anchorwise._terminal import printable
 from anchorwise.data.batches import epoch_batches, num_batches
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.fingerprint import data_facts
@@ -66,7 +67,7 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         check_objective(state.objective, splits.pretrain)
         facts = data_facts(splits)
         here.refuse_unlike("the images", facts)
-        with directory.alone() if here.is_first else nullcontext():
+        with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
             here.from_first(lambda: directory.prepare(config, facts))
             if not here.from_first(lambda: directory.is_done):
                 run.train(state)
@@ -90,6 +91,11 @@ class _Run:
             drop_last=train.drop_last,
         )
         self.num_steps = train.num_epochs * self.steps_per_epoch
+
+    def say_waiting(self) -> None:
+        """Say that another process has the run."""
+        if self.show_progress:
+            print(f"another process works on {printable(str(self.directory.path))}; waiting for it", flush=True)
 
     def train(self, state: RunState) -> None:
         """Take all steps that are left, then write encoder and summary."""

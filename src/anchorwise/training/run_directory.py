@@ -1,7 +1,7 @@
 """The folder of a run: what it was asked to do, where, what happened, and what came out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +64,9 @@ class RunDirectory:
         _outputs.refuse_folder_of_others(self.path, "pretrain", is_own=self.config_file.is_file())
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the run against other processes; wait for the one that works on it."""
-        with _files.alone(self.path / ".run.lock"):
+    def alone(self, *, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """Hold the run against other processes; where one works on it, call `on_wait` and wait for it."""
+        with _files.alone(self.path / ".run.lock", on_wait=on_wait):
             yield
 
     def prepare(self, config: RunConfig, data: DataFacts) -> None:
