@@ -130,15 +130,25 @@ def tensor(name: str, value: object) -> Tensor:
 
 
 def views(*given: Tensor) -> None:
-    """Refuse views that are not floating (n, d) tensors of one shape and device with n and d at least 1."""
+    """Refuse views that are not floating (n, d) tensors of one shape and device with d at least 1."""
     for index, view in enumerate(given):
         rows(f"view{index}", view)
     for index, view in enumerate(given[1:], start=1):
         same_shape("view0", given[0], f"view{index}", view)
         same_device("view0", given[0], f"view{index}", view)
-    if 0 in given[0].shape:
-        names = " and ".join(f"view{index}" for index in range(len(given)))
-        raise ValueError(f"{names} must have at least one row and one column, got {tuple(given[0].shape)}")
+    if given[0].shape[1] == 0:
+        raise _empty(given, given[0].shape)
+
+
+def some_images(num_images: int, *views_given: Tensor) -> None:
+    """Refuse views without an image: of this process, or of all the ranks that share a batch together."""
+    if num_images == 0:
+        raise _empty(views_given, (num_images, *views_given[0].shape[1:]))
+
+
+def _empty(given: Sequence[Tensor], shape: Sequence[int]) -> ValueError:
+    names = " and ".join(f"view{index}" for index in range(len(given)))
+    return ValueError(f"{names} must have at least one row and one column, got {tuple(shape)}")
 
 
 def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 A process group that exists is used without being asked for; `over_ranks` says otherwise.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -17,6 +18,8 @@ from torch import Tensor
 # n = rows of this rank, m = rows of all ranks
 
 _DEFAULT = "default"
+# The dtypes that rows, labels and ids have, by which ranks tell each other theirs.
+_DTYPES = (torch.float32, torch.float64, torch.int64, torch.bool, torch.float16, torch.bfloat16)
 _chosen: ContextVar[Any] = ContextVar("anchorwise_ranks", default=_DEFAULT)
 
 
@@ -36,20 +39,58 @@ class Ranks:
 
     def add_up(self, *parts: Tensor) -> None:
         """Add up tensors over all ranks, in place."""
-        for part in parts:
-            dist.all_reduce(part, group=self.group)
+        with _all_meeting():
+            for part in parts:
+                dist.all_reduce(part, group=self.group)
 
     def largest(self, part: Tensor) -> Tensor:
         """Return the entrywise largest over all ranks."""
         result = part.clone()
-        dist.all_reduce(result, dist.ReduceOp.MAX, group=self.group)
+        with _all_meeting():
+            dist.all_reduce(result, dist.ReduceOp.MAX, group=self.group)
         return result
 
     def joined(self, part: Tensor) -> Tensor:
         """Return the parts of all ranks, all of one shape, one after the other."""
+        return torch.cat(self._of_all(part))
+
+    def gathered(self, rows: Tensor) -> list[Tensor]:
+        """Return the rows of every rank, of which each may have its own number, or none.
+
+        Raises:
+            ValueError: On all ranks, if their rows differ in width or dtype, which no collective would notice.
+        """
+        form = [math.prod(rows.shape[1:]), _DTYPES.index(rows.dtype)]
+        forms = torch.stack(self._of_all(torch.tensor([len(rows), *form], device=rows.device))).tolist()
+        if any(other[1:] != form for other in forms):
+            found = ", ".join(f"{width} x {_DTYPES[dtype]}" for _, width, dtype in forms)
+            raise ValueError(f"rows must have one width and dtype on all ranks, got {found}, rank by rank")
+        sizes = [size for size, *_ in forms]
+        # Collectives need one shape on all ranks: pad to the longest and cut again.
+        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        return [part[:size] for part, size in zip(self._of_all(padded), sizes, strict=True)]
+
+    def _of_all(self, part: Tensor) -> list[Tensor]:
         parts = [torch.empty_like(part) for _ in range(self.size)]
-        dist.all_gather(parts, part, group=self.group)
-        return torch.cat(parts)
+        if part.numel():
+            with _all_meeting():
+                dist.all_gather(parts, part, group=self.group)
+        return parts
+
+
+@contextmanager
+def _all_meeting() -> Iterator[None]:
+    """Say what to do where ranks waited for each other in vain."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"not all ranks came to compute this loss together: {error}\n"
+            "An objective sees the rows of all ranks and must be called on each of them, without rows where there are "
+            "none. A loss for some of them, such as validation on rank 0, is computed inside "
+            "`with anchorwise.over_ranks(None):`"
+        ) from error
 
 
 def sharing_ranks() -> Ranks | None:
@@ -92,9 +133,9 @@ def gather_rows(rows: Shaped[Tensor, " n *rest"]) -> Shaped[Tensor, " m *rest"]:
 
     Labels and ids, one number per row, are gathered in the same way.
 
-    Ranks may hold different numbers of rows. Every rank is to compute the same loss of all rows; the gradient that
-    comes back to a rank is then its own rows' share, times the number of ranks, so that the mean over ranks which
-    DistributedDataParallel takes is exactly the gradient of one process on the union.
+    Ranks may hold different numbers of rows, and some none. Every rank is to compute the same loss of all rows; the
+    gradient that comes back to a rank is then its own rows' share, times the number of ranks, so that the mean over
+    ranks which DistributedDataParallel takes is exactly the gradient of one process on the union.
     """
     ranks = sharing_ranks()
     return rows if ranks is None else _GatherRows.apply(rows, ranks)
@@ -103,16 +144,9 @@ def gather_rows(rows: Shaped[Tensor, " n *rest"]) -> Shaped[Tensor, " m *rest"]:
 class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, ranks: Ranks) -> Tensor:
-        counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(ranks.size)]
-        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device), group=ranks.group)
-        sizes = [int(count) for count in counts]
-        # Collectives need one shape on all ranks: pad to the longest and cut again.
-        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
-        padded[: len(rows)] = rows
-        gathered = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(gathered, padded, group=ranks.group)
-        ctx.start, ctx.size, ctx.num_ranks = sum(sizes[: ranks.rank]), len(rows), ranks.size
-        return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
+        parts = ranks.gathered(rows)
+        ctx.start, ctx.size, ctx.num_ranks = sum(map(len, parts[: ranks.rank])), len(rows), ranks.size
+        return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:

@@ -185,7 +185,7 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     Every view is widened by itself, as `unit_rows` says; if one is float64, all of the result is.
 
     Where a process group exists, the result has the images of all its ranks (`over_ranks` says otherwise), and all of
-    them must call this.
+    them must call this; a rank may have no row, but not all of them.
 
     Raises:
         ValueError: If the views differ in shape or device, are not matrices, or are empty, or if ids do not fit them.
@@ -194,6 +194,7 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     _checks.views(*views)
     ranks = sharing_ranks()
     units = torch.stack([gather_rows(unit_rows(view)) for view in views])
+    _checks.some_images(units.shape[1], *views)
     if ids is None:
         return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
     return Views(units, per_image("ids", ids, views[0]), distinct=False, ranks=ranks)

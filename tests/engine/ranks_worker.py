@@ -16,6 +16,9 @@ from tests.contracts.cases import Case
 # What is said of pairs of images is said of those of one process.
 CASES = [case for case in ALL_CASES if not case.call(*batches.ordinary()).per_pair]
 
+# One without and one with something for every image: for a rank that has none.
+TAKING_PART = [case for case in CASES if case.name in ("info_nce", "sup_con")]
+
 # Uneven tiles, several for every rank.
 TILED = Tiled(size=17)
 
@@ -37,7 +40,18 @@ def main(folder: Path, rank: int, world_size: int) -> None:
         results = {case.name: _loss_and_gradients(case, mine, world_size) for case in CASES}
     with use_backend("dense"):
         results["dense"] = _loss_and_gradients(CASES[0], mine, world_size)
+    # The first rank has nothing to give, and takes part.
+    edges = [0, 0, 7, None] if world_size == 3 else [0, 0, None] if world_size == 2 else [0, None]
+    fewer = slice(edges[rank], edges[rank + 1])
+    for backend in (TILED, "dense"):
+        with use_backend(backend):
+            for case in TAKING_PART:
+                results[f"{backend} {case.name}"] = _loss_and_gradients(case, fewer, world_size)
     own = [view[mine] for view in batches.ordinary()]
+    try:
+        anchorwise.InfoNCE()(*(view[:0] for view in own))
+    except ValueError as error:  # On all ranks, or this would wait.
+        results["nothing"] = str(error)
     with use_backend(TILED):  # Whole rows are dealt in larger blocks: here one, so most ranks have none.
         results["pooled"] = [anchorwise.Weibit(exponent=PooledExponent())(*own)]
     with anchorwise.over_ranks(None):

@@ -178,11 +178,25 @@ def _computed(backend: Backend, call: str, *arguments: Any) -> Any:
 
     While a graph is compiled, tiles and their threads stay outside of it: a graph break, or an error where breaks are
     refused (`fullgraph=True`).
+
+    Raises:
+        RuntimeError: If a transform of `torch.func` is asked of a backend that computes in tiles.
     """
-    if torch.compiler.is_compiling() and not isinstance(backend, Dense):
+    if isinstance(backend, Dense):
+        # Through the class: torch 2.11 cannot compile a bound method that is decorated.
+        return getattr(type(backend), call)(backend, *arguments)
+    if torch.compiler.is_compiling():
+        torch._dynamo.graph_break(msg=_IN_TILES)  # Where breaks are refused, the error has the message.
         return torch.compiler.disable(getattr(backend, call))(*arguments)
-    # Through the class: torch 2.11 cannot compile a bound method that is decorated.
-    return getattr(type(backend), call)(backend, *arguments)
+    if torch._C._are_functorch_transforms_active():  # pyright: ignore[reportPrivateUsage]
+        raise RuntimeError(f"torch.func cannot transform this loss: {_IN_TILES}")
+    return getattr(backend, call)(*arguments)
+
+
+_IN_TILES = (
+    "this backend computes in tiles, which keep no scores; compute the loss under "
+    'anchorwise.engine.use_backend("dense")'
+)
 
 
 def _given(anchors: Tensor, keys: Keys) -> Keys:
