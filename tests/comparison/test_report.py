@@ -9,6 +9,7 @@ from anchorwise.comparison.figures import grid_figure
 from anchorwise.comparison.report import comparison_report
 from anchorwise.comparison.summary import Summary
 from anchorwise.comparison.tables import caption
+from anchorwise.comparison.write import as_json
 from anchorwise.objectives.catalogue import describe
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "studies" / "compare-digits"
@@ -38,6 +39,7 @@ def test_a_pilot_says_so_in_the_head_of_the_report_and_under_the_tables(kept: Su
     words = "Trained for 2 epochs instead of 10 (budget 0.2: a pilot, not the study itself)."
     assert words in comparison_report(pilot).summary
     assert words in caption(pilot)
+    assert (as_json(pilot)["num_epochs"], as_json(pilot)["budget"]) == (2, 0.2)
     assert comparison_report(kept).summary.endswith("Trained for 10 epochs.")
 
 

@@ -51,6 +51,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "baseline": summary.study.baseline,
         "primary": summary.study.primary,
         "seeds": summary.study.seeds,
+        "num_epochs": summary.study.num_epochs,
+        "budget": summary.study.budget,
         "data_sets": {
             data_set: {entry.objective: _entry(summary, entry) for entry in entries}
             for data_set, entries in summary.entries.items()
