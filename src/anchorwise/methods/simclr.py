@@ -1,32 +1,49 @@
-"""SimCLR: one encoder and one projection head for both views.
+"""SimCLR: one encoder and one projection head for all views.
 
-Source: Chen et al. 2020, section 2.1, https://arxiv.org/abs/2002.05709.
+Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", section 2.1,
+https://arxiv.org/abs/2002.05709.
 """
 
+from collections.abc import Sequence
 from typing import final
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from pydantic import Field
 
-from anchorwise.models import Encoder
-
-# n = images, c = channels, h = height, w = width in pixels, d = embedding width
+from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View, ViewPlan, together
+from anchorwise.objectives import InfoNCE, Objective
 
 
 @final
-class SimCLR(nn.Module):
-    """Encodes images and projects the features.
+class SimCLR(Method):
+    """All views of a batch in one pass, and any objective of two views or more.
 
-    Args:
-        encoder: Maps images to features; what is kept after pretraining.
-        head: Maps features to embeddings.
+    Batch normalisation sees the rows of all views together.
     """
 
-    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
+    class Config(MethodConfig):
+        """Settings of SimCLR.
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
-        """Return one embedding per image, not normalised."""
-        return self.head(self.encoder(images))
+        Attributes:
+            num_views: Views of every sample, all drawn alike.
+        """
+
+        num_views: int = Field(default=2, ge=2, le=64)
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config)
+        self.num_views = config.num_views
+
+    @staticmethod
+    def default_objective() -> Objective:
+        """Return InfoNCE, NT-Xent as the source calls it."""
+        return InfoNCE()
+
+    @property
+    def plan(self) -> ViewPlan:
+        """As many views as configured."""
+        return ViewPlan(self.num_views)
+
+    def forward(self, views: Sequence[View], batch: Batch) -> Step:
+        """Return the objective of all views."""
+        rows = together(self.online, views)
+        return Step(self.loss(*rows, batch=batch), (rows[0].detach(), rows[1].detach()))

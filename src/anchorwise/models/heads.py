@@ -31,7 +31,10 @@ class ProjectionHead(nn.Module):
             layers += [nn.Linear(width, hidden_width, bias=config.norm == "none"), *_norm(config.norm, hidden_width)]
             layers.append(nn.ReLU())
             width = hidden_width
-        self.layers = nn.Sequential(*layers, nn.Linear(width, config.output_width))
+        layers.append(nn.Linear(width, config.output_width, bias=config.bias and config.output_norm == "none"))
+        if config.output_norm != "none":
+            layers.append(nn.BatchNorm1d(config.output_width, affine=config.output_norm == "affine"))
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
         """Return one embedding per row, not normalised."""

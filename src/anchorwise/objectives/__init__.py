@@ -27,6 +27,7 @@ from anchorwise.objectives.mv_info_nce import MVInfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.pairwise_views import PairwiseViews
 from anchorwise.objectives.poly_view import PolyView
+from anchorwise.objectives.prediction import Prediction
 from anchorwise.objectives.proto_nce import ProtoNCE
 from anchorwise.objectives.registry import OBJECTIVES, build
 from anchorwise.objectives.selection import Selection
@@ -74,6 +75,7 @@ __all__ = [
     "Outcome",
     "PairwiseViews",
     "PolyView",
+    "Prediction",
     "ProtoNCE",
     "Selection",
     "SepCLR",

@@ -1,0 +1,216 @@
+"""What a method is: who encodes what, and which rows meet."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor, nn
+
+from anchorwise._config import Section
+from anchorwise.models import Encoder, HeadConfig, ProjectionHead
+from anchorwise.objectives import Objective, Outcome
+from anchorwise.objectives.objective import joined
+
+# b = samples of this rank's batch, a = anchors, d = embedding width
+
+View = Tensor
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """What a method asks of whoever makes the views.
+
+    Attributes:
+        num_views: Views of the full size.
+        num_small: Smaller ones beside them, behind them in the list.
+    """
+
+    num_views: int = 2
+    num_small: int = 0
+
+    @property
+    def total(self) -> int:
+        """All views of a sample."""
+        return self.num_views + self.num_small
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a method is told of the samples beside their views.
+
+    Attributes:
+        ids: The samples' numbers in the data set.
+        labels: Their classes; None if unlabelled.
+    """
+
+    ids: Int64[Tensor, " b"]
+    labels: Shaped[Tensor, " b"] | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a method is made from.
+
+    Attributes:
+        encoder: The network that is trained, kept and judged.
+        objective: What is minimised.
+        num_steps: Of the whole training, for schedules.
+        steps_per_epoch: Steps of one pass over the samples.
+    """
+
+    encoder: Encoder
+    objective: Objective
+    num_steps: int
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a method made of a batch.
+
+    Attributes:
+        outcome: The objective's, of the samples of all ranks.
+        rows: Two detached views of this rank's samples as the objective saw them, from which the tail of the batch is
+            read.
+    """
+
+    outcome: Outcome
+    rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+
+
+class MethodConfig(Section):
+    """What every method can be told; each has its own settings beside its class.
+
+    Attributes:
+        head: What stands between the encoder and the objective, and is thrown away after the training.
+    """
+
+    head: HeadConfig = HeadConfig()
+
+
+@final
+class Projected(nn.Module):
+    """An encoder with a head behind it.
+
+    Args:
+        encoder: Maps views to features.
+        head: Makes the rows that the objective sees of them.
+    """
+
+    def __init__(self, encoder: Encoder, head: HeadConfig) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = ProjectionHead(head, num_features=encoder.num_features)
+        self.width = head.output_width
+
+    def forward(self, view: View) -> Float[Tensor, "b d"]:
+        """Return one row per sample."""
+        return self.head(self.encoder(view))
+
+
+class Method(nn.Module, ABC):
+    """Who encodes what, and which rows meet. Owns every module and buffer; knows no data format, optimiser or ranks.
+
+    All that a resumed run needs is in the state dictionary. Subclasses say in `forward` what happens to the views of a
+    batch, and in the hooks what happens around the step.
+
+    Args:
+        parts: What it is made from.
+        config: Its settings, of the class's own `Config`.
+
+    Attributes:
+        gives: Arguments by name that an objective may need.
+        online: The trained encoder with its head.
+        objective: What is minimised.
+
+    Raises:
+        ValueError: If the objective needs something that the method does not give.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+    gives: ClassVar[frozenset[str]] = frozenset({"ids", "labels"})
+
+    def __init__(self, parts: Parts, config: MethodConfig) -> None:
+        super().__init__()
+        self.online = Projected(parts.encoder, config.head)
+        self.objective = parts.objective
+        _check_objective(self)
+
+    @staticmethod
+    @abstractmethod
+    def default_objective() -> Objective:
+        """Return the objective that the method's source trains with."""
+
+    @property
+    def plan(self) -> ViewPlan:
+        """The views that `forward` takes."""
+        return ViewPlan()
+
+    @property
+    def encoder(self) -> Encoder:
+        """What is kept; everything else is thrown away after the training."""
+        return self.online.encoder
+
+    @abstractmethod
+    def forward(self, views: Sequence[View], batch: Batch) -> Step:
+        """Return the loss of a batch; every rank calls this with its own samples."""
+
+    def before_step(self, step: int) -> None:
+        """Do what comes before the views are encoded: schedules, the momentum copy, prototypes' lengths."""
+
+    def after_backward(self, step: int) -> None:
+        """Do what comes between the gradients and the update, such as holding something still."""
+
+    def after_step(self, step: int) -> None:
+        """Do what comes after the update, with the new weights."""
+
+    def constant_rate(self) -> Sequence[nn.Parameter]:
+        """Return the parameters whose learning rate stays at its peak."""
+        return ()
+
+    @final
+    def loss(self, *rows: Float[Tensor, "b d"], batch: Batch, **there: Any) -> Outcome:
+        """Hand the objective the rows and whatever else its `inputs` name.
+
+        Args:
+            *rows: Embeddings.
+            batch: Its ids and labels go to objectives that need them.
+            **there: Handed over where the objective needs or takes it.
+        """
+        inputs = self.objective.inputs
+        given = {name: value for name, value in there.items() if name in (*inputs.needs, *inputs.takes)}
+        for name, value in (("ids", batch.ids), ("labels", batch.labels)):
+            if name in inputs.needs and value is not None:
+                given.setdefault(name, value)
+        return self.objective.detail(*rows, **given)
+
+
+def together(network: Callable[[Tensor], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:
+    """Encode views of one shape in one pass: batch normalisation then sees the rows of all of them."""
+    stacked = torch.cat(list(views)).contiguous(memory_format=torch.channels_last)
+    return network(stacked).chunk(len(views))
+
+
+def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:
+    """Return the mean of losses of equally many anchors, such as a method's two directions.
+
+    Args:
+        outcomes: At least one.
+        factor: Multiplies the mean: the number of outcomes gives their sum.
+    """
+    loss = factor * torch.stack([outcome.loss for outcome in outcomes]).mean()
+    per_anchor = factor * torch.cat([outcome.per_anchor for outcome in outcomes])
+    return Outcome(loss, per_anchor, joined([outcome.stats for outcome in outcomes]))
+
+
+def _check_objective(method: Method) -> None:
+    inputs, who = method.objective.inputs, f"{type(method).__name__} cannot train {type(method.objective).__name__}"
+    missing = [name for name in inputs.needs if name not in method.gives]
+    if missing:
+        raise ValueError(
+            f"{who}, which needs {', '.join(missing)}; it gives {', '.join(sorted(method.gives))}. Choose another "
+            "objective.name or method.name, or train it in your own loop"
+        )

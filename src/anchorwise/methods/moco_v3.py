@@ -1,0 +1,60 @@
+"""MoCo v3: queries of both views against the momentum encoder's keys of the other, without a queue.
+
+Source: Chen et al. 2021, "An Empirical Study of Training Self-Supervised Vision Transformers", Algorithm 1,
+https://arxiv.org/abs/2104.02057, and its released code.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+from pydantic import Field
+
+from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View
+from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.models.momentum import MomentumTwin, rising_momentum
+from anchorwise.objectives import MoCoV3 as MoCoV3Objective
+from anchorwise.objectives import Objective
+
+
+@final
+class MoCoV3(Method):
+    """Encoder, projector and predictor make queries; a copy of the first two, which follows, makes keys.
+
+    Each view goes through each network alone.
+    """
+
+    gives = Method.gives | {"keys"}
+
+    class Config(MethodConfig):
+        """Settings of MoCo v3; the heads are those that the release gives a ResNet.
+
+        Attributes:
+            predictor: What stands behind the projector on the trained side only.
+            momentum: Of the key encoder at the start, from where it rises to 1 along half a cosine; the source has 0.99
+                in short and 0.996 in long trainings.
+        """
+
+        head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False, output_norm="plain")
+        predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False)
+        momentum: float = Field(default=0.99, ge=0, le=1)
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config)
+        self.twin = MomentumTwin(self.online)
+        self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
+        self.momentum, self.num_steps = config.momentum, parts.num_steps
+
+    @staticmethod
+    def default_objective() -> Objective:
+        """Return MoCo v3's at its temperature for transformers, 0.2; the source has 1 for ResNet-50."""
+        return MoCoV3Objective()
+
+    def before_step(self, step: int) -> None:
+        """Let the key encoder follow, before it makes keys."""
+        self.twin.follow(self.online, rising_momentum(self.momentum, step, self.num_steps))
+
+    def forward(self, views: Sequence[View], batch: Batch) -> Step:
+        """Return the loss of both directions."""
+        queries = [self.predictor(self.online(view)) for view in views]
+        keys = tuple(self.twin(view) for view in views)
+        return Step(self.loss(*queries, batch=batch, keys=keys), (queries[0].detach(), queries[1].detach()))

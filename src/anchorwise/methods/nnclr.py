@@ -1,0 +1,57 @@
+"""NNCLR: the positive of a view is its other view's nearest neighbour among earlier samples.
+
+Source: Dwibedi et al. 2021, "With a Little Help from My Friends: Nearest-Neighbor Contrastive Learning of Visual
+Representations", Eqs. 2 and 3, https://arxiv.org/abs/2104.14548. There is no authors' code; the choices that the paper
+leaves open are solo-learn's.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+from pydantic import Field
+
+from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View, averaged
+from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.models.queue import Queue
+from anchorwise.objectives import CrossViewInfoNCE, Objective
+
+
+@final
+class NNCLR(Method):
+    """Neighbours of each view's projections in a queue, against the predictions of the other view.
+
+    Each view goes through the network alone. Gradients come through the predictions only. The queue holds projections
+    of view 0 and is read before this batch enters it; while it is empty a row is its own neighbour.
+    """
+
+    class Config(MethodConfig):
+        """Settings of NNCLR.
+
+        Attributes:
+            predictor: What stands behind the projector on the side that is trained.
+            num_queued: Projections in the queue; solo-learn has 65,536 and 98,304 on ImageNet.
+        """
+
+        head: HeadConfig = HeadConfig(hidden_width=2048, output_width=256, num_layers=3, output_norm="affine")
+        predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
+        num_queued: int = Field(default=16_384, ge=1, le=10_000_000)
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config)
+        self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
+        self.queue = Queue(config.num_queued, self.online.width)
+
+    @staticmethod
+    def default_objective() -> Objective:
+        """Return InfoNCE of one direction at the source's temperature."""
+        return CrossViewInfoNCE(temperature=0.1, both_directions=False)
+
+    def forward(self, views: Sequence[View], batch: Batch) -> Step:
+        """Return the mean of both directions, then put the projections of view 0 into the queue."""
+        rows = [self.online(view) for view in views]
+        predictions = [self.predictor(row) for row in rows]
+        neighbours = [self.queue.nearest(row) for row in rows]
+        pairs = ((neighbours[0], predictions[1]), (neighbours[1], predictions[0]))
+        outcome = averaged([self.loss(neighbour, prediction, batch=batch) for neighbour, prediction in pairs])
+        self.queue.push(rows[0], batch.ids)
+        return Step(outcome, (rows[0].detach(), rows[1].detach()))

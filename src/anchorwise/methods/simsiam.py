@@ -1,0 +1,57 @@
+"""SimSiam: one network predicts its own projection of the other view; there are neither negatives nor a copy.
+
+Source: Chen and He 2020, "Exploring Simple Siamese Representation Learning", Algorithm 1,
+https://arxiv.org/abs/2011.10566, and its released code.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+from torch import nn
+
+from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View
+from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.objectives import Objective, Prediction
+
+
+@final
+class SimSiam(Method):
+    """Encoder, projector and predictor; the targets are the projections, without gradient.
+
+    Each view goes through the network alone. The predictor's learning rate stays at its peak.
+    """
+
+    gives = Method.gives | {"keys"}
+
+    class Config(MethodConfig):
+        """Settings of SimSiam.
+
+        Attributes:
+            predictor: A bottleneck behind the projector.
+            constant_predictor_rate: Whether the predictor's learning rate does not fall, as in the source.
+        """
+
+        head: HeadConfig = HeadConfig(hidden_width=2048, output_width=2048, num_layers=3, output_norm="plain")
+        predictor: HeadConfig = HeadConfig(hidden_width=512, output_width=2048)
+        constant_predictor_rate: bool = True
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config)
+        self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
+        self.constant_predictor_rate = config.constant_predictor_rate
+
+    @staticmethod
+    def default_objective() -> Objective:
+        """Return SimSiam's negative cosine."""
+        return Prediction(form="simsiam")
+
+    def constant_rate(self) -> Sequence[nn.Parameter]:
+        """Return the predictor's parameters, where they are to stay at the peak."""
+        return list(self.predictor.parameters()) if self.constant_predictor_rate else ()
+
+    def forward(self, views: Sequence[View], batch: Batch) -> Step:
+        """Return the loss of both directions."""
+        targets = tuple(self.online(view) for view in views)
+        predictions = [self.predictor(target) for target in targets]
+        outcome = self.loss(*predictions, batch=batch, keys=tuple(target.detach() for target in targets))
+        return Step(outcome, (targets[0].detach(), targets[1].detach()))

@@ -1,0 +1,55 @@
+"""The momentum encoder: a copy that follows a trained network as a moving average of its weights.
+
+Source: He et al. 2019, "Momentum Contrast for Unsupervised Visual Representation Learning", Eq. 2,
+https://arxiv.org/abs/1911.05722; the rising momentum: Grill et al. 2020, "Bootstrap Your Own Latent", Section 3.2,
+https://arxiv.org/abs/2006.07733.
+"""
+
+import copy
+import math
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+
+@final
+class MomentumTwin(nn.Module):
+    """A copy of a network that no gradient reaches: parameters are averaged over steps, buffers are its own.
+
+    In training mode its batch normalisation takes the statistics of its own batches, as in all released codes.
+
+    Args:
+        online: The trained network; the copy starts with its weights.
+    """
+
+    def __init__(self, online: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(online).requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, view: Any) -> Tensor:
+        """Return what the copy makes of a view, without a graph."""
+        return self.network(view)
+
+    @torch.no_grad()
+    def follow(self, online: nn.Module, momentum: float) -> None:
+        """Move every parameter to `momentum * own + (1 - momentum) * online`.
+
+        Args:
+            online: The network that this is a copy of.
+            momentum: In [0, 1]; 0 copies, 1 stays.
+        """
+        for own, other in zip(self.network.parameters(), online.parameters(), strict=True):
+            own.lerp_(other, 1.0 - momentum)
+
+
+def rising_momentum(start: float, step: int, num_steps: int) -> float:
+    """Return the momentum of a step on its way along half a cosine from `start` to 1.
+
+    Args:
+        start: At step 0, in [0, 1].
+        step: Counted from 0.
+        num_steps: Of the whole training.
+    """
+    return 1.0 - (1.0 - start) * (1.0 + math.cos(math.pi * step / num_steps)) / 2.0
