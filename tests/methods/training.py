@@ -1,0 +1,69 @@
+"""Small methods and how they are trained by hand."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anchorwise import Objective
+from anchorwise.methods.base import Batch, Method, Parts
+from anchorwise.methods.registry import METHODS
+from anchorwise.models import Encoder, HeadConfig
+
+NUM_STEPS = 8
+NUM_SAMPLES = 6
+_WIDTHS = {"hidden_width": 6, "output_width": 4}
+_OWN: dict[str, dict[str, Any]] = {
+    "moco": {"num_queued": 16},
+    "swav": {"num_prototypes": 5, "num_small": 1, "num_queued": 12, "queue_from_epoch": 0, "freeze_epochs": 0},
+    "nnclr": {"num_queued": 16},
+}
+
+
+def method_of(name: str, objective: Objective | None = None, *, norm: str = "batch", **settings: Any) -> Method:
+    """Return a method on a tiny encoder in float64; with another norm, one that has no batch statistics at all."""
+    make = METHODS[name]
+    heads = {part: value for part, value in make.Config() if isinstance(value, HeadConfig)}
+    changes = dict(_WIDTHS) if norm == "batch" else {**_WIDTHS, "norm": "layer", "output_norm": "none"}
+    small = {part: head.model_copy(update=changes) for part, head in heads.items()}
+    torch.manual_seed(0)
+    layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
+    encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), layer), num_features=8)
+    parts = Parts(encoder, objective or make.default_objective(), num_steps=NUM_STEPS, steps_per_epoch=2)
+    return make(parts, make.Config(**{**small, **_OWN.get(name, {}), **settings})).double()
+
+
+def optimizer_of(method: Method) -> torch.optim.Optimizer:
+    """Return SGD with momentum over what is trained."""
+    return torch.optim.SGD([weight for weight in method.parameters() if weight.requires_grad], lr=0.1, momentum=0.9)
+
+
+def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple[list[Tensor], Batch]:
+    """Return the views of a step, and which samples they are of; every third step has the same samples."""
+    generator = torch.Generator().manual_seed(step)
+    shape = (NUM_SAMPLES, 3, 2, 2)
+    views = [torch.randn(shape, dtype=torch.float64, generator=generator)[mine] for _ in range(method.plan.total)]
+    numbers = torch.arange(NUM_SAMPLES)[mine]
+    return views, Batch(numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+
+
+def train(
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    steps: range,
+    *,
+    mine: slice = slice(None),
+    network: nn.Module | None = None,
+) -> list[float]:
+    """Take steps as a training loop does, and return their losses."""
+    losses = []
+    for step in steps:
+        method.before_step(step)
+        outcome = (network or method)(*views_of_step(method, step, mine)).outcome
+        optimizer.zero_grad(set_to_none=True)
+        outcome.loss.backward()
+        method.after_backward(step)
+        optimizer.step()
+        method.after_step(step)
+        losses.append(outcome.loss.item())
+    return losses
