@@ -9,8 +9,9 @@ from torch import nn
 
 from anchorwise import CrossViewInfoNCE, InfoNCE, SupCon
 from anchorwise import MoCo as MoCoObjective
+from anchorwise.methods.base import check_objective
 from anchorwise.methods.registry import METHODS
-from tests.methods.training import NUM_STEPS, method_of, optimizer_of, train, views_of_step
+from tests.methods.training import NUM_STEPS, clock_at, method_of, optimizer_of, train, views_of_step
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -61,9 +62,18 @@ def test_the_loss_of_a_method_is_the_mean_over_its_anchors(name: str):
     assert outcome.loss.item() == pytest.approx(outcome.per_anchor.mean().item())
 
 
-def test_an_objective_that_needs_what_a_method_does_not_give_is_refused():
-    with pytest.raises(ValueError, match=r"SimCLR cannot train MoCo, which needs negatives; it gives ids, labels\."):
-        method_of("simclr", MoCoObjective())
+@pytest.mark.parametrize(
+    ("objective", "has_labels", "needs"),
+    [(MoCoObjective(), True, "MoCo, which needs negatives"), (SupCon(), False, "SupCon, which needs labels")],
+)
+def test_an_objective_that_needs_what_is_not_given_is_refused(objective, has_labels: bool, needs: str):
+    with pytest.raises(ValueError, match=f"one that SimCLR can train, with 2 views and ids.*, got {needs}"):
+        check_objective(method_of("simclr", objective), has_labels=has_labels)
+
+
+def test_an_objective_of_two_views_is_refused_where_a_method_hands_it_three():
+    with pytest.raises(ValueError, match=r"with 3 views .* got InfoNCE, which takes 2 views"):
+        check_objective(method_of("simclr", InfoNCE(), num_views=3), has_labels=False)
 
 
 def test_simclr_hands_labels_to_an_objective_that_needs_them_and_takes_more_views():
@@ -125,7 +135,7 @@ def test_a_symmetric_moco_adds_both_directions_and_queues_both_keys_afterwards()
 def test_moco_v3_without_predictor_and_momentum_is_the_cross_view_loss_in_both_directions():
     method = method_of("moco_v3", momentum=0.0)
     method.predictor = nn.Identity()
-    method.before_step(0)
+    method.before_step(clock_at(0))
     views, batch = views_of_step(method, 0)
     rows = [method.online(view) for view in views]
     one_way = CrossViewInfoNCE(temperature=0.2, both_directions=False)
@@ -135,14 +145,14 @@ def test_moco_v3_without_predictor_and_momentum_is_the_cross_view_loss_in_both_d
 
 def test_swav_holds_its_prototypes_still_at_first_and_then_at_length_one():
     method = method_of("swav", freeze_epochs=1, num_queued=0)
-    method.before_step(0)
+    method.before_step(clock_at(0))
     start, optimizer = method.prototypes.detach().clone(), optimizer_of(method)
     train(method, optimizer, range(2))
     torch.testing.assert_close(method.prototypes.detach(), start, rtol=0, atol=1e-15)
     assert method.prototypes not in optimizer.state
     train(method, optimizer, range(2, 3))
     assert not torch.allclose(method.prototypes.detach(), start)
-    method.before_step(3)
+    method.before_step(clock_at(3))
     torch.testing.assert_close(method.prototypes.detach().norm(dim=1), torch.ones(5, dtype=torch.float64))
 
 

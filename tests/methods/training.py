@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise import Objective
-from anchorwise.methods.base import Batch, Method, Parts
+from anchorwise.methods.base import Batch, Clock, Method
 from anchorwise.methods.registry import METHODS
 from anchorwise.models import Encoder, HeadConfig
 
@@ -29,8 +29,13 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     torch.manual_seed(0)
     layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
     encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), layer), num_features=8)
-    parts = Parts(encoder, objective or make.default_objective(), num_steps=NUM_STEPS, steps_per_epoch=2)
-    return make(parts, make.Config(**{**small, **_OWN.get(name, {}), **settings})).double()
+    config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
+    return make(encoder, objective or make.default_objective(), config).double()
+
+
+def clock_at(step: int) -> Clock:
+    """Return the clock of a training of eight steps in four epochs."""
+    return Clock(step, num_steps=NUM_STEPS, steps_per_epoch=2)
 
 
 def optimizer_of(method: Method) -> torch.optim.Optimizer:
@@ -58,12 +63,13 @@ def train(
     """Take steps as a training loop does, and return their losses."""
     losses = []
     for step in steps:
-        method.before_step(step)
+        clock = clock_at(step)
+        method.before_step(clock)
         outcome = (network or method)(*views_of_step(method, step, mine)).outcome
         optimizer.zero_grad(set_to_none=True)
         outcome.loss.backward()
-        method.after_backward(step)
+        method.after_backward(clock)
         optimizer.step()
-        method.after_step(step)
+        method.after_step(clock)
         losses.append(outcome.loss.item())
     return losses

@@ -1,5 +1,32 @@
-"""Who encodes what."""
+"""Who encodes what, and which rows meet: one method per file.
 
+A method is a module: views of a batch in, the objective's outcome out. `anchorwise.methods.registry` has them by name.
+"""
+
+from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Projected, Step, ViewPlan
+from anchorwise.methods.byol import BYOL
+from anchorwise.methods.moco import MoCo
+from anchorwise.methods.moco_v3 import MoCoV3
+from anchorwise.methods.nnclr import NNCLR
+from anchorwise.methods.registry import METHODS
 from anchorwise.methods.simclr import SimCLR
+from anchorwise.methods.simsiam import SimSiam
+from anchorwise.methods.swav import SwAV
 
-__all__ = ["SimCLR"]
+__all__ = [
+    "BYOL",
+    "METHODS",
+    "NNCLR",
+    "Batch",
+    "Clock",
+    "Method",
+    "MethodConfig",
+    "MoCo",
+    "MoCoV3",
+    "Projected",
+    "SimCLR",
+    "SimSiam",
+    "Step",
+    "SwAV",
+    "ViewPlan",
+]

@@ -51,20 +51,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a method is made from.
+class Clock:
+    """How far a training is, for schedules.
 
     Attributes:
-        encoder: The network that is trained, kept and judged.
-        objective: What is minimised.
-        num_steps: Of the whole training, for schedules.
-        steps_per_epoch: Steps of one pass over the samples.
+        step: Counted from 0.
+        num_steps: Of the whole training.
+        steps_per_epoch: Of one pass over the samples.
     """
 
-    encoder: Encoder
-    objective: Objective
+    step: int
     num_steps: int
     steps_per_epoch: int
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the samples so far."""
+        return self.step / self.steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -118,26 +121,23 @@ class Method(nn.Module, ABC):
     batch, and in the hooks what happens around the step.
 
     Args:
-        parts: What it is made from.
-        config: Its settings, of the class's own `Config`.
+        encoder: The network that is trained, kept and judged.
+        objective: What is minimised.
+        config: Settings, of the class's own `Config`.
 
     Attributes:
         gives: Arguments by name that an objective may need.
         online: The trained encoder with its head.
         objective: What is minimised.
-
-    Raises:
-        ValueError: If the objective needs something that the method does not give.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     gives: ClassVar[frozenset[str]] = frozenset({"ids", "labels"})
 
-    def __init__(self, parts: Parts, config: MethodConfig) -> None:
+    def __init__(self, encoder: Encoder, objective: Objective, config: MethodConfig) -> None:
         super().__init__()
-        self.online = Projected(parts.encoder, config.head)
-        self.objective = parts.objective
-        _check_objective(self)
+        self.online = Projected(encoder, config.head)
+        self.objective = objective
 
     @staticmethod
     @abstractmethod
@@ -150,6 +150,11 @@ class Method(nn.Module, ABC):
         return ViewPlan()
 
     @property
+    def num_rows(self) -> int:
+        """How many rows of a sample the objective is called with."""
+        return 2
+
+    @property
     def encoder(self) -> Encoder:
         """What is kept; everything else is thrown away after the training."""
         return self.online.encoder
@@ -158,13 +163,13 @@ class Method(nn.Module, ABC):
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of a batch; every rank calls this with its own samples."""
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, clock: Clock) -> None:
         """Do what comes before the views are encoded: schedules, the momentum copy, prototypes' lengths."""
 
-    def after_backward(self, step: int) -> None:
+    def after_backward(self, clock: Clock) -> None:
         """Do what comes between the gradients and the update, such as holding something still."""
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, clock: Clock) -> None:
         """Do what comes after the update, with the new weights."""
 
     def constant_rate(self) -> Sequence[nn.Parameter]:
@@ -190,8 +195,7 @@ class Method(nn.Module, ABC):
 
 def together(network: Callable[[Tensor], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:
     """Encode views of one shape in one pass: batch normalisation then sees the rows of all of them."""
-    stacked = torch.cat(list(views)).contiguous(memory_format=torch.channels_last)
-    return network(stacked).chunk(len(views))
+    return network(torch.cat(list(views))).chunk(len(views))
 
 
 def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:
@@ -206,11 +210,23 @@ def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:
     return Outcome(loss, per_anchor, joined([outcome.stats for outcome in outcomes]))
 
 
-def _check_objective(method: Method) -> None:
-    inputs, who = method.objective.inputs, f"{type(method).__name__} cannot train {type(method.objective).__name__}"
-    missing = [name for name in inputs.needs if name not in method.gives]
-    if missing:
+def check_objective(method: Method, *, has_labels: bool) -> None:
+    """Refuse an objective that the method, or the samples, cannot serve.
+
+    Args:
+        method: With its objective.
+        has_labels: Whether the samples have labels.
+
+    Raises:
+        ValueError: If it needs something else.
+    """
+    inputs, given = method.objective.inputs, method.gives if has_labels else method.gives - {"labels"}
+    missing = [name for name in inputs.needs if name not in given]
+    fits = inputs.min_views <= method.num_rows <= (inputs.max_views or method.num_rows)
+    if missing or not fits:
+        needs = f"needs {', '.join(missing)}" if missing else f"takes {inputs.min_views} views"
         raise ValueError(
-            f"{who}, which needs {', '.join(missing)}; it gives {', '.join(sorted(method.gives))}. Choose another "
-            "objective.name or method.name, or train it in your own loop"
+            f"objective.name must be one that {type(method).__name__} can train, with {method.num_rows} views and "
+            f"{', '.join(sorted(given))}, got {type(method.objective).__name__}, which {needs}; "
+            "train it in your own loop"
         )

@@ -9,8 +9,8 @@ from typing import final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View
+from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import Objective, Prediction
 
@@ -37,11 +37,11 @@ class BYOL(Method):
         predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
         momentum: float = Field(default=0.97, ge=0, le=1)
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.twin = MomentumTwin(self.online)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
-        self.momentum, self.num_steps = config.momentum, parts.num_steps
+        self.momentum = config.momentum
 
     @staticmethod
     def default_objective() -> Objective:
@@ -54,6 +54,6 @@ class BYOL(Method):
         keys = tuple(self.twin(view) for view in views)
         return Step(self.loss(*predictions, batch=batch, keys=keys), (predictions[0].detach(), predictions[1].detach()))
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, clock: Clock) -> None:
         """Let the target network follow the new weights."""
-        self.twin.follow(self.online, rising_momentum(self.momentum, step, self.num_steps))
+        self.twin.follow(self.online, rising_momentum(self.momentum, clock.step, clock.num_steps))

@@ -10,8 +10,8 @@ from typing import final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View, averaged
-from anchorwise.models import HeadConfig
+from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View, averaged
+from anchorwise.models import Encoder, HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import MoCo as MoCoObjective
@@ -46,8 +46,8 @@ class MoCo(Method):
         random_queue: bool = True
         symmetric: bool = False
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.twin = MomentumTwin(self.online)
         self.queue = Queue(config.num_queued, self.online.width, random=config.random_queue)
         self.momentum, self.symmetric = config.momentum, config.symmetric
@@ -57,7 +57,7 @@ class MoCo(Method):
         """Return MoCo's at the temperature of v2."""
         return MoCoObjective(temperature=0.2)
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""
         self.twin.follow(self.online, self.momentum)
 

@@ -9,8 +9,8 @@ from typing import final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View
+from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import MoCoV3 as MoCoV3Objective
 from anchorwise.objectives import Objective
@@ -38,20 +38,20 @@ class MoCoV3(Method):
         predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False)
         momentum: float = Field(default=0.99, ge=0, le=1)
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.twin = MomentumTwin(self.online)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
-        self.momentum, self.num_steps = config.momentum, parts.num_steps
+        self.momentum = config.momentum
 
     @staticmethod
     def default_objective() -> Objective:
         """Return MoCo v3's at its temperature for transformers, 0.2; the source has 1 for ResNet-50."""
         return MoCoV3Objective()
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""
-        self.twin.follow(self.online, rising_momentum(self.momentum, step, self.num_steps))
+        self.twin.follow(self.online, rising_momentum(self.momentum, clock.step, clock.num_steps))
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of both directions."""

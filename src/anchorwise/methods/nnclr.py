@@ -10,8 +10,8 @@ from typing import final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View, averaged
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, averaged
+from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import CrossViewInfoNCE, Objective
 
@@ -36,8 +36,8 @@ class NNCLR(Method):
         predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
         num_queued: int = Field(default=16_384, ge=1, le=10_000_000)
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
         self.queue = Queue(config.num_queued, self.online.width)
 

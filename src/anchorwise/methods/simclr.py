@@ -9,7 +9,8 @@ from typing import final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View, ViewPlan, together
+from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, ViewPlan, together
+from anchorwise.models import Encoder
 from anchorwise.objectives import InfoNCE, Objective
 
 
@@ -29,8 +30,8 @@ class SimCLR(Method):
 
         num_views: int = Field(default=2, ge=2, le=64)
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.num_views = config.num_views
 
     @staticmethod
@@ -42,6 +43,11 @@ class SimCLR(Method):
     def plan(self) -> ViewPlan:
         """As many views as configured."""
         return ViewPlan(self.num_views)
+
+    @property
+    def num_rows(self) -> int:
+        """One for every view."""
+        return self.num_views
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the objective of all views."""

@@ -9,8 +9,8 @@ from typing import final
 
 from torch import nn
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View
+from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Prediction
 
 
@@ -35,8 +35,8 @@ class SimSiam(Method):
         predictor: HeadConfig = HeadConfig(hidden_width=512, output_width=2048)
         constant_predictor_rate: bool = True
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
         self.constant_predictor_rate = config.constant_predictor_rate
 

@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Parts, Step, View, ViewPlan, together
-from anchorwise.models import HeadConfig
+from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View, ViewPlan, together
+from anchorwise.models import Encoder, HeadConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
 from anchorwise.objectives import SwAV as SwAVObjective
@@ -47,14 +47,13 @@ class SwAV(Method):
         freeze_epochs: float = Field(default=1.0, ge=0, le=1e6)
         head: HeadConfig = HeadConfig(hidden_width=2048)
 
-    def __init__(self, parts: Parts, config: Config) -> None:
-        super().__init__(parts, config)
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
         self.num_small = config.num_small
         self.prototypes = nn.Parameter(unit_rows(torch.randn(config.num_prototypes, self.online.width)))
         num_queues = 2 if config.num_queued else 0
         self.queues = nn.ModuleList(Queue(config.num_queued, self.online.width) for _ in range(num_queues))
-        self.first_queue_step = round(config.queue_from_epoch * parts.steps_per_epoch)
-        self.num_frozen_steps = round(config.freeze_epochs * parts.steps_per_epoch)
+        self.queue_from_epoch, self.freeze_epochs = config.queue_from_epoch, config.freeze_epochs
         self.fills_queues = False
 
     @staticmethod
@@ -67,11 +66,16 @@ class SwAV(Method):
         """Two large crops, which are assigned, and the small ones."""
         return ViewPlan(2, self.num_small)
 
+    @property
+    def num_rows(self) -> int:
+        """One for every crop."""
+        return 2 + self.num_small
+
     @torch.no_grad()
-    def before_step(self, step: int) -> None:
+    def before_step(self, clock: Clock) -> None:
         """Bring the prototypes back to length 1."""
         self.prototypes.copy_(unit_rows(self.prototypes))
-        self.fills_queues = step >= self.first_queue_step
+        self.fills_queues = clock.epoch >= self.queue_from_epoch
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of all predictions, then put the large crops' rows into the queues."""
@@ -82,9 +86,9 @@ class SwAV(Method):
                 queue.push(crop, batch.ids)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))
 
-    def after_backward(self, step: int) -> None:
+    def after_backward(self, clock: Clock) -> None:
         """Hold the prototypes still at first: without a gradient the optimiser gathers no momentum either."""
-        if step < self.num_frozen_steps:
+        if clock.epoch < self.freeze_epochs:
             self.prototypes.grad = None
 
     def _queues(self) -> list[Queue]:

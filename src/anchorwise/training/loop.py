@@ -20,6 +20,7 @@ from anchorwise.data.batches import epoch_batches, num_batches
 from anchorwise.data.datasets import load_splits
 from anchorwise.data.fingerprint import data_facts
 from anchorwise.data.images import Splits
+from anchorwise.methods.base import check_objective
 from anchorwise.models import StoredEncoder, save_encoder
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
@@ -31,7 +32,7 @@ from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, check_objective, check_weights, measured, non_finite_weight, train_step
+from anchorwise.training.step import ImageBatch, check_weights, measured, non_finite_weight, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
@@ -64,7 +65,7 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
         state = initial_state(config, splits.pretrain, here.device)
-        check_objective(state.objective, splits.pretrain)
+        check_objective(state.model, has_labels=splits.pretrain.labels is not None)
         facts = data_facts(splits)
         here.refuse_unlike("the images", facts)
         with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
@@ -99,6 +100,7 @@ class _Run:
 
     def train(self, state: RunState) -> None:
         """Take all steps that are left, then write encoder and summary."""
+        state.num_steps, state.steps_per_epoch = self.num_steps, self.steps_per_epoch
         self._take_up(state)
         with ExitStack() as stack:
             log = RunLog(self.directory, next_step=state.step) if self.here.is_first else None
@@ -144,7 +146,8 @@ class _Run:
         state.model.train()
         if self.here.world_size == 1:
             return state.model
-        return DistributedDataParallel(state.model)
+        # Buffers are alike on all ranks, but for running statistics: of these the first rank's are kept.
+        return DistributedDataParallel(state.model, broadcast_buffers=False)
 
     def _epoch(
         self, state: RunState, network: nn.Module, log: RunLog | None, progress: RunProgress, stopping: list[int]

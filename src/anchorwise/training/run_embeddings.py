@@ -55,7 +55,9 @@ def two_view_embeddings(
     starts = range(0, len(image_set), BATCH_SIZE)
     for start in track(starts, description="Embedding two views", disable=not show_progress):
         images = image_set.images[start : start + BATCH_SIZE].to(device)
-        rows.append([state.model(view).float().cpu() for view in state.augmentation(images, seed=VIEW_SEED + start)])
+        rows.append(
+            [state.model.online(view).float().cpu() for view in state.augmentation(images, seed=VIEW_SEED + start)]
+        )
     view0, view1 = (torch.cat(views) for views in zip(*rows, strict=True))
     return view0, view1
 

@@ -9,8 +9,8 @@ from torch import nn
 from anchorwise import _checks
 from anchorwise.data.augment import TwoViewAugmentation, pixel_statistics, policy_for
 from anchorwise.data.images import ImageSet
-from anchorwise.methods.simclr import SimCLR
-from anchorwise.models import EncoderSpec, ProjectionHead, build_encoder
+from anchorwise.methods import Clock, Method, SimCLR
+from anchorwise.models import EncoderSpec, build_encoder
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig
 from anchorwise.training.optimizers import build_optimizer
@@ -21,22 +21,34 @@ class RunState:
     """Model, objective and optimiser of a run, and how far it is.
 
     Attributes:
-        model: Encoder and projection head.
-        objective: What is minimised; its buffers are part of the state.
+        model: The method, with its encoder and its objective.
         optimizer: Of the model.
         augmentation: Draws the two views.
         spec: What the encoder is and expects.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
+        num_steps: Of the whole run, for the method's schedules.
+        steps_per_epoch: Likewise.
     """
 
-    model: SimCLR
-    objective: Objective
+    model: Method
     optimizer: torch.optim.Optimizer
     augmentation: TwoViewAugmentation
     spec: EncoderSpec
     step: int = 0
     wall_time_s: float = 0.0
+    num_steps: int = 1
+    steps_per_epoch: int = 1
+
+    @property
+    def objective(self) -> Objective:
+        """What is minimised."""
+        return self.model.objective
+
+    @property
+    def clock(self) -> Clock:
+        """How far the run is."""
+        return Clock(self.step, self.num_steps, self.steps_per_epoch)
 
     def saved(self) -> dict[str, Any]:
         """Return everything that a resumed run needs beyond its configuration."""
@@ -44,7 +56,6 @@ class RunState:
             "step": self.step,
             "wall_time_s": self.wall_time_s,
             "model": self.model.state_dict(),
-            "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "augmentation": self.augmentation.state_dict(),
         }
@@ -60,7 +71,6 @@ class RunState:
         self.step = _checks.count("step", saved["step"], 0)
         self.wall_time_s = _checks.at_least("wall_time_s", saved["wall_time_s"], 0.0)
         self.model.load_state_dict(saved["model"])
-        self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.augmentation.load_state_dict(saved["augmentation"])
 
@@ -76,15 +86,14 @@ def initial_state(config: RunConfig, images: ImageSet, device: torch.device) -> 
     mean, std = pixel_statistics(images.images)
     channels, size_px = images.num_channels, images.image_size_px
     spec = EncoderSpec(encoder=config.encoder, num_channels=channels, image_size_px=size_px, mean=mean, std=std)
+    objective = config.objective.build()
     torch.manual_seed(config.train.seed)
     encoder = build_encoder(config.encoder, num_channels=channels, image_size_px=size_px)
-    model = SimCLR(encoder, ProjectionHead(config.head, num_features=encoder.num_features))
+    model = SimCLR(encoder, objective, SimCLR.Config(head=config.head))
     _channels_last(model.to(device))
     policy = config.augment or policy_for(config.data.source, size_px)
     augmentation = TwoViewAugmentation(policy, channels, size_px, mean=mean, std=std).to(device)
-    return RunState(
-        model, config.objective.build().to(device), build_optimizer(config.optimizer, model), augmentation, spec
-    )
+    return RunState(model, build_optimizer(config.optimizer, model), augmentation, spec)
 
 
 def _channels_last(model: nn.Module) -> None:

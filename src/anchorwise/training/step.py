@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise.data.batches import mixed_seed
-from anchorwise.data.images import ImageSet
-from anchorwise.objectives import Objective, Outcome
+from anchorwise.methods import Batch
+from anchorwise.objectives import Outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.negatives import negatives_of
 from anchorwise.training.config import RunConfig
@@ -74,44 +74,24 @@ def train_step(
     """
     seed = mixed_seed(config.train.seed, state.step, ranks.rank)
     torch.manual_seed(seed)
-    views = torch.cat(state.augmentation(batch.images.to(ranks.device), seed=seed))
-    views = views.contiguous(memory_format=torch.channels_last)
+    views = [
+        view.contiguous(memory_format=torch.channels_last)
+        for view in state.augmentation(batch.images.to(ranks.device), seed=seed)
+    ]
+    labels = None if batch.labels is None else batch.labels.to(ranks.device)
+    clock = state.clock
+    state.model.before_step(clock)
     with autocast(config, ranks.device):
-        embeddings = network(views)
-    view0, view1 = embeddings.chunk(2)
-    outcome = state.objective.detail(view0, view1, **_given(state.objective, batch, ranks))
+        made = network(views, Batch(batch.ids.to(ranks.device), labels))
+    outcome = made.outcome
     if not math.isfinite(outcome.loss.item()):
         raise NonFiniteLossError(f"the loss of step {state.step} is {outcome.loss.item()}; {_WAY_OUT}")
     state.optimizer.zero_grad(set_to_none=True)
     outcome.loss.backward()
+    state.model.after_backward(clock)
     state.optimizer.step()
-    return outcome, view0.detach(), view1.detach()
-
-
-def _given(objective: Objective, batch: ImageBatch, ranks: Ranks) -> dict[str, Tensor]:
-    """Return what the objective needs beside the views; what is not there it asks for itself."""
-    there = {"ids": batch.ids, "labels": batch.labels}
-    return {
-        name: value.to(ranks.device)
-        for name, value in there.items()
-        if value is not None and name in objective.inputs.needs
-    }
-
-
-def check_objective(objective: Objective, images: ImageSet) -> None:
-    """Refuse an objective that two views of these images, their numbers and labels do not suffice for.
-
-    Raises:
-        ValueError: If it needs something else.
-    """
-    inputs, given = objective.inputs, {"ids"} if images.labels is None else {"ids", "labels"}
-    missing = [name for name in inputs.needs if name not in given]
-    if missing or inputs.min_views > 2 or inputs.max_views == 1:
-        needs = f"needs {', '.join(missing)}" if missing else f"takes {inputs.min_views} views"
-        raise ValueError(
-            f"objective.name must be an objective of two views, got {type(objective).__name__}, which {needs}; "
-            "train it in your own loop"
-        )
+    state.model.after_step(clock)
+    return (outcome, *made.rows)
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
