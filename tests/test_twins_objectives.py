@@ -28,6 +28,10 @@ E = math.e
             [math.log(E + 1 / E + 1) - 1],
         ),
         (two_view.moco_v3(EYE, EYE, (EYE, EYE), PLAIN, 4.0), [4 * (math.log(E + 1) - 1)] * 4),
+        # Equal rows, and orthogonal ones.
+        (two_view.prediction(EYE, EYE, (EYE, EYE)), [0.0] * 4),
+        (two_view.prediction(EYE, EYE, (EYE, EYE[::-1])), [4.0, 4.0, 0.0, 0.0]),
+        (two_view.prediction(EYE, EYE, (EYE, EYE), byol=False), [-1.0] * 4),
         # Two negatives at 0, positive left out.
         (two_view.dcl(EYE, EYE, PLAIN), [math.log(2) - 1] * 4),
         # Equal positives: every weight is 2 - 1.

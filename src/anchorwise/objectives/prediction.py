@@ -55,7 +55,9 @@ class Prediction(Objective):
                 the predictions were made from (SimSiam).
         """
         keys = _checks.needed(self, "keys", keys, "the targets of both views, (key0, key1)")
-        units, targets = views_of(view0, view1).units, views_of(*(key.detach() for key in keys)).units
-        cosines = (units * targets.flip(0)).sum(dim=2).flatten()
+        _checks.views(view0, view1)
+        targets = views_of(*(key.detach() for key in _checks.views_beside("keys", keys, (view0, view1)))).units
+        units = views_of(view0, view1).units
+        cosines = (units * targets.to(units).flip(0)).sum(dim=2).flatten()
         per_anchor = 4.0 - 4.0 * cosines if self.form == "byol" else -cosines
         return mean_outcome(per_anchor, {"positive_score": cosines})

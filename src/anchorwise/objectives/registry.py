@@ -32,6 +32,7 @@ from anchorwise.objectives.mv_info_nce import MVInfoNCE
 from anchorwise.objectives.objective import Objective
 from anchorwise.objectives.pairwise_views import PairwiseViews
 from anchorwise.objectives.poly_view import PolyView
+from anchorwise.objectives.prediction import Prediction
 from anchorwise.objectives.proto_nce import ProtoNCE
 from anchorwise.objectives.selection import Selection
 from anchorwise.objectives.sep_clr import SepCLR
@@ -81,6 +82,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "meow": MEOW,
     "ada_meow": AdaMEOW,
     "soft_targets": SoftTargets,
+    "prediction": Prediction,
     "proto_nce": ProtoNCE,
     "swav": SwAV,
     "triplet": Triplet,

@@ -20,6 +20,7 @@ from anchorwise import (
     CrossViewInfoNCE,
     MoCo,
     MoCoV3,
+    Prediction,
     SigLIP,
 )
 from tests.contracts.cases.case import Call, Case, cosines, with_ids
@@ -205,6 +206,26 @@ CASES = [
         others={"temperature": 0.5, "source_scale": False, **BLEND},
         call=_keyed,
         symmetric=False,
+    ),
+    Case(
+        "prediction",
+        Prediction,
+        two_view.prediction,
+        others={"form": "simsiam"},
+        call=_keyed,
+        symmetric=False,
+        single_image="finite",
+        cold={},
+    ),
+    Case(
+        "prediction-simsiam",
+        Prediction,
+        partial(two_view.prediction, byol=False),
+        given={"form": "simsiam"},
+        call=_keyed,
+        symmetric=False,
+        single_image="finite",
+        cold={},
     ),
     Case(
         "dcl",
