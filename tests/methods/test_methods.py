@@ -67,13 +67,20 @@ def test_the_loss_of_a_method_is_the_mean_over_its_anchors(name: str):
     [(MoCoObjective(), True, "MoCo, which needs negatives"), (SupCon(), False, "SupCon, which needs labels")],
 )
 def test_an_objective_that_needs_what_is_not_given_is_refused(objective, has_labels: bool, needs: str):
-    with pytest.raises(ValueError, match=f"one that SimCLR can train, with 2 views and ids.*, got {needs}"):
+    with pytest.raises(ValueError, match=f"one that SimCLR can train, which has 2 views and ids.*, got {needs}"):
         check_objective(method_of("simclr", objective), has_labels=has_labels)
 
 
 def test_an_objective_of_two_views_is_refused_where_a_method_hands_it_three():
-    with pytest.raises(ValueError, match=r"with 3 views .* got InfoNCE, which takes 2 views"):
+    with pytest.raises(ValueError, match=r"has 3 views .* got InfoNCE, which takes 2 views"):
         check_objective(method_of("simclr", InfoNCE(), num_views=3), has_labels=False)
+
+
+def test_an_objective_that_would_ignore_the_queue_is_refused():
+    with pytest.raises(
+        ValueError, match=r"MoCo can train.*, got InfoNCE, which does not take negatives; MoCo's own is"
+    ):
+        check_objective(method_of("moco", InfoNCE()), has_labels=False)
 
 
 def test_simclr_hands_labels_to_an_objective_that_needs_them_and_takes_more_views():

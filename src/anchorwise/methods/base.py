@@ -88,9 +88,11 @@ class MethodConfig(Section):
     """What every method can be told; each has its own settings beside its class.
 
     Attributes:
+        name: As `METHODS` has it.
         head: What stands between the encoder and the objective, and is thrown away after the training.
     """
 
+    name: str
     head: HeadConfig = HeadConfig()
 
 
@@ -127,12 +129,14 @@ class Method(nn.Module, ABC):
 
     Attributes:
         gives: Arguments by name that an objective may need.
+        hands_over: Those of them without which the method would be another one: its objective must take them.
         online: The trained encoder with its head.
         objective: What is minimised.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     gives: ClassVar[frozenset[str]] = frozenset({"ids", "labels"})
+    hands_over: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, encoder: Encoder, objective: Objective, config: MethodConfig) -> None:
         super().__init__()
@@ -222,11 +226,18 @@ def check_objective(method: Method, *, has_labels: bool) -> None:
     """
     inputs, given = method.objective.inputs, method.gives if has_labels else method.gives - {"labels"}
     missing = [name for name in inputs.needs if name not in given]
-    fits = inputs.min_views <= method.num_rows <= (inputs.max_views or method.num_rows)
-    if missing or not fits:
-        needs = f"needs {', '.join(missing)}" if missing else f"takes {inputs.min_views} views"
-        raise ValueError(
-            f"objective.name must be one that {type(method).__name__} can train, with {method.num_rows} views and "
-            f"{', '.join(sorted(given))}, got {type(method.objective).__name__}, which {needs}; "
-            "train it in your own loop"
-        )
+    ignored = method.hands_over.difference(inputs.needs, inputs.takes)
+    if missing:
+        reason = f"needs {', '.join(missing)}"
+    elif not inputs.min_views <= method.num_rows <= (inputs.max_views or method.num_rows):
+        reason = f"takes {inputs.min_views} views"
+    elif ignored:
+        reason = f"does not take {', '.join(ignored)}"
+    else:
+        return
+    who, objective = type(method).__name__, type(method.objective).__name__
+    raise ValueError(
+        f"objective.name must be one that {who} can train, which has {method.num_rows} views and "
+        f"{', '.join(sorted(given))}, got {objective}, which {reason}; {who}'s own is "
+        f"{type(method.default_objective()).__name__}, and your own loop can train any"
+    )

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2006.07733, and its released code.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class BYOL(Method):
     """
 
     gives = Method.gives | {"keys"}
+    hands_over = frozenset({"keys"})
 
     class Config(MethodConfig):
         """Settings of BYOL.
@@ -33,6 +34,7 @@ class BYOL(Method):
                 0.97 to 0.996, the more the longer. In 500 steps 0.996 leaves the target at its start.
         """
 
+        name: Literal["byol"] = "byol"
         head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
         predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
         momentum: float = Field(default=0.97, ge=0, le=1)

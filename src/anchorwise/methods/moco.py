@@ -6,7 +6,7 @@ https://arxiv.org/abs/2003.04297 (v2); the symmetric form: the CIFAR demonstrati
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ class MoCo(Method):
     """
 
     gives = Method.gives | {"negatives", "negative_ids"}
+    hands_over = frozenset({"negatives"})
 
     class Config(MethodConfig):
         """Settings of MoCo.
@@ -40,6 +41,7 @@ class MoCo(Method):
             symmetric: Whether both views are queries; the loss is then the sum of both, and all keys are queued.
         """
 
+        name: Literal["moco"] = "moco"
         head: HeadConfig = HeadConfig(norm="none")
         momentum: float = Field(default=0.99, ge=0, le=1)
         num_queued: int = Field(default=4096, ge=1, le=10_000_000)

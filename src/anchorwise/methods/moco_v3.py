@@ -5,7 +5,7 @@ https://arxiv.org/abs/2104.02057, and its released code.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class MoCoV3(Method):
     """
 
     gives = Method.gives | {"keys"}
+    hands_over = frozenset({"keys"})
 
     class Config(MethodConfig):
         """Settings of MoCo v3; the heads are those that the release gives a ResNet.
@@ -34,6 +35,7 @@ class MoCoV3(Method):
                 in short and 0.996 in long trainings.
         """
 
+        name: Literal["moco_v3"] = "moco_v3"
         head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False, output_norm="plain")
         predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False)
         momentum: float = Field(default=0.99, ge=0, le=1)

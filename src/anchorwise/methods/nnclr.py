@@ -6,7 +6,7 @@ leaves open are solo-learn's.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class NNCLR(Method):
             num_queued: Projections in the queue; solo-learn has 65,536 and 98,304 on ImageNet.
         """
 
+        name: Literal["nnclr"] = "nnclr"
         head: HeadConfig = HeadConfig(hidden_width=2048, output_width=256, num_layers=3, output_norm="affine")
         predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
         num_queued: int = Field(default=16_384, ge=1, le=10_000_000)

@@ -1,4 +1,8 @@
-"""Methods by name."""
+"""Methods by name, and the settings of any of them."""
+
+from typing import Annotated
+
+from pydantic import Field
 
 from anchorwise.methods.base import Method
 from anchorwise.methods.byol import BYOL
@@ -18,3 +22,8 @@ METHODS: dict[str, type[Method]] = {
     "byol": BYOL,
     "simsiam": SimSiam,
 }
+
+AnyMethodConfig = Annotated[
+    SimCLR.Config | MoCo.Config | MoCoV3.Config | SwAV.Config | NNCLR.Config | BYOL.Config | SimSiam.Config,
+    Field(discriminator="name"),
+]

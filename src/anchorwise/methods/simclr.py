@@ -5,7 +5,7 @@ https://arxiv.org/abs/2002.05709.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ class SimCLR(Method):
             num_views: Views of every sample, all drawn alike.
         """
 
+        name: Literal["simclr"] = "simclr"
         num_views: int = Field(default=2, ge=2, le=64)
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2011.10566, and its released code.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from torch import nn
 
@@ -22,6 +22,7 @@ class SimSiam(Method):
     """
 
     gives = Method.gives | {"keys"}
+    hands_over = frozenset({"keys"})
 
     class Config(MethodConfig):
         """Settings of SimSiam.
@@ -31,6 +32,7 @@ class SimSiam(Method):
             constant_predictor_rate: Whether the predictor's learning rate does not fall, as in the source.
         """
 
+        name: Literal["simsiam"] = "simsiam"
         head: HeadConfig = HeadConfig(hidden_width=2048, output_width=2048, num_layers=3, output_norm="plain")
         predictor: HeadConfig = HeadConfig(hidden_width=512, output_width=2048)
         constant_predictor_rate: bool = True

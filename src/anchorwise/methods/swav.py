@@ -5,7 +5,7 @@ https://arxiv.org/abs/2006.09882, and its released code.
 """
 
 from collections.abc import Sequence
-from typing import cast, final
+from typing import Literal, cast, final
 
 import torch
 from pydantic import Field
@@ -27,6 +27,7 @@ class SwAV(Method):
     """
 
     gives = Method.gives | {"prototypes", "queues"}
+    hands_over = frozenset({"prototypes"})
 
     class Config(MethodConfig):
         """Settings of SwAV.
@@ -40,6 +41,7 @@ class SwAV(Method):
             freeze_epochs: How long the prototypes stay as they are at first; the source has 1.
         """
 
+        name: Literal["swav"] = "swav"
         num_prototypes: int = Field(default=512, ge=2, le=1_000_000)
         num_small: int = Field(default=0, ge=0, le=64)
         num_queued: int = Field(default=0, ge=0, le=10_000_000)
