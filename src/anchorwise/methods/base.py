@@ -85,14 +85,12 @@ class Step:
 
 
 class MethodConfig(Section):
-    """What every method can be told; each has its own settings beside its class.
+    """What every method can be told; each has its own settings in its class, and there a `name` too.
 
     Attributes:
-        name: As `METHODS` has it.
         head: What stands between the encoder and the objective, and is thrown away after the training.
     """
 
-    name: str
     head: HeadConfig = HeadConfig()
 
 
