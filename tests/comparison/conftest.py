@@ -3,6 +3,7 @@ import pytest
 from anchorwise.comparison import Contender, Study
 from anchorwise.data.config import DataConfig
 from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.methods import SimCLR
 from anchorwise.models import EncoderConfig, HeadConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, TrainConfig
 
@@ -18,7 +19,7 @@ def tiny_study() -> Study:
         name="tiny",
         data_sets={"digits": DataConfig(source="digits", num_train_images=60, num_test_images=40)},
         encoder=EncoderConfig(name="small", width=8),
-        head=HeadConfig(output_width=8),
+        method=SimCLR.Config(head=HeadConfig(output_width=8)),
         optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=0),
         train=TrainConfig(num_epochs=1, batch_size=30, log_every_steps=1, knn_every_epochs=1, device="cpu"),
         objectives={

@@ -5,7 +5,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from anchorwise.data.augment import POLICIES, AugmentConfig, TwoViewAugmentation, pixel_statistics, policy_for
+from anchorwise.data.augment import POLICIES, AugmentConfig, RandomViews, pixel_statistics, policy_for
 
 DRAWS = 2000
 
@@ -22,15 +22,15 @@ def ramps(n: int, size_px: int = 64) -> torch.Tensor:
     return image.expand(n, 2, size_px, size_px).contiguous()
 
 
-def one_step(channels: int = 3, size_px: int = 8, **strengths) -> TwoViewAugmentation:
-    return TwoViewAugmentation(AugmentConfig(**strengths), channels, size_px)
+def one_step(channels: int = 3, size_px: int = 8, **strengths) -> RandomViews:
+    return RandomViews(AugmentConfig(**strengths), channels, size_px)
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
 @pytest.mark.parametrize(("channels", "size_px"), [(1, 8), (2, 16), (3, 32)])
 def test_every_policy_gives_float_views_in_the_unit_range_for_any_channel_count(name, channels, size_px):
     images = noise(4, channels, size_px)
-    for view in TwoViewAugmentation(POLICIES[name], channels, size_px)(images, seed=0):
+    for view in RandomViews(POLICIES[name], channels, size_px)(images, seed=0):
         assert view.dtype == torch.float32
         assert view.shape == images.shape
         assert view.min() >= 0.0
@@ -38,7 +38,7 @@ def test_every_policy_gives_float_views_in_the_unit_range_for_any_channel_count(
 
 
 def test_a_seed_decides_the_views_and_the_global_random_states_stay_as_they_were():
-    augment = TwoViewAugmentation(POLICIES["imagenet"], 3, 32)
+    augment = RandomViews(POLICIES["imagenet"], 3, 32)
     images = noise()
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tobytes()  # noqa: NPY002
     first = augment(images, seed=5)
@@ -57,7 +57,7 @@ def test_a_seed_decides_the_views_and_the_global_random_states_stay_as_they_were
 @pytest.mark.parametrize("name", sorted(POLICIES))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_view_does_not_depend_on_the_other_images_of_the_batch(name: str, channels: int):
-    augment, images = TwoViewAugmentation(POLICIES[name], channels, 16), noise(8, channels, 16)
+    augment, images = RandomViews(POLICIES[name], channels, 16), noise(8, channels, 16)
     others = torch.cat([images[:1], 255 - images[1:]])
     for view, other in zip(augment(images, seed=0), augment(others, seed=0), strict=True):
         torch.testing.assert_close(view[0], other[0])
@@ -65,7 +65,7 @@ def test_a_view_does_not_depend_on_the_other_images_of_the_batch(name: str, chan
 
 def test_every_image_and_both_views_get_their_own_draw():
     images = noise(1).repeat(32, 1, 1, 1)
-    views = torch.cat(TwoViewAugmentation(POLICIES["cifar"], 3, 32)(images, seed=0))
+    views = torch.cat(RandomViews(POLICIES["cifar"], 3, 32)(images, seed=0))
     assert len({tuple(view.flatten().tolist()) for view in views}) == 64
 
 
@@ -127,7 +127,7 @@ def test_greyscale_makes_three_equal_channels_and_single_channels_are_left_alone
     assert torch.allclose(view[:, :1].expand_as(view), view)
     colour = AugmentConfig(greyscale_probability=1.0, jitter_probability=1.0, hue=0.5, saturation=1.0)
     images = noise(4, 1, 8)
-    assert torch.equal(TwoViewAugmentation(colour, 1, 8)(images, seed=0)[0], images / 255)
+    assert torch.equal(RandomViews(colour, 1, 8)(images, seed=0)[0], images / 255)
 
 
 def test_blur_smooths_and_erasing_blackens():
@@ -152,7 +152,7 @@ def test_rotations_and_shifts_stay_within_their_limits():
 
 
 def test_without_a_policy_both_views_are_the_plain_normalised_images():
-    augment = TwoViewAugmentation(POLICIES["none"], 3, 32, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+    augment = RandomViews(POLICIES["none"], 3, 32, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
     images = noise()
     view0, view1 = augment(images, seed=0)
     plain = augment.plain(images)
@@ -195,14 +195,14 @@ def test_images_of_another_kind_or_wrong_statistics_are_refused():
     with pytest.raises(ValueError, match=r"images must be uint8 of shape \(images, 3, 32, 32\), got torch\.uint8"):
         augment(noise(2, 1), seed=0)
     with pytest.raises(ValueError, match=r"mean must hold one number per channel \(3\)"):
-        TwoViewAugmentation(AugmentConfig(), 3, 32, mean=(0.5,))
+        RandomViews(AugmentConfig(), 3, 32, mean=(0.5,))
     with pytest.raises(ValueError, match="std must be above 0"):
-        TwoViewAugmentation(AugmentConfig(), 1, 32, std=(0.0,))
+        RandomViews(AugmentConfig(), 1, 32, std=(0.0,))
 
 
 @pytest.mark.gpu
 def test_views_on_a_gpu_are_repeatable_and_leave_its_random_state_alone():
-    augment = TwoViewAugmentation(POLICIES["stl10"], 3, 32).cuda()
+    augment = RandomViews(POLICIES["stl10"], 3, 32).cuda()
     images = noise().cuda()
     before = torch.cuda.get_rng_state()
     first, second = augment(images, seed=1), augment(images, seed=1)

@@ -11,6 +11,7 @@ from anchorwise import CrossViewInfoNCE, InfoNCE, SupCon
 from anchorwise import MoCo as MoCoObjective
 from anchorwise.methods.base import check_objective
 from anchorwise.methods.registry import METHODS
+from anchorwise.objectives import build
 from tests.methods.training import NUM_STEPS, clock_at, method_of, optimizer_of, train, views_of_step
 
 
@@ -51,7 +52,7 @@ def test_a_parameter_is_saved_once(name: str):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_the_default_objective_needs_is_given(name: str):
-    assert set(METHODS[name].default_objective().inputs.needs) <= METHODS[name].gives
+    assert set(build(METHODS[name].own_objective).inputs.needs) <= METHODS[name].gives
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,6 +9,7 @@ from anchorwise import Objective
 from anchorwise.methods.base import Batch, Clock, Method
 from anchorwise.methods.registry import METHODS
 from anchorwise.models import Encoder, HeadConfig
+from anchorwise.objectives import build
 
 NUM_STEPS = 8
 NUM_SAMPLES = 6
@@ -30,7 +31,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
     encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), layer), num_features=8)
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
-    return make(encoder, objective or make.default_objective(), config).double()
+    return make(encoder, objective or build(make.own_objective), config).double()
 
 
 def clock_at(step: int) -> Clock:

@@ -7,7 +7,7 @@ from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretra
 TINY = [
     "data.num_train_images=60",
     "encoder.width=8",
-    "head.output_width=8",
+    "method.head.output_width=8",
     "train.num_epochs=3",
     "train.batch_size=16",
     "train.drop_last=false",

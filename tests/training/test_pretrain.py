@@ -57,7 +57,8 @@ def test_a_run_leaves_everything_a_later_reader_needs(finished: RunDirectory):
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny, finished: RunDirectory, tmp_path: Path):
     _assert_same_weights(finished, pretrain(tiny, tmp_path / "b", show_progress=False))
     other = pretrain(apply_overrides(tiny, ["train.seed=1"]), tmp_path / "c", show_progress=False)
-    assert not torch.equal(_weights(finished)["head.layers.0.weight"], _weights(other)["head.layers.0.weight"])
+    layers, other_layers = (_weights(run)["online.head.layers.0.weight"] for run in (finished, other))
+    assert not torch.equal(layers, other_layers)
 
 
 def test_configuration_is_on_disk_before_the_first_step(tiny: RunConfig, tmp_path: Path, monkeypatch):
@@ -269,7 +270,7 @@ def _rank(variables: dict[str, str], config: RunConfig, path: Path) -> None:
 @pytest.mark.parametrize("started", [_by_its_variables, pytest.param(_by_torchrun, marks=pytest.mark.slow)])
 def test_two_ranks_with_uneven_batches_train_as_one_process_does(started, tiny: RunConfig, tmp_path: Path):
     # Group and layer normalisation, and no augmentation, so that an image's embedding does not depend on its rank.
-    alike = [*TINY, "encoder.norm=group", "head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
+    alike = [*TINY, "encoder.norm=group", "method.head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
     # One epoch in float32: rounding grows from step to step.
     alike += ["train.num_epochs=1", "train.amp=false"]
     alike += ["data.num_train_images=57", "augment=none", "train.knn_every_epochs=0"]

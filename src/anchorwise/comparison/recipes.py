@@ -7,6 +7,7 @@ from typing import Any
 from anchorwise import _checks
 from anchorwise.comparison.study import Contender, Halving, Study, shortened
 from anchorwise.data.config import DataConfig
+from anchorwise.methods import SimCLR
 from anchorwise.models import EncoderConfig, HeadConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, TrainConfig, recipe
 
@@ -24,7 +25,7 @@ def compare_digits() -> Study:
         name="compare-digits",
         data_sets={"digits": run.data},
         encoder=run.encoder,
-        head=run.head,
+        method=run.method,
         optimizer=run.optimizer,
         train=run.train,
         objectives={
@@ -49,7 +50,7 @@ def compare_cifar10_small() -> Study:
         name="compare-cifar10-small",
         data_sets={"cifar10": run.data},
         encoder=run.encoder,
-        head=run.head,
+        method=run.method,
         optimizer=run.optimizer,
         train=run.train.model_copy(update={"knn_every_epochs": 2}),
         objectives=_field(TEMPERATURES),
@@ -106,7 +107,7 @@ def compare_paper() -> Study:
         name="compare-paper",
         data_sets={name: DataConfig(source=name) for name in ("cifar10", "cifar100", "stl10", "tiny-imagenet")},
         encoder=EncoderConfig(name="resnet18"),
-        head=HeadConfig(output_width=64),
+        method=SimCLR.Config(head=HeadConfig(output_width=64)),
         # Adam has no weight decay; the paper names none.
         optimizer=OptimizerConfig(peak_lr=3e-4, weight_decay=0.0, warmup_epochs=5),
         train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),

@@ -19,7 +19,8 @@ from anchorwise.comparison.statistics import MAX_SEEDS
 from anchorwise.data.augment import AugmentConfig
 from anchorwise.data.config import DataConfig
 from anchorwise.evaluation.judge import EvaluationConfig
-from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.methods import AnyMethodConfig, SimCLR
+from anchorwise.models import EncoderConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, apply_overrides
 
 Setting = float | int | bool | str
@@ -75,7 +76,7 @@ class Study(Section):
         data_sets: Name to images. The names, not the paths, identify runs, so a study moves between machines.
         augment: Of the views, for all; the data sources' own policies if left out.
         encoder: For all.
-        head: For all.
+        method: For all.
         optimizer: For all, before the settings of a point of a grid.
         train: Epochs and steps, the same for all. Its seed stays 0: `seeds` says which.
         budget: Fraction of these epochs that is trained, in (0, 1], at least one epoch; the warm-up shrinks with it.
@@ -96,7 +97,7 @@ class Study(Section):
     data_sets: dict[str, DataConfig] = Field(min_length=1)
     augment: AugmentConfig | None = None
     encoder: EncoderConfig = EncoderConfig()
-    head: HeadConfig = HeadConfig()
+    method: AnyMethodConfig = SimCLR.Config()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = TrainConfig()
     budget: float = Field(default=1.0, gt=0, le=1)
@@ -166,7 +167,7 @@ class Study(Section):
             data=self.data_sets[data_set],
             augment=self.augment,
             encoder=self.encoder,
-            head=self.head,
+            method=self.method,
             objective=self.objectives[objective].objective,
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),

@@ -13,7 +13,7 @@ from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.data.augment import AugmentConfig, TwoViewAugmentation
+from anchorwise.data.augment import AugmentConfig, RandomViews
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.evaluation.embed import as_device, embed, test_of
 from anchorwise.evaluation.judge import Evaluation, choose, evaluate
@@ -99,9 +99,7 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[st
 
 def _judged(run: StudyRun, stored: StoredEncoder, splits: Splits, device: torch.device) -> dict[str, Any]:
     spec = stored.spec
-    plain = TwoViewAugmentation(
-        AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std
-    ).plain
+    plain = RandomViews(AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std).plain
     train = embed(stored.encoder, splits.train, transform=plain, device=device)
     if not run.is_final:
         choices = choose(train, run.evaluation, device=device)

@@ -1,4 +1,4 @@
-"""Two random views of every image of a batch, drawn per sample and per view.
+"""Random views of every image of a batch, drawn per sample and per view.
 
 Source: SimCLR, Chen et al. 2020, Section 3 and Appendix A, https://arxiv.org/abs/2002.05709. The operations are
 kornia's, on whole batches, on the device of the images. Deviation: the order of the colour steps is drawn once per
@@ -31,6 +31,7 @@ _FRACTIONS = (
     "blur_probability",
     "blur_kernel_fraction",
     "erasing_probability",
+    "small_size_fraction",
 )
 
 
@@ -54,6 +55,9 @@ class AugmentConfig(Section):
         blur_sigma_px: Standard deviation of the blur, lowest and highest, in pixels.
         erasing_probability: Of blackening a rectangle, in [0, 1].
         erasing_scale: Area of the rectangle over that of the image, lowest and highest.
+        small_crop_scale: As `crop_scale`, of the small views that a method such as SwAV asks for; solo-learn's for
+            CIFAR.
+        small_size_fraction: Width of a small view over that of the image, in (0, 1]; likewise.
     """
 
     crop_scale: Range = (1.0, 1.0)
@@ -72,6 +76,8 @@ class AugmentConfig(Section):
     blur_sigma_px: Range = (0.1, 2.0)
     erasing_probability: float = 0.0
     erasing_scale: Range = (0.02, 0.2)
+    small_crop_scale: Range = (0.08, 0.5)
+    small_size_fraction: float = 0.5625
 
     @model_validator(mode="after")
     def _check_ranges(self) -> "AugmentConfig":
@@ -80,7 +86,13 @@ class AugmentConfig(Section):
         for name, highest in (("rotation_degrees", 180.0), ("hue", 0.5)):
             if not 0.0 <= getattr(self, name) <= highest:
                 raise ValueError(f"augment.{name} must lie in [0, {highest:g}], got {getattr(self, name)!r}")
-        for name, highest in (("crop_scale", 1.0), ("erasing_scale", 1.0), ("crop_ratio", inf), ("blur_sigma_px", inf)):
+        for name, highest in (
+            ("crop_scale", 1.0),
+            ("small_crop_scale", 1.0),
+            ("erasing_scale", 1.0),
+            ("crop_ratio", inf),
+            ("blur_sigma_px", inf),
+        ):
             low, high = getattr(self, name)
             if not 0.0 < low <= high <= highest or isinf(high):
                 raise ValueError(
@@ -130,8 +142,8 @@ def policy_for(source: str, image_size_px: int) -> AugmentConfig:
     return POLICIES[named.get(source, "cifar" if image_size_px <= 48 else "stl10")]
 
 
-class TwoViewAugmentation(nn.Module):
-    """Two normalised random views of a uint8 batch, and the plain normalised batch for evaluation.
+class RandomViews(nn.Module):
+    """Normalised random views of a uint8 batch, and the plain normalised batch for evaluation.
 
     Pixels are scaled to [0, 1], changed, and normalised as (pixel - mean) / std per channel.
 
@@ -141,6 +153,8 @@ class TwoViewAugmentation(nn.Module):
         image_size_px: Height and width of the images and of the views.
         mean: Per channel, on the scale of [0, 1]; None means 0.
         std: Per channel, on the scale of [0, 1]; None means 1.
+        num_views: Views of the images' size.
+        num_small: Smaller ones behind them.
 
     Raises:
         ValueError: If a size is below 1, or `mean` and `std` do not give each channel a number, `std` above 0.
@@ -157,21 +171,26 @@ class TwoViewAugmentation(nn.Module):
         *,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        num_views: int = 2,
+        num_small: int = 0,
     ) -> None:
         super().__init__()
+        self.num_views = _checks.count("num_views", num_views)
+        self.num_small = _checks.count("num_small", num_small, 0)
         self.num_channels = _checks.count("num_channels", num_channels)
         self.image_size_px = _checks.count("image_size_px", image_size_px)
         self.operations = nn.ModuleList(_operations(config, num_channels, image_size_px))
+        small_px = max(1, round(config.small_size_fraction * image_size_px))
+        small = config.model_copy(update={"crop_scale": config.small_crop_scale})
+        self.small_operations = nn.ModuleList(_operations(small, num_channels, small_px) if num_small else ())
         self.register_buffer("mean", _per_channel("mean", mean or [0.0] * num_channels, num_channels))
         self.register_buffer("std", _per_channel("std", std or [1.0] * num_channels, num_channels))
         if not bool((self.std > 0).all()):
             raise ValueError(f"std must be above 0 in every channel, got {std!r}; drop constant channels")
 
     @torch.no_grad()
-    def forward(
-        self, images: UInt8[Tensor, "n c h w"], *, seed: int
-    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
-        """Return two views in float32 on the device of the images; the same for the same seed, device and batch.
+    def forward(self, images: UInt8[Tensor, "n c h w"], *, seed: int) -> tuple[Float[Tensor, "n c _h _w"], ...]:
+        """Return the views in float32 on the device of the images; the same for the same seed, device and batch.
 
         The global random state is left as it was.
 
@@ -186,18 +205,14 @@ class TwoViewAugmentation(nn.Module):
             for device in cuda:
                 torch.cuda.default_generators[device.index].manual_seed(seed)
             pixels = images.float() / 255.0
-            return self._normalised(self._view(pixels)), self._normalised(self._view(pixels))
+            kinds = [self.operations] * self.num_views + [self.small_operations] * self.num_small
+            return tuple(self._normalised(_view(operations, pixels)) for operations in kinds)
 
     @torch.no_grad()
     def plain(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the unchanged images, normalised like the views."""
         self._check(images)
         return self._normalised(images.float() / 255.0)
-
-    def _view(self, pixels: Tensor) -> Tensor:
-        for operation in self.operations:
-            pixels = operation(pixels)
-        return pixels
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return (pixels - self.mean.to(pixels.device)) / self.std.to(pixels.device)
@@ -209,6 +224,12 @@ class TwoViewAugmentation(nn.Module):
                 f"images must be uint8 of shape (images, {', '.join(map(str, expected))}), "
                 f"got {images.dtype} of shape {tuple(images.shape)}"
             )
+
+
+def _view(operations: nn.ModuleList, pixels: Tensor) -> Tensor:
+    for operation in operations:
+        pixels = operation(pixels)
+    return pixels
 
 
 def pixel_statistics(images: UInt8[Tensor, "n c h w"]) -> tuple[tuple[float, ...], tuple[float, ...]]:

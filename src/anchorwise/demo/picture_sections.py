@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from anchorwise.data.augment import TwoViewAugmentation
+from anchorwise.data.augment import RandomViews
 from anchorwise.data.images import ImageSet
 from anchorwise.demo.contenders import Contender
 from anchorwise.evaluation.neighbors import nearest
@@ -19,7 +19,7 @@ NUM_QUERIES = 5
 NUM_NEIGHBORS = 8
 
 
-def view_section(image_set: ImageSet, augmentation: TwoViewAugmentation) -> ReportSection:
+def view_section(image_set: ImageSet, augmentation: RandomViews) -> ReportSection:
     """Return the section that shows a few images with two views each."""
     images = image_set.balanced_subset(min(NUM_VIEW_PAIRS, len(image_set)), seed=0).images
     views = [_visible(view, augmentation) for view in augmentation(images, seed=VIEW_SEED)]
@@ -66,6 +66,6 @@ def _label(image_set: ImageSet, index: int) -> str:
     return "" if image_set.labels is None else image_set.class_names[int(image_set.labels[index])]
 
 
-def _visible(view: Tensor, augmentation: TwoViewAugmentation) -> Tensor:
+def _visible(view: Tensor, augmentation: RandomViews) -> Tensor:
     """Undo the normalisation."""
     return ((view * augmentation.std + augmentation.mean) * 255.0).round().clamp(0, 255).to(torch.uint8)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anchorwise.data.augment import TwoViewAugmentation
+from anchorwise.data.augment import RandomViews
 from anchorwise.data.images import Splits
 from anchorwise.demo.contenders import COLOURS, Contender
 from anchorwise.demo.curve_section import curve_section
@@ -46,7 +46,7 @@ class Measured:
     """
 
     splits: Splits
-    augmentation: TwoViewAugmentation
+    augmentation: RandomViews
     contenders: Sequence[Contender]
     logs: Mapping[str, Sequence[Mapping[str, Any]]]
     configurations: Mapping[str, str]

@@ -9,7 +9,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise.data.augment import AugmentConfig, TwoViewAugmentation
+from anchorwise.data.augment import AugmentConfig, RandomViews
 from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.rows import check_finite
@@ -92,9 +92,7 @@ def embed_images(
     Raises:
         ValueError: As `embed`, or if the images are not of the encoder's size.
     """
-    plain = TwoViewAugmentation(
-        AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std
-    ).plain
+    plain = RandomViews(AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std).plain
     return embed(encoder, images, transform=plain, device=device, split=split, show_progress=show_progress)
 
 

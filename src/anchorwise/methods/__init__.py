@@ -8,7 +8,7 @@ from anchorwise.methods.byol import BYOL
 from anchorwise.methods.moco import MoCo
 from anchorwise.methods.moco_v3 import MoCoV3
 from anchorwise.methods.nnclr import NNCLR
-from anchorwise.methods.registry import METHODS
+from anchorwise.methods.registry import METHODS, AnyMethodConfig
 from anchorwise.methods.simclr import SimCLR
 from anchorwise.methods.simsiam import SimSiam
 from anchorwise.methods.swav import SwAV
@@ -17,6 +17,7 @@ __all__ = [
     "BYOL",
     "METHODS",
     "NNCLR",
+    "AnyMethodConfig",
     "Batch",
     "Clock",
     "Method",

@@ -1,7 +1,7 @@
 """What a method is: who encodes what, and which rows meet."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -127,12 +127,14 @@ class Method(nn.Module, ABC):
 
     Attributes:
         gives: Arguments by name that an objective may need.
+        own_objective: What the method's source trains with, as `objectives.build` takes it.
         hands_over: Those of them without which the method would be another one: its objective must take them.
         online: The trained encoder with its head.
         objective: What is minimised.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
+    own_objective: ClassVar[Mapping[str, Any]]
     gives: ClassVar[frozenset[str]] = frozenset({"ids", "labels"})
     hands_over: ClassVar[frozenset[str]] = frozenset()
 
@@ -140,11 +142,6 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.online = Projected(encoder, config.head)
         self.objective = objective
-
-    @staticmethod
-    @abstractmethod
-    def default_objective() -> Objective:
-        """Return the objective that the method's source trains with."""
 
     @property
     def plan(self) -> ViewPlan:
@@ -237,5 +234,5 @@ def check_objective(method: Method, *, has_labels: bool) -> None:
     raise ValueError(
         f"objective.name must be one that {who} can train, which has {method.num_rows} views and "
         f"{', '.join(sorted(given))}, got {objective}, which {reason}; {who}'s own is "
-        f"{type(method.default_objective()).__name__}, and your own loop can train any"
+        f"{method.own_objective['name']!r}, and your own loop can train any"
     )

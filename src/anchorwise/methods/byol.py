@@ -4,15 +4,15 @@ Source: Grill et al. 2020, "Bootstrap Your Own Latent: A New Approach to Self-Su
 https://arxiv.org/abs/2006.07733, and its released code.
 """
 
-from collections.abc import Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View
 from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
-from anchorwise.objectives import Objective, Prediction
+from anchorwise.objectives import Objective
 
 
 @final
@@ -24,6 +24,7 @@ class BYOL(Method):
 
     gives = Method.gives | {"keys"}
     hands_over = frozenset({"keys"})
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "prediction", "form": "byol"}
 
     class Config(MethodConfig):
         """Settings of BYOL.
@@ -44,11 +45,6 @@ class BYOL(Method):
         self.twin = MomentumTwin(self.online)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
         self.momentum = config.momentum
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return BYOL's squared distance of unit rows."""
-        return Prediction(form="byol")
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of both directions."""

@@ -5,8 +5,8 @@ https://arxiv.org/abs/1911.05722 (v1); Chen et al. 2020, "Improved Baselines wit
 https://arxiv.org/abs/2003.04297 (v2); the symmetric form: the CIFAR demonstration of the authors' code.
 """
 
-from collections.abc import Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -14,7 +14,6 @@ from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, Vi
 from anchorwise.models import Encoder, HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
-from anchorwise.objectives import MoCo as MoCoObjective
 from anchorwise.objectives import Objective
 
 
@@ -29,6 +28,8 @@ class MoCo(Method):
 
     gives = Method.gives | {"negatives", "negative_ids"}
     hands_over = frozenset({"negatives"})
+    # The temperature of v2; v1 has 0.07.
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "moco", "temperature": 0.2}
 
     class Config(MethodConfig):
         """Settings of MoCo.
@@ -53,11 +54,6 @@ class MoCo(Method):
         self.twin = MomentumTwin(self.online)
         self.queue = Queue(config.num_queued, self.online.width, random=config.random_queue)
         self.momentum, self.symmetric = config.momentum, config.symmetric
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return MoCo's at the temperature of v2."""
-        return MoCoObjective(temperature=0.2)
 
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""

@@ -4,15 +4,14 @@ Source: Chen et al. 2021, "An Empirical Study of Training Self-Supervised Vision
 https://arxiv.org/abs/2104.02057, and its released code.
 """
 
-from collections.abc import Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View
 from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
-from anchorwise.objectives import MoCoV3 as MoCoV3Objective
 from anchorwise.objectives import Objective
 
 
@@ -25,6 +24,8 @@ class MoCoV3(Method):
 
     gives = Method.gives | {"keys"}
     hands_over = frozenset({"keys"})
+    # Its temperature for transformers; the source has 1 for ResNet-50.
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "moco_v3"}
 
     class Config(MethodConfig):
         """Settings of MoCo v3; the heads are those that the release gives a ResNet.
@@ -45,11 +46,6 @@ class MoCoV3(Method):
         self.twin = MomentumTwin(self.online)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
         self.momentum = config.momentum
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return MoCo v3's at its temperature for transformers, 0.2; the source has 1 for ResNet-50."""
-        return MoCoV3Objective()
 
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""

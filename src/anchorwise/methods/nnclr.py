@@ -5,15 +5,15 @@ Representations", Eqs. 2 and 3, https://arxiv.org/abs/2104.14548. There is no au
 leaves open are solo-learn's.
 """
 
-from collections.abc import Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, averaged
 from anchorwise.models import Encoder, HeadConfig, ProjectionHead
 from anchorwise.models.queue import Queue
-from anchorwise.objectives import CrossViewInfoNCE, Objective
+from anchorwise.objectives import Objective
 
 
 @final
@@ -23,6 +23,12 @@ class NNCLR(Method):
     Each view goes through the network alone. Gradients come through the predictions only. The queue holds projections
     of view 0 and is read before this batch enters it; while it is empty a row is its own neighbour.
     """
+
+    own_objective: ClassVar[Mapping[str, Any]] = {
+        "name": "cross_view",
+        "temperature": 0.1,
+        "both_directions": False,
+    }  # One direction, at the source's temperature.
 
     class Config(MethodConfig):
         """Settings of NNCLR.
@@ -41,11 +47,6 @@ class NNCLR(Method):
         super().__init__(encoder, objective, config)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
         self.queue = Queue(config.num_queued, self.online.width)
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return InfoNCE of one direction at the source's temperature."""
-        return CrossViewInfoNCE(temperature=0.1, both_directions=False)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the mean of both directions, then put the projections of view 0 into the queue."""

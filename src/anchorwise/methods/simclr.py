@@ -4,14 +4,14 @@ Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual
 https://arxiv.org/abs/2002.05709.
 """
 
-from collections.abc import Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, ViewPlan, together
 from anchorwise.models import Encoder
-from anchorwise.objectives import InfoNCE, Objective
+from anchorwise.objectives import Objective
 
 
 @final
@@ -20,6 +20,9 @@ class SimCLR(Method):
 
     Batch normalisation sees the rows of all views together.
     """
+
+    # NT-Xent, as the source calls it.
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "info_nce"}
 
     class Config(MethodConfig):
         """Settings of SimCLR.
@@ -34,11 +37,6 @@ class SimCLR(Method):
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
         self.num_views = config.num_views
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return InfoNCE, NT-Xent as the source calls it."""
-        return InfoNCE()
 
     @property
     def plan(self) -> ViewPlan:

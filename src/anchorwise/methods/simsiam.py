@@ -4,14 +4,14 @@ Source: Chen and He 2020, "Exploring Simple Siamese Representation Learning", Al
 https://arxiv.org/abs/2011.10566, and its released code.
 """
 
-from collections.abc import Sequence
-from typing import Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
 
 from torch import nn
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View
 from anchorwise.models import Encoder, HeadConfig, ProjectionHead
-from anchorwise.objectives import Objective, Prediction
+from anchorwise.objectives import Objective
 
 
 @final
@@ -23,6 +23,7 @@ class SimSiam(Method):
 
     gives = Method.gives | {"keys"}
     hands_over = frozenset({"keys"})
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "prediction", "form": "simsiam"}
 
     class Config(MethodConfig):
         """Settings of SimSiam.
@@ -41,11 +42,6 @@ class SimSiam(Method):
         super().__init__(encoder, objective, config)
         self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
         self.constant_predictor_rate = config.constant_predictor_rate
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return SimSiam's negative cosine."""
-        return Prediction(form="simsiam")
 
     def constant_rate(self) -> Sequence[nn.Parameter]:
         """Return the predictor's parameters, where they are to stay at the peak."""

@@ -4,8 +4,8 @@ Source: Caron et al. 2020, "Unsupervised Learning of Visual Features by Contrast
 https://arxiv.org/abs/2006.09882, and its released code.
 """
 
-from collections.abc import Sequence
-from typing import Literal, cast, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, cast, final
 
 import torch
 from pydantic import Field
@@ -15,7 +15,6 @@ from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, Vi
 from anchorwise.models import Encoder, HeadConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
-from anchorwise.objectives import SwAV as SwAVObjective
 from anchorwise.pairs import unit_rows
 
 
@@ -28,6 +27,7 @@ class SwAV(Method):
 
     gives = Method.gives | {"prototypes", "queues"}
     hands_over = frozenset({"prototypes"})
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "swav"}
 
     class Config(MethodConfig):
         """Settings of SwAV.
@@ -57,11 +57,6 @@ class SwAV(Method):
         self.queues = nn.ModuleList(Queue(config.num_queued, self.online.width) for _ in range(num_queues))
         self.queue_from_epoch, self.freeze_epochs = config.queue_from_epoch, config.freeze_epochs
         self.fills_queues = False
-
-    @staticmethod
-    def default_objective() -> Objective:
-        """Return SwAV's."""
-        return SwAVObjective()
 
     @property
     def plan(self) -> ViewPlan:

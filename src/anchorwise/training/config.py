@@ -7,7 +7,8 @@ from pydantic import Field, FiniteFloat, model_validator
 from anchorwise._config import NO_IDENTITY, Count, Epochs, Section, Seed
 from anchorwise.data.augment import AugmentConfig
 from anchorwise.data.config import DataConfig
-from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
+from anchorwise.models import EncoderConfig
 from anchorwise.objectives import Objective, build
 
 
@@ -35,6 +36,12 @@ class ObjectiveConfig(Section):
     def build(self) -> Objective:
         """Return the objective."""
         return build({"name": self.name, **self.params})
+
+    @classmethod
+    def own_of(cls, method: str) -> "ObjectiveConfig":
+        """Return the objective that a method's source trains with."""
+        params = dict(METHODS[method].own_objective)
+        return cls(name=params.pop("name"), params=params)
 
 
 class OptimizerConfig(Section):
@@ -87,13 +94,15 @@ class RunConfig(Section):
     """A whole run.
 
     Attributes:
+        method: Who encodes what, by name, with its settings.
+        objective: What is minimised; it must be one that the method can train.
         augment: Left out, it is the policy of the data source, and is filled in before the run starts.
     """
 
     data: DataConfig = DataConfig()
     augment: AugmentConfig | None = None
     encoder: EncoderConfig = EncoderConfig()
-    head: HeadConfig = HeadConfig()
+    method: AnyMethodConfig = SimCLR.Config()
     objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = TrainConfig()

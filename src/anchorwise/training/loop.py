@@ -176,14 +176,14 @@ class _Run:
     def _step(self, state: RunState, network: nn.Module, batch: torch.Tensor) -> dict[str, float]:
         """Take one step; return what is to be logged of it, if anything."""
         started_s = time.perf_counter()
-        rate = lr_at(
-            state.step,
-            num_steps=self.num_steps,
-            num_warmup_steps=round(self.config.optimizer.warmup_epochs * self.steps_per_epoch),
-            peak_lr=self.config.optimizer.peak_lr,
-        )
         for group in state.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = lr_at(
+                state.step,
+                num_steps=self.num_steps,
+                num_warmup_steps=round(self.config.optimizer.warmup_epochs * self.steps_per_epoch),
+                peak_lr=self.config.optimizer.peak_lr,
+                is_constant=group["constant_rate"],
+            )
         images, labels = self.splits.pretrain.images, self.splits.pretrain.labels
         taken = ImageBatch(images[batch], batch, None if labels is None else labels[batch])
         outcome, view0, view1 = train_step(state, network, taken, self.config, self.here)
@@ -193,7 +193,11 @@ class _Run:
         if state.step % self.config.train.log_every_steps and state.step != self.num_steps:
             return {}
         num_images = self.here.sum_of(len(batch))
-        return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
+        return {
+            **measured(outcome, view0, view1),
+            "lr": state.optimizer.param_groups[0]["lr"],
+            "images_per_s": num_images / spent_s,
+        }
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state)

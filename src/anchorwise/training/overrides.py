@@ -9,17 +9,20 @@ from typing import Any
 from anchorwise import _checks
 from anchorwise._config import AnySection, section_of_json
 from anchorwise.data.augment import POLICIES
+from anchorwise.methods import METHODS
+from anchorwise.training.config import ObjectiveConfig
 
 # Below these fields a key may be anything: the objective itself refuses what it does not know.
 _OPEN = ("objective", "params")
-_FIRST = ("objective.name=", "augment=")
+_FIRST = ("method.name=", "objective.name=", "augment=")
+_RENAMED = {"head": "method.head"}
 
 
 def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
     """Return `config` with every `dotted.name=value` of `settings` put in.
 
     Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
-    quotes. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
+    quotes. Naming another method starts from its own defaults and its own objective. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
     reached the same way: `objective.gate.margin=6`. Naming another objective starts from that objective's own defaults;
     `augment=cifar` starts from that policy, which single strengths then change.
 
@@ -28,12 +31,16 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
     """
     tree = json.loads(config.model_dump_json())
     # What starts afresh, another objective or policy, comes before the settings of the new one.
-    for setting in sorted(settings, key=lambda setting: not setting.startswith(_FIRST)):
+    for setting in sorted(settings, key=_turn):
         name, found, text = setting.partition("=")
         if not found:
             raise ValueError(f"a setting must have the form name=value, got {setting!r}")
         _put(tree, name.strip().split("."), _value(name.strip(), text.strip()), name.strip())
     return section_of_json(type(config), json.dumps(tree), strict=True)
+
+
+def _turn(setting: str) -> int:
+    return next((turn for turn, first in enumerate(_FIRST) if setting.startswith(first)), len(_FIRST))
 
 
 def _value(name: str, text: str) -> Any:
@@ -48,6 +55,9 @@ def _value(name: str, text: str) -> Any:
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
+    if path == ["method", "name"] and "method" in tree and value != tree["method"]["name"]:
+        tree["method"] = METHODS[_checks.one_of(name, value, METHODS)].Config().model_dump(mode="json")
+        tree |= {"objective": ObjectiveConfig.own_of(value).model_dump(mode="json")} if "objective" in tree else {}
     if path == ["augment"] and isinstance(value, str):
         value = POLICIES[_checks.one_of("augment", value, POLICIES)].model_dump(mode="json")
     if path[0] == "augment" and len(path) > 1 and tree.get("augment", {}) is None:
@@ -83,4 +93,5 @@ def _table(value: Any) -> dict[str, Any]:
 
 def _refuse_unknown(tree: dict[str, Any], key: str, name: str) -> None:
     if key not in tree:
-        raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{_checks.hint(key, tree)}")
+        hint = f"; it is {_RENAMED[key]} now" if key in _RENAMED else _checks.hint(key, tree)
+        raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{hint}")

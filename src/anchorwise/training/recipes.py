@@ -6,6 +6,7 @@ from pathlib import Path
 from anchorwise import _checks
 from anchorwise._config import read_section
 from anchorwise.data.config import DataConfig
+from anchorwise.methods import SimCLR
 from anchorwise.models import EncoderConfig, HeadConfig
 from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
 
@@ -15,7 +16,7 @@ def digits() -> RunConfig:
     return RunConfig(
         data=DataConfig(source="digits"),
         encoder=EncoderConfig(name="small"),
-        head=HeadConfig(output_width=64),
+        method=SimCLR.Config(head=HeadConfig(output_width=64)),
         objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
         optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=2),
         # Whole batches only: the last of an epoch would have 67 images, whose tails are too short for a gate.
@@ -39,7 +40,7 @@ def cifar10_resnet18() -> RunConfig:
     return RunConfig(
         data=DataConfig(source="cifar10"),
         encoder=EncoderConfig(name="resnet18"),
-        head=HeadConfig(output_width=64),
+        method=SimCLR.Config(head=HeadConfig(output_width=64)),
         objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
         optimizer=OptimizerConfig(peak_lr=1e-3, warmup_epochs=5),
         train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),

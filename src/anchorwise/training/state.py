@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from anchorwise import _checks
-from anchorwise.data.augment import TwoViewAugmentation, pixel_statistics, policy_for
+from anchorwise.data.augment import RandomViews, pixel_statistics, policy_for
 from anchorwise.data.images import ImageSet
-from anchorwise.methods import Clock, Method, SimCLR
+from anchorwise.methods import METHODS, Clock, Method
 from anchorwise.models import EncoderSpec, build_encoder
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig
@@ -33,7 +33,7 @@ class RunState:
 
     model: Method
     optimizer: torch.optim.Optimizer
-    augmentation: TwoViewAugmentation
+    augmentation: RandomViews
     spec: EncoderSpec
     step: int = 0
     wall_time_s: float = 0.0
@@ -89,10 +89,13 @@ def initial_state(config: RunConfig, images: ImageSet, device: torch.device) -> 
     objective = config.objective.build()
     torch.manual_seed(config.train.seed)
     encoder = build_encoder(config.encoder, num_channels=channels, image_size_px=size_px)
-    model = SimCLR(encoder, objective, SimCLR.Config(head=config.head))
+    model = METHODS[config.method.name](encoder, objective, config.method)
     _channels_last(model.to(device))
     policy = config.augment or policy_for(config.data.source, size_px)
-    augmentation = TwoViewAugmentation(policy, channels, size_px, mean=mean, std=std).to(device)
+    plan = model.plan
+    augmentation = RandomViews(
+        policy, channels, size_px, mean=mean, std=std, num_views=plan.num_views, num_small=plan.num_small
+    ).to(device)
     return RunState(model, build_optimizer(config.optimizer, model), augmentation, spec)
 
 
