@@ -1,10 +1,12 @@
 """The base of every configuration section, and how one is read: frozen, typed, closed to unknown keys."""
 
 import reprlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import from_json
 
 from anchorwise import _files
 
@@ -63,17 +65,18 @@ def section_of_json(section: type[AnySection], text: str, *, strict: bool = Fals
     try:
         return section.model_validate_json(text, strict=strict)
     except ValidationError as error:
-        raise ValueError(_wording(error)) from error
+        raise ValueError(_wording(error, text)) from error
 
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 
 
-def _wording(error: ValidationError) -> str:
+def _wording(error: ValidationError, text: str) -> str:
     lines = []
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
+        # What is wrong somewhere has a place, so the text is JSON.
+        where = ".".join(map(str, _place(problem["loc"], from_json(text)))) if problem["loc"] else ""
         message = problem["msg"].removeprefix("Value error, ")
         got = f"got {_short.repr(problem['input'])}{_form(problem['type'], where, problem['input'])}"
         lines.append(message if problem["type"] == "value_error" else f"{where}: {message}, {got}")
@@ -87,3 +90,12 @@ def _form(kind: str, where: str, given: object) -> str:
     if kind in ("model_type", "dict_type"):
         return f"; it has parts, which are set one by one: {where}.NAME=VALUE"
     return ""
+
+
+def _place(path: tuple[int | str, ...], tree: Any) -> Iterator[int | str]:
+    """Leave out of a path what stands for no key: the name of the section that was chosen among several."""
+    for part in path:
+        if isinstance(tree, dict) and part not in tree and part == tree.get("name"):
+            continue
+        yield part
+        tree = tree.get(part) if isinstance(tree, dict) else None

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from anchorwise.comparison import Study
-from anchorwise.methods.simclr import SimCLR
+from anchorwise.methods import Projected
 from anchorwise.objectives import InfoNCE
 from anchorwise.training import pretrain
 
 
 def _seen(study: Study, objective: str, seed: int, monkeypatch, path) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Return initial weights and all views that the encoder is trained on."""
-    weights, views, forward = [], [], SimCLR.forward
+    weights, views, forward = [], [], Projected.forward
 
-    def recording(self: SimCLR, images: torch.Tensor) -> torch.Tensor:
+    def recording(self: Projected, images: torch.Tensor) -> torch.Tensor:
         if not weights:
             weights.extend(weight.detach().clone() for weight in self.state_dict().values())
         if self.training:
@@ -22,7 +22,7 @@ def _seen(study: Study, objective: str, seed: int, monkeypatch, path) -> tuple[l
 
     point = study.objectives[objective].grid[0]
     with monkeypatch.context() as patched:
-        patched.setattr(SimCLR, "forward", recording)
+        patched.setattr(Projected, "forward", recording)
         pretrain(study.run_config("digits", objective, point, seed=seed), path, show_progress=False)
     return weights, views
 

@@ -34,6 +34,14 @@ _FRACTIONS = (
     "small_size_fraction",
 )
 
+_RANGES = (
+    ("crop_scale", 1.0),
+    ("small_crop_scale", 1.0),
+    ("erasing_scale", 1.0),
+    ("crop_ratio", inf),
+    ("blur_sigma_px", inf),
+)
+
 
 class AugmentConfig(Section):
     """Strengths of a view; a step of probability or strength 0 is left out.
@@ -86,13 +94,7 @@ class AugmentConfig(Section):
         for name, highest in (("rotation_degrees", 180.0), ("hue", 0.5)):
             if not 0.0 <= getattr(self, name) <= highest:
                 raise ValueError(f"augment.{name} must lie in [0, {highest:g}], got {getattr(self, name)!r}")
-        for name, highest in (
-            ("crop_scale", 1.0),
-            ("small_crop_scale", 1.0),
-            ("erasing_scale", 1.0),
-            ("crop_ratio", inf),
-            ("blur_sigma_px", inf),
-        ):
+        for name, highest in _RANGES:
             low, high = getattr(self, name)
             if not 0.0 < low <= high <= highest or isinf(high):
                 raise ValueError(

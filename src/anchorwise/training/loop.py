@@ -193,11 +193,8 @@ class _Run:
         if state.step % self.config.train.log_every_steps and state.step != self.num_steps:
             return {}
         num_images = self.here.sum_of(len(batch))
-        return {
-            **measured(outcome, view0, view1),
-            "lr": state.optimizer.param_groups[0]["lr"],
-            "images_per_s": num_images / spent_s,
-        }
+        rate = state.optimizer.param_groups[0]["lr"]
+        return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state)
