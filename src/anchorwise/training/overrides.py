@@ -24,8 +24,8 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
     Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
     quotes. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
     reached the same way: `objective.gate.margin=6`. Naming another objective starts from that objective's own defaults,
-    and naming another method from its own defaults and its own objective; `augment=cifar` starts from that policy, which
-    single strengths then change.
+    and naming another method from its own defaults and its own objective. `augment=cifar` starts from that policy, and
+    single strengths then change it.
 
     Raises:
         ValueError: If a setting is not of that form, its name is unknown, or its value has the wrong type or range.
