@@ -40,5 +40,5 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path):
         load_checkpoint(tmp_path / "other.safetensors")
     whole = (tmp_path / "other.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match=r"cut.safetensors is damaged: .*; remove it to start the run afresh"):
+    with pytest.raises(ValueError, match=r"cut.safetensors cannot be used: .*; remove it to start the run afresh"):
         load_checkpoint(tmp_path / "cut.safetensors")
