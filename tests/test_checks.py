@@ -140,9 +140,10 @@ def test_a_table_that_is_no_objective_is_refused(config, message: str):
         build(config)
 
 
-def test_views_must_not_be_empty():
+@pytest.mark.parametrize("shape", [(3, 0), (0, 3)])
+def test_views_must_not_be_empty(shape):
     with pytest.raises(ValueError, match="at least one row and one column"):
-        InfoNCE()(torch.ones(3, 0), torch.ones(3, 0))
+        InfoNCE()(torch.ones(shape), torch.ones(shape))
 
 
 def test_scores_are_a_floating_matrix():

@@ -193,7 +193,9 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     """
     _checks.views(*views)
     ranks = sharing_ranks()
-    units = torch.stack([gather_rows(unit_rows(view)) for view in views])
+    units = torch.stack([unit_rows(view) for view in views])
+    if ranks is not None:  # All views at once: a collective costs more than what it carries.
+        units = gather_rows(units.transpose(0, 1)).transpose(0, 1).contiguous()
     _checks.some_images(units.shape[1], *views)
     if ids is None:
         return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
