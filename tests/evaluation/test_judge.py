@@ -167,6 +167,14 @@ def test_arrays_of_any_kind_are_judged_in_one_call(judged, tmp_path):
     assert tensors_only.linear == result.linear
 
 
+def test_sets_without_a_class_in_common_are_refused(judged):
+    train, test, _ = judged
+    with pytest.raises(
+        ValueError, match=r"a class of the test rows must be one of the training rows, got '1000', ... and"
+    ):
+        evaluate(train.views[0], test.views[0], CONFIG, train_labels=train.labels, test_labels=test.labels + 1000)
+
+
 def test_sets_that_do_not_belong_together_are_refused():
     train, test = clustered(30, 0), clustered(9, 1)
     narrow = Embeddings((test.views[0][:, :4],), test.labels)

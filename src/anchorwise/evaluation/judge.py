@@ -142,6 +142,12 @@ def evaluate(
     scored = as_embeddings(test, labels=test_labels)
     _check_pair(fitted, scored)
     (fitted_labels, scored_labels), classes = numbered_classes(fitted, scored)
+    if not bool(torch.isin(scored_labels, fitted_labels).any()):
+        raise ValueError(
+            "a class of the test rows must be one of the training rows, got "
+            f"{classes[int(scored_labels[0])]!r}, ... and {classes[int(fitted_labels[0])]!r}, ...; number the classes of "
+            "both sets alike"
+        )
     return _judge(
         _Labelled(judged_rows(fitted, device), fitted_labels.to(device)),
         _Labelled(judged_rows(scored, device), scored_labels.to(device)),
