@@ -145,8 +145,8 @@ def evaluate(
     if not bool(torch.isin(scored_labels, fitted_labels).any()):
         raise ValueError(
             "a class of the test rows must be one of the training rows, got "
-            f"{classes[int(scored_labels[0])]!r}, ... and {classes[int(fitted_labels[0])]!r}, ...; number the classes of "
-            "both sets alike"
+            f"{classes[int(scored_labels[0])]!r}, ... and {classes[int(fitted_labels[0])]!r}, ...; number "
+            "the classes of both sets alike"
         )
     return _judge(
         _Labelled(judged_rows(fitted, device), fitted_labels.to(device)),
