@@ -169,9 +169,7 @@ def test_arrays_of_any_kind_are_judged_in_one_call(judged, tmp_path):
 
 def test_sets_without_a_class_in_common_are_refused(judged):
     train, test, _ = judged
-    with pytest.raises(
-        ValueError, match=r"must be one of the training rows, got '1000', ... and"
-    ):
+    with pytest.raises(ValueError, match=r"must be one of the training rows, got '1000', ... and"):
         evaluate(train.views[0], test.views[0], CONFIG, train_labels=train.labels, test_labels=test.labels + 1000)
 
 
