@@ -139,7 +139,9 @@ def test_colour_is_kept_by_every_colour_model():
     red = Image.new("RGB", (4, 4), (200, 30, 40))
     for mode, kind in (("CMYK", "JPEG"), ("CMYK", "TIFF"), ("P", "PNG"), ("P", "GIF"), ("YCbCr", "TIFF")):
         image = red.convert(mode, palette=Image.Palette.ADAPTIVE) if mode == "P" else red.convert(mode)
-        assert abs(decode("a.png", saved(image, kind))[:, 0, 0].astype(int) - [200, 30, 40]).max() < 5
+        # As it is, Pillow reads YCbCr in a TIFF from 13 on only.
+        packed = {"compression": "tiff_lzw"} if kind == "TIFF" else {}
+        assert abs(decode("a.png", saved(image, kind, **packed))[:, 0, 0].astype(int) - [200, 30, 40]).max() < 5
 
 
 def test_a_transparent_colour_of_a_palette_or_of_sixteen_bits_is_laid_over_white():

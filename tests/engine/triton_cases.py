@@ -17,8 +17,13 @@ from tests.engine.weights import Distance
 DEVICE = "cpu" if triton.knobs.runtime.interpret else "cuda"
 FLOAT32, BFLOAT16 = Triton(size=16), Triton("bfloat16", size=16)
 
-# Minus infinity stands for a pair that does not count: numpy warns of what a kernel then puts aside.
-pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:All-NaN:RuntimeWarning")
+# Minus infinity stands for a pair that does not count: numpy warns of what a kernel then puts aside; and of how
+# the interpreter of Triton before 3.9 makes numbers of its arrays.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:invalid value:RuntimeWarning",
+    "ignore:All-NaN:RuntimeWarning",
+    "ignore:Conversion of an array with ndim:DeprecationWarning",
+)
 
 
 def _rows(num_rows: int, width: int = 9, seed: int = 0) -> Tensor:
@@ -178,12 +183,15 @@ def test_exceedances_are_those_of_the_dense_backend(backend: Triton):
 def test_objectives_need_not_know(objective, monkeypatch):
     views = [torch.randn(20, 12, generator=torch.Generator().manual_seed(seed)).to(DEVICE) for seed in (0, 1)]
     results = []
-    for name, precision in (("dense", torch.float64), ("triton", torch.float32)):
+    for name, precision in (("dense", torch.float64), ("dense", torch.float32), ("triton", torch.float32)):
         monkeypatch.setenv("ANCHORWISE_BACKEND", name)
         own = [view.to(precision).requires_grad_() for view in views]
         loss = objective(*own)
         results.append([loss.detach(), *torch.autograd.grad(loss, own)])
-    _assert_near(results[1], results[0], 2e-6)
+    for exact, dense, value in zip(*results, strict=True):
+        # What WEINCE reads from a tail, it reads from float32 scores here: as near as the dense backend's.
+        rounding = 2.0 * (dense.double() - exact).norm()
+        assert (value.double() - exact).norm() <= max(2e-6 * exact.norm(), rounding)
 
 
 @pytest.mark.parametrize("backend", [FLOAT32, BFLOAT16])

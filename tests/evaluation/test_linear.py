@@ -114,6 +114,7 @@ def test_class_ids_are_names_and_no_sizes():
     assert torch.equal(probe.predict(features), ids[expected.predict(features)])
 
 
+@pytest.mark.filterwarnings("ignore:.*Profiler clears events:UserWarning")  # Of torch 2.11, at every profile.
 def test_fitting_needs_no_second_matrix_of_rows_by_classes():
     features, labels = torch.randn(2000, 4, generator=torch.Generator().manual_seed(0)), torch.arange(2000) % 500
     with torch.profiler.profile(profile_memory=True) as profile:
