@@ -49,7 +49,7 @@ def _with_checkpoint(run: RunDirectory, change: Callable[[dict[str, Any]], objec
     [
         (
             lambda state: state["model"]["online.head.layers.0.weight"].fill_(torch.nan),
-            "layers.0.weight is not finite",
+            r"online\.head\.layers\.0\.weight is not finite",
         ),
         (lambda state: state.update(step=10**9), r"it is of step 1000000000 of a run of 1 steps"),
         (lambda state: state.update(step=-1), "step must be a whole number of at least 0, got -1"),
