@@ -141,6 +141,7 @@ def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
     assert Evaluation.load(tmp_path / "a.json") == Evaluation.load(tmp_path / "b.json")
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("file", ["", "checkpoint.safetensors"])
 def test_a_run_is_diagnosed_by_its_folder_or_its_checkpoint(tiny, tmp_path, file):
     out, _ = tiny
