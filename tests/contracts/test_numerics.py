@@ -37,6 +37,7 @@ def test_autocast_does_not_change_the_gradient(case: Case):
 
 
 @every_case
+@pytest.mark.usefixtures("as_users_call")  # Shapes are checked where a case meets its twin.
 def test_anomaly_mode_finds_no_nan_on_the_way_back(case: Case):
     views = [batches.zeros(), batches.collapsed()]
     if case.single_image != "refused":
@@ -62,6 +63,7 @@ def narrow(value):
 
 @pytest.mark.parametrize("backend", [engine.Dense(), engine.Tiled(16)], ids=["dense", "tiled"])
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in OBJECTIVES], ids=lambda case: case.name)
+@pytest.mark.usefixtures("as_users_call")  # Shapes are checked where a case meets its twin.
 def test_float32_embeddings_ask_for_no_float64(case: Case, backend: engine.Backend, monkeypatch):
     monkeypatch.setattr(lanes, "num_lanes", lambda device: 1)  # The mode belongs to a thread.
     call, objective = case.call(*batches.ordinary()), case.objective()

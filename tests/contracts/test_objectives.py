@@ -23,6 +23,8 @@ def cases_that(holds: Callable[[Case], Any]) -> pytest.MarkDecorator:
 
 
 every_case = cases_that(lambda case: True)
+# Shapes are checked where a case meets its twin; in a small loss the checks take more time than the loss.
+unchecked = pytest.mark.usefixtures("as_users_call")
 HELPER_MODULES = {"objective", "registry", "cross_entropy", "per_image", "sinkhorn", "catalogue", "blocks"}
 
 
@@ -47,6 +49,7 @@ def test_loss_equals_the_slow_twin(case: Case, batch):
 
 
 @cases_that(lambda case: case.surrogate is None)
+@unchecked
 def test_gradient_is_the_derivative_with_statistics_held_fixed(case: Case):
     call = case.call(*batches.ordinary(num_images=6))
     objective = case.objective()
@@ -65,6 +68,7 @@ def test_gradient_is_the_derivative_with_statistics_held_fixed(case: Case):
 
 
 @cases_that(lambda case: case.surrogate)
+@unchecked
 def test_gradient_equals_that_of_the_plain_loss_with_the_same_statistics_detached(case: Case):
     gradients = []
     for function in (lambda call: call.loss(case.objective()), lambda call: case.surrogate(*call.views, **call.given)):
@@ -84,6 +88,7 @@ def test_gradient_equals_that_of_the_plain_loss_with_the_same_statistics_detache
         if dtype != torch.bfloat16 or case.name in OBJECTIVES
     ],
 )
+@unchecked
 def test_loss_and_gradient_are_finite_at_the_extremes(case: Case, dtype: torch.dtype):
     for name, batch in batches.EXTREME.items():
         views = [view.to(dtype).requires_grad_() for view in batch()]
@@ -102,6 +107,7 @@ def _coldest(case: Case) -> dict[str, Any]:
 
 
 @cases_that(lambda case: case.name in OBJECTIVES and _coldest(case))
+@unchecked
 def test_the_lowest_temperature_overflows_nowhere(case: Case):
     cold = _coldest(case)
     for name, batch in batches.EXTREME.items():
@@ -119,6 +125,7 @@ def test_the_lowest_temperature_overflows_nowhere(case: Case):
 
 @every_case
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
+@unchecked
 def test_scale_of_the_embeddings_does_not_matter(case: Case, scale: float):
     call = case.call(*(view.float() for view in batches.ordinary()))
     scaled = replace(call, views=(call.views[0] * scale, *call.views[1:]))
@@ -126,6 +133,7 @@ def test_scale_of_the_embeddings_does_not_matter(case: Case, scale: float):
 
 
 @every_case
+@unchecked
 def test_order_of_images_does_not_matter(case: Case):
     call = case.call(*batches.ordinary())
     order = torch.randperm(len(call.views[0]), generator=torch.Generator().manual_seed(0))
@@ -141,6 +149,7 @@ def _losses_of_both_orders(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @cases_that(lambda case: case.symmetric)
+@unchecked
 def test_order_of_views_does_not_matter(case: Case):
     loss, turned_loss = _losses_of_both_orders(case)
     torch.testing.assert_close(turned_loss, loss, rtol=1e-11, atol=0)
@@ -187,6 +196,7 @@ def _loss_with(case: Case, value: float, num_images: int) -> torch.Tensor:
 
 
 @every_case
+@unchecked
 def test_non_finite_embeddings_give_a_non_finite_loss(case: Case):
     for value in (torch.nan, torch.inf, -torch.inf):
         assert not _loss_with(case, value, num_images=24).isfinite()
@@ -219,6 +229,7 @@ def _seen_at_once(case: Case) -> dict[str, Any]:
 
 
 @cases_that(_seen_at_once)
+@unchecked
 def test_every_hyperparameter_changes_the_loss_or_its_gradient(case: Case):
     def values(**changes: Any) -> tuple[torch.Tensor, ...]:
         call = case.call(*(view.requires_grad_() for view in batches.clustered()))
@@ -242,6 +253,7 @@ def test_objectives_compile_as_one_graph(names: list[str]):
 
 
 @every_case
+@unchecked
 def test_autocast_does_not_change_the_loss(case: Case):
     call = case.call(*(view.float() for view in batches.near_cap()))
     expected = call.loss(case.objective())

@@ -44,6 +44,7 @@ def _loss_and_gradients(case: Case, views: tuple[Tensor, ...], backend: engine.B
 # What an objective asks of the engine does not depend on how many tiles there are: three by three, the last smaller.
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+@pytest.mark.usefixtures("as_users_call")  # Shapes are checked in the next test, on every case too.
 def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(case: Case, batch):
     expected = _loss_and_gradients(case, batch(), Dense())
     # Cosines are rounded in another order; near the cap 1 - s magnifies that by 1 / (1 - s), here up to 1e5.
