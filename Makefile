@@ -6,7 +6,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 	--python-version 3.11
 EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
-.PHONY: demo compare test test-oldest parity check format lock clean
+.PHONY: demo compare test test-whole test-oldest parity check format lock clean
 
 demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
 	$(BIN)/anchorwise demo
@@ -16,6 +16,9 @@ compare: .venv/ready  ## Six objectives on real digits, each at its best setting
 
 test: .venv/ready  ## The test suite.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+
+test-whole: .venv/ready  ## The tests that run a whole study, the demo, every page, or several processes.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "whole and not slow" -n auto --dist worksteal
 
 test-oldest: .oldest/ready  ## The test suite on the oldest versions that pyproject.toml promises.
 	OMP_NUM_THREADS=1 .oldest/bin/python -m pytest -n auto --dist worksteal -W ignore::DeprecationWarning

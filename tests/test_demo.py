@@ -23,6 +23,8 @@ from anchorwise.evaluation.results import ClassifierScores, Evaluation
 from anchorwise.evaluation.statistics import t_interval
 from anchorwise.reporting.report import Report
 
+pytestmark = pytest.mark.whole
+
 app = typer.Typer()
 for command in (demo, embed, evaluate, diagnose):
     app.command()(command)

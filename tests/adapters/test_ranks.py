@@ -9,6 +9,8 @@ from anchorwise import InfoNCE
 from tests import processes
 from tests.adapters import ranks_worker
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize("world_size", [3, *(pytest.param(size, marks=pytest.mark.slow) for size in (1, 2))])
 def test_gathering_on_uneven_ranks_gives_what_one_process_gives(tmp_path: Path, world_size: int):

@@ -21,6 +21,8 @@ from anchorwise.training import loop as loop_module
 from tests import processes
 from tests.comparison.conftest import tiny_study
 
+pytestmark = pytest.mark.whole
+
 TABLES = ("numbers.csv", "verdicts.md", "verdicts.tex", "summary.json")
 NUM_RUNS = 10  # Two points of two objectives, three objectives on two seeds.
 

@@ -8,6 +8,8 @@ from anchorwise.comparison import Study, Workplace, compare, study_recipe
 from anchorwise.comparison.summary import Summary
 from anchorwise.training import apply_overrides
 
+pytestmark = pytest.mark.whole
+
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 
 

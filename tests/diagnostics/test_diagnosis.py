@@ -16,6 +16,8 @@ from anchorwise.diagnostics.table import diagnosis_table
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.embeddings import Embeddings
 
+pytestmark = pytest.mark.whole
+
 SECTIONS = [
     "In short",
     "Anchor by anchor",

@@ -12,6 +12,8 @@ from tests.contracts.cases import Case
 from tests.engine import ranks_worker
 from tests.engine.ranks_worker import CASES, TAKING_PART, TILED
 
+pytestmark = pytest.mark.whole
+
 
 def test_without_a_process_group_rows_are_returned_as_they_are():
     rows = torch.ones(3, 2)

@@ -11,6 +11,8 @@ import torch
 
 from anchorwise.engine import Dense, Tiled, backend, use_backend
 
+pytestmark = pytest.mark.whole
+
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 
 

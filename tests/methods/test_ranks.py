@@ -7,6 +7,8 @@ import torch
 from anchorwise.methods.registry import METHODS
 from tests.methods.ranks_worker import trained
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def of_two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, torch.Tensor]]]:

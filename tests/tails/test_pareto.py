@@ -9,6 +9,8 @@ from anchorwise import synthetic
 from anchorwise.tails import endpoint_estimate, pareto_estimate
 from tests import twins
 
+pytestmark = pytest.mark.whole
+
 QUANTILE = stats.chi2.ppf(0.95, 1)
 
 

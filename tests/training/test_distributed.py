@@ -17,6 +17,8 @@ from anchorwise.training.state import RunState
 from tests import processes
 from tests.training.conftest import tiny_run
 
+pytestmark = pytest.mark.whole
+
 
 def _train_and_leave(variables: dict[str, str], folder: Path) -> None:
     assert "torch._dynamo" not in sys.modules  # What DistributedDataParallel imports, it has to import in the group.
