@@ -14,6 +14,8 @@ from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretra
 from anchorwise.training.checkpoint import load_checkpoint
 from tests.training.conftest import shortest_run
 
+pytestmark = pytest.mark.whole
+
 # What a run renames into its folder, in this order, and the first file before anything is in it.
 POINTS = [("touch", 0), *(("replace", number) for number in range(8))]
 

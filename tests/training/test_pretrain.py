@@ -27,6 +27,8 @@ from anchorwise.training.step import NonFiniteLossError
 from tests import processes
 from tests.training.conftest import TINY
 
+pytestmark = pytest.mark.whole
+
 ANCHORWISE = str(Path(sys.executable).with_name("anchorwise"))
 
 
