@@ -19,6 +19,8 @@ from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.training.conftest import shortest_run
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
