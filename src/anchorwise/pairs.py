@@ -16,6 +16,8 @@ from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
 # n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row,
 # m = images of all ranks
 
+EMPTY_SLOT = -1  # The id of a row of a queue that is not there yet: it is no negative.
+
 
 @dataclass(frozen=True)
 class SameId:

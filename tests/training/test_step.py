@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from anchorwise.data.datasets import load_splits
-from anchorwise.training import RunConfig
+from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks
+from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state, resolved
 from anchorwise.training.step import ImageBatch, has_bfloat16, train_step
 
@@ -52,6 +53,12 @@ def test_bfloat16_changes_the_loss_by_its_rounding_alone(tiny: RunConfig, monkey
         losses.append(train_step(one, one.model, batch, config, Ranks(0, 1, CPU))[0].loss.item())
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_a_run_of_more_views_is_looked_at_in_two(tiny: RunConfig):
+    state, _, config = _start(apply_overrides(tiny, ["method.num_views=3", "objective.name=mv_info_nce"]))
+    images = load_splits(config.data).pretrain
+    assert [len(view) for view in two_view_embeddings(state, images)] == [len(images)] * 2
 
 
 def _start(config: RunConfig) -> tuple[RunState, ImageBatch, RunConfig]:

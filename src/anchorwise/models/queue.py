@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._ranks import gather_rows
-from anchorwise.pairs import unit_rows
+from anchorwise.pairs import EMPTY_SLOT, unit_rows
 
 # n = rows of this rank's batch, k = slots, d = embedding width
 
-EMPTY_SLOT = -1
 _NO_SAMPLE = -2  # A random row comes from no sample, and counts.
 
 

@@ -13,12 +13,10 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, per_image, views_of
+from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, per_image, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width, k = keys in the queue
-
-EMPTY_SLOT = -1
 
 
 @final

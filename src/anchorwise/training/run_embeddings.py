@@ -55,9 +55,8 @@ def two_view_embeddings(
     starts = range(0, len(image_set), BATCH_SIZE)
     for start in track(starts, description="Embedding two views", disable=not show_progress):
         images = image_set.images[start : start + BATCH_SIZE].to(device)
-        rows.append(
-            [state.model.online(view).float().cpu() for view in state.augmentation(images, seed=VIEW_SEED + start)]
-        )
+        views = state.augmentation(images, seed=VIEW_SEED + start)[:2]  # A method may have more.
+        rows.append([state.model.online(view).float().cpu() for view in views])
     view0, view1 = (torch.cat(views) for views in zip(*rows, strict=True))
     return view0, view1
 

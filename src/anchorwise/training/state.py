@@ -23,7 +23,7 @@ class RunState:
     Attributes:
         model: The method, with its encoder and its objective.
         optimizer: Of the model.
-        augmentation: Draws the two views.
+        augmentation: Draws the views that the method asks for.
         spec: What the encoder is and expects.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.

@@ -1,4 +1,4 @@
-"""One training step: two views, their embeddings on all ranks, the loss, the update."""
+"""One training step: the views, what the method makes of them on all ranks, the update."""
 
 import math
 from contextlib import AbstractContextManager
