@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 import anchorwise
-from anchorwise.data.datasets import load_splits
 from anchorwise.evaluation.embed import embed_splits
 from anchorwise.evaluation.judge import evaluate
+from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import apply_overrides, pretrain, recipe
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from anchorwise.data.images import ImageSet
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.reporting.environment import environment
 from anchorwise.training import ObjectiveConfig, RunConfig, recipe
 from anchorwise.training.distributed import Ranks

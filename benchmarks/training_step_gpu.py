@@ -14,7 +14,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from anchorwise.data.images import ImageSet
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.reporting.environment import environment
 from anchorwise.training import ObjectiveConfig, RunConfig, apply_overrides, recipe
 from anchorwise.training.distributed import Ranks

@@ -7,10 +7,10 @@ from torch import nn
 from typer.testing import CliRunner
 
 from anchorwise.cli import embed as command
-from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import load_embeddings
-from anchorwise.models import EncoderSpec
-from anchorwise.models.config import EncoderConfig
+from anchorwise.modalities.images import EncoderSpec
+from anchorwise.modalities.images.encoders import EncoderConfig
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 
 app = typer.Typer()
 app.command()(command.embed)

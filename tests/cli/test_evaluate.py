@@ -7,8 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from anchorwise.cli import evaluate as command
-from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import Embeddings
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 from anchorwise.training import run_embeddings
 
 app = typer.Typer()

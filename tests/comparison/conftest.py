@@ -1,10 +1,11 @@
 import pytest
 
 from anchorwise.comparison import Contender, Study
-from anchorwise.data.config import DataConfig
 from anchorwise.evaluation.judge import EvaluationConfig
 from anchorwise.methods import SimCLR
-from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.modalities.images import EncoderConfig
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.models import HeadConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, TrainConfig
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise.data.images import ImageSet
 from anchorwise.evaluation.embed import embed, pixels
+from anchorwise.modalities.images.image_set import ImageSet
 
 
 def some_images(num_images=10):

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from anchorwise.comparison import Workplace, compare
-from anchorwise.data.datasets import load_splits
 from anchorwise.evaluation.embed import embed_splits
 from anchorwise.evaluation.judge import Evaluation, EvaluationConfig, evaluate
-from anchorwise.models import load_encoder
+from anchorwise.modalities.images import load_encoder
+from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint

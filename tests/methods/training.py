@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from anchorwise import Objective
 from anchorwise.methods.base import Batch, Clock, Method
 from anchorwise.methods.registry import METHODS
-from anchorwise.models import Encoder, HeadConfig
+from anchorwise.modalities.base import Encoder
+from anchorwise.models import HeadConfig
 from anchorwise.objectives import build
 
 NUM_STEPS = 8

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from anchorwise.data.datasets import load_splits
-from anchorwise.data.images import ImageSet, Splits
-from anchorwise.models import load_encoder
+from anchorwise.modalities.images import load_encoder
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 from anchorwise.training import RunDirectory, apply_overrides, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint

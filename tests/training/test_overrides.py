@@ -4,9 +4,9 @@ from typer.testing import CliRunner
 from anchorwise._config import Section
 from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
-from anchorwise.data.augment import POLICIES
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig
 from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.modalities.images.augment import POLICIES
 from anchorwise.training import RECIPES, RunConfig, apply_overrides, recipe
 
 

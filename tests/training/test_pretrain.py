@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 
 from anchorwise._config import identity
-from anchorwise.data.config import DataConfig
-from anchorwise.data.datasets import load_splits
-from anchorwise.data.fingerprint import data_facts
-from anchorwise.data.images import Splits
-from anchorwise.models import EncoderConfig, load_encoder
+from anchorwise.modalities.images import EncoderConfig, load_encoder
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.fingerprint import data_facts
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint

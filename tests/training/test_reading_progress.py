@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anchorwise.data.config import DataConfig
-from anchorwise.data.datasets import load_splits
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import reading_progress as display
 
 

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from anchorwise.data.datasets import load_splits
+from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from anchorwise.data.images import Splits
-    from anchorwise.models.storage import StoredEncoder
+    from anchorwise.modalities.images.image_set import Splits
+    from anchorwise.modalities.images.storage import StoredEncoder
 
 RunArgument = Annotated[
     Path, typer.Argument(help="Folder of a finished run, or its encoder.json and encoder.safetensors.")
@@ -59,9 +59,9 @@ def images_of_run(run: Path, data: str | None, root: Path | None, download: bool
         FileNotFoundError: If the run or the images are not there.
         ValueError: If `root` or `download` is given without `data`.
     """
-    from anchorwise.data.config import DataConfig
-    from anchorwise.data.datasets import load_splits
-    from anchorwise.models import load_encoder
+    from anchorwise.modalities.images import load_encoder
+    from anchorwise.modalities.images.config import DataConfig
+    from anchorwise.modalities.images.datasets import load_splits
     from anchorwise.training.reading_progress import reading_progress
     from anchorwise.training.run_directory import RunDirectory
 

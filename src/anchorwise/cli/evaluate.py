@@ -10,10 +10,10 @@ from anchorwise.cli.embed import DataOption, DeviceOption, DownloadOption, RootO
 if TYPE_CHECKING:
     import torch
 
-    from anchorwise.data.images import Splits
     from anchorwise.evaluation.results import Evaluation, EvaluationConfig
     from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
-    from anchorwise.models.storage import StoredEncoder
+    from anchorwise.modalities.images.image_set import Splits
+    from anchorwise.modalities.images.storage import StoredEncoder
 
 RESULT_FILE = "evaluation.json"
 

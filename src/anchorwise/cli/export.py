@@ -15,7 +15,8 @@ def export(
     A ResNet goes to torchvision's names, a timm backbone to timm's. The export is read back as its user would, and must
     give the same features, before the command ends.
     """
-    from anchorwise.training.export import export_encoder
+    from anchorwise.modalities.images import load_encoder
+    from anchorwise.modalities.images.export import export_encoder
 
-    target = export_encoder(run, out)
+    target = export_encoder(load_encoder(run), out)
     typer.echo(f"written for {target}: {out}; config.json says how to load it")

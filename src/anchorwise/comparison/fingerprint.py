@@ -5,10 +5,10 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from anchorwise.data.config import DataConfig
-from anchorwise.data.datasets import load_splits
-from anchorwise.data.fingerprint import digest
-from anchorwise.data.images import ImageSet, Splits
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.fingerprint import digest
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 from anchorwise.training.reading_progress import reading_progress
 
 

@@ -18,13 +18,13 @@ from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.study import Study
 from anchorwise.comparison.work import first_batch
-from anchorwise.data.batches import num_batches
-from anchorwise.data.images import Splits
 from anchorwise.evaluation.embed import as_device, embed
 from anchorwise.evaluation.judge import choose
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.wording import counted
 from anchorwise.training.distributed import Ranks
+from anchorwise.training.order import num_batches
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
 

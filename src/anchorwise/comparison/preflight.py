@@ -6,9 +6,9 @@ from pathlib import Path
 
 from anchorwise.comparison.fingerprint import leaked_share, loaded
 from anchorwise.comparison.results import RunResult
-from anchorwise.data.batches import num_batches
-from anchorwise.data.images import Splits
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.training import RunConfig
+from anchorwise.training.order import num_batches
 
 MAX_LEAKED_SHARE = 0.01
 

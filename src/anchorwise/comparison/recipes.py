@@ -6,9 +6,10 @@ from typing import Any
 
 from anchorwise import _checks
 from anchorwise.comparison.study import Contender, Halving, Study, shortened
-from anchorwise.data.config import DataConfig
 from anchorwise.methods import SimCLR
-from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.modalities.images import EncoderConfig
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.models import HeadConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, TrainConfig, recipe
 
 TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0)

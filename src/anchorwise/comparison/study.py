@@ -16,11 +16,11 @@ from pydantic import Field, model_validator
 from anchorwise import _checks, _files
 from anchorwise._config import Section, Seed, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
-from anchorwise.data.augment import AugmentConfig
-from anchorwise.data.config import DataConfig
 from anchorwise.evaluation.judge import EvaluationConfig
 from anchorwise.methods import AnyMethodConfig, SimCLR
-from anchorwise.models import EncoderConfig
+from anchorwise.modalities.images import EncoderConfig
+from anchorwise.modalities.images.augment import AugmentConfig
+from anchorwise.modalities.images.config import DataConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, apply_overrides
 
 Setting = float | int | bool | str

@@ -13,11 +13,11 @@ from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.data.augment import AugmentConfig, RandomViews
-from anchorwise.data.images import ImageSet, Splits
 from anchorwise.evaluation.embed import as_device, embed, test_of
 from anchorwise.evaluation.judge import Evaluation, choose, evaluate
-from anchorwise.models import StoredEncoder
+from anchorwise.modalities.images import StoredEncoder
+from anchorwise.modalities.images.augment import AugmentConfig, RandomViews
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from anchorwise.data.images import Splits
 from anchorwise.diagnostics.exceedances import Exceedances, pooled_exceedances
 from anchorwise.diagnostics.laws import TailFit, fit_laws
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import embed_splits, pixels, test_of
 from anchorwise.evaluation.judge import Evaluation, evaluate
 from anchorwise.evaluation.statistics import Interval, t_interval
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.reporting.figures import BLUE, GREY, ORANGE
 from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState

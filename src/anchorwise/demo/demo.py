@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from anchorwise import _outputs
-from anchorwise.data.datasets import load_splits
-from anchorwise.data.images import Splits
 from anchorwise.demo.contenders import PIXELS, UNTRAINED, judge_pixels, judge_runs
 from anchorwise.demo.report import Measured, demo_report
 from anchorwise.demo.runs import OBJECTIVES, DemoRun, pretrain_all, untrained_state
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.image_set import Splits
 
 REPORT_FILE = "report.html"
 

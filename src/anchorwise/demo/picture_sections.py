@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from anchorwise.data.augment import RandomViews
-from anchorwise.data.images import ImageSet
 from anchorwise.demo.contenders import Contender
 from anchorwise.evaluation.neighbors import nearest
 from anchorwise.evaluation.rows import judged_rows
+from anchorwise.modalities.images.augment import RandomViews
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.reporting.pictures import image_uri
 from anchorwise.reporting.report import Picture, PictureRow, PictureRows, ReportSection, Text
 from anchorwise.training.run_embeddings import VIEW_SEED

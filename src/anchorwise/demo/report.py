@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anchorwise.data.augment import RandomViews
-from anchorwise.data.images import Splits
 from anchorwise.demo.contenders import COLOURS, Contender
 from anchorwise.demo.curve_section import curve_section
 from anchorwise.demo.picture_sections import neighbor_section, view_section
@@ -13,6 +11,8 @@ from anchorwise.demo.result_section import class_section, result_section, result
 from anchorwise.demo.tail_section import tail_section
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.evaluation.embed import test_of
+from anchorwise.modalities.images.augment import RandomViews
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.report import Block, Code, Facts, Report, ReportSection, Text
 

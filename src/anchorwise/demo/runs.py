@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from anchorwise.data.images import Splits
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.training import ObjectiveConfig, RunConfig, RunDirectory, pretrain, recipe
 from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState, initial_state

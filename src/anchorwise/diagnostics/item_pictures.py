@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from anchorwise.data.decode import decode
 from anchorwise.embeddings import Embeddings
+from anchorwise.modalities.images.decode import decode
 
 PICTURE_SIZE_PX = 64
 

@@ -9,11 +9,11 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise.data.augment import AugmentConfig, RandomViews
-from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.rows import check_finite
-from anchorwise.models import EncoderSpec
+from anchorwise.modalities.images import EncoderSpec
+from anchorwise.modalities.images.augment import AugmentConfig, RandomViews
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 
 
 def embed(

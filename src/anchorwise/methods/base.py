@@ -10,7 +10,8 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from anchorwise._config import Section
-from anchorwise.models import Encoder, HeadConfig, ProjectionHead
+from anchorwise.modalities.base import Encoder
+from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import joined
 

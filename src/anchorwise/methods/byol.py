@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View
-from anchorwise.models import Encoder, HeadConfig, ProjectionHead
+from anchorwise.modalities.base import Encoder
+from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import Objective
 

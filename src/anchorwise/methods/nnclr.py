@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, averaged
-from anchorwise.models import Encoder, HeadConfig, ProjectionHead
+from anchorwise.modalities.base import Encoder
+from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, ViewPlan, together
-from anchorwise.models import Encoder
+from anchorwise.modalities.base import Encoder
 from anchorwise.objectives import Objective
 
 

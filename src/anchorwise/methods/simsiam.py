@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 from torch import nn
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View
-from anchorwise.models import Encoder, HeadConfig, ProjectionHead
+from anchorwise.modalities.base import Encoder
+from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective
 
 

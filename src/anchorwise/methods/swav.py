@@ -12,7 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View, ViewPlan, together
-from anchorwise.models import Encoder, HeadConfig
+from anchorwise.modalities.base import Encoder
+from anchorwise.models import HeadConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
 from anchorwise.pairs import unit_rows

@@ -5,10 +5,10 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, model_validator
 
 from anchorwise._config import NO_IDENTITY, Count, Epochs, Section, Seed
-from anchorwise.data.augment import AugmentConfig
-from anchorwise.data.config import DataConfig
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
-from anchorwise.models import EncoderConfig
+from anchorwise.modalities.images import EncoderConfig
+from anchorwise.modalities.images.augment import AugmentConfig
+from anchorwise.modalities.images.config import DataConfig
 from anchorwise.objectives import Objective, build
 
 

@@ -16,18 +16,18 @@ from torch.nn.parallel import DistributedDataParallel
 
 from anchorwise import _files
 from anchorwise._terminal import printable
-from anchorwise.data.batches import epoch_batches, num_batches
-from anchorwise.data.datasets import load_splits
-from anchorwise.data.fingerprint import data_facts
-from anchorwise.data.images import Splits
 from anchorwise.methods.base import check_objective
-from anchorwise.models import StoredEncoder, save_encoder
+from anchorwise.modalities.images import StoredEncoder, save_encoder
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.fingerprint import data_facts
+from anchorwise.modalities.images.image_set import Splits
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
 from anchorwise.training.log import RunLog
 from anchorwise.training.monitor import monitor_knn
 from anchorwise.training.optimizers import lr_at
+from anchorwise.training.order import epoch_batches, num_batches
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory

@@ -2,11 +2,11 @@
 
 import torch
 
-from anchorwise.data.images import ImageSet
 from anchorwise.evaluation.embed import embed
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.rows import judged_rows
 from anchorwise.evaluation.splits import stratified_split
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.training.state import RunState
 
 _NUM_NEIGHBORS = 20

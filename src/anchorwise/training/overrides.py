@@ -8,8 +8,8 @@ from typing import Any
 
 from anchorwise import _checks
 from anchorwise._config import AnySection, section_of_json
-from anchorwise.data.augment import POLICIES
 from anchorwise.methods import METHODS
+from anchorwise.modalities.images.augment import POLICIES
 from anchorwise.training.config import ObjectiveConfig
 
 # Below these fields a key may be anything: the objective itself refuses what it does not know.

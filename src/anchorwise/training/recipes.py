@@ -5,9 +5,10 @@ from pathlib import Path
 
 from anchorwise import _checks
 from anchorwise._config import read_section
-from anchorwise.data.config import DataConfig
 from anchorwise.methods import SimCLR
-from anchorwise.models import EncoderConfig, HeadConfig
+from anchorwise.modalities.images import EncoderConfig
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
 
 

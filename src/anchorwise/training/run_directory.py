@@ -9,8 +9,8 @@ from typing import Any
 
 from anchorwise import _files, _outputs
 from anchorwise._config import identity, read_section
-from anchorwise.data.fingerprint import DataFacts, data_differences
-from anchorwise.models import StoredEncoder, load_encoder
+from anchorwise.modalities.images import StoredEncoder, load_encoder
+from anchorwise.modalities.images.fingerprint import DataFacts, data_differences
 from anchorwise.reporting.environment import environment
 from anchorwise.training.config import RunConfig
 

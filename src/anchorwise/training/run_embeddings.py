@@ -8,10 +8,10 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from anchorwise.data.datasets import load_splits
-from anchorwise.data.images import ImageSet, Splits
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from anchorwise import _checks
-from anchorwise.data.augment import RandomViews, pixel_statistics, policy_for
-from anchorwise.data.images import ImageSet
 from anchorwise.methods import METHODS, Clock, Method
-from anchorwise.models import EncoderSpec, build_encoder
+from anchorwise.modalities.images import EncoderSpec, build_encoder
+from anchorwise.modalities.images.augment import RandomViews, pixel_statistics, policy_for
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig
 from anchorwise.training.optimizers import build_optimizer

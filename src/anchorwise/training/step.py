@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anchorwise.data.batches import mixed_seed
 from anchorwise.methods import Batch
 from anchorwise.objectives import Outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.negatives import negatives_of
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
+from anchorwise.training.order import mixed_seed
 from anchorwise.training.state import RunState
 from anchorwise.training.tail_statistics import statistics_of
 

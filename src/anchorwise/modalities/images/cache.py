@@ -35,7 +35,7 @@ class Decoded:
         names: File name of every image.
         skipped: Name and reason of every file that gave no image.
         classes: Class of every image, None for those without, where files beside the images give them
-            (`anchorwise.data.sidecars`); empty where only the names of folders can.
+            (`anchorwise.modalities.images.sidecars`); empty where only the names of folders can.
         note: What a user should know of the images as a whole; mostly nothing.
     """
 

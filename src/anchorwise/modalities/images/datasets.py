@@ -15,15 +15,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from anchorwise._warnings import warn
-from anchorwise.data.archives import ARCHIVE_SUFFIXES
-from anchorwise.data.cache import cache_dir
-from anchorwise.data.config import DataConfig
-from anchorwise.data.folders import load_folder
-from anchorwise.data.imagenet import load_imagenet32, load_tiny_imagenet
-from anchorwise.data.images import ImageSet, Splits
-from anchorwise.data.named import load_cifar10, load_cifar100, load_stl10
-from anchorwise.data.progress import OnProgress
-from anchorwise.data.selection import complement, stratified_indices
+from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES
+from anchorwise.modalities.images.cache import cache_dir
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.folders import load_folder
+from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.images.imagenet import load_imagenet32, load_tiny_imagenet
+from anchorwise.modalities.images.named import load_cifar10, load_cifar100, load_stl10
+from anchorwise.modalities.images.progress import OnProgress
+from anchorwise.modalities.selection import complement, stratified_indices
 
 # n = images, c = channels, h = height, w = width (pixels)
 

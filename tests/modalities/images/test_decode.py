@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anchorwise.data import decode as decoding
-from anchorwise.data.decode import Picture, decode, decode_all
-from anchorwise.data.folders import load_folder
-from anchorwise.data.images import SkippedImage
+from anchorwise.modalities.images import decode as decoding
+from anchorwise.modalities.images.decode import Picture, decode, decode_all
+from anchorwise.modalities.images.folders import load_folder
+from anchorwise.modalities.images.image_set import SkippedImage
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:

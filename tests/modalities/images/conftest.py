@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from anchorwise.data.images import ImageSet
+from anchorwise.modalities.images.image_set import ImageSet
 
 
 @pytest.fixture(autouse=True)

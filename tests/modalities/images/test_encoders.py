@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from anchorwise.models import EncoderConfig, HeadConfig, ProjectionHead, build_encoder
+from anchorwise.modalities.images import EncoderConfig, build_encoder
+from anchorwise.models import HeadConfig, ProjectionHead
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from anchorwise.data.images import ImageSet, SkippedImage, Splits
-from anchorwise.data.selection import balanced_indices, complement, stratified_indices
-from tests.data.conftest import class_counts
+from anchorwise.modalities.images.image_set import ImageSet, SkippedImage, Splits
+from anchorwise.modalities.selection import balanced_indices, complement, stratified_indices
+from tests.modalities.images.conftest import class_counts
 
 
 def image_set(labels: list[int] | None, size_px: int = 4) -> ImageSet:

@@ -10,31 +10,28 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from anchorwise import _files, _outputs
-from anchorwise.models import EncoderSpec, StoredEncoder
-from anchorwise.models.encoders import create_timm
-from anchorwise.training.run_directory import RunDirectory
+from anchorwise.modalities.images import EncoderSpec, StoredEncoder
+from anchorwise.modalities.images.encoders import create_timm
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 
-def export_encoder(run: Path | str, out: Path | str) -> str:
-    """Write the encoder of a finished run into `out` and check that it loads there with the same features.
+def export_encoder(stored: StoredEncoder, out: Path | str) -> str:
+    """Write an encoder into `out` and check that it loads there with the same features.
 
     Args:
-        run: Run directory.
+        stored: Such as that of a finished run.
         out: Folder for the weights and `config.json`: new, empty, or an export that is replaced.
 
     Returns:
         "torchvision" or "timm".
 
     Raises:
-        FileNotFoundError: If the run is not finished.
         ValueError: If `out` holds anything else, neither library has the architecture, or the export does not give the
             same features.
     """
-    run, out = Path(run), Path(out)
+    out = Path(out)
     _outputs.refuse_folder_of_others(out, "export")
-    stored = RunDirectory(run).encoder()
     config = _config(stored.spec)
     _outputs.claim_folder(out, "export")
     weights = {name: tensor.contiguous() for name, tensor in stored.encoder.backbone.state_dict().items()}
@@ -66,7 +63,7 @@ def _config(spec: EncoderSpec) -> dict[str, Any]:
     if name == "small":
         raise ValueError(
             "the small encoder is this library's own, so torchvision and timm cannot load it; "
-            "use anchorwise.models.load_encoder on the run directory, or pretrain encoder.name=resnet18"
+            "use anchorwise.modalities.images.load_encoder on the run directory, or pretrain encoder.name=resnet18"
         )
     inputs = {"num_channels": num_channels, "image_size_px": spec.image_size_px}
     normalisation = {"mean": spec.mean, "std": spec.std, "pixels": "scaled to [0, 1] first"}

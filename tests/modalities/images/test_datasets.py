@@ -14,10 +14,10 @@ from pydantic import ValidationError
 import anchorwise
 from anchorwise._files import UnusableFileError
 from anchorwise._warnings import warn
-from anchorwise.data import imagenet
-from anchorwise.data.config import DataConfig
-from anchorwise.data.datasets import SOURCES, load_splits
-from tests.data.conftest import class_counts
+from anchorwise.modalities.images import imagenet
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.datasets import SOURCES, load_splits
+from tests.modalities.images.conftest import class_counts
 
 
 def md5(path: Path) -> str:

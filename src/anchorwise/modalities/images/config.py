@@ -14,7 +14,7 @@ class DataConfig(Section):
 
     Attributes:
         source: `digits`, `cifar10`, `cifar100`, `stl10`, `imagenet32`, `tiny-imagenet`, or the path of a folder or
-            `.tar`, `.tar.gz`, `.tgz` or `.zip` of images (layouts: `anchorwise.data.folders`).
+            `.tar`, `.tar.gz`, `.tgz` or `.zip` of images (layouts: `anchorwise.modalities.images.folders`).
         root: Folder with the local copy of a named data set; None means `datasets` in the cache folder. Refused for
             `digits` and paths, which need none.
         download: Fetch CIFAR-10, CIFAR-100 or STL-10 into `root` if it is not there.

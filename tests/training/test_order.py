@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anchorwise.data.batches import epoch_batches, epoch_order, mixed_seed, num_batches
+from anchorwise.training.order import epoch_batches, epoch_order, mixed_seed, num_batches
 
 CASES = [(10, 4, 1), (10, 4, 2), (10, 3, 3), (9, 4, 2), (13, 4, 3), (7, 7, 7), (3, 100, 2), (17, 5, 4)]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from anchorwise.data.augment import POLICIES, AugmentConfig, RandomViews, pixel_statistics, policy_for
+from anchorwise.modalities.images.augment import POLICIES, AugmentConfig, RandomViews, pixel_statistics, policy_for
 
 DRAWS = 2000
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from anchorwise._files import UnusableFileError
-from anchorwise.data import decode as decoding
-from anchorwise.data import reading
-from anchorwise.data.progress import ReadingProgress
-from anchorwise.data.reading import read_images
+from anchorwise.modalities.images import decode as decoding
+from anchorwise.modalities.images import reading
+from anchorwise.modalities.images.progress import ReadingProgress
+from anchorwise.modalities.images.reading import read_images
 
 
 @pytest.fixture

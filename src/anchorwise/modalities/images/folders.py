@@ -7,8 +7,8 @@ Layouts, after the folders that lie around everything are taken off:
 * Where there is no test folder, a seeded, stratified 20 % of the labelled images is the test split.
 * In a split, `<class>/.../<image>` gives the labels; an image beside class folders is skipped and named. A split
   without folders is unlabelled.
-* Where files beside the images give labels, as in WebDataset's shards (`anchorwise.data.sidecars`), those count, and
-  an image without one is skipped and named. Classes that are numbers are then in the order of their values.
+* Where files beside the images give labels, as in WebDataset's shards (`sidecars` in this package), those count, and an
+  image without one is skipped and named. Classes that are numbers are then in the order of their values.
 * An unlabelled folder without a test folder is pretraining and training set at once, and has no test split.
 """
 
@@ -18,13 +18,13 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from anchorwise.data.cache import Decoded
-from anchorwise.data.config import DEFAULT_MAX_DECODED_GIB
-from anchorwise.data.images import ImageSet, SkippedImage, Splits
-from anchorwise.data.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
-from anchorwise.data.progress import OnProgress
-from anchorwise.data.reading import read_images
-from anchorwise.data.selection import complement, stratified_indices
+from anchorwise.modalities.images.cache import Decoded
+from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
+from anchorwise.modalities.images.image_set import ImageSet, SkippedImage, Splits
+from anchorwise.modalities.images.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
+from anchorwise.modalities.images.progress import OnProgress
+from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.selection import complement, stratified_indices
 
 TEST_FRACTION = 0.2
 

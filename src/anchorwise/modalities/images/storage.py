@@ -8,8 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from anchorwise import _files
 from anchorwise._config import ImageSize, Section, read_section
-from anchorwise.models.config import EncoderConfig
-from anchorwise.models.encoders import Encoder, build_encoder
+from anchorwise.modalities.images.encoders import Encoder, EncoderConfig, build_encoder
 
 WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 

@@ -7,7 +7,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.data.selection import balanced_indices
+from anchorwise.modalities.selection import balanced_indices
 
 # n = images, c = channels, h = height, w = width (pixels), m = chosen images
 

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from anchorwise import _files
-from anchorwise.data.config import DataConfig
-from anchorwise.data.images import ImageSet, Splits
-from anchorwise.data.progress import OnProgress
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.images.progress import OnProgress
 
 
 def load_cifar10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from anchorwise.data import reading
-from anchorwise.data.folders import load_folder
-from anchorwise.data.images import Splits
-from tests.data.conftest import class_counts
+from anchorwise.modalities.images import reading
+from anchorwise.modalities.images.folders import load_folder
+from anchorwise.modalities.images.image_set import Splits
+from tests.modalities.images.conftest import class_counts
 
 
 @pytest.fixture

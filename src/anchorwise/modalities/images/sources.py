@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import final
 
 from anchorwise import _files
-from anchorwise.data.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
-from anchorwise.data.decode import Payload
-from anchorwise.data.images import SkippedImage
-from anchorwise.data.layout import is_hidden, is_in_split
+from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
+from anchorwise.modalities.images.decode import Payload
+from anchorwise.modalities.images.image_set import SkippedImage
+from anchorwise.modalities.images.layout import is_hidden, is_in_split
 
 
 class Source(ABC):

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from anchorwise.models import EncoderConfig, EncoderSpec, StoredEncoder, build_encoder, save_encoder
-from anchorwise.training.export import export_encoder, load_exported
+from anchorwise.modalities.images import EncoderConfig, EncoderSpec, StoredEncoder, build_encoder, save_encoder
+from anchorwise.modalities.images.export import export_encoder, load_exported
 
 
 def _finished_run(folder: Path, name: str, norm: str = "batch") -> StoredEncoder:
@@ -21,42 +21,37 @@ def _finished_run(folder: Path, name: str, norm: str = "batch") -> StoredEncoder
 )
 def test_an_export_loads_in_its_library_with_the_same_features(tmp_path: Path, name: str, norm: str, library: str):
     stored = _finished_run(tmp_path / "run", name, norm)
-    assert export_encoder(tmp_path / "run", tmp_path / "out") == library
+    assert export_encoder(stored, tmp_path / "out") == library
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(load_exported(tmp_path / "out")(images), stored.encoder(images))
 
 
 def test_an_encoder_of_our_own_is_refused_with_the_way_out(tmp_path: Path):
-    _finished_run(tmp_path / "run", "small")
-    with pytest.raises(ValueError, match=r"torchvision and timm cannot load it; use anchorwise.models.load_encoder"):
-        export_encoder(tmp_path / "run", tmp_path / "out")
+    stored = _finished_run(tmp_path / "run", "small")
+    with pytest.raises(ValueError, match=r"timm cannot load it; use anchorwise.modalities.images.load_encoder"):
+        export_encoder(stored, tmp_path / "out")
 
 
 def test_an_export_never_writes_into_its_run_or_another_folder(tmp_path: Path):
-    _finished_run(tmp_path / "run", "resnet18")
+    stored = _finished_run(tmp_path / "run", "resnet18")
     (tmp_path / "run" / "config.json").write_text("the run's")
     with pytest.raises(ValueError, match=r"run holds files that `anchorwise export` did not write"):
-        export_encoder(tmp_path / "run", tmp_path / "run")
+        export_encoder(stored, tmp_path / "run")
     assert (tmp_path / "run" / "config.json").read_text() == "the run's"
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(("name", "text"), [("config.json", "[]"), ("config.json", "{"), ("model.safetensors", "x")])
 def test_a_damaged_export_is_named(tmp_path: Path, name: str, text: str):
-    _finished_run(tmp_path / "run", "resnet18")
-    export_encoder(tmp_path / "run", tmp_path / "out")
+    stored = _finished_run(tmp_path / "run", "resnet18")
+    export_encoder(stored, tmp_path / "out")
     (tmp_path / "out" / name).write_text(text)
     with pytest.raises(ValueError, match=f"{name} cannot be used: "):
         load_exported(tmp_path / "out")
 
 
 def test_an_export_can_be_made_again(tmp_path: Path):
-    _finished_run(tmp_path / "run", "resnet18")
+    stored = _finished_run(tmp_path / "run", "resnet18")
     for _ in range(2):
-        assert export_encoder(tmp_path / "run", tmp_path / "out") == "torchvision"
-
-
-def test_a_run_that_is_not_finished_is_refused(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"holds no encoder.json; give the folder of a finished run"):
-        export_encoder(tmp_path, tmp_path / "out")
+        assert export_encoder(stored, tmp_path / "out") == "torchvision"

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from anchorwise._config import Section
-from anchorwise.data.images import ImageSet, Splits
+from anchorwise.modalities.images.image_set import ImageSet, Splits
 
 _LENGTH = 16  # Hexadecimal digits: 64 bits.
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from anchorwise import _files
-from anchorwise.data.archives import read_archive
-from anchorwise.data.config import DataConfig
-from anchorwise.data.folders import arrange
-from anchorwise.data.images import ImageSet, Splits
-from anchorwise.data.progress import OnProgress
-from anchorwise.data.reading import read_images
+from anchorwise.modalities.images.archives import read_archive
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.folders import arrange
+from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.images.progress import OnProgress
+from anchorwise.modalities.images.reading import read_images
 
 TINY_IMAGENET_FILE = "tiny-imagenet-200.zip"
 TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"

@@ -2,37 +2,48 @@
 
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from pydantic import Field, model_validator
+from torch import nn
 
 from anchorwise import _checks
-from anchorwise.models.config import EncoderConfig
-from anchorwise.models.small import SmallEncoder, norm_layer
+from anchorwise._config import Section
+from anchorwise.modalities.base import Encoder
+from anchorwise.modalities.images.small import SmallEncoder, norm_layer
 
 # n = images, c = channels, h = height, w = width in pixels, f = features
 
+RESNETS = ("resnet18", "resnet34", "resnet50")
 _SMALL_WIDTH = 32
 
 
-class Encoder(nn.Module):
-    """A backbone without its classifier, whose output width is known.
+class EncoderConfig(Section):
+    """The network whose features are judged.
 
-    Args:
-        backbone: Maps images to feature rows.
-        num_features: Width of a row.
+    Attributes:
+        name: "small", a 32-pixel "resnet18", "resnet34" or "resnet50", or any timm backbone as "timm/<name>".
+        norm: Normalisation layers: "batch", or "group", which makes an image's features independent of its batch.
+            A timm backbone brings its own and takes "batch" only.
+        width: Channels after the first convolution of "small"; 32 if left out. Only "small" has it.
     """
 
-    def __init__(self, backbone: nn.Module, *, num_features: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.num_features = num_features
+    name: str = "small"
+    norm: Literal["batch", "group"] = "batch"
+    width: int | None = Field(default=None, ge=8, le=8192)
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """Return one feature row per image."""
-        return self.backbone(images)
+    @model_validator(mode="after")
+    def _refuse_what_does_nothing(self) -> "EncoderConfig":
+        if not self.name.startswith("timm/"):
+            _checks.one_of("encoder.name", self.name, ("small", *RESNETS, "timm/<name>"))
+        elif self.norm != "batch":
+            raise ValueError(f"encoder.norm must be 'batch' for {self.name!r}, whose layers timm chooses")
+        if self.width is not None and self.name != "small":
+            raise ValueError(f"encoder.width must be left out for {self.name!r}; only 'small' has it")
+        if self.width is not None and self.width % 8:
+            raise ValueError(f"encoder.width must be a multiple of 8, got {self.width}")
+        return self
 
 
 def build_encoder(config: EncoderConfig, *, num_channels: int, image_size_px: int) -> Encoder:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from anchorwise._warnings import warn
-from anchorwise.data.cache import Decoded, Entry
-from anchorwise.data.config import DEFAULT_MAX_DECODED_GIB
-from anchorwise.data.decode import (
+from anchorwise.modalities.images.cache import Decoded, Entry
+from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
+from anchorwise.modalities.images.decode import (
     IMAGE_SUFFIXES,
     OTHER_PICTURE_SUFFIXES,
     Picture,
@@ -21,11 +21,11 @@ from anchorwise.data.decode import (
     TooManyBytesError,
     decode_all,
 )
-from anchorwise.data.images import SkippedImage
-from anchorwise.data.layout import is_hidden
-from anchorwise.data.progress import OnProgress, Reporter
-from anchorwise.data.sidecars import LABEL_SUFFIXES, Sidecars
-from anchorwise.data.sources import Source, open_source
+from anchorwise.modalities.images.image_set import SkippedImage
+from anchorwise.modalities.images.layout import is_hidden
+from anchorwise.modalities.images.progress import OnProgress, Reporter
+from anchorwise.modalities.images.sidecars import LABEL_SUFFIXES, Sidecars
+from anchorwise.modalities.images.sources import Source, open_source
 
 _DARK = 25  # Of 255: a tenth of the range.
 
@@ -38,7 +38,7 @@ def read_images(
     max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB,
     on_progress: OnProgress | None = None,
 ) -> Decoded:
-    """Return the images of a folder or archive, sorted by name; decoded images are cached (`anchorwise.data.cache`).
+    """Return the images of a folder or archive, sorted by name; decoded ones are cached (`cache` in this package).
 
     Warns if all of them that have 16 bits a value are nearly black.
 
