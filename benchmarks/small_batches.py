@@ -18,9 +18,9 @@ from torch import Tensor
 
 import anchorwise
 from anchorwise import _files, engine
+from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.gates import LikelihoodGate
 from anchorwise.tails.likelihood import likelihood_delta_aic
-from anchorwise.tails.negatives import Exceedances
 
 RESULTS = Path(__file__).parent / "results"
 GATE = LikelihoodGate()

@@ -25,7 +25,7 @@ def cases_that(holds: Callable[[Case], Any]) -> pytest.MarkDecorator:
 every_case = cases_that(lambda case: True)
 # Shapes are checked where a case meets its twin; in a small loss the checks take more time than the loss.
 unchecked = pytest.mark.usefixtures("as_users_call")
-HELPER_MODULES = {"objective", "registry", "cross_entropy", "per_image", "sinkhorn", "catalogue", "blocks"}
+HELPER_MODULES = {"objective", "registry", "catalogue", "parts"}
 
 
 def test_every_objective_module_is_registered_and_under_contract():

@@ -32,7 +32,7 @@ from anchorwise import (
     SwAV,
     _checks,
 )
-from anchorwise.objectives.per_image import table_ids
+from anchorwise.objectives.parts.per_sample import table_ids
 from tests.contracts import batches
 
 VIEWS = batches.ordinary()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from anchorwise import AdaMEOW, Objective, SepCLR, SimLAP, SupReMix
-from anchorwise.objectives import blocks
+from anchorwise.objectives.parts import blocks
 from anchorwise.objectives.sup_re_mix import mixing_shares
 from tests.contracts import batches
 from tests.contracts.cases import CASES

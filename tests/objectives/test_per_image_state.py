@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from anchorwise import FastCLIP, ISogCLR, SogCLR
-from anchorwise.objectives.per_image import log_mean_by_id, mean_by_id
+from anchorwise.objectives.parts.per_sample import log_mean_by_id, mean_by_id
 from tests.contracts import batches
 from tests.twins import global_loss
 

@@ -42,7 +42,7 @@ def test_a_row_with_a_long_tail_of_its_own_is_judged_by_that_alone():
 
 def test_a_short_row_is_lent_the_batchs_mean_exceedance_in_units_of_its_own_threshold():
     sums = engine.ExceedanceSums(*torch.tensor([[2.0, 6.0], [1.0, 1.5], [0.4, 2.0], [0.0, 0.0], [0.9, 0.8]]))
-    tail = tails.negatives.Exceedances(torch.tensor([0.5, 1.0]), torch.tensor([0.1, 0.2]), sums)
+    tail = tails.exceedances.Exceedances(torch.tensor([0.5, 1.0]), torch.tensor([0.1, 0.2]), sums)
     longer = tail.completed(6)
     # The batch: 8 points, log ratios 2.5 in all, relative excesses 0.4 / 0.5 + 2 = 2.8 in all.
     assert longer.count.tolist() == [6.0, 6.0]
@@ -105,5 +105,5 @@ def _evidence(scores, counted):
         num_at_endpoint=torch.zeros_like(mean),
         largest_score=mean,
     )
-    tail = tails.negatives.Exceedances(widest.squeeze(1), mean, sums)
+    tail = tails.exceedances.Exceedances(widest.squeeze(1), mean, sums)
     return gates.likelihood_delta_aic(tail.completed(32))

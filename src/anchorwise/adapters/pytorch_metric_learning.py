@@ -21,7 +21,7 @@ from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, Pairs, labelled, pairs_of
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import Objective
-from anchorwise.objectives.cross_entropy import against
+from anchorwise.objectives.parts.cross_entropy import against
 from anchorwise.tails import Blend
 from anchorwise.tails.blend import as_blend
 

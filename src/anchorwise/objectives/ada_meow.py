@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from anchorwise import _checks
 from anchorwise._precision import full_precision, log_sum, products
-from anchorwise.objectives.blocks import by_blocks
-from anchorwise.objectives.cross_entropy import softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.blocks import by_blocks
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width

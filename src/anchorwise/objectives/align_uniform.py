@@ -12,8 +12,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import DistancePower, LogGaussianKernel
-from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import repulsion
 from anchorwise.pairs import Views, views_of
 
 # n = images, d = embedding width

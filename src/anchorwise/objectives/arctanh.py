@@ -10,8 +10,8 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise.links import ArctanhLink
-from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width

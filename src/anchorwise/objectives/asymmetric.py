@@ -12,9 +12,9 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
-from anchorwise.objectives.hcl import debiased, hard_repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
+from anchorwise.objectives.parts.hard_negatives import debiased, hard_repulsion
 from anchorwise.pairs import Contrast, Views, passing, views_of
 
 # n = images, d = embedding width

@@ -11,9 +11,9 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import softmax_link
-from anchorwise.objectives.cross_view import across_views
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
+from anchorwise.objectives.parts.between_views import across_views
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend
 

@@ -5,21 +5,19 @@ https://arxiv.org/abs/1807.03748; both directions: Tian et al. 2019, "Contrastiv
 https://arxiv.org/abs/1906.05849.
 """
 
-from dataclasses import replace
 from typing import final
 
-import torch
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import Link, SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link, total
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered, views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.objectives.objective import Inputs, Objective, Outcome
+from anchorwise.objectives.parts.between_views import across_views
+from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, as_blend
 
-# n = images, d = embedding width, a = anchors
+# n = images, d = embedding width, k = further negatives
 
 
 @final
@@ -71,47 +69,3 @@ class CrossViewInfoNCE(Objective):
         further = None if negatives is None else views.beside("negatives", negatives)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         return across_views(views, directions, softmax, self.blend, negatives=further)
-
-
-def across_views(
-    views: Views,
-    directions: tuple[tuple[int, int], ...],
-    softmax: SoftmaxLink,
-    blend: Blend | None,
-    *,
-    label_smoothing: float = 0.0,
-    negatives: Float[Tensor, "k d"] | None = None,
-) -> Outcome:
-    """Return the mean over the anchors of all directions of their cross-entropy against the other view.
-
-    Further negatives are unit rows. With label smoothing, that share of the target is spread evenly over the positive
-    and all negatives.
-    """
-    losses, stats = [], []
-    for view, other in directions:
-        contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
-        if negatives is not None:
-            contrast = _with_further(contrast, negatives, views.ids)
-        reading = read_link(blend, contrast, softmax)
-        losses.append(cross_entropy(contrast, positive_scores, reading.link))
-        if label_smoothing > 0.0:
-            num_keys = len(contrast.keys) - num_same(views.ids) + 1
-            lead = _lead(contrast, reading.link(positive_scores), reading.link, num_keys)
-            losses[-1] = losses[-1] + label_smoothing * lead
-        stats.append({"positive_score": positive_scores, **reading.stats})
-    return mean_outcome(torch.cat(losses), joined(stats))
-
-
-def _with_further(contrast: Contrast, rows: Float[Tensor, "k d"], ids: Int[Tensor, " n"]) -> Contrast:
-    """Contrast the anchors with further rows too, which are of none of their images."""
-    of_none = ids.new_full((len(rows),), -1)
-    numbers = numbered(ids)
-    same_image = SameId(numbers, torch.cat([numbers, of_none]))
-    return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_image,))
-
-
-def _lead(
-    contrast: Contrast, positives: Float[Tensor, " n"], link: Link, num_keys: Int[Tensor, " n"]
-) -> Float[Tensor, " n"]:
-    """Return how far a positive's logit is above the mean over all keys that count, itself among them."""
-    return positives - (positives + total(contrast, link)) / num_keys

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Divergence, DivergenceName, NegativeTerm, PositiveTerm, as_divergence
-from anchorwise.objectives.cross_entropy import total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width

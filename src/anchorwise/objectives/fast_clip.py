@@ -11,9 +11,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import repulsion, softmax_link, temperature_of
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, table_ids
+from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of
+from anchorwise.objectives.parts.global_estimate import RunningDenominators
+from anchorwise.objectives.parts.per_sample import table_ids
 from anchorwise.pairs import num_same, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 

@@ -5,7 +5,6 @@ and its released code; beta 0 is Chuang et al. 2020, "Debiased Contrastive Learn
 https://arxiv.org/abs/2007.00224.
 """
 
-import math
 from typing import final
 
 import torch
@@ -13,12 +12,12 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink, WeightedLink
-from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, views_of
+from anchorwise.objectives.parts.cross_entropy import against, softmax_link
+from anchorwise.objectives.parts.hard_negatives import debiased, hard_repulsion
+from anchorwise.pairs import views_of
 
-# n = images, d = embedding width, a = anchors
+# n = images, d = embedding width
 
 
 @final
@@ -83,39 +82,3 @@ class HCL(Objective):
             hard = hard_repulsion(views.pooled(), softmax, self.beta, log_number, detach_weights=self.detach_weights)
             hard = debiased(hard, positives, self.positive_prior, log_number, softmax)
         return mean_outcome(against(positives, hard), {"positive_score": positive_scores})
-
-
-def hard_repulsion(
-    contrast: Contrast,
-    logit: SoftmaxLink,
-    beta: float,
-    log_number: Float[Tensor, " a"],
-    *,
-    detach_weights: bool = False,
-) -> Float[Tensor, " a"]:
-    """Return log R; `log_number` is the logarithm of every anchor's number of negatives."""
-    if beta == 0.0:
-        return repulsion(contrast, logit)
-    log_weight = SoftmaxLink(logit.temperature / beta, logit.scale)
-    weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
-    total = repulsion(contrast, log_weight)
-    return weighted - (total.detach() if detach_weights else total) + log_number
-
-
-def debiased(
-    log_sum: Float[Tensor, " a"],
-    positives: Float[Tensor, " a"],
-    positive_prior: float,
-    log_number: Float[Tensor, " a"],
-    logit: SoftmaxLink,
-) -> Float[Tensor, " a"]:
-    """Return the logarithm of Ng; where its floor acts there is no gradient."""
-    floor = log_number + logit(torch.full_like(log_number, -1.0))
-    if positive_prior == 0.0:
-        return log_sum.clamp_min(floor)
-    log_share = math.log(positive_prior) + log_number + positives - log_sum
-    # Where nothing is left neither its power, which may be infinite, nor the logarithm is taken: nor are gradients.
-    some_left = ~(log_share >= 0.0)
-    share = torch.where(some_left, log_share, -torch.inf).exp()
-    left = log_sum + torch.log1p(-share) - math.log1p(-positive_prior)
-    return torch.where(some_left, left.clamp_min(floor), floor)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Link, SoftmaxLink
-from anchorwise.objectives.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, mean_by_id, store, table_ids
-from anchorwise.objectives.sog_clr import log_num_negatives
+from anchorwise.objectives.parts.cross_entropy import mean_key, repulsion
+from anchorwise.objectives.parts.global_estimate import RunningDenominators, log_num_negatives
+from anchorwise.objectives.parts.per_sample import mean_by_id, store, table_ids
 from anchorwise.pairs import Contrast, views_of
 
 # n = images, a = anchors, d = embedding width

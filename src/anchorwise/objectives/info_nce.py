@@ -10,12 +10,11 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Views, views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
-from anchorwise.tails.negatives import negatives_of
+from anchorwise.objectives.objective import Inputs, Objective, Outcome
+from anchorwise.objectives.parts.among_all_rows import among_all_rows
+from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.pairs import views_of
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = images, d = embedding width
 
@@ -42,7 +41,6 @@ class InfoNCE(Objective):
         super().__init__()
         self.temperature = _checks.positive("temperature", temperature)
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
-
         self.blend = as_blend(blend)
 
     def detail(
@@ -63,16 +61,4 @@ class InfoNCE(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        return among_all(views, softmax, self.blend, num_hardest=self.num_hardest)
-
-
-def among_all(views: Views, softmax: SoftmaxLink, blend: Blend | None, *, num_hardest: int | None = None) -> Outcome:
-    """Return the mean over all rows of two views of their cross-entropy against both views of all other images.
-
-    With `num_hardest`, only so many of an anchor's highest-scoring negatives count.
-    """
-    positive_scores, contrast = views.positive_scores, views.pooled()
-    reading = read_link(blend, contrast, softmax)
-    hardest = None if num_hardest is None else negatives_of(contrast).hardest(num_hardest)
-    per_anchor = cross_entropy(contrast, positive_scores, reading.link, hardest=hardest)
-    return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})
+        return among_all_rows(views, softmax, self.blend, num_hardest=self.num_hardest)

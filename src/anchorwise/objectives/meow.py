@@ -13,8 +13,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._ranks import gather_rows
-from anchorwise.objectives.cross_entropy import repulsion, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import Contrast, PairWeight, views_of
 
 # n = images, d = embedding width, c = clusterings, a = anchors, k = keys

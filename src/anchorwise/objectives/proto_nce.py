@@ -12,8 +12,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.pairs import Contrast, SameId, per_image, views_of
 
 # n = images, d = embedding width, k = prototypes

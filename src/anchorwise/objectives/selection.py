@@ -11,8 +11,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import ShortfallLink
-from anchorwise.objectives.cross_entropy import cross_entropy, softmax_link
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.gates import Gate

@@ -15,8 +15,8 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import repulsion
 from anchorwise.pairs import Contrast, SameId, class_per_image, views_of
 
 # n = images, d = width of the common rows, e = width of the salient rows

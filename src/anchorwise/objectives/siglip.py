@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from anchorwise import _checks
 from anchorwise.links import SigmoidLink
-from anchorwise.objectives.cross_entropy import total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
 # n = images, d = embedding width

@@ -16,9 +16,9 @@ from anchorwise._precision import log_sum, magnitude, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import Link
 from anchorwise.links.base import per_row
-from anchorwise.objectives.blocks import by_blocks
-from anchorwise.objectives.cross_entropy import against, repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.blocks import by_blocks
+from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link, total
 from anchorwise.pairs import Contrast, SameId, Views, class_per_image, unit_rows, views_of
 
 # n = images, d = embedding width, a = anchors

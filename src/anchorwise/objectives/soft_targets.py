@@ -14,8 +14,8 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise._precision import products
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.cross_entropy import mean_key, repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import mean_key, repulsion, softmax_link, total
 from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
 from anchorwise.tails.blend import Blend, read_link
 

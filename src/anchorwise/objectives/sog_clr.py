@@ -7,14 +7,15 @@ temperature: Wei et al. 2024, "FastCLIP", https://arxiv.org/abs/2407.01445.
 
 from typing import final
 
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import repulsion, softmax_link, temperature_of
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.per_image import RunningDenominators, table_ids
-from anchorwise.pairs import num_same, views_of
+from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of
+from anchorwise.objectives.parts.global_estimate import RunningDenominators, log_num_negatives
+from anchorwise.objectives.parts.per_sample import table_ids
+from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = images, d = embedding width
@@ -96,8 +97,3 @@ class SogCLR(Objective):
         pushed = (tau * (log_estimates - log_u).exp()).detach() * (repelled - repelled.detach())
         per_anchor = tau * (log_u + self.rho - reading.link(positive_scores)) + pushed
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "log_u": log_u, **reading.stats})
-
-
-def log_num_negatives(ids: Int[Tensor, " n"], like: Tensor) -> Float[Tensor, " a"]:
-    """Return the logarithm of how many rows of both views are of other images, for every row of both."""
-    return (2 * (len(ids) - num_same(ids))).to(like).log().repeat(2)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import Link, Parameter, SoftmaxLink
-from anchorwise.objectives.cross_entropy import repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
 from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_image, num_same, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 

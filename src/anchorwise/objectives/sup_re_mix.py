@@ -15,9 +15,9 @@ from anchorwise import _checks
 from anchorwise._precision import log_sum, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.blocks import by_blocks
-from anchorwise.objectives.cross_entropy import repulsion, softmax_link, total
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.blocks import by_blocks
+from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
 from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
 
 # n = images, d = embedding width, a = anchors, k = keys, b = anchors of a block

@@ -14,7 +14,7 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise._precision import products
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.sinkhorn import balanced_assignments
+from anchorwise.objectives.parts.sinkhorn import balanced_assignments
 from anchorwise.pairs import Views, views_of
 
 # n = images, v = assigned views, d = embedding width, k = prototypes

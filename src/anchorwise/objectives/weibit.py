@@ -10,10 +10,11 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import ShortfallLink
-from anchorwise.objectives.cross_entropy import cross_entropy
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.pairs import views_of
-from anchorwise.tails.exponents import Exponent, HillTail
+from anchorwise.tails.estimators import HillTail
+from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.names import ExponentName, as_exponent
 from anchorwise.tails.negatives import negatives_of
 

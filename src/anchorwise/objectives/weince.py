@@ -10,9 +10,9 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.objectives.cross_entropy import softmax_link
-from anchorwise.objectives.info_nce import among_all
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
+from anchorwise.objectives.parts.among_all_rows import among_all_rows
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend
 from anchorwise.tails.exponents import Exponent
@@ -82,4 +82,4 @@ class WEINCE(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        return among_all(views, softmax_link(self.temperature, logit_scale, views.units), self.blend)
+        return among_all_rows(views, softmax_link(self.temperature, logit_scale, views.units), self.blend)

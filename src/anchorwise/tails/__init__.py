@@ -3,6 +3,7 @@
 from anchorwise.tails.blend import Blend, LinkReading, read_link
 from anchorwise.tails.bootstrap import BootstrapInterval, block_bootstrap
 from anchorwise.tails.endpoint import EndpointEstimate, endpoint_estimate
+from anchorwise.tails.estimators import HillTail, RegressionTail, TailEstimator
 from anchorwise.tails.evidence import (
     LawComparison,
     LikelihoodEvidence,
@@ -16,11 +17,8 @@ from anchorwise.tails.exponents import (
     BatchExponent,
     Exponent,
     FixedExponent,
-    HillTail,
     LaggedExponent,
     PooledExponent,
-    RegressionTail,
-    TailEstimator,
 )
 from anchorwise.tails.gates import (
     CapGate,

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.links import shortfall
+from anchorwise.tails.estimators import RegressionTail
 from anchorwise.tails.exponential_law import exponential_pvalue
-from anchorwise.tails.exponents import RegressionTail
 from anchorwise.tails.hill import hill_of
 from anchorwise.tails.likelihood import exponential_log_likelihood, likelihood_delta_aic
 from anchorwise.tails.pareto import likeliest_law

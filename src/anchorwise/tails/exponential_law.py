@@ -30,7 +30,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise.links import MIN_SHORTFALL
-from anchorwise.tails.negatives import Exceedances
+from anchorwise.tails.exceedances import Exceedances
 
 # a = anchors, q = nodes of a quadrature, p = probabilities of the table, m, w = numbers and widths of the table
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.tails.exponents import HillTail, RegressionTail, TailEstimator
+from anchorwise.tails.estimators import HillTail, RegressionTail, TailEstimator
 from anchorwise.tails.likelihood import likelihood_delta_aic
 from anchorwise.tails.negatives import Negatives
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.tails.exponents import HillTail
+from anchorwise.tails.estimators import HillTail
 from anchorwise.tails.rows import RowResult, RowTails, row_tails
 
 # a = anchors, k = scores of an anchor

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise.links import MIN_SHORTFALL
-from anchorwise.tails.negatives import Exceedances
+from anchorwise.tails.exceedances import Exceedances
 
 # a = anchors
 

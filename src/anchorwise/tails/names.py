@@ -4,16 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from anchorwise import _checks
+from anchorwise.tails.estimators import HillTail, RegressionTail, TailEstimator
 from anchorwise.tails.exponents import (
     AnchorExponent,
     BatchExponent,
     Exponent,
     FixedExponent,
-    HillTail,
     LaggedExponent,
     PooledExponent,
-    RegressionTail,
-    TailEstimator,
 )
 from anchorwise.tails.gates import CapGate, ConstantGate, Gate, HardGate, LikelihoodGate, PublishedGate
 

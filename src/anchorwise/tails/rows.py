@@ -14,7 +14,7 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise.engine import ExceedanceSums
 from anchorwise.links import MIN_SHORTFALL, shortfall
-from anchorwise.tails.negatives import Exceedances
+from anchorwise.tails.exceedances import Exceedances
 
 # a = anchors, k = scores of an anchor, t = tail points
 

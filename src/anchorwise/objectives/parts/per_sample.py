@@ -1,7 +1,5 @@
 """What an objective keeps about every image between batches: tables by image number, in saved buffers."""
 
-import math
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -9,50 +7,7 @@ from torch import Tensor, nn
 from anchorwise import _checks
 from anchorwise.pairs import num_same, numbered
 
-# n = rows of a batch, v = views, m = images of the data set
-
-
-class RunningDenominators(nn.Module):
-    """Running means, over an image's visits, of the mean exponential of its negatives: u of SogCLR, in log space.
-
-    The table holds `temperature * log u`, which is in units of scores: the soft maximum of an image's negatives. When
-    the temperature changes between visits, u therefore becomes u^(old / new).
-
-    Args:
-        num_images: Images of the data set; ids are from 0 to num_images - 1.
-    """
-
-    soft_maxima: Tensor
-    seen: Tensor
-
-    def __init__(self, num_images: int) -> None:
-        super().__init__()
-        self.register_buffer("soft_maxima", torch.zeros(num_images))
-        self.register_buffer("seen", torch.zeros(num_images, dtype=torch.bool))
-
-    @torch.no_grad()
-    def forward(
-        self,
-        ids: Int[Tensor, " n"],
-        log_estimates: Float[Tensor, "v n"],
-        *,
-        gamma: float,
-        temperature: Float[Tensor, " n"],
-    ) -> Float[Tensor, "v n"]:
-        """Return log u of every view: the table's, moved to this batch's estimate with weight gamma.
-
-        At an image's first visit it is the estimate itself. In training mode the table keeps the mean of u over the
-        views, and over the rows of an image that is there several times; a value that is not finite is not kept.
-        """
-        seen = self.seen[ids]
-        before = self.soft_maxima[ids].to(log_estimates) / temperature
-        weight = torch.tensor(gamma, dtype=log_estimates.dtype, device=log_estimates.device)
-        moved = torch.logaddexp((1.0 - weight).log() + before, weight.log() + log_estimates)
-        log_u = torch.where(seen, moved, log_estimates)
-        if self.training:
-            log_mean = log_mean_by_id(ids, log_u.logsumexp(dim=0) - math.log(len(log_u)))
-            self.seen[ids] = seen | store(self.soft_maxima, ids, temperature * log_mean)
-        return log_u
+# n = rows of a batch
 
 
 def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_images: int) -> Int[Tensor, " n"]:

@@ -1,0 +1,22 @@
+"""Cross-entropy of every row of two views against both views of all other images (NT-Xent)."""
+
+from anchorwise.links import SoftmaxLink
+from anchorwise.objectives.objective import Outcome, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import cross_entropy
+from anchorwise.pairs import Views
+from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.negatives import negatives_of
+
+
+def among_all_rows(
+    views: Views, softmax: SoftmaxLink, blend: Blend | None, *, num_hardest: int | None = None
+) -> Outcome:
+    """Return the mean over all rows of two views of their cross-entropy against both views of all other images.
+
+    With `num_hardest`, only so many of an anchor's highest-scoring negatives count.
+    """
+    positive_scores, contrast = views.positive_scores, views.pooled()
+    reading = read_link(blend, contrast, softmax)
+    hardest = None if num_hardest is None else negatives_of(contrast).hardest(num_hardest)
+    per_anchor = cross_entropy(contrast, positive_scores, reading.link, hardest=hardest)
+    return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -1,0 +1,170 @@
+"""How an exponent is read off the tail of an anchor's negatives, and how far it is to be trusted."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from anchorwise import _checks
+from anchorwise.tails.exceedances import Exceedances
+from anchorwise.tails.likelihood import hill_exponent
+from anchorwise.tails.negatives import Negatives
+from anchorwise.tails.regression import TailRegressions
+
+# a = anchors
+
+FEWEST_POINTS = 10  # Of a regression, as released.
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An exponent per anchor, and how far to trust it.
+
+    Attributes:
+        exponent: Above 0; 1 where there is no estimate.
+        weight: In [0, 1]; 0 where there is no estimate.
+    """
+
+    exponent: Float[Tensor, " a"]
+    weight: Float[Tensor, " a"]
+
+    @property
+    def exists(self) -> Bool[Tensor, " a"]:
+        """Whether a row has an estimate."""
+        return self.weight > 0
+
+    @property
+    def batch_median(self) -> Float[Tensor, " a"]:
+        """The (lower) median of the rows that have an estimate, for every row; 1 where none has."""
+        known = torch.where(self.exists, self.exponent, torch.nan)
+        return known.nanmedian().nan_to_num(nan=1.0).expand(len(known))
+
+
+@dataclass(frozen=True)
+class TailEstimator(ABC):
+    """Reads an exponent off every anchor's tail."""
+
+    @abstractmethod
+    def estimate(self, negatives: Negatives) -> Estimate:
+        """Return every anchor's own estimate."""
+
+    @abstractmethod
+    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        """Return the anchors' estimates, each drawn to `towards` as far as it is not to be trusted."""
+
+
+@final
+@dataclass(frozen=True)
+class HillTail(TailEstimator):
+    """Hill's estimator on the scores above mean + z sd of a row.
+
+    Args:
+        tail_fraction: Share of a row that a normal law would put above the threshold, in (0, 0.5].
+        prior_points: Tail points' worth of the batch's exponent that shrinkage adds to a row, at least 0. With a
+            gamma prior on the exponent the result is the posterior's: 1 / exponent is averaged, since its
+            estimate, a mean of logarithms, is the unbiased one.
+
+    Source: Hill 1975, "A simple general approach to inference about the tail of a distribution".
+    """
+
+    tail_fraction: float = 0.1
+    prior_points: float = 32.0
+
+    def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
+        tail_fraction_up_to(0.5, self.tail_fraction)
+        _checks.at_least("prior_points", self.prior_points, 0.0)
+
+    def estimate(self, negatives: Negatives) -> Estimate:
+        """Return Hill's exponent of every row and the share of it that shrinkage keeps."""
+        return self.estimate_of(negatives.exceedances(self.tail_fraction))
+
+    def estimate_of(self, tail: Exceedances) -> Estimate:
+        """Return the estimates from what the rows' exceedances add up to."""
+        exponent = hill_exponent(tail)
+        weight = tail.count / (tail.count + self.prior_points).clamp_min(1.0)
+        return Estimate(exponent.nan_to_num(nan=1.0), torch.where(exponent.isfinite(), weight, 0.0))
+
+    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        """Average 1 / exponent."""
+        return 1.0 / (estimate.weight / estimate.exponent + (1.0 - estimate.weight) / towards)
+
+
+@final
+@dataclass(frozen=True)
+class RegressionTail(TailEstimator):
+    """The WEINCE release's estimator: the slope of log F on log shortfall over a row's smallest shortfalls.
+
+    Args:
+        tail_fraction: Share of a row's negatives in the tail, in (0, 1].
+        min_tail_points: Tail points at least.
+        rounding: How the number of tail points is made whole: "nearest" as the release's gate does, with at least 10
+            of them, or "down" as its shrunk weibit does, with no estimate from fewer than 10.
+        prior_points: The release's shrink_c, at least 0: a row keeps m R^2 / (m R^2 + prior_points) of its own
+            slope, with m points in the regression.
+        min_r_squared: Rows whose regression explains less have no estimate. In [0, 1].
+        lowest: Shrunk exponents are not below this.
+        highest: Shrunk exponents are not above this.
+
+    Source: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
+    """
+
+    tail_fraction: float = 0.1
+    min_tail_points: int = 32
+    rounding: Literal["nearest", "down"] = "nearest"
+    prior_points: float = 100.0
+    min_r_squared: float = 0.0
+    lowest: float = 0.5
+    highest: float = 16.0
+
+    def __post_init__(self) -> None:
+        _checks.plain_numbers(self)
+        tail_fraction_up_to(1.0, self.tail_fraction)
+        _checks.count("min_tail_points", self.min_tail_points)
+        _checks.one_of("rounding", self.rounding, ("nearest", "down"))
+        _checks.at_least("prior_points", self.prior_points, 0.0)
+        _checks.fraction("min_r_squared", self.min_r_squared)
+        _checks.ordered("lowest", self.lowest, "highest", self.highest)
+
+    def num_tail(self, num_negatives: int) -> int:
+        """Return how many of `num_negatives` shortfalls make the tail."""
+        wanted = self.tail_fraction * num_negatives
+        if self.rounding == "nearest":
+            return min(max(self.min_tail_points, round(wanted), FEWEST_POINTS), num_negatives)
+        num_tail = min(int(max(self.min_tail_points, wanted)), num_negatives)
+        return num_tail if num_tail >= FEWEST_POINTS else 0
+
+    def estimate(self, negatives: Negatives) -> Estimate:
+        """Return the slope of every row and the share of it that shrinkage keeps."""
+        num_tail = self.num_tail(negatives.num_negatives)
+        if num_tail == 0:
+            nothing = torch.zeros_like(negatives.anchors[:, 0])
+            return Estimate(nothing + 1.0, nothing)
+        return self.estimate_of(negatives.sorted_tail(num_tail).fit)
+
+    def estimate_of(self, fit: TailRegressions) -> Estimate:
+        """Return the estimates from the rows' regressions."""
+        explained = fit.num_points * fit.r_squared
+        weight = explained / (explained + self.prior_points).clamp_min(torch.finfo(explained.dtype).tiny)
+        trusted = (fit.r_squared >= self.min_r_squared) & (fit.slope > 0)
+        return Estimate(torch.where(trusted, fit.slope, 1.0), torch.where(trusted, weight, 0.0))
+
+    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        """Average the exponents themselves, as released."""
+        mixed = estimate.weight * estimate.exponent + (1.0 - estimate.weight) * towards
+        return mixed.clamp(self.lowest, self.highest)
+
+
+def tail_fraction_up_to(highest: float, value: float) -> float:
+    """Return a share of a row in (0, highest].
+
+    Raises:
+        ValueError: If it is out of range.
+    """
+    checked = _checks.positive("tail_fraction", value)
+    if checked > highest:
+        raise ValueError(f"tail_fraction must lie in (0, {highest:g}], got {value!r}")
+    return checked
