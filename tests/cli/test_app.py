@@ -37,7 +37,7 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
     settings = ["--set", "train.num_epochs=3", "--data", "photos/", "--show-config"]
     assert _run(monkeypatch, "pretrain", "folder", *settings) == 0
     config = json.loads(capsys.readouterr().out)
-    assert (config["train"]["num_epochs"], config["modalities"]["source"]) == (3, "photos/")
+    assert (config["train"]["num_epochs"], config["data"]["source"]) == (3, "photos/")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +102,9 @@ def test_a_fault_of_the_program_itself_keeps_its_traceback(monkeypatch):
         app.main()
 
 
-@pytest.mark.parametrize("package", ["comparison", "modalities", "demo", "diagnostics", "evaluation", "models", "training"])
+@pytest.mark.parametrize(
+    "package", ["comparison", "modalities", "demo", "diagnostics", "evaluation", "models", "training"]
+)
 def test_a_package_that_an_extra_is_needed_for_says_which(monkeypatch, package: str):
     module = importlib.import_module(f"anchorwise.{package}")
     monkeypatch.setitem(sys.modules, "pydantic", None)
