@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from anchorwise.comparison import RECIPES, Contender, Halving, Study, load_study, study_recipe
+from anchorwise.methods import SimCLR
 from anchorwise.training import ObjectiveConfig, apply_overrides
 from tests.comparison.conftest import tempered
 
@@ -27,7 +28,7 @@ def _has_a_temperature(study: Study, key: str) -> bool:
     return "temperature" in str(config.objective.params)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("compare-methods")])
 def test_every_objective_with_a_temperature_has_it_in_its_grid(name: str):
     study = study_recipe(name)
     # The paper's rows are as it ran them.
@@ -52,19 +53,31 @@ def test_runs_of_a_seed_differ_in_what_the_grid_holds_alone(study: Study):
     assert first.model_copy(update={"objective": second.objective}) == second
 
 
+def test_methods_are_compared_each_with_its_own_settings_and_all_else_the_same():
+    study = study_recipe("compare-methods-digits")
+    simclr, byol = (
+        study.run_config("digits", name, {"optimizer.peak_lr": 1e-3, "method.head.output_width": 16}, seed=1)
+        for name in ("simclr", "byol")
+    )
+    assert (simclr.method.name, byol.method.name, byol.objective.name) == ("simclr", "byol", "prediction")
+    assert (byol.method.head.output_width, byol.method.head.hidden_width) == (16, 512)
+    assert simclr.model_copy(update={"method": byol.method, "objective": byol.objective}) == byol
+
+
+def test_the_same_objective_under_two_methods_is_two_contenders(study: Study):
+    contender = study.objectives["info_nce"]
+    three_views = contender.model_copy(update={"method": SimCLR.Config(num_views=3)})
+    assert _with(study, objectives={**study.objectives, "three": three_views})
+    with pytest.raises(ValidationError, match=r"objectives\.again repeats objectives\.info_nce"):
+        _with(study, objectives={**study.objectives, "again": contender.model_copy(update={"method": study.method})})
+
+
 @pytest.mark.parametrize("name", ["data.num_test_images", "evaluation.split_seeds"])
 def test_a_grid_that_touches_test_data_is_refused(study: Study, name: str):
     grid = ({name: 1}, {name: 2})
     contender = Contender(objective=ObjectiveConfig(name="arctanh"), grid=grid)
     with pytest.raises(ValidationError, match=f"grid has '{name}', .* would touch test data"):
         _with(study, objectives={**study.objectives, "bad": contender})
-
-
-@pytest.mark.parametrize("name", ["objective.name", "objective.params.name"])
-def test_a_grid_that_judges_another_objective_under_this_name_is_refused(study: Study, name: str):
-    contender = Contender(objective=ObjectiveConfig(name="weince"), grid=({name: "info_nce"},))
-    with pytest.raises(ValidationError, match=r"objectives.weince.grid.*objective"):
-        _with(study, objectives={**study.objectives, "weince": contender})
 
 
 @pytest.mark.parametrize("name", ["train.num_epochs", "train.seed", "encoder.width"])
@@ -96,10 +109,13 @@ def test_a_study_that_is_not_fair_or_not_possible_is_refused(study: Study, chang
         _with(study, **changes)
 
 
-@pytest.mark.parametrize("name", ["objective.name", "objective.params.name"])
-def test_a_point_of_a_grid_never_trains_another_objective_under_its_label(study: Study, name: str):
-    contender = Contender(label="WEINCE", objective=ObjectiveConfig(name="weince"), grid=({name: "info_nce"},))
-    with pytest.raises(ValidationError, match=f"grid has '{name}', which would train another objective under its lab"):
+@pytest.mark.parametrize(
+    ("name", "value"), [("objective.name", "info_nce"), ("objective.params.name", "info_nce"), ("method.name", "byol")]
+)
+def test_a_point_of_a_grid_never_trains_anything_else_under_its_label(study: Study, name: str, value: str):
+    contender = Contender(label="WEINCE", objective=ObjectiveConfig(name="weince"), grid=({name: value},))
+    message = f"grid has '{name}', which would train another {name.partition('.')[0]} under its label"
+    with pytest.raises(ValidationError, match=message):
         _with(study, objectives={**study.objectives, "weince": contender})
 
 

@@ -14,8 +14,8 @@ def compare(  # The options of a command.
     study: Annotated[
         str,
         typer.Argument(
-            help="compare-digits, compare-cifar10-small, compare-ablation, compare-paper, or a JSON file such as "
-            "--show-config prints."
+            help="compare-digits, compare-cifar10-small, compare-ablation, compare-methods-digits, compare-methods, "
+            "compare-paper, or a JSON file such as --show-config prints."
         ),
     ] = "compare-digits",
     out: Annotated[
@@ -65,7 +65,7 @@ def compare(  # The options of a command.
         str | None, typer.Option("--run", help="Do one run only, by its key; --print-commands prints such calls.")
     ] = None,
 ) -> None:
-    """Compare objectives: each at its own best setting, over several seeds, with a verdict one can trust.
+    """Compare objectives or methods: each at its own best setting, over several seeds, with a verdict one can trust.
 
     Settings are chosen by accuracy on validation parts of the training images; the chosen ones are judged on test
     images with fresh seeds. Every run is kept under a key of its configuration: a study that was stopped goes on, and

@@ -1,7 +1,7 @@
 """What a comparison compares: one typed tree, as complete as the configuration of a run.
 
-A grid holds settings of the objective and of its optimiser, nothing else: data, seeds, budget and evaluation are the
-same for all, and no choice can reach the test images.
+A grid holds settings of the method, its objective and its optimiser, nothing else: data, seeds, budget and evaluation
+are the same for all, and no choice can reach the test images.
 """
 
 import json
@@ -27,20 +27,23 @@ Setting = float | int | bool | str
 # Settings as `anchorwise pretrain --set` names them, to their values.
 Point = Mapping[str, Setting]
 
-_CHOOSABLE = ("objective", "optimizer")
+_CHOOSABLE = ("method", "objective", "optimizer")
+_IN_WORDS = "grids are over method.*, objective.* and optimizer.*"
 
 
 class Contender(Section):
-    """One objective of a study.
+    """One objective of a study, or one method with its objective.
 
     Attributes:
         label: What tables and figures call it; its name in the study if left out.
+        method: Trains instead of the study's method, before the settings of a point of the grid.
         objective: The objective, before the settings of a point of the grid.
         grid: Points to choose from on validation images, each a mapping of settings (`objective.temperature`,
             `optimizer.peak_lr`) to values, at most 1,000. A single point is taken as it is and costs nothing.
     """
 
     label: str = ""
+    method: AnyMethodConfig | None = None
     objective: ObjectiveConfig
     grid: tuple[Point, ...] = Field(default=({},), min_length=1, max_length=1000)
 
@@ -76,7 +79,7 @@ class Study(Section):
         data_sets: Name to images. The names, not the paths, identify runs, so a study moves between machines.
         augment: Of the views, for all; the data sources' own policies if left out.
         encoder: For all.
-        method: For all.
+        method: For all that bring none of their own.
         optimizer: For all, before the settings of a point of a grid.
         train: Epochs and steps, the same for all. Its seed stays 0: `seeds` says which.
         budget: Fraction of these epochs that is trained, in (0, 1], at least one epoch; the warm-up shrinks with it.
@@ -132,7 +135,7 @@ class Study(Section):
             asked: dict[str, Point] = {}
             for point in contender.grid:
                 _check_point(name, point)
-                run = self.run_config(data, name, point, seed=0).model_dump_json(include={"objective", "optimizer"})
+                run = self.run_config(data, name, point, seed=0).model_dump_json(include={*_CHOOSABLE})
                 if run in asked:
                     raise ValueError(f"objectives.{name}.grid repeats {point_label(point)}; a point stands once")
                 asked[run] = point
@@ -151,7 +154,7 @@ class Study(Section):
     def run_config(
         self, data_set: str, objective: str, point: Point, *, seed: int, num_epochs: int | None = None
     ) -> RunConfig:
-        """Return the configuration of one training; everything but objective and optimiser is the same for all.
+        """Return the configuration of one training; what a contender cannot bring is the same for all.
 
         Args:
             data_set: Name in `data_sets`.
@@ -163,12 +166,13 @@ class Study(Section):
         Raises:
             ValueError: If a setting is unknown or its value refused.
         """
+        contender = self.objectives[objective]
         config = RunConfig(
             data=self.data_sets[data_set],
             augment=self.augment,
             encoder=self.encoder,
-            method=self.method,
-            objective=self.objectives[objective].objective,
+            method=contender.method or self.method,
+            objective=contender.objective,
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),
         )
@@ -279,10 +283,10 @@ def _check_seeds(selection_seeds: Sequence[int], seeds: Sequence[int]) -> None:
 
 def _check_point(objective: str, point: Point) -> None:
     for name, value in point.items():
-        section = name.partition(".")[0]
-        if name.removeprefix("objective.").removeprefix("params.") == "name":
+        section, _, setting = name.partition(".")
+        if section in ("method", "objective") and setting.removeprefix("params.") == "name":
             raise ValueError(
-                f"objectives.{objective}.grid has {name!r}, which would train another objective under its label; give "
+                f"objectives.{objective}.grid has {name!r}, which would train another {section} under its label; give "
                 "that one an entry of its own in objectives"
             )
         if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
@@ -290,10 +294,9 @@ def _check_point(objective: str, point: Point) -> None:
         if section == "data" or section == "evaluation":
             raise ValueError(
                 f"objectives.{objective}.grid has {name!r}, which decides what is tested on: the choice would touch "
-                "test data; grids are over objective.* and optimizer.*"
+                f"test data; {_IN_WORDS}"
             )
         if section not in _CHOOSABLE:
             raise ValueError(
-                f"objectives.{objective}.grid has {name!r}, which must be the same for all objectives; grids are over "
-                "objective.* and optimizer.*"
+                f"objectives.{objective}.grid has {name!r}, which must be the same for all objectives; {_IN_WORDS}"
             )
