@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import anchorwise
-from anchorwise.objectives.registry import OBJECTIVES
+from anchorwise.objectives import OBJECTIVES
 from tests.contracts import batches, wrong
 from tests.contracts.cases import CASES, Call, Case
 

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from anchorwise import engine
 from anchorwise.engine.tiled import lanes
-from anchorwise.objectives.registry import OBJECTIVES
+from anchorwise.objectives import OBJECTIVES
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 

@@ -4,14 +4,16 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from anchorwise import _checks, objectives
-from anchorwise.objectives.registry import OBJECTIVES
+import anchorwise
+from anchorwise import Objective, _checks, objectives
+from anchorwise.objectives import OBJECTIVES
 from tests import processes
 from tests.contracts import batches, compile_all, recording
 from tests.contracts.cases import CASES, Case
@@ -25,13 +27,16 @@ def cases_that(holds: Callable[[Case], Any]) -> pytest.MarkDecorator:
 every_case = cases_that(lambda case: True)
 # Shapes are checked where a case meets its twin; in a small loss the checks take more time than the loss.
 unchecked = pytest.mark.usefixtures("as_users_call")
-HELPER_MODULES = {"objective", "registry", "catalogue", "parts"}
 
 
-def test_every_objective_module_is_registered_and_under_contract():
-    modules = {module.name for module in pkgutil.iter_modules(objectives.__path__)} - HELPER_MODULES
-    registered = {make.__module__.rpartition(".")[2] for make in OBJECTIVES.values()}
-    assert modules == registered
+def test_every_objective_is_registered_by_the_name_of_its_file_and_under_contract():
+    for file in pkgutil.iter_modules(objectives.__path__, f"{objectives.__name__}."):
+        import_module(file.name)
+    written = {kind for kind in Objective.__subclasses__() if kind.__module__.startswith(f"{objectives.__name__}.")}
+    assert written <= set(OBJECTIVES.values())
+    for name, make in OBJECTIVES.items():
+        assert getattr(import_module(f"{objectives.__name__}.{name}"), make.__name__) is make
+        assert getattr(anchorwise, make.__name__) is make
     assert set(OBJECTIVES.values()) == {case.make for case in CASES}
     # Some tests run on the case of an objective's own name alone.
     assert set(OBJECTIVES) <= {case.name for case in CASES}

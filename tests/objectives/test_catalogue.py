@@ -5,8 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
+from anchorwise.objectives import OBJECTIVES
 from anchorwise.objectives.catalogue import catalogue, describe, markdown
-from anchorwise.objectives.registry import OBJECTIVES
 
 PAGE = Path(__file__).parents[2] / "docs" / "objective_list.md"
 

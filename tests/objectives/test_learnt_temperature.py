@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anchorwise.engine import Tiled, use_backend
-from anchorwise.objectives.registry import OBJECTIVES
+from anchorwise.objectives import OBJECTIVES
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 

@@ -10,6 +10,8 @@ Link = Callable[[int, float], float]
 Ids = Sequence[int] | None
 
 FLOOR = 1e-6
+# Two orthogonal images: with identical views a positive scores 1, everything else 0.
+EYE = [[1.0, 0.0], [0.0, 1.0]]
 
 
 @dataclass

@@ -85,11 +85,6 @@ def moco_v3(
     return [scale * loss for loss in (*first, *second)]
 
 
-def prediction(view0: Rows, view1: Rows, keys: tuple[Rows, Rows], byol: bool = True) -> list[float]:
-    pairs = [*zip(view0, keys[1], strict=True), *zip(view1, keys[0], strict=True)]
-    return [2 * (2 - 2 * cosine(*pair)) if byol else -cosine(*pair) for pair in pairs]
-
-
 def dcl(view0: Rows, view1: Rows, logit: Logit, ids: Ids = None) -> list[float]:
     batch = Batch.of(view0, view1, ids)
     rows = zip(batch.positives, batch.negatives, strict=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchorwise import _checks
+from anchorwise.objectives.from_config import OBJECTIVES
 from anchorwise.objectives.objective import Inputs, Objective
-from anchorwise.objectives.registry import OBJECTIVES
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Weighted sums of objectives.
 
-Source of the WEINCE forms: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
+Source of the WEINCE form: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
 """
 
 import math
@@ -56,31 +56,6 @@ class Mixture(Objective):
         per_anchor = _weighted(self.weights, _repeated([outcome.per_anchor for outcome in outcomes]))
         losses = {f"loss{index}": outcome.loss.detach() for index, outcome in enumerate(outcomes)}
         return Outcome(loss, per_anchor, {**outcomes[0].stats, **losses})
-
-
-def hardest_regularised(
-    objective: Objective,
-    *,
-    weibit: Weibit | None = None,
-    weibit_weight: float = 0.5,
-    softmax: InfoNCE | None = None,
-    softmax_weight: float = 0.5,
-) -> Mixture:
-    """Add the two regularisers of the WEINCE release to any objective: cross-entropies over the hardest negatives.
-
-    Args:
-        objective: What they are added to.
-        weibit: The weibit regulariser; by default exponent 4 over the 50 hardest negatives.
-        weibit_weight: At least 0 (weib_lambda).
-        softmax: The softmax regulariser; by default temperature 0.5 over the 50 hardest negatives.
-        softmax_weight: At least 0 (pl_lambda).
-    """
-    terms = [
-        objective,
-        weibit or Weibit(exponent=4.0, num_hardest=50),
-        softmax or InfoNCE(num_hardest=50),
-    ]
-    return Mixture(objectives=terms, weights=(1.0, weibit_weight, softmax_weight))
 
 
 def _inputs(objectives: Sequence[Objective]) -> Inputs:

@@ -1,16 +1,14 @@
-"""The objectives under contract, by family."""
+"""The objectives under contract: what every file of this folder has in `CASES`, and worked out by hand in `BY_HAND`."""
 
-from tests.contracts.cases import assigned, kernels, labelled, multi_view, stateful, tails, two_view
+from importlib import import_module
+from pkgutil import iter_modules
+
 from tests.contracts.cases.case import Call, Case
 
-CASES = [
-    *tails.CASES,
-    *two_view.CASES,
-    *kernels.CASES,
-    *multi_view.CASES,
-    *labelled.CASES,
-    *stateful.CASES,
-    *assigned.CASES,
-]
+_FILES = [import_module(f"{__name__}.{file.name}") for file in iter_modules(__path__)]
 
-__all__ = ["CASES", "Call", "Case"]
+CASES: list[Case] = [case for file in _FILES for case in getattr(file, "CASES", ())]
+# Losses of twins, and what they must be.
+BY_HAND: list[tuple[list[float], list[float]]] = [pair for file in _FILES for pair in getattr(file, "BY_HAND", ())]
+
+__all__ = ["BY_HAND", "CASES", "Call", "Case"]

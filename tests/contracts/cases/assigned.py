@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from anchorwise import MEOW, AdaMEOW, ProtoNCE, SoftTargets, SwAV
-from tests.contracts.cases.case import Call, Case, cosines, three_views
-from tests.contracts.cases.two_view import BLEND, _keyed, _queue
+from tests.contracts.cases.case import Call, Case, cosines, three_views, with_keys
+from tests.contracts.cases.two_view import BLEND, _queue
 from tests.twins import assigned
 from tests.twins.core import Rows
 
@@ -41,7 +41,7 @@ def _in_clusters(view0: Tensor, view1: Tensor) -> Call:
 def _queued_keys(view0: Tensor, view1: Tensor) -> Call:
     queue = _queue(view0.shape[1], view0.dtype)
     learned = {"logit_scale": view0.new_tensor(4.0)}
-    return Call((view0, view1), _keyed(view0, view1).per_image, {"queues": (queue, -queue)}, learned)
+    return Call((view0, view1), with_keys(view0, view1).per_image, {"queues": (queue, -queue)}, learned)
 
 
 def _half_a_queue(view0: Tensor, view1: Tensor) -> Call:
@@ -141,7 +141,7 @@ CASES = [
         SoftTargets,
         assigned.soft_targets,
         others={"temperature": 0.2, "alpha": 0.1, "label_smoothing": 0.1, **BLEND},
-        call=_keyed,
+        call=with_keys,
         symmetric=False,
         single_image="finite",
     ),

@@ -68,6 +68,10 @@ def with_ids(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), per_image={"ids": torch.where(images % 5 == 0, -1, 10**12 * images)})
 
 
+def with_keys(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), per_image={"keys": (view0 + 0.3 * view1.roll(1, dims=1), view1.roll(1, dims=1))})
+
+
 def one_view(view0: Tensor, view1: Tensor) -> Call:
     # Made of both, so that both get a gradient.
     return Call((view0 + 0.5 * view1,))

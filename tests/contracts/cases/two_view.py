@@ -20,10 +20,9 @@ from anchorwise import (
     CrossViewInfoNCE,
     MoCo,
     MoCoV3,
-    Prediction,
     SigLIP,
 )
-from tests.contracts.cases.case import Call, Case, cosines, with_ids
+from tests.contracts.cases.case import Call, Case, cosines, with_ids, with_keys
 from tests.twins import two_view
 from tests.twins.core import Rows
 
@@ -53,10 +52,6 @@ def _half_filled(view0: Tensor, view1: Tensor) -> Call:
     held[8:] = -1
     shared = {"negatives": _queue(view0.shape[1], view0.dtype), "negative_ids": held}
     return Call((view0, view1), per_image={"ids": torch.arange(len(view0)) % 9}, shared=shared)
-
-
-def _keyed(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), per_image={"keys": (view0 + 0.3 * view1.roll(1, dims=1), view1.roll(1, dims=1))})
 
 
 def _clip(view0: Rows, view1: Rows, logit_scale: float) -> list[float]:
@@ -204,28 +199,8 @@ CASES = [
         MoCoV3,
         partial(two_view.moco_v3, logit=two_view.scaled(0.2), scale=0.8),
         others={"temperature": 0.5, "source_scale": False, **BLEND},
-        call=_keyed,
+        call=with_keys,
         symmetric=False,
-    ),
-    Case(
-        "prediction",
-        Prediction,
-        two_view.prediction,
-        others={"form": "simsiam"},
-        call=_keyed,
-        symmetric=False,
-        single_image="finite",
-        cold={},
-    ),
-    Case(
-        "prediction-simsiam",
-        Prediction,
-        partial(two_view.prediction, byol=False),
-        given={"form": "simsiam"},
-        call=_keyed,
-        symmetric=False,
-        single_image="finite",
-        cold={},
     ),
     Case(
         "dcl",
