@@ -17,7 +17,7 @@ import torch
 
 import anchorwise
 from anchorwise.evaluation.embed import embed_splits
-from anchorwise.evaluation.judge import evaluate
+from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import apply_overrides, pretrain, recipe

@@ -6,7 +6,7 @@ import pytest
 
 import anchorwise
 from anchorwise.diagnostics.diagnosis import diagnose
-from anchorwise.evaluation.judge import evaluate
+from anchorwise.evaluation.evaluate import evaluate
 
 HEAVY = [
     "triton",

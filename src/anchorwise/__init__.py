@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anchorwise._ranks import gather_rows as gather_rows
     from anchorwise._ranks import over_ranks as over_ranks
     from anchorwise.diagnostics.diagnosis import diagnose as diagnose
-    from anchorwise.evaluation.judge import evaluate as evaluate
+    from anchorwise.evaluation.evaluate import evaluate as evaluate
     from anchorwise.objectives.objective import Objective as Objective
     from anchorwise.objectives.objective import Outcome as Outcome
     from anchorwise.objectives.registry import *  # noqa: F403
@@ -42,7 +42,7 @@ _HOMES = {
     **dict.fromkeys(("gather_rows", "over_ranks"), "_ranks"),
 }
 # These need the extra `cli`, so `from anchorwise import *` does without them.
-_WITH_EXTRA = {"diagnose": "diagnostics.diagnosis", "evaluate": "evaluation.judge"}
+_WITH_EXTRA = {"diagnose": "diagnostics.diagnosis", "evaluate": "evaluation.evaluate"}
 
 if not TYPE_CHECKING:  # A type checker would take every name that is not there for one that is.
 

@@ -1,7 +1,7 @@
 import pytest
 
 from anchorwise.comparison import Contender, Study
-from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.evaluation.evaluate import EvaluationConfig
 from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation import unlabelled
-from anchorwise.evaluation.judge import evaluate
+from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.evaluation.table import evaluation_table
 from anchorwise.evaluation.unlabelled import UnlabelledEvaluation, evaluate_unlabelled
 

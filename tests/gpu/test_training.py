@@ -7,7 +7,7 @@ import torch
 
 from anchorwise.comparison import Workplace, compare
 from anchorwise.evaluation.embed import embed_splits
-from anchorwise.evaluation.judge import Evaluation, EvaluationConfig, evaluate
+from anchorwise.evaluation.evaluate import Evaluation, EvaluationConfig, evaluate
 from anchorwise.modalities.images import load_encoder
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe

@@ -5,7 +5,7 @@ from anchorwise._config import Section
 from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig
-from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.evaluation.evaluate import EvaluationConfig
 from anchorwise.modalities.images.augment import POLICIES
 from anchorwise.training import RECIPES, RunConfig, apply_overrides, recipe
 

@@ -90,7 +90,7 @@ def _judged_run(
     device: "torch.device",
 ) -> "Evaluation | UnlabelledEvaluation":
     from anchorwise.evaluation.embed import embed_splits
-    from anchorwise.evaluation.judge import evaluate as judge
+    from anchorwise.evaluation.evaluate import evaluate as judge
     from anchorwise.training.run_embeddings import embed_run_views
 
     stored, splits = images
@@ -106,7 +106,7 @@ def _judged_files(
 ) -> "Evaluation | UnlabelledEvaluation":
     from anchorwise._terminal import printable
     from anchorwise.embeddings import load_embeddings
-    from anchorwise.evaluation.judge import evaluate as judge
+    from anchorwise.evaluation.evaluate import evaluate as judge
 
     if len(paths) > 2:
         raise ValueError(f"give the folder of a run, a training and a test file, or one file; got {len(paths)} paths")

@@ -19,7 +19,7 @@ from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.study import Study
 from anchorwise.comparison.work import first_batch
 from anchorwise.evaluation.embed import as_device, embed
-from anchorwise.evaluation.judge import choose
+from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.images.image_set import Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.wording import counted
@@ -123,7 +123,7 @@ def _measured_s(known: list[RunResult]) -> tuple[float, float] | None:
 
 
 def _timed_s(state: RunState, sample: StudyRun, splits: Splits) -> tuple[float, float]:
-    """Return seconds of an epoch and of a judgement, from a few steps and one validation split."""
+    """Return seconds of an epoch and of a judgement, from a few steps and the choice of every judge."""
     train, device = sample.config.train, as_device(sample.config.train.device)
     batch = first_batch(splits.pretrain, train.batch_size)
     times = []
@@ -134,12 +134,10 @@ def _timed_s(state: RunState, sample: StudyRun, splits: Splits) -> tuple[float, 
     num_steps = num_batches(len(splits.pretrain), batch_size=train.batch_size, drop_last=train.drop_last)
     started_s = time.perf_counter()
     features = embed(state.model.encoder, splits.train, transform=state.augmentation.plain, device=device)
-    embedded_s = time.perf_counter() - started_s
-    seeds = sample.evaluation.split_seeds
-    choose(features, sample.evaluation.model_copy(update={"split_seeds": seeds[:1]}), device=device)
-    chosen_s = time.perf_counter() - started_s - embedded_s
+    for judge in judges_of(sample.evaluation.judges, device=device):
+        judge.choose(features)
     # The first step warms up and does not count.
-    return num_steps * median(times[1:]), embedded_s + chosen_s * len(seeds)
+    return num_steps * median(times[1:]), time.perf_counter() - started_s
 
 
 def _num_bytes(module: nn.Module) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from anchorwise._config import identity
 from anchorwise.comparison.study import Point, Study, point_label
-from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
 

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from anchorwise import _checks, _files
 from anchorwise._config import Section, Seed, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
-from anchorwise.evaluation.judge import EvaluationConfig
+from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.methods import AnyMethodConfig, SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.augment import AugmentConfig

@@ -13,10 +13,9 @@ from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.evaluation.embed import as_device, embed, test_of
-from anchorwise.evaluation.judge import Evaluation, choose, evaluate
+from anchorwise.evaluation.embed import as_device, embed_images, test_of
+from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.images import StoredEncoder
-from anchorwise.modalities.images.augment import AugmentConfig, RandomViews
 from anchorwise.modalities.images.image_set import ImageSet, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
@@ -98,33 +97,16 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[st
 
 
 def _judged(run: StudyRun, stored: StoredEncoder, splits: Splits, device: torch.device) -> dict[str, Any]:
-    spec = stored.spec
-    plain = RandomViews(AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std).plain
-    train = embed(stored.encoder, splits.train, transform=plain, device=device)
-    if not run.is_final:
-        choices = choose(train, run.evaluation, device=device)
-        return {"validation": {"linear": choices.linear, "knn": choices.knn}}
-    test = embed(stored.encoder, test_of(splits), transform=plain, device=device)
-    evaluation = evaluate(train, test, run.evaluation, device=device)
-    validation = {
-        "linear": evaluation.linear.validation_accuracies,
-        "knn": evaluation.knn.validation_accuracies,
-    }
-    return {"validation": validation, "test": _test_numbers(evaluation)}
-
-
-def _test_numbers(evaluation: Evaluation) -> dict[str, tuple[float, ...]]:
-    geometry = {name: value for name, value in dict(evaluation.geometry).items() if value is not None}
-    single = {
-        **{f"knn@{k}": value for k, value in evaluation.knn_accuracy.items()},
-        **{f"recall@{k}": value for k, value in evaluation.recall.items()},
-        **geometry,
-    }
-    return {
-        "linear": evaluation.linear.accuracies,
-        "knn": evaluation.knn.accuracies,
-        **{name: (value,) for name, value in single.items()},
-    }
+    """Return what judges say: on validation parts of the training images, and, of a run that judges, of test images."""
+    train = embed_images(stored.encoder, stored.spec, splits.train, device=device)
+    test = embed_images(stored.encoder, stored.spec, test_of(splits), device=device) if run.is_final else None
+    validation, scored = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
+    for judge in judges_of(run.evaluation.judges, device=device):
+        choices = judge.choose(train)
+        validation |= choices.validation
+        if test is not None:
+            scored |= judge.judge(train, test, choices).numbers
+    return {"validation": validation, "test": scored}
 
 
 def _step_peak_mib(run: StudyRun, splits: Splits, device: torch.device) -> float | None:

@@ -7,7 +7,7 @@ from anchorwise.diagnostics.exceedances import Exceedances, pooled_exceedances
 from anchorwise.diagnostics.laws import TailFit, fit_laws
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import embed_splits, pixels, test_of
-from anchorwise.evaluation.judge import Evaluation, evaluate
+from anchorwise.evaluation.evaluate import Evaluation, evaluate
 from anchorwise.evaluation.statistics import Interval, t_interval
 from anchorwise.modalities.images.image_set import Splits
 from anchorwise.reporting.figures import BLUE, GREY, ORANGE

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from anchorwise.demo.contenders import Contender
-from anchorwise.evaluation.judge import Evaluation
+from anchorwise.evaluation.evaluate import Evaluation
 from anchorwise.evaluation.statistics import Interval, t_interval
 from anchorwise.reporting.report import ReportSection, Table, Text
 from anchorwise.reporting.wording import counted

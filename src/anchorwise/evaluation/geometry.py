@@ -62,6 +62,21 @@ def mean_resultant(features: Float[Tensor, "n d"]) -> float:
     return float(checked_units("features", features).double().mean(dim=0).norm())
 
 
+def spread(features: Float[Tensor, "n d"]) -> float:
+    """Return the mean over columns of the standard deviation of the unit rows, times the root of their width.
+
+    1 where the rows are spread over all directions alike, 0 where all are one point.
+
+    Source: Chen and He 2021, "Exploring Simple Siamese Representation Learning", section 4.1,
+    https://arxiv.org/abs/2011.10566.
+
+    Raises:
+        ValueError: If the features are unusable.
+    """
+    units = checked_units("features", features).double()
+    return float(units.std(dim=0, correction=0).mean() * units.shape[1] ** 0.5)
+
+
 def modality_gap(view0: Float[Tensor, "n d"], view1: Float[Tensor, "m d"]) -> float:
     """Return the distance between the mean unit rows of two modalities, from 0 to 2.
 

@@ -5,34 +5,27 @@ from pathlib import Path
 from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Count, Positive, Section, Seed
-from anchorwise.evaluation.linear import PENALTIES
+from anchorwise._config import Section
+from anchorwise.evaluation.classification import Classification, ClassificationSettings
+from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.statistics import Interval, RowInterval
 from anchorwise.reporting.notebook import notebook_table
 
 
-class EvaluationConfig(Section):
-    """How features are judged.
+class EvaluationConfig(ClassificationSettings):
+    """How features are judged, and how sure the numbers are to be.
 
     Attributes:
-        split_seeds: One validation split each.
-        validation_fraction: Share of every class's training rows held out to choose settings.
-        penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
-        knn_temperature: Divides the cosines of the votes.
-        knn_max_neighbors: k is chosen from 1 to this, or to the number of rows where there are fewer.
-        knn_neighbors: Values of k reported as they are; those above the number of rows are left out.
-        recall_neighbors: Values of k at which recall is reported; likewise.
         interval_level: Confidence level of the intervals.
     """
 
-    split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
-    knn_temperature: Positive = 0.1
-    knn_max_neighbors: Count = 200
-    knn_neighbors: tuple[Count, ...] = (1, 5, 10, 20, 50, 200)
-    recall_neighbors: tuple[Count, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
+
+    @property
+    def judges(self) -> tuple[Classification.Config, GeometryJudge.Config]:
+        """Who is asked."""
+        settings = self.model_dump(include=set(ClassificationSettings.model_fields))
+        return Classification.Config(**settings), GeometryJudge.Config()
 
 
 class ClassifierScores(Section):

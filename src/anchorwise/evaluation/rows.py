@@ -1,6 +1,7 @@
 """Embeddings as judges take them: one view, finite, in float32 on a device; classes numbered once for all sets."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,6 +11,40 @@ from torch import Tensor
 from anchorwise.embeddings import Embeddings
 
 # n = rows, d = width
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows on a device, with their classes numbered from 0."""
+
+    rows: Float32[Tensor, "n d"]
+    labels: Int64[Tensor, " n"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, indices: Int64[Tensor, " m"]) -> "LabelledRows":
+        return LabelledRows(self.rows[indices], self.labels[indices])
+
+
+def labelled_rows(
+    train: Embeddings, test: Embeddings, device: torch.device | str = "cpu"
+) -> tuple[LabelledRows, LabelledRows, tuple[str, ...]]:
+    """Return rows to fit on and rows to score, and the names of the classes, numbered alike in both.
+
+    Raises:
+        ValueError: If labels are missing, a row is not finite, or the two sets do not belong together.
+    """
+    check_pair(train, test)
+    (fitted, scored), classes = numbered_classes(train, test)
+    if not bool(torch.isin(scored, fitted).any()):
+        raise ValueError(
+            "a class of the test rows must be one of the training rows, got "
+            f"{classes[int(scored[0])]!r}, ... and {classes[int(fitted[0])]!r}, ...; number "
+            "the classes of both sets alike"
+        )
+    first = LabelledRows(judged_rows(train, device), fitted.to(device))
+    return first, LabelledRows(judged_rows(test, device), scored.to(device)), classes
 
 
 def judged_rows(embeddings: Embeddings, device: torch.device | str = "cpu") -> Float32[Tensor, "n d"]:
@@ -52,6 +87,22 @@ def numbered_classes(*parts: Embeddings) -> tuple[list[Int64[Tensor, " n"]], tup
     return [torch.from_numpy(part) for part in parted], tuple(
         names[label] if names else str(label) for label in classes.tolist()
     )
+
+
+def check_pair(train: Embeddings, test: Embeddings) -> None:
+    """Refuse two sets that do not come from one encoder, or a test set too small to be judged."""
+    if train.width != test.width:
+        raise ValueError(
+            f"train and test must have features of the same width, got {train.width} and {test.width}; "
+            "both must come from one encoder"
+        )
+    if len(test) < 2:
+        raise ValueError(f"test must have at least two rows, got {len(test)}")
+    if train.class_names and test.class_names and train.class_names != test.class_names:
+        raise ValueError(
+            "train and test must have the same class_names in the same order, "
+            f"got {', '.join(train.class_names[:5])}, ... and {', '.join(test.class_names[:5])}, ..."
+        )
 
 
 def check_finite(rows: Tensor) -> None:

@@ -4,7 +4,7 @@ import torch
 from rich.console import Console
 
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.judge import Evaluation, EvaluationConfig, evaluate
+from anchorwise.evaluation.evaluate import Evaluation, EvaluationConfig, evaluate
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.linear import fit_probe
 from anchorwise.evaluation.statistics import wilson_interval

@@ -1,0 +1,164 @@
+"""What a judge is: a question to frozen features, answered in numbers of which everybody knows how to write them.
+
+Whoever shows numbers - tables, reports, progress lines - takes names, labels, units and directions from `Metric` and
+knows none by name, so a judge is one file and one line of `anchorwise.evaluation.registry`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import torch
+
+from anchorwise._config import Section
+from anchorwise.embeddings import Embeddings
+
+Unit = Literal["%", "ms", "s", "MiB", "images/s", ""]
+# Numbers are kept in [0, 1], in seconds, in MiB; they are shown in their unit.
+_FACTORS: dict[str, float] = {"%": 100.0, "ms": 1000.0}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number, and how it is written.
+
+    Attributes:
+        name: In results and logs.
+        label: In tables, sentences and along axes.
+        unit: In which it is shown: "%" of what is kept in [0, 1], "ms" of what is kept in seconds.
+        higher_is_better: None where neither end is a merit.
+        by_split: One value per validation split, on which a setting is chosen: such numbers are there for validation
+            rows too, so points of grids can be chosen by them, and verdicts can be about them.
+        digits: Behind the point, as shown.
+    """
+
+    name: str
+    label: str
+    unit: Unit = ""
+    higher_is_better: bool | None = True
+    by_split: bool = False
+    digits: int = 2
+
+    @property
+    def heading(self) -> str:
+        """Label and unit, as above a column."""
+        return f"{self.label} {self.unit}".rstrip()
+
+    @property
+    def factor(self) -> float:
+        """What a kept number is multiplied with to be shown."""
+        return _FACTORS.get(self.unit, 1.0)
+
+    @property
+    def sign(self) -> float:
+        """Multiplies a difference so that above 0 is better."""
+        return -1.0 if self.higher_is_better is False else 1.0
+
+    @property
+    def difference_unit(self) -> str:
+        """In which a difference is said: of percentages it is in points."""
+        return "points" if self.unit == "%" else self.unit
+
+    def number(self, value: float) -> str:
+        """Return a value in its unit, without the unit."""
+        return f"{self.factor * value:.{self.digits}f}"
+
+    def text(self, value: float) -> str:
+        """Return label, value and unit, as a line of progress has them."""
+        gap = "" if self.unit == "%" else " "
+        return f"{self.label} {self.number(value)}{gap}{self.unit}".rstrip()
+
+
+class JudgeConfig(Section):
+    """How a judge judges; each has its own settings in its class, and there a `name` too."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen on training rows alone.
+
+    Attributes:
+        validation: Metric to its values on validation parts of the training rows, one per split.
+    """
+
+    validation: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What test rows came to.
+
+    Attributes:
+        numbers: Metric to its values: one per validation split where it is `by_split`, else one.
+        errors: Metric to the standard error of its mean over test rows; None for a share of independent rows, whose
+            number says it.
+    """
+
+    numbers: Mapping[str, tuple[float, ...]]
+    errors: Mapping[str, float | None] = field(default_factory=dict)
+
+
+AnyChoices = TypeVar("AnyChoices", bound=Choices)
+
+
+class Judge(ABC, Generic[AnyChoices]):
+    """A question to frozen features.
+
+    Settings are chosen by `choose`, which is given no test row and so can look at none; `judge` then scores every test
+    row once.
+
+    Args:
+        config: Settings, of the class's own `Config`.
+        device: Where to compute.
+
+    Attributes:
+        primary: Name of the metric that stands for the whole judgement.
+        watched: What `watch` measures.
+    """
+
+    Config: ClassVar[type[JudgeConfig]]
+    primary: ClassVar[str]
+    watched: ClassVar[tuple[Metric, ...]] = ()
+
+    def __init__(self, config: JudgeConfig, *, device: torch.device | str = "cpu") -> None:
+        self.config, self.device = config, torch.device(device)
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured, the most telling first."""
+
+    @property
+    def headlines(self) -> tuple[Metric, ...]:
+        """What stands in a table that has room for a few; `metrics` if left out."""
+        return self.metrics
+
+    @abstractmethod
+    def choose(self, train: Embeddings) -> AnyChoices:
+        """Choose settings on training rows.
+
+        Raises:
+            ValueError: If the rows lack what the judge needs, such as labels.
+        """
+
+    @abstractmethod
+    def judge(self, train: Embeddings, test: Embeddings, choices: AnyChoices) -> Judgement:
+        """Score test rows.
+
+        Raises:
+            ValueError: If the two sets do not belong together, or lack what the judge needs.
+        """
+
+    def watch(self, train: Embeddings) -> Mapping[str, float]:
+        """Return `watched` numbers of training rows while the encoder trains: cheap, and empty where they say nothing.
+
+        Args:
+            train: At most some thousand training rows, labelled or not.
+        """
+        return {}
+
+    @classmethod
+    def warning(cls, numbers: Mapping[str, float]) -> str:
+        """Return in words what is wrong by such numbers, whether watched or of a test; empty if nothing is."""
+        return ""
