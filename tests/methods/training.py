@@ -9,7 +9,7 @@ from anchorwise import Objective
 from anchorwise.methods.base import Batch, Clock, Method
 from anchorwise.methods.registry import METHODS
 from anchorwise.modalities.base import Encoder
-from anchorwise.models import HeadConfig
+from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
 NUM_STEPS = 8
@@ -25,9 +25,12 @@ _OWN: dict[str, dict[str, Any]] = {
 def method_of(name: str, objective: Objective | None = None, *, norm: str = "batch", **settings: Any) -> Method:
     """Return a method on a tiny encoder in float64; with another norm, one that has no batch statistics at all."""
     make = METHODS[name]
-    heads = {part: value for part, value in make.Config() if isinstance(value, HeadConfig)}
+    layers = {part: value for part, value in make.Config() if isinstance(value, PredictorConfig)}
     changes = dict(_WIDTHS) if norm == "batch" else {**_WIDTHS, "norm": "layer", "output_norm": "none"}
-    small = {part: head.model_copy(update=changes) for part, head in heads.items()}
+    small = {
+        part: config.model_copy(update={key: value for key, value in changes.items() if hasattr(config, key)})
+        for part, config in layers.items()
+    }
     torch.manual_seed(0)
     layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
     encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), layer), num_features=8)

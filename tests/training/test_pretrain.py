@@ -26,6 +26,7 @@ from anchorwise.training.state import RunState, resolved
 from anchorwise.training.step import NonFiniteLossError
 from tests import processes
 from tests.training.conftest import TINY
+from tests.training.stopping import run_killed_at, send_at_step
 
 pytestmark = pytest.mark.whole
 
@@ -74,22 +75,10 @@ def test_configuration_is_on_disk_before_the_first_step(tiny: RunConfig, tmp_pat
     assert (tmp_path / "environment.json").is_file()
 
 
-def _killed_at(step: int, config: RunConfig, path: Path) -> None:
-    real_step = loop_module.train_step
-
-    def deadly_step(state: RunState, *arguments):
-        if state.step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real_step(state, *arguments)
-
-    loop_module.train_step = deadly_step
-    pretrain(config, path, show_progress=False)
-
-
 def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path: Path):
     config = apply_overrides(tiny, ["objective.exponent.name=pooled", "objective.exponent.min_tail_points=64"])
     directory = RunDirectory(tmp_path / "killed")
-    process = processes.start(_killed_at, 6, config, directory.path)
+    process = processes.start(run_killed_at, 6, config, directory.path)
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert load_checkpoint(directory.checkpoint_file)["step"] == 4
@@ -105,20 +94,8 @@ def test_a_run_killed_at_once_resumes_to_the_same_bits(tiny: RunConfig, tmp_path
     assert steps[0] == steps[1]
 
 
-def _interrupt_step(number: int, monkeypatch) -> None:
-    real_step, calls = loop_module.train_step, []
-
-    def interrupted_step(*arguments):
-        calls.append(None)
-        if len(calls) == number:
-            os.kill(os.getpid(), signal.SIGINT)
-        return real_step(*arguments)
-
-    monkeypatch.setattr(loop_module, "train_step", interrupted_step)
-
-
 def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny, finished: RunDirectory, tmp_path: Path, monkeypatch):
-    _interrupt_step(6, monkeypatch)
+    send_at_step(5, signal.SIGINT, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 6 of 12; the same command goes on"):
         pretrain(tiny, tmp_path / "a", show_progress=False)
     assert load_checkpoint(RunDirectory(tmp_path / "a").checkpoint_file)["step"] == 6
@@ -126,7 +103,7 @@ def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny, finished: RunDir
 
 
 def test_an_interrupt_at_the_end_of_an_epoch_loses_no_line_of_the_log(tiny: RunConfig, tmp_path: Path, monkeypatch):
-    _interrupt_step(8, monkeypatch)
+    send_at_step(7, signal.SIGINT, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 8 of 12"):
         pretrain(tiny, tmp_path, show_progress=False)
     resumed = pretrain(tiny, tmp_path, show_progress=False)
@@ -134,7 +111,7 @@ def test_an_interrupt_at_the_end_of_an_epoch_loses_no_line_of_the_log(tiny: RunC
 
 
 def test_an_interrupt_in_the_last_step_lets_the_run_finish(tiny: RunConfig, tmp_path: Path, monkeypatch):
-    _interrupt_step(12, monkeypatch)
+    send_at_step(11, signal.SIGINT, monkeypatch)
     assert pretrain(tiny, tmp_path, show_progress=False).is_done
 
 

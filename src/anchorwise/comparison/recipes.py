@@ -9,7 +9,7 @@ from anchorwise.comparison.study import Contender, Halving, Study, shortened
 from anchorwise.methods import BYOL, NNCLR, AnyMethodConfig, MoCo, MoCoV3, SimCLR, SimSiam, SwAV
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
-from anchorwise.models import HeadConfig
+from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, recipe
 
 TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -159,16 +159,16 @@ def _methods(name: str, data_set: str, run: RunConfig, *, num_queued: int) -> St
     wide = HeadConfig(hidden_width=512, output_width=512, num_layers=3, output_norm="plain")
     plain = HeadConfig(hidden_width=512, bias=False, output_norm="plain")
     affine = HeadConfig(hidden_width=512, num_layers=3, output_norm="affine")
-    predictor = HeadConfig(hidden_width=512)
+    narrow, predictor = HeadConfig(hidden_width=512), PredictorConfig(hidden_width=512)
     methods = {
         "SimCLR": SimCLR.Config(),
         "MoCo": MoCo.Config(num_queued=num_queued),
-        "MoCo v3": MoCoV3.Config(head=plain, predictor=HeadConfig(hidden_width=512, bias=False)),
+        "MoCo v3": MoCoV3.Config(head=plain, predictor=PredictorConfig(hidden_width=512, bias=False)),
         "NNCLR": NNCLR.Config(head=affine, predictor=predictor, num_queued=num_queued),
         # A prototype for every image of a batch, which is then large enough to balance them without a queue.
-        "SwAV": SwAV.Config(head=predictor, num_prototypes=256, freeze_epochs=0.1),
-        "BYOL": BYOL.Config(head=predictor, predictor=predictor),
-        "SimSiam": SimSiam.Config(head=wide, predictor=HeadConfig(hidden_width=128, output_width=512)),
+        "SwAV": SwAV.Config(head=narrow, num_prototypes=256, freeze_epochs=0.1),
+        "BYOL": BYOL.Config(head=narrow, predictor=predictor),
+        "SimSiam": SimSiam.Config(head=wide, predictor=PredictorConfig(hidden_width=128)),
     }
     return Study(
         name=name,

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View
 from anchorwise.modalities.base import Encoder
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import Objective
 
@@ -38,13 +38,13 @@ class BYOL(Method):
 
         name: Literal["byol"] = "byol"
         head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
-        predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
+        predictor: PredictorConfig = PredictorConfig(hidden_width=4096)
         momentum: float = Field(default=0.97, ge=0, le=1)
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
         self.twin = MomentumTwin(self.online)
-        self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
+        self.predictor = Predictor(config.predictor, width=self.online.width)
         self.momentum = config.momentum
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, averaged
 from anchorwise.modalities.base import Encoder
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
 
@@ -41,12 +41,12 @@ class NNCLR(Method):
 
         name: Literal["nnclr"] = "nnclr"
         head: HeadConfig = HeadConfig(hidden_width=2048, output_width=256, num_layers=3, output_norm="affine")
-        predictor: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
+        predictor: PredictorConfig = PredictorConfig(hidden_width=4096)
         num_queued: int = Field(default=16_384, ge=1, le=10_000_000)
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
-        self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
+        self.predictor = Predictor(config.predictor, width=self.online.width)
         self.queue = Queue(config.num_queued, self.online.width)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:

@@ -11,7 +11,7 @@ from torch import nn
 
 from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View
 from anchorwise.modalities.base import Encoder
-from anchorwise.models import HeadConfig, ProjectionHead
+from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.objectives import Objective
 
 
@@ -36,12 +36,12 @@ class SimSiam(Method):
 
         name: Literal["simsiam"] = "simsiam"
         head: HeadConfig = HeadConfig(hidden_width=2048, output_width=2048, num_layers=3, output_norm="plain")
-        predictor: HeadConfig = HeadConfig(hidden_width=512, output_width=2048)
+        predictor: PredictorConfig = PredictorConfig(hidden_width=512)
         constant_predictor_rate: bool = True
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
-        self.predictor = ProjectionHead(config.predictor, num_features=self.online.width)
+        self.predictor = Predictor(config.predictor, width=self.online.width)
         self.constant_predictor_rate = config.constant_predictor_rate
 
     def constant_rate(self) -> Sequence[nn.Parameter]:

@@ -4,7 +4,7 @@ from anchorwise import _extras
 
 _extras.needed("pydantic")
 
-from anchorwise.models.config import HeadConfig
-from anchorwise.models.heads import ProjectionHead
+from anchorwise.models.config import HeadConfig, PredictorConfig
+from anchorwise.models.heads import Predictor, ProjectionHead
 
-__all__ = ["HeadConfig", "ProjectionHead"]
+__all__ = ["HeadConfig", "Predictor", "PredictorConfig", "ProjectionHead"]

@@ -1,21 +1,20 @@
-"""The projection head: linear layers with normalisation and ReLU between them.
-
-Source: Chen et al. 2020, section 4.2, https://arxiv.org/abs/2002.05709.
-"""
+"""Projection heads and predictors: linear layers with normalisation and ReLU between them."""
 
 from typing import final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from anchorwise.models.config import HeadConfig
+from anchorwise.models.config import HeadConfig, PredictorConfig
 
-# n = images, f = features of the encoder, d = embedding width
+# n = samples, f = features of the encoder, d = embedding width
 
 
 @final
 class ProjectionHead(nn.Module):
     """Maps features to embeddings.
+
+    Source: Chen et al. 2020, section 4.2, https://arxiv.org/abs/2002.05709.
 
     Args:
         config: Widths, depth and normalisation.
@@ -24,14 +23,8 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, config: HeadConfig, *, num_features: int) -> None:
         super().__init__()
-        hidden_width = config.hidden_width or num_features
-        layers: list[nn.Module] = []
-        width = num_features
-        for _ in range(config.num_layers - 1):
-            layers += [nn.Linear(width, hidden_width, bias=config.norm == "none"), *_norm(config.norm, hidden_width)]
-            layers.append(nn.ReLU())
-            width = hidden_width
-        layers.append(nn.Linear(width, config.output_width, bias=config.bias and config.output_norm == "none"))
+        bias = config.bias and config.output_norm == "none"
+        layers = _perceptron(config, num_features, config.output_width, bias=bias)
         if config.output_norm != "none":
             layers.append(nn.BatchNorm1d(config.output_width, affine=config.output_norm == "affine"))
         self.layers = nn.Sequential(*layers)
@@ -39,6 +32,36 @@ class ProjectionHead(nn.Module):
     def forward(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:
         """Return one embedding per row, not normalised."""
         return self.layers(features)
+
+
+@final
+class Predictor(nn.Module):
+    """Maps embeddings to predictions of other embeddings, of the same width.
+
+    Source: Grill et al. 2020, "Bootstrap your own latent", section 3.1, https://arxiv.org/abs/2006.07733.
+
+    Args:
+        config: Depth, normalisation and hidden width.
+        width: Of the embeddings.
+    """
+
+    def __init__(self, config: PredictorConfig, *, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*_perceptron(config, width, width, bias=config.bias))
+
+    def forward(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Return one prediction per row, not normalised."""
+        return self.layers(rows)
+
+
+def _perceptron(config: PredictorConfig, width: int, output_width: int, *, bias: bool) -> list[nn.Module]:
+    hidden_width = config.hidden_width or width
+    layers: list[nn.Module] = []
+    for _ in range(config.num_layers - 1):
+        layers += [nn.Linear(width, hidden_width, bias=config.norm == "none"), *_norm(config.norm, hidden_width)]
+        layers.append(nn.ReLU())
+        width = hidden_width
+    return [*layers, nn.Linear(width, output_width, bias=bias)]
 
 
 def _norm(name: str, width: int) -> list[nn.Module]:
