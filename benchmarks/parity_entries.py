@@ -69,25 +69,25 @@ def rows(num_rows: int, seed: int) -> Tensor:
     return torch.randn(num_rows, WIDTH, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def two_views(num_images: int) -> list[Tensor]:
+def two_views(num_samples: int) -> list[Tensor]:
     """Return unit rows of two views that have something in common."""
-    image = rows(num_images, 0)
-    return [normalize(image + rows(num_images, seed)) for seed in (1, 2)]
+    sample = rows(num_samples, 0)
+    return [normalize(sample + rows(num_samples, seed)) for seed in (1, 2)]
 
 
-def with_queue(num_images: int) -> list[Tensor]:
+def with_queue(num_samples: int) -> list[Tensor]:
     """Return two views and as many earlier keys."""
-    return [*two_views(num_images), normalize(rows(num_images, 3))]
+    return [*two_views(num_samples), normalize(rows(num_samples, 3))]
 
 
-def two_batches(num_images: int) -> list[Tensor]:
+def two_batches(num_samples: int) -> list[Tensor]:
     """Return two views of a batch, and those of an earlier one."""
-    return [*two_views(num_images), *(view.flip(1) for view in two_views(num_images))]
+    return [*two_views(num_samples), *(view.flip(1) for view in two_views(num_samples))]
 
 
-def with_prototypes(num_images: int) -> list[Tensor]:
+def with_prototypes(num_samples: int) -> list[Tensor]:
     """Return two views and 16 prototypes."""
-    return [*two_views(num_images), normalize(rows(16, 4))]
+    return [*two_views(num_samples), normalize(rows(16, 4))]
 
 
 def _labels(view: Tensor) -> Tensor:
@@ -150,9 +150,9 @@ def _ranking(name: str, temperature: float) -> Loss:
 
 
 def _global(temperature: float, **given: Any) -> Loss:
-    def make(num_images: int, dtype: torch.dtype) -> Loss:
+    def make(num_samples: int, dtype: torch.dtype) -> Loss:
         library = import_module("libauc.losses.contrastive")
-        loss = library.GCLoss_v1(N=num_images, tau=temperature, device=torch.device("cpu"), **given)
+        loss = library.GCLoss_v1(N=num_samples, tau=temperature, device=torch.device("cpu"), **given)
         # Its tables are float32 whatever the rows are.
         for name in ("u", "learnable_tau", "grad_tau"):
             if hasattr(loss, name):
@@ -163,8 +163,8 @@ def _global(temperature: float, **given: Any) -> Loss:
 
 
 def _of_pairs(temperature: float) -> Loss:
-    def make(num_images: int, dtype: torch.dtype) -> Loss:
-        loss = import_module("libauc.losses.contrastive").GCLoss_v2(N=num_images, tau=temperature)
+    def make(num_samples: int, dtype: torch.dtype) -> Loss:
+        loss = import_module("libauc.losses.contrastive").GCLoss_v2(N=num_samples, tau=temperature)
         for name in ("u1", "u2", "b1", "b2"):
             setattr(loss, name, getattr(loss, name).to(dtype))
         # Normalising is the model's there.
@@ -174,8 +174,8 @@ def _of_pairs(temperature: float) -> Loss:
 
 
 def _sog_clr(make: Callable[..., anchorwise.Objective], temperature: float) -> Loss:
-    def of_ids(num_images: int, dtype: torch.dtype) -> Loss:
-        objective = make(num_images=num_images, temperature=temperature)
+    def of_ids(num_samples: int, dtype: torch.dtype) -> Loss:
+        objective = make(num_samples=num_samples, temperature=temperature)
         return lambda view0, view1, ids: objective(view0, view1, ids=ids)
 
     return _by_ids(of_ids)
@@ -185,20 +185,20 @@ def _by_ids(make: Callable[[int, torch.dtype], Loss]) -> Loss:
     """Number the images; with four views, the last two follow on the first two, and half of their images are new."""
 
     def loss(*views: Tensor) -> Tensor:
-        num_images = len(views[0])
-        numbers = torch.arange(num_images)
-        of_ids = make(2 * num_images, views[0].dtype)
+        num_samples = len(views[0])
+        numbers = torch.arange(num_samples)
+        of_ids = make(2 * num_samples, views[0].dtype)
         if len(views) == 4:
             of_ids(*(view.detach() for view in views[2:]), numbers)
-            numbers = numbers + num_images // 2
+            numbers = numbers + num_samples // 2
         return of_ids(*views[:2], numbers)
 
     return loss
 
 
-def _i_sog_clr(*, num_images: int, temperature: float) -> anchorwise.Objective:
+def _i_sog_clr(*, num_samples: int, temperature: float) -> anchorwise.Objective:
     lowest = min(0.05, temperature)
-    return anchorwise.ISogCLR(num_images=num_images, temperature=temperature, temperature_range=(lowest, 0.7))
+    return anchorwise.ISogCLR(num_samples=num_samples, temperature=temperature, temperature_range=(lowest, 0.7))
 
 
 ENTRIES = [
@@ -314,7 +314,7 @@ ENTRIES = [
                 lambda t: lambda view: _metric_learning("SupConLoss", t)(view, _labels(view)),
             )
         ],
-        lambda num_images: [torch.cat(two_views(num_images))],
+        lambda num_samples: [torch.cat(two_views(num_samples))],
     ),
     Entry(
         "SogCLR",
@@ -371,6 +371,6 @@ ENTRIES = [
         "ko_leo",
         lambda t: anchorwise.KoLeo(),
         [Peer("lightly", "KoLeoLoss", lambda t: _lightly("KoLeoLoss"), tolerance=1e-6)],
-        lambda num_images: two_views(num_images)[:1],
+        lambda num_samples: two_views(num_samples)[:1],
     ),
 ]

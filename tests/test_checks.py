@@ -124,7 +124,7 @@ def test_an_objective_is_built_from_nested_tables():
         ({"name": "moco_v3", "source_scale": "no"}, "moco_v3.source_scale must be true or false, got 'no'"),
         ({"name": "cross_view", "both_directions": 0}, "cross_view.both_directions must be true or false, got 0"),
         (
-            {"name": "i_sog_clr", "num_images": 9, "temperature_range": [0.1]},
+            {"name": "i_sog_clr", "num_samples": 9, "temperature_range": [0.1]},
             r"temperature_range must be two numbers, got \[0.1\]",
         ),
         ({"name": "weinse"}, "objective.name must be one of .*; did you mean 'weince'"),

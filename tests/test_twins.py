@@ -8,7 +8,7 @@ from tests import twins
 from tests.twins import Batch, Exceedances
 
 
-def test_info_nce_of_two_orthogonal_images_with_identical_views():
+def test_info_nce_of_two_orthogonal_samples_with_identical_views():
     # T = 1: every anchor's candidates score 1 (positive), 0 and 0.
     eye = [[1.0, 0.0], [0.0, 1.0]]
     assert twins.info_nce(eye, eye, 1.0) == pytest.approx([math.log(math.e + 2) - 1] * 4)

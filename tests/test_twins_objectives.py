@@ -23,7 +23,7 @@ E = math.e
         (two_view.arctanh(EYE, EYE), [math.log(2e6 + 2) - math.log(2e6)] * 4),
         # The pair itself: -log sigmoid(2 - 1); the other: -log sigmoid(-(0 - 1)).
         (two_view.siglip(EYE, EYE, 2.0, -1.0), [2 * math.log(1 + 1 / E)] * 2),
-        # A queue of the opposite direction (score -1) and of the second image; the first entry is not kept.
+        # A queue of the opposite direction (score -1) and of the second sample; the first entry is not kept.
         (
             two_view.moco(EYE[:1], EYE[:1], [[1.0, 1.0], [-1.0, 0.0], [0.0, 1.0]], PLAIN, lambda i, k: k > 0),
             [math.log(E + 1 / E + 1) - 1],
@@ -33,7 +33,7 @@ E = math.e
         (two_view.dcl(EYE, EYE, PLAIN), [math.log(2) - 1] * 4),
         # Equal positives: every weight is 2 - 1.
         (two_view.dclw(EYE, EYE, PLAIN, 0.5), [math.log(2) - 1] * 4),
-        # One other row in the view, at 0; both views' terms count for the image, so twice per anchor.
+        # One other row in the view, at 0; both views' terms count for the sample, so twice per anchor.
         (two_view.dhel(EYE, EYE, PLAIN), [-1.0] * 4),
         (two_view.dhel(EYE, [[-1.0, 0.0], [0.0, 1.0]], two_view.scaled(0.5), both=False), [2.0, -2.0]),
         # N = 2, R = 2, so Ng = max((2 - 0.1 * 2 e) / 0.9, 2 / e) = (2 - 0.2 e) / 0.9.
@@ -42,7 +42,7 @@ E = math.e
         (two_view.hcl(EYE, EYE, 1.0, 0.5, 0.0), [math.log((E + 2 / E) / E)] * 4),
         # Equal negatives have weight 1 whatever the bell.
         (two_view.adnce(EYE, EYE, PLAIN, 0.7, 0.5), [math.log(E + 2) - 1] * 4),
-        # A further negative at -1 from the first image and 0 from the second.
+        # A further negative at -1 from the first sample and 0 from the second.
         (
             two_view.cross_view(EYE, EYE, PLAIN, both=False, negatives=[[-2.0, 0.0]]),
             [math.log(E + 1 + 1 / E) - 1, math.log(E + 2) - 1],
@@ -80,19 +80,19 @@ E = math.e
             multi_view.averaged([EYE[0]], [EYE[0]], [[-1.0, 0.0]], logit=PLAIN, normalise=False),
             [0.0] * 6,
         ),
-        # Both images in one class: three positives at 1, 0, 0 and the same three in the denominator.
+        # Both samples in one class: three positives at 1, 0, 0 and the same three in the denominator.
         (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN), [math.log(E + 2) - 1 / 3] * 4),
         (labelled.sup_con(EYE, labels=[0, 1], logit=PLAIN), [0.0] * 2),
         # Inside the logarithm three positives at 1, 0, 0 add up to e + 2, which is all there is.
         (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN, average="none"), [0.0] * 4),
         (labelled.sup_con(EYE, EYE, labels=[0, 0], logit=PLAIN, average="inside"), [math.log(3)] * 4),
-        # Three views of two images, as solo-learn numbers them: two positives at 1 beside three negatives at 0.
+        # Three views of two samples, as solo-learn numbers them: two positives at 1 beside three negatives at 0.
         (
             labelled.sup_con(EYE, EYE, EYE, labels=[0, 1], logit=PLAIN, average="none"),
             [math.log(2 * E + 3) - math.log(2 * E)] * 6,
         ),
         (labelled.sup_con(EYE, EYE, labels=[0, 1], logit=PLAIN, num_anchor_views=1), [math.log(E + 2) - 1] * 2),
-        # Image 1 is a positive of image 0 and not the other way round: its two rows at 0 beside the own one at 1.
+        # Image 1 is a positive of sample 0 and not the other way round: its two rows at 0 beside the own one at 1.
         (
             labelled.sup_con(EYE, EYE, mask=[[1, 1], [0, 1]], logit=PLAIN),
             [math.log(E + 2) - 1 / 3, math.log(E + 2) - 1] * 2,
@@ -104,7 +104,7 @@ E = math.e
             [0.0, math.log(2 + 2 + 2 * 1.5 * math.exp(0.5) + 1), 0.0],
         ),
         # A window of 1 has no mixed positive; a label apart, its own second view is the only positive, at 1. The other
-        # image's rows are at 0, of weight 11; mixed with a share of 0.2 at 0.2, of weight 9.
+        # sample's rows are at 0, of weight 11; mixed with a share of 0.2 at 0.2, of weight 9.
         (
             labelled.sup_re_mix(EYE, EYE, labels=[0, 10], shares=0.2, temperature=1.0, window=1.0),
             [math.log(E + 2 * 11 + 2 * 9 * math.exp(0.2)) - 1] * 4,
@@ -145,12 +145,12 @@ E = math.e
         (global_loss.ko_leo(EYE), [-math.log(math.sqrt(2))] * 2),
         # Distances 0 and 2: max(0 - 2 + 3, 0).
         (global_loss.triplet(EYE, EYE, EYE[::-1], margin=3.0), [1.0] * 4),
-        # Each image has its own prototype; balanced shares e^(1/eps) : 1 stay as they are.
+        # Each sample has its own prototype; balanced shares e^(1/eps) : 1 stay as they are.
         (
             assigned.swav(EYE, EYE, prototypes=EYE, temperature=1.0, epsilon=1.0),
             [math.log(E + 1) - E / (E + 1)] * 4,
         ),
-        # One image at one prototype and then at the other: a view by itself is spread evenly, both together are not.
+        # One sample at one prototype and then at the other: a view by itself is spread evenly, both together are not.
         (
             assigned.swav(EYE[:1], EYE[1:], prototypes=EYE, temperature=1.0, epsilon=1.0),
             [math.log(E + 1) - 1 / 2] * 2,
@@ -171,7 +171,7 @@ E = math.e
             ),
             [2 * ((E + 1) * math.log(E + 1) - E) / (E + 2 + 1 / E)] * 2,
         ),
-        # A queue with the first image's row: the prototypes' sums are 2 e + 1 and e + 2, and one iteration divides.
+        # A queue with the first sample's row: the prototypes' sums are 2 e + 1 and e + 2, and one iteration divides.
         (
             assigned.swav(
                 EYE, EYE, prototypes=EYE, queues=(EYE[:1],) * 2, temperature=1.0, epsilon=1.0, num_iterations=1
@@ -207,7 +207,7 @@ E = math.e
                 math.log(1 / (1 + 1 / E) + E / 2) - 1,
             ],
         ),
-        # Told apart by one of two clusterings: weight 1 for the other image, at 0.
+        # Told apart by one of two clusterings: weight 1 for the other sample, at 0.
         (assigned.meow(EYE, EYE, [[0, 0], [0, 1]], temperature=1.0), [-1.0] * 4),
         *BY_HAND,
     ],
@@ -219,7 +219,7 @@ def test_a_twin_gives_the_number_worked_by_hand(losses: list[float], expected: l
 def test_a_second_visit_moves_u_by_gamma():
     twin = global_loss.Global(gamma=0.25, rho=0.0, temperature=1.0, shifted=False)
     twin.visit(EYE, EYE, [0, 1])
-    # Negatives at 0 first (u = 1), then, with the second image turned round, still 0; then at -1.
+    # Negatives at 0 first (u = 1), then, with the second sample turned round, still 0; then at -1.
     twin.visit(EYE, [[1.0, 0.0], [0.0, -1.0]], [0, 1])
     assert twin.denominators[0] == pytest.approx(1.0)
     twin.visit([[1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]], [0, 1])

@@ -140,10 +140,10 @@ def views(*given: Tensor) -> None:
         raise _empty(given, given[0].shape)
 
 
-def some_images(num_images: int, *views_given: Tensor) -> None:
-    """Refuse views without an image: of this process, or of all the ranks that share a batch together."""
-    if num_images == 0:
-        raise _empty(views_given, (num_images, *views_given[0].shape[1:]))
+def some_samples(num_samples: int, *views_given: Tensor) -> None:
+    """Refuse views without a sample: of this process, or of all the ranks that share a batch together."""
+    if num_samples == 0:
+        raise _empty(views_given, (num_samples, *views_given[0].shape[1:]))
 
 
 def _empty(given: Sequence[Tensor], shape: Sequence[int]) -> ValueError:
@@ -152,7 +152,7 @@ def _empty(given: Sequence[Tensor], shape: Sequence[int]) -> ValueError:
 
 
 def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return rows of the same images, one tensor for every view and of its shape and device."""
+    """Return rows of the same samples, one tensor for every view and of its shape and device."""
     of_views = one_each(name, given, len(views), "views")
     for index, (of_view, view) in enumerate(zip(of_views, views, strict=True)):
         rows(f"{name}[{index}]", of_view)
@@ -179,7 +179,7 @@ def rows(name: str, given: Tensor) -> None:
         raise TypeError(f"{name} must be a dense tensor, got {given.layout}; convert it with {name}.to_dense()")
     if given.ndim != 2:
         raise ValueError(
-            f"{name} must have shape (images, width), got {tuple(given.shape)}; flatten or pool the other axes first"
+            f"{name} must have shape (samples, width), got {tuple(given.shape)}; flatten or pool the other axes first"
         )
     floating(name, given)
 
@@ -231,7 +231,7 @@ def same_shape(first_name: str, first: Tensor, name: str, given: Tensor) -> None
     if given.shape != first.shape:
         raise ValueError(
             f"{first_name} and {name} must have the same shape, got {tuple(first.shape)} and {tuple(given.shape)}; "
-            "row i of both must come from image i"
+            "row i of both must come from sample i"
         )
 
 
@@ -241,12 +241,12 @@ def num_views(who: object, num_views: int, lowest: int) -> None:
         raise ValueError(f"{_name(who)} needs at least {lowest} views, got {num_views}: objective(view0, view1, ...)")
 
 
-def num_images(who: object, num_images: int, lowest: int = 2) -> None:
-    """Refuse fewer images than an objective needs to have a denominator at all."""
-    if num_images < lowest:
+def num_samples(who: object, num_samples: int, lowest: int = 2) -> None:
+    """Refuse fewer samples than an objective needs to have a denominator at all."""
+    if num_samples < lowest:
         raise ValueError(
-            f"{_name(who)} needs at least {lowest} images, got {num_images}: its denominator has negatives only, and "
-            "one image has none; use larger batches (drop_last=True in the loader)"
+            f"{_name(who)} needs at least {lowest} samples, got {num_samples}: its denominator has negatives only, and "
+            "one sample has none; use larger batches (drop_last=True in the loader)"
         )
 
 
@@ -257,12 +257,12 @@ def needed(who: object, name: str, value: _Given | None, what: str) -> _Given:
     return value
 
 
-def one_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
+def one_per_sample(name: str, value: Tensor, view: Tensor) -> Tensor:
     """Return ids as int64, one for each row of a view."""
     return whole_numbers(name, _one_each(name, value, view))
 
 
-def class_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
+def class_per_sample(name: str, value: Tensor, view: Tensor) -> Tensor:
     """Return classes as int64, one for each row of a view."""
     return classes(name, _one_each(name, value, view))
 
@@ -306,7 +306,7 @@ def compiled_places(numbers: Tensor, size: int) -> Tensor:
     return torch.where(numbers < 0, size, numbers)
 
 
-def real_per_image(name: str, value: Tensor, view: Tensor) -> Tensor:
+def real_per_sample(name: str, value: Tensor, view: Tensor) -> Tensor:
     """Return real numbers, one for each row of a view."""
     if tensor(name, value).is_complex():
         raise TypeError(f"{name} must be real numbers, got {value.dtype}; convert them with {name}.real")
@@ -328,7 +328,7 @@ def real_per_row(name: str, value: Tensor, rows_name: str, rows_given: Tensor) -
 def _one_each(name: str, value: Tensor, view: Tensor) -> Tensor:
     if tensor(name, value).shape != view.shape[:1]:
         raise ValueError(
-            f"{name} must have one number for each of the {len(view)} images, shape ({len(view)},), "
+            f"{name} must have one number for each of the {len(view)} samples, shape ({len(view)},), "
             f"got {tuple(value.shape)}"
         )
     same_device("view0", view, name, value)
@@ -341,7 +341,7 @@ def one_per_pair(name: str, value: Tensor, view: Tensor) -> Tensor:
         raise TypeError(f"{name} must be real numbers, got {value.dtype}; convert them with {name}.real")
     if value.shape != (len(view), len(view)):
         raise ValueError(
-            f"{name} must have one number for each pair of the {len(view)} images, shape ({len(view)}, {len(view)}), "
+            f"{name} must have one number for each pair of the {len(view)} samples, shape ({len(view)}, {len(view)}), "
             f"got {tuple(value.shape)}"
         )
     same_device("view0", view, name, value)

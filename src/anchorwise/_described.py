@@ -1,8 +1,17 @@
-"""Modules that say in their text form how they were made."""
+"""Modules that say in their text form how they were made, and refuse the names that their arguments had before."""
 
 import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from torch import nn
+
+# What arguments were called in earlier versions, and what to write now.
+RENAMED = {
+    "num_images": "num_samples",
+    "temperature": "logit_scale=1 / temperature",
+}
 
 
 class Described(nn.Module):
@@ -11,8 +20,27 @@ class Described(nn.Module):
     Hyperparameters that are modules themselves stand below it, as all modules in a module do.
     """
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        for name in {"__init__", "detail"} & vars(cls).keys():
+            setattr(cls, name, _refusing_old_names(cls.__name__, vars(cls)[name]))
+
     def extra_repr(self) -> str:
         """Return the hyperparameters as the constructor takes them."""
         names = inspect.signature(type(self).__init__).parameters
         held = {name: vars(self)[name] for name in names if name in vars(self)}
         return ", ".join(f"{name}={value!r}" for name, value in held.items())
+
+
+def _refusing_old_names(who: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    accepted = inspect.signature(function).parameters
+    old = {name: new for name, new in RENAMED.items() if name not in accepted and new.partition("=")[0] in accepted}
+
+    @wraps(function)
+    def called(*args: Any, **given: Any) -> Any:
+        for name in given:
+            if name in old:
+                raise TypeError(f"{who} has no argument {name}: pass {old[name]}")
+        return function(*args, **given)
+
+    return called if old else function

@@ -13,8 +13,8 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
 
-# n = images, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row,
-# m = images of all ranks
+# n = samples, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row,
+# m = samples of all ranks
 
 EMPTY_SLOT = -1  # The id of a row of a queue that is not there yet: it is no negative.
 
@@ -70,13 +70,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Views:
-    """Views of n images as unit rows.
+    """Views of n samples as unit rows.
 
     Attributes:
-        units: Unit rows of every view, float32 or float64; row i of every view comes from image i.
-        ids: Which image a row comes from; rows of one id are never negatives of each other.
+        units: Unit rows of every view, float32 or float64; row i of every view comes from sample i.
+        ids: Which sample a row comes from; rows of one id are never negatives of each other.
         distinct: Whether no id is there twice.
-        ranks: The processes whose images these are, and which share the work on them; None where this one is alone.
+        ranks: The processes whose samples these are, and which share the work on them; None where this one is alone.
     """
 
     units: Float[Tensor, "v n d"]
@@ -97,25 +97,25 @@ class Views:
 
     @property
     def num_views(self) -> int:
-        """Views of every image."""
+        """Views of every sample."""
         return self.units.shape[0]
 
     @property
-    def num_images(self) -> int:
+    def num_samples(self) -> int:
         """Rows of every view."""
         return self.units.shape[1]
 
     @property
     def num_distinct(self) -> int:
-        """Images of different ids. While a graph is compiled ids are not read, and all count as different."""
+        """Samples of different ids. While a graph is compiled ids are not read, and all count as different."""
         if self.distinct or torch.compiler.is_compiling():
-            return self.num_images
+            return self.num_samples
         return len(self.ids.unique())
 
     @property
     def num_others(self) -> Int[Tensor, " n"]:
-        """How many images are of other ids than an image's own."""
-        return self.num_images - num_same(self.ids)
+        """How many samples are of other ids than a sample's own."""
+        return self.num_samples - num_same(self.ids)
 
     @property
     def rows(self) -> Float[Tensor, "a d"]:
@@ -124,47 +124,47 @@ class Views:
 
     @property
     def positive_scores(self) -> Float[Tensor, " a"]:
-        """Cosine of every row with the other one of two views of its image."""
+        """Cosine of every row with the other one of two views of its sample."""
         return self.scores_between(0, 1).repeat(2)
 
     @property
-    def image_scores(self) -> Float[Tensor, "a v"]:
-        """Cosine of every row with all views of its image, itself among them."""
+    def sample_scores(self) -> Float[Tensor, "a v"]:
+        """Cosine of every row with all views of its sample, itself among them."""
         # Not a matrix product, which autocast would round to half precision.
         columns = [(self.units * unit).sum(dim=2).flatten() for unit in self.units]
         return torch.stack(columns, dim=1)
 
     @property
     def itself(self) -> Bool[Tensor, "a v"]:
-        """Where `image_scores` are those of a row with itself."""
+        """Where `sample_scores` are those of a row with itself."""
         eye = torch.eye(self.num_views, dtype=torch.bool, device=self.ids.device)
-        return eye.repeat_interleave(self.num_images, dim=0)
+        return eye.repeat_interleave(self.num_samples, dim=0)
 
     def over_pairs(self, logits: Float[Tensor, "a v"]) -> Float[Tensor, " n"]:
-        """Return the logsumexp over the ordered pairs of different views of every image."""
-        of_image = logits.masked_fill(self.itself, -torch.inf).view(self.num_views, self.num_images, self.num_views)
-        return of_image.logsumexp(dim=(0, 2))
+        """Return the logsumexp over the ordered pairs of different views of every sample."""
+        of_sample = logits.masked_fill(self.itself, -torch.inf).view(self.num_views, self.num_samples, self.num_views)
+        return of_sample.logsumexp(dim=(0, 2))
 
     def scores_between(self, view: int, other: int) -> Float[Tensor, " n"]:
-        """Return the cosine of every image's two views."""
+        """Return the cosine of every sample's two views."""
         return (self.units[view] * self.units[other]).sum(dim=1)
 
     def pooled(self, *, same_view: bool = True) -> Contrast:
-        """Contrast every row with the rows of all other images, with or without those of its own view."""
+        """Contrast every row with the rows of all other samples, with or without those of its own view."""
         ids = self.ids.repeat(self.num_views)
-        rows, same_image = self.rows, SameId(ids, ids)
+        rows, same_sample = self.rows, SameId(ids, ids)
         if not same_view:
-            return Contrast(rows, rows, (same_image, self._same_view()), ranks=self.ranks)
-        index = torch.arange(self.num_images, device=ids.device).repeat(self.num_views).unsqueeze(1)
-        offsets = torch.arange(self.num_views, device=ids.device) * self.num_images
-        return Contrast(rows, rows, (same_image,), index + offsets if self.distinct else None, self.ranks)
+            return Contrast(rows, rows, (same_sample, self._same_view()), ranks=self.ranks)
+        index = torch.arange(self.num_samples, device=ids.device).repeat(self.num_views).unsqueeze(1)
+        offsets = torch.arange(self.num_views, device=ids.device) * self.num_samples
+        return Contrast(rows, rows, (same_sample,), index + offsets if self.distinct else None, self.ranks)
 
-    def same_image(self) -> SameId:
-        """Say which pairs of a row of one view and a row of any view are of one image."""
+    def same_sample(self) -> SameId:
+        """Say which pairs of a row of one view and a row of any view are of one sample."""
         return SameId(self.ids, self.ids.repeat(self.num_views))
 
     def _same_view(self) -> SameId:
-        views = torch.arange(self.num_views, device=self.ids.device).repeat_interleave(self.num_images)
+        views = torch.arange(self.num_views, device=self.ids.device).repeat_interleave(self.num_samples)
         return SameId(views, views)
 
     def within(self, view: int) -> Contrast:
@@ -177,7 +177,7 @@ class Views:
         return self._between(self.units[view], self.units[other])
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
-        index = torch.arange(self.num_images, device=self.ids.device).unsqueeze(1)
+        index = torch.arange(self.num_samples, device=self.ids.device).unsqueeze(1)
         return Contrast(anchors, keys, (SameId(self.ids, self.ids),), index if self.distinct else None, self.ranks)
 
 
@@ -186,7 +186,7 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
 
     Every view is widened by itself, as `unit_rows` says; if one is float64, all of the result is.
 
-    Where a process group exists, the result has the images of all its ranks (`over_ranks` says otherwise), and all of
+    Where a process group exists, the result has the samples of all its ranks (`over_ranks` says otherwise), and all of
     them must call this; a rank may have no row, but not all of them.
 
     Raises:
@@ -198,32 +198,32 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     units = torch.stack([unit_rows(view) for view in views])
     if ranks is not None:  # All views at once: a collective costs more than what it carries.
         units = gather_rows(units.transpose(0, 1)).transpose(0, 1).contiguous()
-    _checks.some_images(units.shape[1], *views)
+    _checks.some_samples(units.shape[1], *views)
     if ids is None:
         return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
-    return Views(units, per_image("ids", ids, views[0]), distinct=False, ranks=ranks)
+    return Views(units, per_sample("ids", ids, views[0]), distinct=False, ranks=ranks)
 
 
-def per_image(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
-    """Return ids, one for each row of a view, of the images of all ranks.
+def per_sample(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
+    """Return ids, one for each row of a view, of the samples of all ranks.
 
     Raises:
         ValueError: If there is not one for each row, or they are on another device.
         TypeError: If they are not whole numbers.
     """
-    return gather_rows(_checks.one_per_image(name, values, view))
+    return gather_rows(_checks.one_per_sample(name, values, view))
 
 
-def class_per_image(
+def class_per_sample(
     name: str, values: Integer[Tensor, " n"] | Bool[Tensor, " n"], view: Float[Tensor, "n d"]
 ) -> Int[Tensor, " m"]:
-    """Return classes, one for each row of a view, of the images of all ranks; booleans are two classes.
+    """Return classes, one for each row of a view, of the samples of all ranks; booleans are two classes.
 
     Raises:
         ValueError: If there is not one for each row, or they are on another device.
         TypeError: If they are not whole numbers.
     """
-    return gather_rows(_checks.class_per_image(name, values, view))
+    return gather_rows(_checks.class_per_sample(name, values, view))
 
 
 def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
@@ -234,7 +234,7 @@ def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
 
 def numbered(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Number the ids of a batch, from 0: ids are names, and may be any whole numbers."""
-    # The first place of an id among the sorted ones, for which no table of all images is needed.
+    # The first place of an id among the sorted ones, for which no table of all samples is needed.
     return torch.searchsorted(ids.sort().values, ids)
 
 

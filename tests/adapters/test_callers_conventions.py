@@ -17,9 +17,9 @@ from anchorwise.adapters.two_views import two_view_objective
 EYE = torch.eye(2, dtype=torch.float64)
 
 
-def _views(num_images: int = 10) -> list[Tensor]:
+def _views(num_samples: int = 10) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(num_images, 6, generator=generator, dtype=torch.float64) for _ in range(2)]
+    return [torch.randn(num_samples, 6, generator=generator, dtype=torch.float64) for _ in range(2)]
 
 
 def test_no_adapter_imports_the_library_it_stands_in_for():
@@ -223,13 +223,13 @@ def test_metric_learning_says_what_is_missing(loss: type):
         loss(blend=Blend())(view, None, (torch.tensor([0]), torch.tensor([1]), torch.tensor([2])))
 
 
-def test_metric_learning_views_need_image_numbers():
+def test_metric_learning_views_need_sample_numbers():
     loss = pytorch_metric_learning.ViewsLoss(DCL())
     view0, view1 = _views()
     numbers = torch.arange(10)
     torch.testing.assert_close(loss(torch.cat([view0, view1]), numbers.repeat(2)), DCL()(view0, view1))
     for labels in (torch.zeros(20, dtype=torch.int64), torch.arange(20)):
-        with pytest.raises(ValueError, match="image numbers, each of two rows"):
+        with pytest.raises(ValueError, match="sample numbers, each of two rows"):
             loss(torch.cat([view0, view1]), labels)
     with pytest.raises(ValueError, match="ref_labels must be given"):
         loss(view0, numbers, None, view1)

@@ -6,10 +6,10 @@ from torch import Tensor
 Views = tuple[Tensor, Tensor]
 
 
-def ordinary(num_images: int = 24, width: int = 6, seed: int = 0) -> Views:
+def ordinary(num_samples: int = 24, width: int = 6, seed: int = 0) -> Views:
     generator = torch.Generator().manual_seed(seed)
-    base = torch.randn(num_images, width, generator=generator, dtype=torch.float64)
-    noise = torch.randn(2, num_images, width, generator=generator, dtype=torch.float64)
+    base = torch.randn(num_samples, width, generator=generator, dtype=torch.float64)
+    noise = torch.randn(2, num_samples, width, generator=generator, dtype=torch.float64)
     return base + 0.5 * noise[0], 3.0 * (base + 0.5 * noise[1])
 
 
@@ -61,8 +61,8 @@ def solved() -> Views:
     return view0, view0.clone()
 
 
-def two_images() -> Views:
-    return ordinary(num_images=2, seed=7)
+def two_samples() -> Views:
+    return ordinary(num_samples=2, seed=7)
 
 
 REGULAR = {"ordinary": ordinary, "clustered": clustered, "near_cap": near_cap}
@@ -74,5 +74,5 @@ EXTREME = {
     "zeros": zeros,
     "opposite": opposite,
     "solved": solved,
-    "two_images": two_images,
+    "two_samples": two_samples,
 }

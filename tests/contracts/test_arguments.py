@@ -61,7 +61,7 @@ def test_every_argument_of_every_objective_is_under_contract():
 @pytest.mark.parametrize("case", UNDER_CONTRACT, ids=lambda case: case.name)
 def test_what_does_not_fit_is_refused_in_the_words_of_the_library(case: Case):
     objective = case.objective()
-    right = case.call(*(view.float() for view in batches.ordinary(num_images=5)))
+    right = case.call(*(view.float() for view in batches.ordinary(num_samples=5)))
     for name, what, call in wrong.calls(right, type(objective).__name__):
         with pytest.raises((ValueError, TypeError)) as caught:
             call.loss(objective)
@@ -86,12 +86,12 @@ NUMBERED = [case for case in CASES if any(map(_is_whole, case.call(*batches.ordi
 @pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize("case", NUMBERED, ids=lambda case: case.name)
 def test_whole_numbers_are_the_same_numbers_in_any_integer_dtype(case: Case):
-    right = case.call(*batches.ordinary(num_images=6))
+    right = case.call(*batches.ordinary(num_samples=6))
     # Small enough for the narrowest of them.
     whole = {name: value.remainder(97) for name, value in right.given.items() if _is_whole(value)}
     for dtype in WHOLE:
         expected, narrow = case.objective(), case.objective()
-        for _ in range(2):  # What is kept about images is read at the second visit.
+        for _ in range(2):  # What is kept about samples is read at the second visit.
             loss = right.given_as(**{**right.given, **whole}).loss(expected)
             given = {**right.given, **{name: value.to(dtype) for name, value in whole.items()}}
             assert right.given_as(**given).loss(narrow) == loss
@@ -117,7 +117,7 @@ def _changed(call: Call, change: Callable[[torch.Tensor], torch.Tensor]) -> Call
 @pytest.mark.usefixtures("as_users_call")
 @every_case
 def test_tensors_of_different_precision_are_each_widened_by_themselves(case: Case):
-    right = case.call(*(view.float() for view in batches.ordinary(num_images=6)))
+    right = case.call(*(view.float() for view in batches.ordinary(num_samples=6)))
     floats = [*_floats(right.views), *_floats(right.given.values())]
     rounded = [value.bfloat16().requires_grad_() for value in floats]
     for chosen in (slice(0, 1), slice(1, None)):  # A query alone, and all that stands beside it.

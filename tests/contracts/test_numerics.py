@@ -40,8 +40,8 @@ def test_autocast_does_not_change_the_gradient(case: Case):
 @pytest.mark.usefixtures("as_users_call")  # Shapes are checked where a case meets its twin.
 def test_anomaly_mode_finds_no_nan_on_the_way_back(case: Case):
     views = [batches.zeros(), batches.collapsed()]
-    if case.single_image != "refused":
-        views.append(batches.ordinary(num_images=1))
+    if case.single_sample != "refused":
+        views.append(batches.ordinary(num_samples=1))
     with torch.autograd.set_detect_anomaly(True):
         for pair in views:
             gradients(case, pair)

@@ -56,7 +56,7 @@ def test_loss_equals_the_slow_twin(case: Case, batch):
 @cases_that(lambda case: case.surrogate is None)
 @unchecked
 def test_gradient_is_the_derivative_with_statistics_held_fixed(case: Case):
-    call = case.call(*batches.ordinary(num_images=6))
+    call = case.call(*batches.ordinary(num_samples=6))
     objective = case.objective()
     held = recording.hold_statistics(objective, lambda: call.loss(objective))
     names, given = [*call.learned], [*call.learned.values()]
@@ -77,7 +77,7 @@ def test_gradient_is_the_derivative_with_statistics_held_fixed(case: Case):
 def test_gradient_equals_that_of_the_plain_loss_with_the_same_statistics_detached(case: Case):
     gradients = []
     for function in (lambda call: call.loss(case.objective()), lambda call: case.surrogate(*call.views, **call.given)):
-        call = case.call(*batches.ordinary(num_images=6))
+        call = case.call(*batches.ordinary(num_samples=6))
         inputs = [value.requires_grad_() for value in (*call.views, *call.learned.values())]
         gradients.append(torch.autograd.grad(function(call), inputs))
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
@@ -139,11 +139,11 @@ def test_scale_of_the_embeddings_does_not_matter(case: Case, scale: float):
 
 @every_case
 @unchecked
-def test_order_of_images_does_not_matter(case: Case):
+def test_order_of_samples_does_not_matter(case: Case):
     call = case.call(*batches.ordinary())
     order = torch.randperm(len(call.views[0]), generator=torch.Generator().manual_seed(0))
     expected = call.loss(case.objective())
-    shuffled = call.of_images(lambda values: values[order])
+    shuffled = call.of_samples(lambda values: values[order])
     torch.testing.assert_close(shuffled.loss(case.objective()), expected, rtol=1e-11, atol=0)
 
 
@@ -166,36 +166,36 @@ def test_order_of_views_matters_where_an_objective_says_so(case: Case):
     assert (turned_loss - loss).abs() > 1e-6
 
 
-def _single_image() -> list[torch.Tensor]:
+def _single_sample() -> list[torch.Tensor]:
     return [view[:1].clone().requires_grad_() for view in batches.ordinary()]
 
 
-@cases_that(lambda case: case.single_image == "refused")
-def test_a_single_image_is_refused_where_an_objective_says_so(case: Case):
-    with pytest.raises(ValueError, match="needs at least 2 images, got 1"):
-        case.loss(*_single_image())
+@cases_that(lambda case: case.single_sample == "refused")
+def test_a_single_sample_is_refused_where_an_objective_says_so(case: Case):
+    with pytest.raises(ValueError, match="needs at least 2 samples, got 1"):
+        case.loss(*_single_sample())
 
 
-@cases_that(lambda case: case.single_image != "refused")
-def test_a_single_image_gives_a_finite_loss_and_gradient(case: Case):
-    views = _single_image()
+@cases_that(lambda case: case.single_sample != "refused")
+def test_a_single_sample_gives_a_finite_loss_and_gradient(case: Case):
+    views = _single_sample()
     loss = case.loss(*views)
     loss.backward()
     assert loss.isfinite()
     assert all(view.grad is None or view.grad.isfinite().all() for view in views)
 
 
-@cases_that(lambda case: case.single_image == "zero")
-def test_a_single_image_gives_nothing_where_an_objective_says_so(case: Case):
-    views = _single_image()
+@cases_that(lambda case: case.single_sample == "zero")
+def test_a_single_sample_gives_nothing_where_an_objective_says_so(case: Case):
+    views = _single_sample()
     loss = case.loss(*views)
     loss.backward()
     assert loss.item() == 0.0
     assert all(view.grad is None or (view.grad == 0).all() for view in views)
 
 
-def _loss_with(case: Case, value: float, num_images: int) -> torch.Tensor:
-    view0, view1 = (view[:num_images].clone() for view in batches.ordinary())
+def _loss_with(case: Case, value: float, num_samples: int) -> torch.Tensor:
+    view0, view1 = (view[:num_samples].clone() for view in batches.ordinary())
     view1[-1, 2] = value
     return case.loss(view0, view1)
 
@@ -204,12 +204,12 @@ def _loss_with(case: Case, value: float, num_images: int) -> torch.Tensor:
 @unchecked
 def test_non_finite_embeddings_give_a_non_finite_loss(case: Case):
     for value in (torch.nan, torch.inf, -torch.inf):
-        assert not _loss_with(case, value, num_images=24).isfinite()
+        assert not _loss_with(case, value, num_samples=24).isfinite()
 
 
-@cases_that(lambda case: case.single_image != "refused")
-def test_a_single_image_that_is_not_finite_gives_a_non_finite_loss(case: Case):
-    assert not _loss_with(case, torch.nan, num_images=1).isfinite()
+@cases_that(lambda case: case.single_sample != "refused")
+def test_a_single_sample_that_is_not_finite_gives_a_non_finite_loss(case: Case):
+    assert not _loss_with(case, torch.nan, num_samples=1).isfinite()
 
 
 @every_case
@@ -298,7 +298,7 @@ def test_what_is_missing_is_named(case: Case):
     [
         (torch.ones(4, 3), torch.ones(5, 3), ValueError, r"same shape, got \(4, 3\) and \(5, 3\)"),
         (torch.ones(4, 3), torch.ones(4, 2), ValueError, "same shape"),
-        (torch.ones(4, 3, 2), torch.ones(4, 3, 2), ValueError, r"view0 must have shape \(images, width\)"),
+        (torch.ones(4, 3, 2), torch.ones(4, 3, 2), ValueError, r"view0 must have shape \(samples, width\)"),
         (torch.ones(4, 0), torch.ones(4, 0), ValueError, "at least one row and one column"),
         (torch.ones(4, 3).int(), torch.ones(4, 3).int(), TypeError, r"floating dtype, got torch.int32"),
         (torch.ones(4, 3), torch.ones(4, 3, device="meta"), ValueError, "on one device, got cpu and meta; .*view1.to"),

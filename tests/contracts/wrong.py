@@ -21,7 +21,7 @@ def calls(call: Call, who: str) -> Iterator[tuple[str, str, Call]]:
     for index, view in enumerate(call.views):
         for what, wrong in _wrong_rows(view):
             views = (*call.views[:index], wrong, *call.views[index + 1 :])
-            # One view is of the width, dtype, device and number of images that it says.
+            # One view is of the width, dtype, device and number of samples that it says.
             if len(views) > 1 or what in ("axis", "dtype", "list", "array", "None", "dict"):
                 yield f"view{index}", what, replace(call, views=views)
     for name, value in call.given.items():

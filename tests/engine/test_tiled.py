@@ -55,8 +55,8 @@ def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_float32_gradients_are_as_near_the_exact_ones_as_dense_ones(case: Case):
-    exact = _loss_and_gradients(case, batches.ordinary(num_images=61, width=16), Dense())
-    single = tuple(view.float() for view in batches.ordinary(num_images=61, width=16))
+    exact = _loss_and_gradients(case, batches.ordinary(num_samples=61, width=16), Dense())
+    single = tuple(view.float() for view in batches.ordinary(num_samples=61, width=16))
     by_backend = [_loss_and_gradients(case, single, backend) for backend in (Dense(), Tiled(size=51))]
     for value, dense, truth in zip(by_backend[1], by_backend[0], exact, strict=True):
         # Logits of a low temperature are in the hundreds: their rounding is that of the loss, and the dense gradient's.

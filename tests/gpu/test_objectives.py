@@ -30,7 +30,7 @@ def _loss_and_gradients(
     call = case.call(*own)
     parts = {
         part: {name: _moved(value, device) for name, value in getattr(call, part).items()}
-        for part in ("per_image", "per_pair", "shared", "learned")
+        for part in ("per_sample", "per_pair", "shared", "learned")
     }
     learned = [value.requires_grad_() for value in parts["learned"].values()]
     with within or nullcontext():
@@ -53,7 +53,7 @@ def test_loss_and_gradients_equal_those_on_a_cpu(case: Case, batch):
 
 @every_case
 def test_float32_is_as_near_the_exact_values_as_on_a_cpu(case: Case):
-    views = batches.ordinary(num_images=61, width=16)
+    views = batches.ordinary(num_samples=61, width=16)
     exact = _loss_and_gradients(case, views, "cpu")
     single = (views[0].float(), views[1].float())
     by_device = [_loss_and_gradients(case, single, device) for device in ("cpu", "cuda")]

@@ -30,7 +30,7 @@ VIEWS = batches.ordinary()
 THREE = (*VIEWS, batches.ordinary(seed=8)[0])
 IDS = {"ids": torch.arange(24)}
 KEYS = {"keys": (VIEWS[1].roll(1, dims=1), VIEWS[0].roll(1, dims=1))}
-QUEUE = batches.ordinary(num_images=7, seed=9)[0]
+QUEUE = batches.ordinary(num_samples=7, seed=9)[0]
 HALF = Blend(gate=ConstantGate(0.5), exponent=3.0)
 LOGIT = mixed(0.5, 0.2, 3.0)
 
@@ -64,13 +64,13 @@ BLENDED = {
         {**KEYS, "queues": (QUEUE, -QUEUE)},
     ),
     "sog_clr": (
-        partial(SogCLR, num_images=24, temperature=0.2, rho=0.3),
+        partial(SogCLR, num_samples=24, temperature=0.2, rho=0.3),
         partial(global_loss.sog_clr, temperature=0.2, rho=0.3),
         VIEWS,
         IDS,
     ),
     "fast_clip": (
-        partial(FastCLIP, num_images=24, temperature=0.2, rho=0.3),
+        partial(FastCLIP, num_samples=24, temperature=0.2, rho=0.3),
         partial(global_loss.fast_clip, temperature=0.2, rho=0.3),
         VIEWS,
         IDS,
@@ -109,12 +109,12 @@ def test_a_blend_without_lambda_is_no_blend(make: Callable[..., Objective], twin
 @pytest.mark.parametrize("name", [name for name in BLENDED if name not in ("adnce", "sog_clr", "fast_clip")])
 def test_the_gradient_of_a_blended_loss_is_its_derivative(name: str):
     make, _, views, given = BLENDED[name]
-    images = slice(0, 6)
+    samples = slice(0, 6)
     few = {
-        name: tuple(row[images] for row in value) if name == "keys" else value if name == "queues" else value[images]
+        name: tuple(row[samples] for row in value) if name == "keys" else value if name == "queues" else value[samples]
         for name, value in given.items()
     }
-    leaves = [view[images].clone().requires_grad_() for view in views]
+    leaves = [view[samples].clone().requires_grad_() for view in views]
     assert torch.autograd.gradcheck(lambda *rows: make(blend=HALF)(*rows, **few), leaves, fast_mode=True)
 
 
@@ -130,10 +130,10 @@ def test_info_nce_with_a_blend_is_weince(gate: str):
 def test_the_gradient_of_sog_clr_with_a_blend_is_that_of_its_first_visit():
     # At a first visit u is the batch's own mean, so the gradient is that of tau (log mean exp(logit) - logit_positive).
     views = [view.clone().requires_grad_() for view in VIEWS]
-    loss = SogCLR(num_images=24, temperature=0.2, blend=HALF)(*views, **IDS)
+    loss = SogCLR(num_samples=24, temperature=0.2, blend=HALF)(*views, **IDS)
     rows = torch.nn.functional.normalize(torch.cat(views))
-    scores, images = rows @ rows.T, torch.arange(48) % 24
+    scores, samples = rows @ rows.T, torch.arange(48) % 24
     logits = 0.5 * scores / 0.2 - 1.5 * (1.0 - scores).clamp_min(1e-6).log()
-    negatives = logits.masked_fill(images == images.unsqueeze(1), -torch.inf).logsumexp(dim=1)
+    negatives = logits.masked_fill(samples == samples.unsqueeze(1), -torch.inf).logsumexp(dim=1)
     plain = 0.2 * (negatives - logits[torch.arange(48), (torch.arange(48) + 24) % 48]).mean()
     torch.testing.assert_close(torch.autograd.grad(loss, views), torch.autograd.grad(plain, views))

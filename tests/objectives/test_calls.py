@@ -30,6 +30,7 @@ from anchorwise import (
     SupCon,
     SupReMix,
     SwAV,
+    Weibit,
     _checks,
 )
 from anchorwise.objectives.parts.per_sample import table_ids
@@ -82,7 +83,7 @@ def test_pairs_of_views_pass_labels_on():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: SupCon()(*VIEWS), r"SupCon needs labels: the class of every image, shape \(images,\); call .*labels="),
+        (lambda: SupCon()(*VIEWS), r"SupCon needs labels: the class of every sample, shape \(samples,\); .*labels="),
         (lambda: MoCo()(*VIEWS), "MoCo needs negatives: the queue of keys"),
         (lambda: MoCo()(*VIEWS, negatives=VIEWS[0], ids=torch.arange(24)), "ids need negative_ids beside them"),
         (
@@ -90,20 +91,20 @@ def test_pairs_of_views_pass_labels_on():
             "argument of a mixture must be one of 'ids', 'logit_scale', got 'labels'",
         ),
         (lambda: MoCoV3()(*VIEWS), r"MoCoV3 needs keys: .*keys=\(key0, key1\)"),
-        (lambda: SogCLR(num_images=24)(*VIEWS), "SogCLR needs ids: the images' numbers in the data set"),
+        (lambda: SogCLR(num_samples=24)(*VIEWS), "SogCLR needs ids: the samples' numbers in the data set"),
         (lambda: SwAV()(*VIEWS), "SwAV needs prototypes"),
         (lambda: MVDHEL()(VIEWS[0]), r"MVDHEL needs at least 2 views, got 1: objective\(view0, view1, ...\)"),
         (
             lambda: DCL()(VIEWS[0][:1], VIEWS[1][:1]),
-            "DCL needs at least 2 images, got 1: its denominator has negatives",
+            "DCL needs at least 2 samples, got 1: its denominator has negatives",
         ),
         (lambda: CLIP()(*VIEWS, logit_scale=torch.ones(2)), "logit_scale must be one real number or a tensor of one"),
         (lambda: KCL(kernel="gausian"), "kernel must be one of .*; did you mean 'gaussian'"),
         (lambda: KCL(kernel="riesz", t=0.0), "t must not be 0 for a riesz kernel"),
         (lambda: KCL(kernel="imq", t=-1.0), "t must be above 0"),
         (lambda: HCL(positive_prior=1.0), r"positive_prior must lie in \[0, 1\), got 1.0"),
-        (lambda: SogCLR(num_images=3, gamma=0.0), r"gamma must lie in \(0, 1\]"),
-        (lambda: ISogCLR(num_images=3, temperature=1.0), r"temperature must lie in temperature_range \(0.05, 0.7\)"),
+        (lambda: SogCLR(num_samples=3, gamma=0.0), r"gamma must lie in \(0, 1\]"),
+        (lambda: ISogCLR(num_samples=3, temperature=1.0), r"temperature must lie in temperature_range \(0.05, 0.7\)"),
         (lambda: DHEL(uniformity_weight=0.0), "uniformity_weight must be above 0"),
         (
             lambda: SupReMix()(*VIEWS, labels=torch.arange(24)),
@@ -130,17 +131,17 @@ def test_what_cannot_be_computed_is_refused_with_the_way_out(call, message: str)
     ("check", "error", "message"),
     [
         (
-            lambda: _checks.one_per_image("labels", torch.ones(24), VIEWS[0]),
+            lambda: _checks.one_per_sample("labels", torch.ones(24), VIEWS[0]),
             TypeError,
             r"labels must be whole numbers, got torch.float32; .*labels.long\(\)",
         ),
         (
-            lambda: _checks.one_per_image("labels", torch.arange(3), VIEWS[0]),
+            lambda: _checks.one_per_sample("labels", torch.arange(3), VIEWS[0]),
             ValueError,
-            r"labels must have one number for each of the 24 images, shape \(24,\), got \(3,\)",
+            r"labels must have one number for each of the 24 samples, shape \(24,\), got \(3,\)",
         ),
         (
-            lambda: _checks.real_per_image("labels", torch.ones(24, dtype=torch.complex64), VIEWS[0]),
+            lambda: _checks.real_per_sample("labels", torch.ones(24, dtype=torch.complex64), VIEWS[0]),
             TypeError,
             "labels must be real numbers, got torch.complex64",
         ),
@@ -164,21 +165,21 @@ CLASSES = torch.arange(24) % 2
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: SogCLR(num_images=24)(*VIEWS, ids=CLASSES.bool()), TypeError, r"ids .* mask .*ids.nonzero\(\)"),
+        (lambda: SogCLR(num_samples=24)(*VIEWS, ids=CLASSES.bool()), TypeError, r"ids .* mask .*ids.nonzero\(\)"),
         (
             lambda: MoCo()(*VIEWS, negatives=VIEWS[0], negative_ids=CLASSES.bool()),
             TypeError,
             "negative_ids must be whole numbers, got a mask",
         ),
         (
-            lambda: SogCLR(num_images=24)(*VIEWS, ids=torch.arange(24).sub(1)),
+            lambda: SogCLR(num_samples=24)(*VIEWS, ids=torch.arange(24).sub(1)),
             ValueError,
-            "ids must lie from 0 to num_images - 1, 23, got -1 to 22; number the images",
+            "ids must lie from 0 to num_samples - 1, 23, got -1 to 22; number the samples",
         ),
         (
             lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES - 1, concentrations=torch.ones(24)),
             ValueError,
-            "assignments must lie from 0 to the last prototype, 23, got -1 to 0; leave out images that are in no",
+            "assignments must lie from 0 to the last prototype, 23, got -1 to 0; leave out samples that are in no",
         ),
         (
             lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES, concentrations=-torch.ones(24)),
@@ -186,12 +187,12 @@ CLASSES = torch.arange(24) % 2
             "concentrations must be above 0, since they are temperatures, got -1",
         ),
         (
-            lambda: SogCLR(num_images=24)(*VIEWS, ids=torch.arange(24).long().neg().sub(1).view(torch.uint64)),
+            lambda: SogCLR(num_samples=24)(*VIEWS, ids=torch.arange(24).long().neg().sub(1).view(torch.uint64)),
             ValueError,
             r"ids must be below 2\*\*63, got larger ones in torch.uint64; .*return_inverse=True",
         ),
         (
-            lambda: SogCLR(num_images=24).to("meta")(*VIEWS, ids=torch.arange(24)),
+            lambda: SogCLR(num_samples=24).to("meta")(*VIEWS, ids=torch.arange(24)),
             ValueError,
             r"ids and the tables of SogCLR must be on one device, got cpu and meta; .*objective.to\(ids.device\)",
         ),
@@ -244,7 +245,7 @@ def test_hashes_of_64_bits_are_classes_like_any_others():
 
 def test_in_a_compiled_graph_a_negative_id_is_out_of_range_and_no_place_counted_from_the_end(monkeypatch):
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert table_ids(SogCLR(num_images=9), torch.tensor([-1, 8, 9]), 9).tolist() == [9, 8, 9]
+    assert table_ids(SogCLR(num_samples=9), torch.tensor([-1, 8, 9]), 9).tolist() == [9, 8, 9]
 
 
 def test_labels_that_float32_cannot_tell_apart_keep_their_gaps():
@@ -260,5 +261,24 @@ def test_a_scale_and_a_bias_of_the_call_may_be_plain_numbers(number):
     assert CLIP()(*views, logit_scale=number(4.0)) == CLIP(temperature=0.25)(*views)
     assert SigLIP()(*views, logit_scale=number(4.0), logit_bias=number(-2.0)) == SigLIP(scale=4.0, bias=-2.0)(*views)
     for make in (SogCLR, FastCLIP):
-        called = make(num_images=24)(*views, ids=ids, logit_scale=number(4.0))
-        assert called == make(num_images=24, temperature=0.25)(*views, ids=ids)
+        called = make(num_samples=24)(*views, ids=ids, logit_scale=number(4.0))
+        assert called == make(num_samples=24, temperature=0.25)(*views, ids=ids)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: SogCLR(num_images=9), "SogCLR has no argument num_images: pass num_samples"),
+        (lambda: FastCLIP(num_images=9), "FastCLIP has no argument num_images: pass num_samples"),
+        (
+            lambda: SogCLR(num_samples=9)(*VIEWS, ids=torch.arange(24), temperature=0.1),
+            "SogCLR has no argument temperature: pass logit_scale=1 / temperature",
+        ),
+        (lambda: CLIP().detail(*VIEWS, temperature=0.1), "CLIP has no argument temperature: pass logit_scale"),
+        # What was never one of its arguments is not said to have another name.
+        (lambda: Weibit(temperature=0.1), "unexpected keyword argument 'temperature'"),
+    ],
+)
+def test_an_argument_of_an_earlier_version_is_refused_by_its_new_name(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()

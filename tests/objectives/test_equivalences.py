@@ -103,7 +103,7 @@ def test_the_symmetrised_dhel_is_another_loss_than_half_of_the_released_one():
 
 def test_the_first_step_of_sog_clr_has_the_gradient_of_dcl_times_temperature():
     views = [view.requires_grad_() for view in batches.ordinary()]
-    loss = SogCLR(num_images=24, temperature=0.2, gamma=1.0)(*views, ids=ONE_EACH)
+    loss = SogCLR(num_samples=24, temperature=0.2, gamma=1.0)(*views, ids=ONE_EACH)
     expected = 0.2 * DCL(temperature=0.2)(*views)
     torch.testing.assert_close(_gradients(loss, *views), _gradients(expected, *views), **CLOSE)
     # The mean of exponentials in place of their sum is all that the values differ in.
@@ -114,8 +114,8 @@ def test_the_two_denominators_of_mv_info_nce_are_two_losses():
     views = batches.ordinary()
     scores = torch.nn.functional.normalize(torch.cat(views))
     pairs = (scores @ scores.T / 0.5).exp()
-    images, sides = torch.arange(48) % 24, torch.arange(48) // 24
-    positives = (pairs * ((images == images[:, None]) & (sides != sides[:, None]))).sum(dim=1).view(2, -1).sum(dim=0)
+    samples, sides = torch.arange(48) % 24, torch.arange(48) // 24
+    positives = (pairs * ((samples == samples[:, None]) & (sides != sides[:, None]))).sum(dim=1).view(2, -1).sum(dim=0)
     all_but_itself = (pairs - pairs.diagonal().diag()).sum(dim=1).view(2, -1).sum(dim=0)
     other_views = (pairs * (sides != sides[:, None])).sum(dim=1).view(2, -1).sum(dim=0)
     for within_view, denominator in ((True, all_but_itself), (False, other_views)):
@@ -259,7 +259,7 @@ def test_a_blend_of_many_views_reads_what_weince_reads(gate):
 
 
 @pytest.mark.parametrize("gate", [ConstantGate(0.3), "likelihood"])
-def test_a_blend_of_labels_of_one_image_each_is_weince(gate):
+def test_a_blend_of_labels_of_one_sample_each_is_weince(gate):
     views, blend = batches.clustered(), Blend(gate=gate, exponent=2.0)
     outcome = SupCon(temperature=0.5, blend=blend).detail(*views, labels=ONE_EACH)
     weince = WEINCE(gate=gate, exponent=2.0).detail(*views)

@@ -1,4 +1,4 @@
-"""Images of one id are no negatives of each other: duplicates and known false negatives."""
+"""Samples of one id are no negatives of each other: duplicates and known false negatives."""
 
 import math
 from functools import partial
@@ -44,10 +44,10 @@ from tests.twins import global_loss, kernels, multi_view, two_view
 from tests.twins.two_view import scaled
 
 VIEWS = batches.ordinary()
-IDS = with_ids(*VIEWS).per_image["ids"]
-COPIED = tuple(view.index_copy(0, torch.tensor([5]), 2.0 * view[:1]) for view in VIEWS)  # Image 5 is image 0.
+IDS = with_ids(*VIEWS).per_sample["ids"]
+COPIED = tuple(view.index_copy(0, torch.tensor([5]), 2.0 * view[:1]) for view in VIEWS)  # Image 5 is sample 0.
 THREE = (*VIEWS, batches.ordinary(seed=8)[0])
-QUEUE = batches.ordinary(num_images=5, seed=9)[0]
+QUEUE = batches.ordinary(num_samples=5, seed=9)[0]
 
 TAKERS = {
     "cross_view": (CrossViewInfoNCE(), partial(two_view.cross_view, logit=scaled(0.07)), VIEWS, {}),
@@ -103,7 +103,7 @@ def test_with_ids_the_loss_is_the_slow_twins(name: str):
 
 
 def test_an_anchor_counts_only_the_rows_of_other_ids():
-    # Every cosine is 1 or 0: anchor 0 has the two rows of image 2 and of image 3 at 0, and not those of image 1 at 1.
+    # Every cosine is 1 or 0: anchor 0 has the rows of samples 2 and 3 at 0, and not those of sample 1 at 1.
     view = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=torch.float64)
     outcome = InfoNCE(temperature=1.0).detail(view, view, ids=torch.tensor([0, 0, 1, 2]))
     assert outcome.per_anchor[0].item() == pytest.approx(math.log(math.e + 4) - 1)
@@ -146,8 +146,8 @@ def test_a_gate_that_sorts_tails_says_that_it_takes_no_ids():
 
 
 @pytest.mark.parametrize("objective", [DCL(), DHEL(), KCL(), FMICL(), MVDHEL(), AlignUniform(), DCLW()])
-def test_a_batch_of_one_id_is_refused_as_one_image_is(objective: Objective):
-    with pytest.raises(ValueError, match="needs at least 2 images, got 1"):
+def test_a_batch_of_one_id_is_refused_as_one_sample_is(objective: Objective):
+    with pytest.raises(ValueError, match="needs at least 2 samples, got 1"):
         objective(*VIEWS, ids=torch.zeros(24, dtype=torch.int64))
 
 
@@ -176,12 +176,12 @@ def test_ko_leo_of_one_row_counts_it_as_one_that_coincides():
 
 
 def test_ids_may_be_any_whole_numbers_beside_further_negatives():
-    ids = torch.arange(24) - 1  # -1 is an image's name here, and no sign of anything.
+    ids = torch.arange(24) - 1  # -1 is a sample's name here, and no sign of anything.
     objective = CrossViewInfoNCE()
     torch.testing.assert_close(objective(*VIEWS, ids=ids, negatives=QUEUE), objective(*VIEWS, negatives=QUEUE))
 
 
-def test_views_know_how_many_images_differ():
+def test_views_know_how_many_samples_differ():
     views = views_of(*VIEWS, ids=IDS)
     assert views.num_distinct == 20
     assert views.num_others.tolist() == [19 if i % 5 == 0 else 23 for i in range(24)]

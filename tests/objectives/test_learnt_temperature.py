@@ -17,7 +17,7 @@ TAKERS = [case for case in CASES if case.name in OBJECTIVES and "logit_scale" in
 
 
 def _call(case: Case, logit_scale: torch.Tensor | float):
-    call = case.call(*batches.ordinary(num_images=12))
+    call = case.call(*batches.ordinary(num_samples=12))
     return replace(call, learned={**call.learned, "logit_scale": logit_scale})
 
 
@@ -33,7 +33,7 @@ def test_every_objective_with_a_temperature_takes_one_that_is_learnt():
     ids=lambda case: case.name,
 )
 def test_a_scale_is_one_over_the_temperature(case: Case):
-    expected = case.call(*batches.ordinary(num_images=12)).loss(case.objective(temperature=0.25))
+    expected = case.call(*batches.ordinary(num_samples=12)).loss(case.objective(temperature=0.25))
     for scale in (4.0, torch.tensor(4.0, dtype=torch.float64), torch.tensor([4.0])):
         torch.testing.assert_close(_call(case, scale).loss(case.objective()), expected, rtol=1e-11, atol=1e-12)
 

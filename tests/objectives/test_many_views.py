@@ -26,13 +26,12 @@ from tests.twins import assigned, global_loss, labelled, multi_view
 from tests.twins.two_view import scaled
 
 CLASSES = torch.tensor([0, 1, 0, 2, 1])
-PROTOTYPES = batches.ordinary(num_images=4, seed=3)[0]
+PROTOTYPES = batches.ordinary(num_samples=4, seed=3)[0]
 
 
 def _views(num_views: int) -> list[Tensor]:
-    return [
-        batches.ordinary(num_images=5, seed=0)[0] + 0.5 * batches.ordinary(5, seed=seed)[1] for seed in range(num_views)
-    ]
+    base = batches.ordinary(num_samples=5, seed=0)[0]
+    return [base + 0.5 * batches.ordinary(num_samples=5, seed=seed)[1] for seed in range(num_views)]
 
 
 @pytest.mark.parametrize("num_views", range(2, 9))

@@ -1,4 +1,4 @@
-"""A training whose optimum is known: mini-batches of 2 out of 8 images.
+"""A training whose optimum is known: mini-batches of 2 out of 8 samples.
 
 Source: Cho et al. 2024, "Mini-Batch Optimization of Contrastive Loss", https://arxiv.org/abs/2307.05906: over all
 batches, width 16 gives a simplex; in width 4, where there is none, a cross-polytope.

@@ -11,7 +11,7 @@ from tests.contracts import batches
 from tests.contracts.cases import CASES
 from tests.twins import labelled
 
-SMALL = batches.ordinary(num_images=6, width=4)
+SMALL = batches.ordinary(num_samples=6, width=4)
 CLASSES = torch.tensor([0, 1, 0, 2, 1, 0])
 
 
@@ -103,8 +103,8 @@ def test_only_one_block_of_pairs_is_held_for_the_gradient(monkeypatch: pytest.Mo
     monkeypatch.setattr(blocks, "BLOCK_ENTRIES", 1)
     network = _network()
 
-    def kept(num_images: int) -> int:
-        views = [view.requires_grad_() for view in batches.ordinary(num_images, width=4)]
+    def kept(num_samples: int) -> int:
+        views = [view.requires_grad_() for view in batches.ordinary(num_samples, width=4)]
         sizes = []
         with torch.autograd.graph.saved_tensors_hooks(lambda saved: sizes.append(saved.numel()), lambda _: None):
             objective: Objective = AdaMEOW()

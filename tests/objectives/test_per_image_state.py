@@ -1,4 +1,4 @@
-"""What SogCLR and iSogCLR keep about images: first visits, duplicates, temperatures, saving."""
+"""What SogCLR and iSogCLR keep about samples: first visits, duplicates, temperatures, saving."""
 
 import pytest
 import torch
@@ -15,22 +15,22 @@ STORED = {"rtol": 2e-6, "atol": 2e-6}
 
 @pytest.mark.parametrize("shifted", [False, True])
 def test_three_visits_equal_the_slow_twin(shifted: bool):
-    objective = ISogCLR(num_images=30) if shifted else SogCLR(num_images=30, gamma=0.8, rho=0.4)
+    objective = ISogCLR(num_samples=30) if shifted else SogCLR(num_samples=30, gamma=0.8, rho=0.4)
     twin = global_loss.Global(gamma=0.8, rho=0.4, temperature=0.1, shifted=shifted)
     for seed, ids in ((0, IDS), (1, (IDS + 3) % 29), (2, IDS.flip(0))):
         views = batches.ordinary(seed=seed)
         outcome = objective.detail(*views, ids=ids)
         expected = twin.visit(*(view.tolist() for view in views), ids.tolist())
         torch.testing.assert_close(outcome.per_anchor, torch.tensor(expected, dtype=torch.float64), **STORED)
-    known = torch.tensor([twin.temperatures.get(image, 0.1) for image in range(30)])
-    # Those of SogCLR never move; of I-SogCLR's, every image that was seen has its own.
+    known = torch.tensor([twin.temperatures.get(sample, 0.1) for sample in range(30)])
+    # Those of SogCLR never move; of I-SogCLR's, every sample that was seen has its own.
     assert (len(known.unique()) > 1) == shifted
     stored = objective.temperatures if isinstance(objective, ISogCLR) else torch.full((30,), objective.temperature)
     torch.testing.assert_close(stored, known, **STORED)
 
 
 def test_three_visits_of_pairs_equal_the_slow_twin():
-    objective, twin = FastCLIP(num_images=30), global_loss.Pairs(gamma=0.2, rho=6.5, temperature=0.07)
+    objective, twin = FastCLIP(num_samples=30), global_loss.Pairs(gamma=0.2, rho=6.5, temperature=0.07)
     for seed, ids in ((0, IDS), (1, (IDS + 3) % 29), (2, IDS.flip(0))):
         views = batches.ordinary(seed=seed)
         expected = twin.visit(*(view.tolist() for view in views), ids.tolist())
@@ -38,8 +38,8 @@ def test_three_visits_of_pairs_equal_the_slow_twin():
         torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), **STORED)
 
 
-def test_an_unseen_image_starts_at_its_own_estimate_whatever_else_was_seen():
-    objective, fresh = (SogCLR(num_images=48) for _ in range(2))
+def test_an_unseen_sample_starts_at_its_own_estimate_whatever_else_was_seen():
+    objective, fresh = (SogCLR(num_samples=48) for _ in range(2))
     objective(*batches.ordinary(seed=1), ids=torch.arange(24))
     mixed = torch.cat([torch.arange(12), 24 + torch.arange(12)])
     views = batches.ordinary(seed=2)
@@ -49,20 +49,20 @@ def test_an_unseen_image_starts_at_its_own_estimate_whatever_else_was_seen():
     assert objective.denominators.seen.sum() == 36
 
 
-def test_an_image_that_is_there_twice_is_no_negative_of_itself_and_moves_once():
+def test_an_sample_that_is_there_twice_is_no_negative_of_itself_and_moves_once():
     view0, view1 = batches.ordinary()
     ids = torch.arange(24).clamp_max(22)
-    objective = SogCLR(num_images=24)
+    objective = SogCLR(num_samples=24)
     log_u = objective.detail(view0, view1, ids=ids).stats["log_u"].view(2, 24)
-    # Of rows 22 and 23 each sees the 22 other images; the table holds the mean over both rows and both views.
+    # Of rows 22 and 23 each sees the 22 other samples; the table holds the mean over both rows and both views.
     expected = 0.1 * log_u[:, 22:].exp().mean().log()
     torch.testing.assert_close(objective.denominators.soft_maxima[22].double(), expected, **STORED)
-    alone = SogCLR(num_images=24).detail(view0[:23], view1[:23], ids=ids[:23]).stats["log_u"]
+    alone = SogCLR(num_samples=24).detail(view0[:23], view1[:23], ids=ids[:23]).stats["log_u"]
     torch.testing.assert_close(log_u[0, 22], alone[22])
 
 
 def test_u_follows_a_change_of_temperature():
-    objective = SogCLR(num_images=24, temperature=0.2, gamma=1e-9)
+    objective = SogCLR(num_samples=24, temperature=0.2, gamma=1e-9)
     views = batches.ordinary()
     before = objective.detail(*views, ids=torch.arange(24)).stats["log_u"]
     objective.temperature = 0.1
@@ -71,7 +71,7 @@ def test_u_follows_a_change_of_temperature():
 
 
 def test_tables_rest_in_evaluation_and_at_values_that_are_not_finite():
-    objective = ISogCLR(num_images=24).eval()
+    objective = ISogCLR(num_samples=24).eval()
     view0, view1 = batches.ordinary()
     saved = {name: value.clone() for name, value in objective.state_dict().items()}
     assert saved
@@ -82,7 +82,7 @@ def test_tables_rest_in_evaluation_and_at_values_that_are_not_finite():
 
 
 def test_a_run_that_is_taken_up_again_goes_on_as_before():
-    first, second = ISogCLR(num_images=30), ISogCLR(num_images=30)
+    first, second = ISogCLR(num_samples=30), ISogCLR(num_samples=30)
     first(*batches.ordinary(seed=1), ids=IDS)
     second.load_state_dict(first.state_dict())
     for seed in (2, 3):
@@ -100,7 +100,7 @@ def test_a_run_that_is_taken_up_again_goes_on_as_before():
 )
 def test_what_shows_from_the_second_visit_on_changes_the_loss_there(make, changes):
     def second_loss(**given: object) -> torch.Tensor:
-        objective = make(num_images=30, **given)
+        objective = make(num_samples=30, **given)
         objective(*batches.ordinary(seed=1), ids=IDS)
         return objective(*batches.ordinary(seed=2), ids=IDS)
 
@@ -114,7 +114,7 @@ def test_the_gradient_of_a_learnt_temperature_changes_sign(make):
     signs = []
     for temperature in (0.02, 2.0):
         tau = torch.tensor(temperature, dtype=torch.float64, requires_grad=True)
-        make(num_images=24, rho=2.0)(*batches.ordinary(), ids=torch.arange(24), logit_scale=1 / tau).backward()
+        make(num_samples=24, rho=2.0)(*batches.ordinary(), ids=torch.arange(24), logit_scale=1 / tau).backward()
         assert tau.grad is not None
         signs.append(tau.grad.sign().item())
     assert signs == [-1.0, 1.0]
@@ -127,12 +127,12 @@ def test_means_by_id():
 
 
 @pytest.mark.parametrize("make", [SogCLR, ISogCLR, FastCLIP])
-def test_ids_that_no_image_has_and_batches_of_one_image_are_refused(make):
-    objective = make(num_images=24)
+def test_ids_that_no_sample_has_and_batches_of_one_sample_are_refused(make):
+    objective = make(num_samples=24)
     for ids, message in (
-        (torch.arange(24) - 1, "ids must lie from 0 to num_images - 1, 23, got -1 to 22"),
+        (torch.arange(24) - 1, "ids must lie from 0 to num_samples - 1, 23, got -1 to 22"),
         (torch.arange(24) + 1, "got 1 to 24"),
-        (torch.full((24,), 7), f"{make.__name__} needs at least 2 images, got 1"),
+        (torch.full((24,), 7), f"{make.__name__} needs at least 2 samples, got 1"),
     ):
         with pytest.raises(ValueError, match=message):
             objective(*batches.ordinary(), ids=ids)

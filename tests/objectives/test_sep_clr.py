@@ -8,7 +8,7 @@ from anchorwise import SepCLR
 from tests.contracts import batches
 from tests.twins import labelled
 
-VIEWS = [view.float() for view in batches.ordinary(num_images=8)]
+VIEWS = [view.float() for view in batches.ordinary(num_samples=8)]
 TARGETS = torch.arange(8) % 2
 
 

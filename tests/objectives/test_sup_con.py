@@ -45,7 +45,7 @@ def test_averages_inside_are_never_above_those_outside():
 
 
 @pytest.mark.parametrize("average", ["outside", "inside", "none"])
-def test_one_label_per_image_and_two_views_are_info_nce(average: str):
+def test_one_label_per_sample_and_two_views_are_info_nce(average: str):
     loss = SupCon(temperature=0.5, average=average)(*VIEWS[:2], labels=ONE_EACH)
     torch.testing.assert_close(loss, InfoNCE()(*VIEWS[:2]), rtol=1e-12, atol=1e-12)
 

@@ -28,10 +28,10 @@ def rows(num_rows: int, width: int = 8, *, seed: int, unit: bool = False) -> Ten
     return torch.nn.functional.normalize(drawn) if unit else drawn
 
 
-def two_views(num_images: int = 12, *, unit: bool = False) -> list[Tensor]:
+def two_views(num_samples: int = 12, *, unit: bool = False) -> list[Tensor]:
     """Views that have something in common, so that positives are neither 1 nor like negatives."""
-    image = rows(num_images, seed=0)
-    views = [image + rows(num_images, seed=seed) for seed in (1, 2)]
+    sample = rows(num_samples, seed=0)
+    views = [sample + rows(num_samples, seed=seed) for seed in (1, 2)]
     return [torch.nn.functional.normalize(view) for view in views] if unit else views
 
 

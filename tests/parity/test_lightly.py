@@ -28,7 +28,7 @@ def test_the_adapter_stands_in_for_the_other_losses_of_two_views():
     assert_same(NTXentLoss(objective=DCL(temperature=0.1)), loss.DCLLoss(temperature=0.1), two_views())
 
 
-def test_one_image_has_loss_zero_in_both():
+def test_one_sample_has_loss_zero_in_both():
     views = [view[:1] for view in two_views()]
     assert InfoNCE()(*views) == 0.0 == loss.NTXentLoss()(*views)
 
@@ -50,10 +50,10 @@ def test_dclw_with_the_gradient_of_its_weights_has_the_same_value():
     assert (gradients[0] - their_gradients[0]).norm() > 0.01 * their_gradients[0].norm()
 
 
-def test_dcl_of_one_image_is_minus_infinity_there_and_an_error_here():
+def test_dcl_of_one_sample_is_minus_infinity_there_and_an_error_here():
     views = [view[:1] for view in two_views()]
     assert loss.DCLLoss()(*views) == -math.inf
-    with pytest.raises(ValueError, match="at least 2 images"):
+    with pytest.raises(ValueError, match="at least 2 samples"):
         DCL()(*views)
 
 

@@ -146,11 +146,11 @@ def test_with_a_blend_their_wrapper_gives_weince():
     assert_same(WEINCE(temperature=0.2), theirs, two_views(40))
 
 
-def test_any_objective_of_views_takes_image_numbers_as_labels():
+def test_any_objective_of_views_takes_sample_numbers_as_labels():
     view0, view1 = two_views()
     numbers = torch.arange(12)
     shuffled = torch.randperm(24, generator=torch.Generator().manual_seed(0))
-    # A shuffle may swap an image's views, which DCL does not see.
+    # A shuffle may swap a sample's views, which DCL does not see.
     both, labels = torch.cat([view0, view1])[shuffled], torch.cat([numbers, numbers])[shuffled]
     torch.testing.assert_close(ViewsLoss(DCL())(both, labels), DCL()(view0, view1))
     torch.testing.assert_close(
@@ -159,7 +159,7 @@ def test_any_objective_of_views_takes_image_numbers_as_labels():
 
 
 def test_nt_xent_needs_memory_for_all_pairs_of_pairs_there():
-    # 2n positive pairs against (2n)(2n - 2) negative ones: the reason why theirs ends at some hundred images.
+    # 2n positive pairs against (2n)(2n - 2) negative ones: the reason why theirs ends at some hundred samples.
     seen = [0]
 
     class Widest(torch.overrides.TorchFunctionMode):

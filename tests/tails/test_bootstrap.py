@@ -40,13 +40,13 @@ def test_blocks_stay_whole():
 
 def test_rows_move_with_their_block():
     scores = torch.arange(6.0).unsqueeze(1) * 100 + torch.arange(6.0)
-    images = torch.tensor([0, 1, 2, 0, 1, 2])
+    samples = torch.tensor([0, 1, 2, 0, 1, 2])
 
-    def same_images(sample):
+    def same_samples(sample):
         rows, columns = (sample[:, 0] // 100).long(), (sample[0] % 100).long()
-        return torch.tensor(float(images[rows].sort().values.equal(images[columns].sort().values)))
+        return torch.tensor(float(samples[rows].sort().values.equal(samples[columns].sort().values)))
 
-    result = block_bootstrap(same_images, scores, blocks=images, row_blocks=images, generator=generator())
+    result = block_bootstrap(same_samples, scores, blocks=samples, row_blocks=samples, generator=generator())
     assert (result.replicates == 1.0).all()
     assert result.message == "3 blocks: intervals from fewer than 30 are too short"
 

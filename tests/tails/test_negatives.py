@@ -15,8 +15,8 @@ def test_the_threshold_from_moments_equals_the_one_from_the_scores(batch):
     views = views_of(*batch())
     threshold = negatives_of(views.pooled()).exceedances(0.1).threshold_shortfall
     scores = views.rows @ views.rows.T
-    images = torch.arange(len(scores)) % (len(scores) // 2)
-    rows = scores[images.unsqueeze(1) != images].view(len(scores), -1)
+    samples = torch.arange(len(scores)) % (len(scores) // 2)
+    rows = scores[samples.unsqueeze(1) != samples].view(len(scores), -1)
     expected = 1 - rows.mean(dim=1) - 1.2815515655446004 * rows.std(dim=1, correction=0)
     # A variance near 0 is good to eps, so its root is good to sqrt(eps).
     torch.testing.assert_close(threshold, expected, rtol=1e-10, atol=3e-8)
@@ -28,7 +28,7 @@ def test_hardest_shortfall_is_that_of_the_nearest_negative():
     assert hardest_shortfall(view0, view1).tolist() == pytest.approx(expected)
 
 
-def test_a_single_image_has_no_hardest_negative():
+def test_a_single_sample_has_no_hardest_negative():
     assert hardest_shortfall(torch.ones(1, 3), torch.ones(1, 3)).shape == (0,)
 
 

@@ -16,17 +16,17 @@ def _nobody_has_warned(monkeypatch):
     monkeypatch.setattr(gates, "_WARNED", set())
 
 
-def views(num_images, width=8, seed=0):
+def views(num_samples, width=8, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    base = torch.randn(num_images, width, generator=generator)
-    return base, base + 0.5 * torch.randn(num_images, width, generator=generator)
+    base = torch.randn(num_samples, width, generator=generator)
+    return base, base + 0.5 * torch.randn(num_samples, width, generator=generator)
 
 
-@pytest.mark.parametrize("num_images", [14, 16, 32, 64, 128])
-def test_weince_is_not_info_nce_in_small_batches(num_images: int):
-    lambdas = WEINCE().detail(*views(num_images)).stats["lambda"]
+@pytest.mark.parametrize("num_samples", [14, 16, 32, 64, 128])
+def test_weince_is_not_info_nce_in_small_batches(num_samples: int):
+    lambdas = WEINCE().detail(*views(num_samples)).stats["lambda"]
     assert lambdas.min() > 0.0
-    assert WEINCE(exponent=8.0)(*views(num_images)) != InfoNCE()(*views(num_images))
+    assert WEINCE(exponent=8.0)(*views(num_samples)) != InfoNCE()(*views(num_samples))
 
 
 def test_a_row_with_a_long_tail_of_its_own_is_judged_by_that_alone():
@@ -50,16 +50,16 @@ def test_a_short_row_is_lent_the_batchs_mean_exceedance_in_units_of_its_own_thre
     torch.testing.assert_close(longer.sums.sum_excess, torch.tensor([0.4 + 4 * 0.5 * 2.8 / 8, 2.0]))
 
 
-@pytest.mark.parametrize("num_images", [1, 2, 13])
-def test_where_lambda_cannot_be_read_one_warning_says_from_where_it_can(num_images: int):
-    with pytest.warns(UserWarning, match="needs 640 of them, which two views of 14 images have; take larger"):
-        stats = WEINCE().detail(*views(num_images)).stats
-    assert stats["lambda"].tolist() == [0.0] * 2 * num_images
+@pytest.mark.parametrize("num_samples", [1, 2, 13])
+def test_where_lambda_cannot_be_read_one_warning_says_from_where_it_can(num_samples: int):
+    with pytest.warns(UserWarning, match="needs 640 of them, which two views of 14 samples have; take larger"):
+        stats = WEINCE().detail(*views(num_samples)).stats
+    assert stats["lambda"].tolist() == [0.0] * 2 * num_samples
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        WEINCE()(*views(num_images))  # It has been said.
+        WEINCE()(*views(num_samples))  # It has been said.
         WEINCE()(*views(14))
-        WEINCE(gate="published")(*views(num_images))
+        WEINCE(gate="published")(*views(num_samples))
 
 
 def test_few_anchors_with_many_negatives_need_no_others():
@@ -70,22 +70,22 @@ def test_few_anchors_with_many_negatives_need_no_others():
         assert tails.LikelihoodGate().read(one).blend > 0.0
 
 
-def exponential_pairs(num_images, mean, generator, alike):
-    """Scores of all pairs of two views: symmetric, exponential, those of one pair of images nearly the same."""
-    number = 2 * num_images
-    image = torch.arange(num_images).repeat(2)
-    of_rows, of_images = (torch.randn(n, n, generator=generator, dtype=torch.float64) for n in (number, num_images))
-    of_rows, of_images = (part.triu() + part.triu(1).T for part in (of_rows, of_images))
-    normal = (1.0 - alike) ** 0.5 * of_rows + alike**0.5 * of_images[image][:, image]
-    return -0.5 - mean * torch.special.ndtr(-normal).log(), image.unsqueeze(1) != image
+def exponential_pairs(num_samples, mean, generator, alike):
+    """Scores of all pairs of two views: symmetric, exponential, those of one pair of samples nearly the same."""
+    number = 2 * num_samples
+    sample = torch.arange(num_samples).repeat(2)
+    of_rows, of_samples = (torch.randn(n, n, generator=generator, dtype=torch.float64) for n in (number, num_samples))
+    of_rows, of_samples = (part.triu() + part.triu(1).T for part in (of_rows, of_samples))
+    normal = (1.0 - alike) ** 0.5 * of_rows + alike**0.5 * of_samples[sample][:, sample]
+    return -0.5 - mean * torch.special.ndtr(-normal).log(), sample.unsqueeze(1) != sample
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.9])
-@pytest.mark.parametrize("num_images", [14, 32])
-def test_exponential_scores_pass_for_bounded_no_more_often_than_in_long_rows(num_images: int, alike: float):
+@pytest.mark.parametrize("num_samples", [14, 32])
+def test_exponential_scores_pass_for_bounded_no_more_often_than_in_long_rows(num_samples: int, alike: float):
     generator, evidence = torch.Generator().manual_seed(1), []
     for _ in range(60):
-        scores, counted = exponential_pairs(num_images, 0.1, generator, alike)
+        scores, counted = exponential_pairs(num_samples, 0.1, generator, alike)
         evidence.append(_evidence(scores, counted))
     # 1.2 % of rows with 51 points of their own (benchmarks/results/small-batches_2-core-epyc_2026-11-27.md).
     assert (torch.cat(evidence) > 2.0).double().mean() < 0.012

@@ -8,7 +8,7 @@ from tests.twins.two_view import Logit, log_sum_exp
 
 
 def sinkhorn(scores: Rows, epsilon: float, num_iterations: int) -> list[list[float]]:
-    """The source's own order: exponentials, then rows of prototypes to 1/K, columns of images to 1/B."""
+    """The source's own order: exponentials, then rows of prototypes to 1/K, columns of samples to 1/B."""
     shares = [[math.exp(s / epsilon) for s in row] for row in scores]
     num_rows, num_prototypes = len(shares), len(shares[0])
     total = math.fsum(share for row in shares for share in row)
@@ -31,14 +31,14 @@ def swav(
 ) -> list[float]:
     scores = [[[cosine(row, centre) for centre in prototypes] for row in view] for view in views]
     earlier = [[[cosine(row, centre) for centre in prototypes] for row in queue] for queue in queues]
-    num_images = len(views[0])
+    num_samples = len(views[0])
     together = sinkhorn([*scores[0], *scores[1], *earlier[0], *earlier[1]], epsilon, num_iterations)
     losses = []
     for code in range(2):
         # As in the source, the queue comes first and the batch's assignments are the last ones.
         targets = sinkhorn([*earlier[code], *scores[code]], epsilon, num_iterations)[len(earlier[code]) :]
         if jointly:
-            targets = together[code * num_images : (code + 1) * num_images]
+            targets = together[code * num_samples : (code + 1) * num_samples]
         for view in range(len(views)):
             if view == code:
                 continue

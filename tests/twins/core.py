@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 Rows = Sequence[Sequence[float]]
 Link = Callable[[int, float], float]
-# Names of the images; those of one name are no negatives of each other. None: all differ.
+# Names of the samples; those of one name are no negatives of each other. None: all differ.
 Ids = Sequence[int] | None
 
 FLOOR = 1e-6
-# Two orthogonal images: with identical views a positive scores 1, everything else 0.
+# Two orthogonal samples: with identical views a positive scores 1, everything else 0.
 EYE = [[1.0, 0.0], [0.0, 1.0]]
 
 
@@ -24,12 +24,12 @@ class Batch:
     @staticmethod
     def of(view0: Rows, view1: Rows, ids: Ids = None) -> "Batch":
         rows = [*view0, *view1]
-        images = [*range(len(view0)), *range(len(view1))]
+        samples = [*range(len(view0)), *range(len(view1))]
         positives, negatives = [], []
         for a, row in enumerate(rows):
-            apart = [k for k in range(len(rows)) if differ(ids, images[k], images[a])]
+            apart = [k for k in range(len(rows)) if differ(ids, samples[k], samples[a])]
             negatives.append([cosine(row, rows[k]) for k in apart])
-            (other,) = [k for k in range(len(rows)) if images[k] == images[a] and k != a]
+            (other,) = [k for k in range(len(rows)) if samples[k] == samples[a] and k != a]
             positives.append(cosine(row, rows[other]))
         return Batch(positives, negatives)
 

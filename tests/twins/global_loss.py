@@ -8,7 +8,7 @@ from tests.twins.two_view import Logit, within
 
 
 class Global:
-    """u and the temperatures of all images; a visit gives the losses of the 2n anchors. Ids of a batch differ."""
+    """u and the temperatures of all samples; a visit gives the losses of the 2n anchors. Ids of a batch differ."""
 
     def __init__(self, *, gamma: float, rho: float, temperature: float, shifted: bool) -> None:
         self.gamma, self.rho, self.temperature, self.shifted = gamma, rho, temperature, shifted
@@ -20,30 +20,30 @@ class Global:
         batch, losses = Batch.of(view0, view1), []
         n, moved = len(view0), {}
         for a in batch.anchors:
-            image, s = ids[a % n], batch.positives[a]
-            tau = self.temperatures.get(image, self.temperature)
+            sample, s = ids[a % n], batch.positives[a]
+            tau = self.temperatures.get(sample, self.temperature)
             terms = [math.exp((k - (s if self.shifted else 0.0)) / tau) for k in batch.negatives[a]]
             estimate = math.fsum(terms) / len(terms)
             u = estimate
-            if image in self.denominators:
-                u = (1 - self.gamma) * self.denominators[image] + self.gamma * estimate
+            if sample in self.denominators:
+                u = (1 - self.gamma) * self.denominators[sample] + self.gamma * estimate
             shares = [term / (len(terms) * u) for term in terms]
             excess = math.fsum(p * (k - s) for p, k in zip(shares, batch.negatives[a], strict=True))
-            moved.setdefault(image, []).append((u, math.log(u) + self.rho - excess / tau))
+            moved.setdefault(sample, []).append((u, math.log(u) + self.rho - excess / tau))
             losses.append(tau * (math.log(u) + self.rho) - (0.0 if self.shifted else s))
-        for image, both in moved.items():
-            self.denominators[image] = sum(u for u, _ in both) / 2
+        for sample, both in moved.items():
+            self.denominators[sample] = sum(u for u, _ in both) / 2
             if self.shifted:
-                self._adapt(image, sum(slope for _, slope in both) / 2)
+                self._adapt(sample, sum(slope for _, slope in both) / 2)
         return losses
 
-    def _adapt(self, image: int, slope: float, beta: float = 0.5, eta: float = 0.03) -> None:
-        tau = self.temperatures.get(image, self.temperature)
-        momentum = (1 - beta) * self.momenta.get(image, 0.0) + beta * min(max(slope, -3.0), 3.0)
-        self.momenta[image] = momentum
-        self.temperatures[image] = min(max(tau - eta * momentum, 0.05), 0.7)
+    def _adapt(self, sample: int, slope: float, beta: float = 0.5, eta: float = 0.03) -> None:
+        tau = self.temperatures.get(sample, self.temperature)
+        momentum = (1 - beta) * self.momenta.get(sample, 0.0) + beta * min(max(slope, -3.0), 3.0)
+        self.momenta[sample] = momentum
+        self.temperatures[sample] = min(max(tau - eta * momentum, 0.05), 0.7)
         # u is kept as tau log u, so it moves with the temperature.
-        self.denominators[image] **= tau / self.temperatures[image]
+        self.denominators[sample] **= tau / self.temperatures[sample]
 
 
 def sog_clr(
@@ -76,13 +76,13 @@ class Pairs:
     def visit(self, view0: Rows, view1: Rows, ids: Sequence[int]) -> list[float]:
         losses = []
         for known, anchors, keys in zip(self.denominators, (view0, view1), (view1, view0), strict=True):
-            for i, (image, anchor) in enumerate(zip(ids, anchors, strict=True)):
+            for i, (sample, anchor) in enumerate(zip(ids, anchors, strict=True)):
                 own = cosine(anchor, keys[i])
                 others = [cosine(anchor, key) for j, key in enumerate(keys) if j != i]
                 u = math.fsum(math.exp((s - own) / self.temperature) for s in others) / len(others)
-                if image in known:
-                    u = (1 - self.gamma) * known[image] + self.gamma * u
-                known[image] = u
+                if sample in known:
+                    u = (1 - self.gamma) * known[sample] + self.gamma * u
+                known[sample] = u
                 losses.append(self.temperature * (math.log(u) + self.rho))
         return losses
 

@@ -16,13 +16,13 @@ def sup_con(
     num_anchor_views: int | None = None,
     mask: Rows = (),
 ) -> list[float]:
-    """Eq. 2, Eq. 3, or Eq. 3 without its 1 / |P|; a mask says what image j weighs among the positives of image i."""
-    num_images, rows = len(views[0]), [row for view in views for row in view]
+    """Eq. 2, Eq. 3, or Eq. 3 without its 1 / |P|; a mask says what sample j weighs among the positives of sample i."""
+    num_samples, rows = len(views[0]), [row for view in views for row in view]
     weights = mask or [[float(a == b) for b in labels] for a in labels]
     losses = []
-    for a, row in enumerate(rows[: (num_anchor_views or len(views)) * num_images]):
+    for a, row in enumerate(rows[: (num_anchor_views or len(views)) * num_samples]):
         logits = {k: logit(cosine(row, rows[k])) for k in range(len(rows)) if k != a}
-        positives = {k: w for k in logits if (w := float(weights[a % num_images][k % num_images]))}
+        positives = {k: w for k in logits if (w := float(weights[a % num_samples][k % num_samples]))}
         if not positives:
             losses.append(0.0)
             continue

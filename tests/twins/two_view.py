@@ -68,7 +68,7 @@ def siglip(view0: Rows, view1: Rows, scale: float, bias: float, ids: Ids = None)
 
 
 def moco(view0: Rows, view1: Rows, queue: Rows, logit: Logit, kept: Callable[[int, int], bool]) -> list[float]:
-    """`kept` says whether an image is contrasted with an entry of the queue."""
+    """`kept` says whether a sample is contrasted with an entry of the queue."""
     losses = []
     for i, (query, key) in enumerate(zip(view0, view1, strict=True)):
         positive = logit(cosine(query, key))
@@ -93,8 +93,8 @@ def dcl(view0: Rows, view1: Rows, logit: Logit, ids: Ids = None) -> list[float]:
 
 def dclw(view0: Rows, view1: Rows, logit: Logit, sigma: float, ids: Ids = None) -> list[float]:
     batch = Batch.of(view0, view1, ids)
-    num_images = len(view0)
-    mean = math.fsum(math.exp(p / sigma) for p in batch.positives[:num_images]) / num_images
+    num_samples = len(view0)
+    mean = math.fsum(math.exp(p / sigma) for p in batch.positives[:num_samples]) / num_samples
     losses = []
     for positive, negatives in zip(batch.positives, batch.negatives, strict=True):
         weight = 2 - math.exp(positive / sigma) / mean
@@ -109,7 +109,7 @@ def within(view: Rows, i: int, ids: Ids = None) -> list[float]:
 def dhel(
     view0: Rows, view1: Rows, logit: Logit, both: bool = True, weight: float = 1.0, ids: Ids = None
 ) -> list[float]:
-    """Per image and view; the mean over images of both views' terms is the source's formula."""
+    """Per sample and view; the mean over samples of both views' terms is the source's formula."""
     losses = []
     for view in (view0, view1)[: 2 if both else 1]:
         for i in range(len(view)):

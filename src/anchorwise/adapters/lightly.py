@@ -20,7 +20,7 @@ from anchorwise.adapters.memory_bank import MemoryBank
 from anchorwise.adapters.two_views import objective_or, two_view_objective
 from anchorwise.objectives import InfoNCE, MoCo, Objective
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -36,10 +36,11 @@ class NTXentLoss(Described):
         temperature: Divides every cosine, above 0; None is lightly's 0.5. Only without an objective.
         memory_bank_size: (keys, width) of the bank, which starts with random directions; 0 or (0, width) is none. Keys
             alone, as up to lightly 1.5, wait for the first outputs to know their width.
-        gather_distributed: Whether the images of all ranks are each other's negatives. Every rank then returns the loss
-            of all images, where lightly returns its own images' share; the gradients that DistributedDataParallel
-            averages are the same, also for ranks with different numbers of images, where lightly fails. Beside a bank
-            it is the keys of all ranks that enter, and every rank returns the loss of its own images.
+        gather_distributed: Whether the samples of all ranks are each other's negatives. Every rank then returns the
+            loss of all samples, where lightly returns its own samples' share; the gradients that
+            DistributedDataParallel averages are the same, also for ranks with different numbers of samples, where
+            lightly fails. Beside a bank it is the keys of all ranks that enter, and every rank returns the loss of its
+            own samples.
         objective: Any objective of two views, or a `MoCo` beside a bank; None is NT-Xent, or MoCo.
 
     Raises:
@@ -71,7 +72,7 @@ class NTXentLoss(Described):
             self.objective = _beside_a_bank(objective_or(MoCo, objective, temperature, default=0.5))
 
     def forward(self, out0: Float[Tensor, "n d"], out1: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-        """Return the scalar loss; row i of both outputs comes from image i."""
+        """Return the scalar loss; row i of both outputs comes from sample i."""
         if self.memory_bank is None:
             with only_this_process_unless(self.gather_distributed):
                 return self.objective(out0, out1)

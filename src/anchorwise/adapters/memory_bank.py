@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from anchorwise._ranks import gather_rows, only_this_process_unless
 from anchorwise.pairs import unit_rows
 
-# n = images, k = keys in the bank, d = embedding width
+# n = samples, k = keys in the bank, d = embedding width
 
 
 @final

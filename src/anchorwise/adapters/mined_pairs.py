@@ -100,7 +100,7 @@ def labelled(embeddings: Tensor, labels: Tensor | None, ref_emb: Tensor | None, 
 
 
 def _classes(name: str, labels: Tensor, rows: Tensor) -> Tensor:
-    return _checks.class_per_image(name, _checks.tensor(name, labels).to(rows.device), rows)
+    return _checks.class_per_sample(name, _checks.tensor(name, labels).to(rows.device), rows)
 
 
 def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bool) -> Pairs:

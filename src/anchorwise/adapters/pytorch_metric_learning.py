@@ -137,8 +137,9 @@ class SupConLoss(_PairLoss):
 class ViewsLoss(Described):
     """Any objective of two views, for training loops that call `loss(embeddings, labels)`.
 
-    Labels are image numbers: each is there twice, the first time as view 0. With `ref_emb`, those are view 1. It has no
-    use for miners, and `SelfSupervisedLoss` takes losses by the names of its own only: call the objective itself there.
+    Labels are sample numbers: each is there twice, the first time as view 0. With `ref_emb`, those are view 1. It has
+    no use for miners, and `SelfSupervisedLoss` takes losses by the names of its own only: call the objective itself
+    there.
 
     Args:
         objective: Any objective of two views.
@@ -163,18 +164,20 @@ class ViewsLoss(Described):
         """Return the objective of both views, rows in the order of their labels."""
         if indices_tuple is not None:
             raise ValueError("indices_tuple must be None: an objective of views chooses its own pairs; drop the miner")
-        order = _checks.one_per_image("labels", labels, embeddings).sort(stable=True)
+        order = _checks.one_per_sample("labels", labels, embeddings).sort(stable=True)
         if ref_emb is None:
             rows, numbers = embeddings[order.indices], order.values
             return self._of_matching(numbers[::2], numbers[1::2], rows[::2], rows[1::2])
         if ref_labels is None:
-            raise ValueError("ref_labels must be given with ref_emb: the image number of every row of it")
-        ref_order = _checks.one_per_image("ref_labels", ref_labels, ref_emb).sort(stable=True)
+            raise ValueError("ref_labels must be given with ref_emb: the sample number of every row of it")
+        ref_order = _checks.one_per_sample("ref_labels", ref_labels, ref_emb).sort(stable=True)
         return self._of_matching(order.values, ref_order.values, embeddings[order.indices], ref_emb[ref_order.indices])
 
     def _of_matching(self, labels0: Tensor, labels1: Tensor, view0: Tensor, view1: Tensor) -> Tensor:
         twice = len(labels0) == len(labels1) and bool((labels0 == labels1).all())
         if not twice or len(labels0.unique()) != len(labels0):
-            raise ValueError("labels must be image numbers, each of two rows; for classes use SupConLoss or NTXentLoss")
+            raise ValueError(
+                "labels must be sample numbers, each of two rows; for classes use SupConLoss or NTXentLoss"
+            )
         with only_this_process_unless(False):  # As the library's own losses: its DistributedLossWrapper gathers.
             return self.objective(view0, view1)

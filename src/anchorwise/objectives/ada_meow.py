@@ -18,12 +18,12 @@ from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class AdaMEOW(Objective):
-    """`-s_positive / temperature + log sum_k w_k exp(s_k / temperature)` over the other view, mean over n images.
+    """`-s_positive / temperature + log sum_k w_k exp(s_k / temperature)` over the other view, mean over n samples.
 
         w_k = sigmoid(network(z_anchor + z_k)) of unit rows
 
@@ -56,7 +56,7 @@ class AdaMEOW(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
             network: Takes sums of two unit rows, shape (..., d), and returns the logits of their weights, (..., 1).
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.

@@ -16,7 +16,7 @@ from anchorwise.objectives.parts.cross_entropy import against, repulsion, softma
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -60,9 +60,9 @@ class ADNCE(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)

@@ -16,7 +16,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.cross_entropy import repulsion
 from anchorwise.pairs import Views, views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -26,7 +26,7 @@ class AlignUniform(Objective):
         uniform(x) = log mean over pairs of exp(-t |x_i - x_j|^2)
 
     The logarithm is of the mean over the whole view. An anchor's loss is its own alignment and its view's uniformity,
-    over the 2n anchors. At least 2 images.
+    over the 2n anchors. At least 2 samples.
 
     Args:
         align_weight: At least 0.
@@ -55,15 +55,15 @@ class AlignUniform(Objective):
         """Return the loss with the anchors' losses, the alignment and both views' uniformity.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         alignment = -DistancePower(self.alpha)(views.positive_scores)
         uniformity = torch.stack([_uniformity(views, view, self.t) for view in (0, 1)])
-        shared = uniformity.repeat_interleave(views.num_images)
+        shared = uniformity.repeat_interleave(views.num_samples)
         per_anchor = self.align_weight * alignment + self.uniform_weight * shared
         return mean_outcome(per_anchor, {"alignment": alignment.mean(), "uniformity": uniformity.mean()})
 

@@ -14,12 +14,12 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.pairs import views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class ArctanhInfoNCE(Objective):
-    """Cross-entropy under logits `2 arctanh(s)`, against both views of all other images, mean over the 2n anchors.
+    """Cross-entropy under logits `2 arctanh(s)`, against both views of all other samples, mean over the 2n anchors.
 
     Args:
         same_view: Whether rows of an anchor's own view are negatives, as in NT-Xent; without them only the other
@@ -38,9 +38,9 @@ class ArctanhInfoNCE(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores

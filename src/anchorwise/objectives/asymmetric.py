@@ -17,7 +17,7 @@ from anchorwise.objectives.parts.cross_entropy import against, repulsion, softma
 from anchorwise.objectives.parts.hard_negatives import debiased, hard_repulsion
 from anchorwise.pairs import Contrast, Views, passing, views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -27,7 +27,7 @@ class AsymmetricInfoNCE(Objective):
         sim(a, b) = exp((alpha cos(sg(a), b) + (1 - alpha) cos(a, sg(b))) / temperature)
         loss_i = -log(w sim(i, positive) / (w sim(i, positive) + sum over negatives of sim(i, k)))
 
-    The rows of view 0 are the anchors; their negatives are both views of all other images. Where adversarial rows are
+    The rows of view 0 are the anchors; their negatives are both views of all other samples. Where adversarial rows are
     inferior positives (IP), they are view 0 and clean rows view 1, so that with `alpha` below 0.5 a clean row moves
     less towards its adversarial one than that towards it; clean rows as anchors take `1 - alpha` for it. Where they are
     hard negatives (HN), `beta` is above 0. `alpha=0.5` halves InfoNCE's one-sided gradient; the value never depends on
@@ -79,15 +79,15 @@ class AsymmetricInfoNCE(Objective):
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         anchors, keys = passing(views.units[0], 1.0 - self.alpha), passing(views.rows, self.alpha)
-        contrast = Contrast(anchors, keys, (views.same_image(),), ranks=views.ranks)
-        positive_scores = (anchors * keys[views.num_images :]).sum(dim=1)
+        contrast = Contrast(anchors, keys, (views.same_sample(),), ranks=views.ranks)
+        positive_scores = (anchors * keys[views.num_samples :]).sum(dim=1)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         positives = softmax(positive_scores)
         weighted = positives + math.log(self.positive_weight)

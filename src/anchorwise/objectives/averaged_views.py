@@ -17,7 +17,7 @@ from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_lin
 from anchorwise.pairs import unit_rows, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, v = views, d = embedding width
+# n = samples, v = views, d = embedding width
 
 
 @final
@@ -54,9 +54,9 @@ class AveragedViews(Objective):
         """Return the loss with the anchors' losses and the scores of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)

@@ -17,7 +17,7 @@ from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -53,7 +53,7 @@ class CLIP(Objective):
         logit_scale: float | Tensor | None = None,
         ids: Integer[Tensor, " n"] | None = None,
     ) -> Outcome:
-        """Return the loss with the anchors' losses, images first, and the cosines of their positives.
+        """Return the loss with the anchors' losses, those of view 0 first, and the cosines of their positives.
 
         Args:
             view0: Rows of one modality.

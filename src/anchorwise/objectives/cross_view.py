@@ -1,4 +1,4 @@
-"""InfoNCE between views: the negatives of an anchor are the other images in the other view alone.
+"""InfoNCE between views: the negatives of an anchor are the other samples in the other view alone.
 
 Source: van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", Eq. 4,
 https://arxiv.org/abs/1807.03748; both directions: Tian et al. 2019, "Contrastive Multiview Coding",
@@ -17,12 +17,12 @@ from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend
 
-# n = images, d = embedding width, k = further negatives
+# n = samples, d = embedding width, k = further negatives
 
 
 @final
 class CrossViewInfoNCE(Objective):
-    """Softmax cross-entropy of the positive against the other view of all other images.
+    """Softmax cross-entropy of the positive against the other view of all other samples.
 
     Unlike InfoNCE (NT-Xent), rows of the same view are never compared. The loss is the mean over anchors: the 2n rows
     of both views, or the n rows of view 0.
@@ -56,11 +56,11 @@ class CrossViewInfoNCE(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
             negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
                 batch, as in ESimCSE. On several ranks, the same on all of them: `anchorwise.gather_rows(negatives)`.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other; `negatives` are
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other; `negatives` are
                 of none of them.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """

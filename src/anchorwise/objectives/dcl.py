@@ -14,15 +14,15 @@ from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class DCL(Objective):
     """`-s_positive / temperature + log sum over negatives of exp(s / temperature)`, mean over the 2n anchors.
 
-    The negatives are both views of all other images. The loss has no lower bound. Public implementations add the two
-    directions, which doubles it. At least 2 images.
+    The negatives are both views of all other samples. The loss has no lower bound. Public implementations add the two
+    directions, which doubles it. At least 2 samples.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -50,14 +50,14 @@ class DCL(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         contrast = views.pooled()
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         per_anchor = repulsion(contrast, reading.link) - reading.link(positive_scores)

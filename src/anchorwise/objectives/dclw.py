@@ -14,16 +14,16 @@ from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class DCLW(Objective):
     """`-w s_positive / temperature + log sum over negatives of exp(s / temperature)`, mean over the 2n anchors.
 
-        w_i = 2 - exp(s_i / sigma) / mean over images of exp(s / sigma)
+        w_i = 2 - exp(s_i / sigma) / mean over samples of exp(s / sigma)
 
-    with s_i the cosine of image i's positive pair. At least 2 images.
+    with s_i the cosine of sample i's positive pair. At least 2 samples.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -63,16 +63,16 @@ class DCLW(Objective):
         """Return the loss with the anchors' losses, the positives' weights and cosines.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         positive_scores, contrast = views.positive_scores, views.pooled()
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
-        # Every image is twice in the softmax and twice in the mean.
+        # Every sample is twice in the softmax and twice in the mean.
         weights = 2.0 - len(positive_scores) * (positive_scores / self.sigma).softmax(dim=0)
         weights = weights.detach() if self.detach_weights else weights
         per_anchor = repulsion(contrast, reading.link) - weights * reading.link(positive_scores)

@@ -1,4 +1,4 @@
-"""DHEL: the denominator holds the same view's other images only, so alignment and uniformity come apart.
+"""DHEL: the denominator holds the same view's other samples only, so alignment and uniformity come apart.
 
 Source: Koromilas et al. 2024, "Bridging Mini-Batch and Asymptotic Analysis in Contrastive Learning: From InfoNCE to
 Kernel-Based Losses", https://arxiv.org/abs/2405.18045, and its released code.
@@ -16,17 +16,17 @@ from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class DHEL(Objective):
     """Alignment of positives plus `log sum exp` over the rows of the same view.
 
-        mean over images of  -s_positive / temperature + uniformity_weight (LSE_view0 + LSE_view1)
+        mean over samples of  -s_positive / temperature + uniformity_weight (LSE_view0 + LSE_view1)
 
     That is the mean over 2n anchors of the alignment and twice the weight times the anchor's own LSE. At least 2
-    images.
+    samples.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -67,13 +67,13 @@ class DHEL(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         positive_scores = views.scores_between(0, 1)
         num_sides = 2 if self.both_views else 1
         losses, stats = [], []

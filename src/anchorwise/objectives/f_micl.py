@@ -16,14 +16,14 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class FMICL(Objective):
     """`-mean f'(G(positive)) + negative_weight mean f*(f'(G(x_i, x_j)))`, with `G = height exp(-t d^2)`.
 
-    The negatives are the other rows of view 0, as in the source: n anchors, one-sided. At least 2 images.
+    The negatives are the other rows of view 0, as in the source: n anchors, one-sided. At least 2 samples.
 
     Args:
         divergence: "kl", "js", "pearson", "squared_hellinger", "tsallis" (order 2), "vincze_le_cam", "reverse_kl",
@@ -58,12 +58,12 @@ class FMICL(Objective):
         """Return the loss with the losses of the rows of view 0 and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         contrast, positive_scores = views.within(0), views.scores_between(0, 1)
         terms = self.divergence, self.t, math.log(self.height)
         link = NegativeTerm(*terms)

@@ -32,7 +32,7 @@ class FastCLIP(Objective):
     which is the training loop's to do: `objective.gamma = ...`. At least 2 pairs.
 
     Args:
-        num_images: Pairs of the data set.
+        num_samples: Pairs of the data set.
         temperature: Divides every cosine where the call gives none. Dimensionless, above 0.
         gamma: Weight of this batch in u, in (0, 1]. The default is that of the source's CC3M runs.
         rho: Pull on a learnt temperature, as for `SogCLR`; 6.5 for CC3M, 11 for larger data in the source.
@@ -47,15 +47,15 @@ class FastCLIP(Objective):
     def __init__(
         self,
         *,
-        num_images: int,
+        num_samples: int,
         temperature: float = 0.07,
         gamma: float = 0.2,
         rho: float = 6.5,
         blend: Blend | None = None,
     ) -> None:
         super().__init__()
-        self.num_images = _checks.count("num_images", num_images)
-        tables = [RunningDenominators(num_images) for _ in range(2)]
+        self.num_samples = _checks.count("num_samples", num_samples)
+        tables = [RunningDenominators(num_samples) for _ in range(2)]
         self.denominators = nn.ModuleList(tables)
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
@@ -75,13 +75,13 @@ class FastCLIP(Objective):
         Args:
             view0: Rows of one modality.
             view1: Rows of the other.
-            ids: The pairs' numbers in the data set, from 0 to num_images - 1.
+            ids: The pairs' numbers in the data set, from 0 to num_samples - 1.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `1 / model.temperature`, as the source
                 learns it, or `model.log_scale.exp()`.
         """
-        ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_images - 1")
+        ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_samples - 1")
         views = views_of(view0, view1, ids=ids)
-        ids = table_ids(self, views.ids, self.num_images)
+        ids = table_ids(self, views.ids, self.num_samples)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         tau = temperature_of(softmax, views.units)
         positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))

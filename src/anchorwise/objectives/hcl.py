@@ -17,7 +17,7 @@ from anchorwise.objectives.parts.cross_entropy import against, softmax_link
 from anchorwise.objectives.parts.hard_negatives import debiased, hard_repulsion
 from anchorwise.pairs import views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -67,9 +67,9 @@ class HCL(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)

@@ -16,12 +16,12 @@ from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class InfoNCE(Objective):
-    """Softmax cross-entropy of the positive against both views of all other images, mean over the 2n anchors.
+    """Softmax cross-entropy of the positive against both views of all other samples, mean over the 2n anchors.
 
     The paper's scale: the mean of both directions, where the authors' code adds them.
 
@@ -54,9 +54,9 @@ class InfoNCE(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)

@@ -16,7 +16,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 KernelName = Literal["gaussian", "log", "imq", "riesz", "gaussian_riesz"]
 _MIXED_ALIGNMENT = 2.0  # The source's Gaussian width of the alignment beside a Riesz energy.
@@ -33,7 +33,7 @@ class KCL(Objective):
         gaussian_riesz: alignment exp(-2 d^2), energy riesz
 
     As released, the log kernel's energy is halved: -log(1 + t d^2) / 2. Doubling energy_weight undoes that. The riesz
-    kernel with t > 0 is singular where two rows coincide. At least 2 images.
+    kernel with t > 0 is singular where two rows coincide. At least 2 samples.
 
     Args:
         kernel: "gaussian", "log", "imq", "riesz" or "gaussian_riesz".
@@ -58,13 +58,13 @@ class KCL(Objective):
         """Return the loss with the anchors' losses, the cosines of their positives and their energies.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         alignment, energy, share = _kernels(self.kernel, self.t)
         energies = torch.cat([share * total(views.within(view), energy) / views.num_others for view in (0, 1)])
         per_anchor = 2.0 * self.energy_weight * energies - 2.0 * alignment(positive_scores)

@@ -16,7 +16,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, 
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails.negatives import negatives_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -34,9 +34,9 @@ class KoLeo(Objective):
         """Return the loss with the losses of all rows, view by view, and their cosines with their neighbours.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them, none or more.
-            ids: Whole numbers. Images of one id, such as duplicates, are no neighbours of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no neighbours of each other.
         """
         views = views_of(view0, *more_views, ids=ids)
         losses, stats = [], []

@@ -17,7 +17,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, 
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import Contrast, PairWeight, views_of
 
-# n = images, d = embedding width, c = clusterings, a = anchors, k = keys
+# n = samples, d = embedding width, c = clusterings, a = anchors, k = keys
 
 
 @final
@@ -72,12 +72,12 @@ class MEOW(Objective):
         """Return the loss with the anchors' losses and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            clusters: The cluster of every image in each of one or more clusterings.
+            clusters: The cluster of every sample in each of one or more clusterings.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        clusters = _checks.needed(self, "clusters", clusters, "the images' clusters, shape (images, clusterings)")
+        clusters = _checks.needed(self, "clusters", clusters, "the samples' clusters, shape (samples, clusterings)")
         views = views_of(view0, view1)
         link = softmax_link(self.temperature, logit_scale, views.units)
         everywhere = gather_rows(_clusters(clusters, view0))
@@ -96,7 +96,7 @@ class MEOW(Objective):
 def _clusters(given: Tensor, view: Float[Tensor, "n d"]) -> Int[Tensor, "n c"]:
     if _checks.tensor("clusters", given).ndim != 2 or len(given) != len(view) or given.shape[1] == 0:
         raise ValueError(
-            f"clusters must have one row for each of the {len(view)} images and one column for each clustering, "
+            f"clusters must have one row for each of the {len(view)} samples and one column for each clustering, "
             f"got {tuple(given.shape)}; one clustering is clusters.unsqueeze(1)"
         )
     _checks.same_device("view0", view, "clusters", given)

@@ -75,7 +75,7 @@ def _views(inputs: Inputs) -> str:
 
 
 def _repeated(per_anchor: Sequence[Tensor]) -> list[Tensor]:
-    """Return losses per anchor, repeated to the same number of anchors: n images have n or 2n of them."""
+    """Return losses per anchor, repeated to the same number of anchors: n samples have n or 2n of them."""
     num_anchors = math.lcm(*map(len, per_anchor))
     return [losses.repeat(num_anchors // len(losses)) for losses in per_anchor]
 

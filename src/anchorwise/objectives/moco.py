@@ -13,15 +13,15 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
-from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, per_image, views_of
+from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, per_sample, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width, k = keys in the queue
+# n = samples, d = embedding width, k = keys in the queue
 
 
 @final
 class MoCo(Objective):
-    """Softmax cross-entropy of the key of the same image against the keys of a queue, mean over the n rows of view 0.
+    """Softmax cross-entropy of the key of the same sample against the keys of a queue, mean over the n rows of view 0.
 
     There are no negatives from the batch: its keys enter the queue after the loss. Keys carry no gradient. The queue is
     the caller's; an empty one gives loss 0. The sources: temperature 0.07 (v1), 0.2 (v2).
@@ -55,16 +55,16 @@ class MoCo(Objective):
 
         Args:
             view0: Queries, from the trained encoder.
-            view1: Keys of the same images, from the momentum encoder.
+            view1: Keys of the same samples, from the momentum encoder.
             negatives: The queue, of any length.
-            ids: The images' numbers, from 0; entries of the queue with the same number are left out.
+            ids: The samples' numbers, from 0; entries of the queue with the same number are left out.
             negative_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         queue = _checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
         views = views_of(view0, _checks.tensor("view1", view1).detach())
         keys = views.beside("negatives", queue).detach()
-        excluded = _excluded(view0, views.num_images, queue, ids, negative_ids)
+        excluded = _excluded(view0, views.num_samples, queue, ids, negative_ids)
         contrast = Contrast(views.units[0], keys, *excluded, views.ranks)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
@@ -73,14 +73,14 @@ class MoCo(Objective):
 
 
 def _excluded(
-    view0: Tensor, num_images: int, queue: Tensor, ids: Tensor | None, negative_ids: Tensor | None
+    view0: Tensor, num_samples: int, queue: Tensor, ids: Tensor | None, negative_ids: Tensor | None
 ) -> tuple[tuple[SameId, ...], Tensor | None]:
     if negative_ids is None:
         if ids is not None:
-            raise ValueError("ids need negative_ids beside them: the image numbers of the queue's entries")
-        return (), torch.empty(num_images, 0, dtype=torch.int64, device=view0.device)
+            raise ValueError("ids need negative_ids beside them: the sample numbers of the queue's entries")
+        return (), torch.empty(num_samples, 0, dtype=torch.int64, device=view0.device)
     held = _checks.one_per_row("negative_ids", negative_ids, "negatives", queue)
-    exclude = [SameId(held.new_full((num_images,), EMPTY_SLOT), held)]
+    exclude = [SameId(held.new_full((num_samples,), EMPTY_SLOT), held)]
     if ids is not None:
-        exclude.append(SameId(per_image("ids", ids, view0), held))
+        exclude.append(SameId(per_sample("ids", ids, view0), held))
     return tuple(exclude), None

@@ -16,7 +16,7 @@ from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_lin
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
@@ -58,7 +58,7 @@ class MoCoV3(Objective):
             view0: Queries of view 0, from the trained encoder and its predictor.
             view1: Queries of view 1.
             keys: Rows of view 0 and of view 1 from the momentum encoder; they get no gradient.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         if keys is None:

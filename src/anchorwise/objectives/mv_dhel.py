@@ -17,16 +17,16 @@ from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, v = views, d = embedding width
+# n = samples, v = views, d = embedding width
 
 
 @final
 class MVDHEL(Objective):
-    """`-log sum over pairs of views of e^(s/t) + sum over views of log sum within the view of e^(s/t)`, over n images.
+    """`-log sum over pairs of views of e^(s/t) + sum over views of log sum within the view of e^(s/t)`, over n samples.
 
     As released: unordered pairs of views, and the anchor itself is not in its denominator; the formula in the README
     has ordered pairs, which is a constant log 2 less, and the anchor. With two views it is DHEL. The released product
-    of sums overflows float32 from six views on; a sum of logarithms does not. At least 2 images, two or more views.
+    of sums overflows float32 from six views on; a sum of logarithms does not. At least 2 samples, two or more views.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -50,19 +50,19 @@ class MVDHEL(Objective):
         ids: Integer[Tensor, " n"] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
-        """Return the loss with the images' losses; statistics are means over all rows.
+        """Return the loss with the samples' losses; statistics are means over all rows.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
         _checks.num_views(self, views.num_views, 2)
-        _checks.num_images(self, views.num_distinct)
+        _checks.num_samples(self, views.num_distinct)
         uniformity, logits, stats = [], [], []
-        for view, scores in enumerate(views.image_scores.unflatten(0, (views.num_views, -1))):
+        for view, scores in enumerate(views.sample_scores.unflatten(0, (views.num_views, -1))):
             contrast = views.within(view)
             reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
             uniformity.append(repulsion(contrast, reading.link))

@@ -1,4 +1,4 @@
-"""MV-InfoNCE: all views of an image in one term.
+"""MV-InfoNCE: all views of a sample in one term.
 
 Source: Koromilas et al. 2025, "A Principled Framework for Multi-View Contrastive Learning",
 https://arxiv.org/abs/2507.06979, and its released code.
@@ -16,15 +16,15 @@ from anchorwise.objectives.parts.cross_entropy import against, repulsion, softma
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class MVInfoNCE(Objective):
-    """`-log(sum over pairs of an image's views of e^(s/t) / sum over pairs of rows of e^(s/t))`, mean over n images.
+    """`-log(sum over pairs of a sample's views of e^(s/t) / sum over pairs of rows of e^(s/t))`, mean over n samples.
 
-    The numerator has all ordered pairs of different views of the image, the denominator all ordered pairs of one of its
-    rows and any row but itself. Two or more views.
+    The numerator has all ordered pairs of different views of the sample, the denominator all ordered pairs of one of
+    its rows and any row but itself. Two or more views.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -51,12 +51,12 @@ class MVInfoNCE(Objective):
         ids: Integer[Tensor, " n"] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
-        """Return the loss with the images' losses; statistics are means over all rows.
+        """Return the loss with the samples' losses; statistics are means over all rows.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
@@ -64,6 +64,6 @@ class MVInfoNCE(Objective):
         contrast = views.pooled(same_view=self.within_view)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         negatives = log_sum(repulsion(contrast, reading.link).view(views.num_views, -1), dim=0)
-        positives = views.over_pairs(reading.link(views.image_scores))
-        per_image = against(positives, negatives)
-        return mean_outcome(per_image, {name: value.mean() for name, value in reading.stats.items()})
+        positives = views.over_pairs(reading.link(views.sample_scores))
+        per_sample = against(positives, negatives)
+        return mean_outcome(per_sample, {name: value.mean() for name, value in reading.stats.items()})

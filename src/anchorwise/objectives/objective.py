@@ -1,4 +1,4 @@
-"""What every objective is: a module called with views of the same images, and an outcome with more than the loss."""
+"""What every objective is: a module called with views of the same samples, and an outcome with more than the loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -83,9 +83,9 @@ if TYPE_CHECKING:
 
 
 class Objective(Described, ABC):
-    """A contrastive objective over views of the same images.
+    """A contrastive objective over views of the same samples.
 
-    Row i of every view comes from image i. Views are embeddings of any scale and floating dtype; half precision is
+    Row i of every view comes from sample i. Views are embeddings of any scale and floating dtype; half precision is
     widened to float32 before anything is computed, and so is every further tensor, each by itself: a bfloat16 view may
     stand beside a float32 queue, and gradients come back in each one's own dtype. All tensors are on one device; whole
     numbers, such as ids and labels, may have any integer dtype. Non-finite embeddings give a non-finite loss, not an

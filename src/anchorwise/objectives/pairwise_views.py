@@ -12,7 +12,7 @@ from anchorwise import _checks
 from anchorwise.objectives.info_nce import InfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final

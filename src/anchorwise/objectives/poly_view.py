@@ -1,4 +1,4 @@
-"""Poly-view InfoNCE: every view of an image against the rest of its views, averaged inside or outside the logarithm.
+"""Poly-view InfoNCE: every view of a sample against the rest of its views, averaged inside or outside the logarithm.
 
 Source: Shidani et al. 2024, "Poly-View Contrastive Learning", https://arxiv.org/abs/2403.05490.
 """
@@ -16,14 +16,14 @@ from anchorwise.objectives.parts.cross_entropy import against, repulsion, softma
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class PolyView(Objective):
-    """Mean over the rows of all views of how well a row finds each other view of its image among other images.
+    """Mean over the rows of all views of how well a row finds each other view of its sample among other samples.
 
-        l_b = e^(s_b / t) / (e^(s_b / t) + sum over all rows of other images of e^(s / t)),  b another view
+        l_b = e^(s_b / t) / (e^(s_b / t) + sum over all rows of other samples of e^(s / t)),  b another view
         geometric: -mean over b of log l_b        arithmetic: -log mean over b of l_b
 
     With two views both are InfoNCE. Two or more views.
@@ -61,9 +61,9 @@ class PolyView(Objective):
         """Return the loss with the anchors' losses, view by view.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
@@ -71,7 +71,7 @@ class PolyView(Objective):
         contrast, num_others = views.pooled(), views.num_views - 1
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         negatives = repulsion(contrast, reading.link).unsqueeze(1).expand(-1, views.num_views)
-        losses = against(reading.link(views.image_scores), negatives)
+        losses = against(reading.link(views.sample_scores), negatives)
         if self.mean == "geometric":
             per_anchor = losses.masked_fill(views.itself, 0.0).sum(dim=1) / num_others
         else:

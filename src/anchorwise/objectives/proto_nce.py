@@ -14,14 +14,14 @@ from anchorwise import _checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
-from anchorwise.pairs import Contrast, SameId, per_image, views_of
+from anchorwise.pairs import Contrast, SameId, per_sample, views_of
 
-# n = images, d = embedding width, k = prototypes
+# n = samples, d = embedding width, k = prototypes
 
 
 @final
 class ProtoNCE(Objective):
-    """`-log(e^(s_own / phi_own) / sum over prototypes of e^(s_k / phi_k))`, mean over n images: the prototype term.
+    """`-log(e^(s_own / phi_own) / sum over prototypes of e^(s_k / phi_k))`, mean over n samples: the prototype term.
 
     The source adds it, as a mean over several clusterings, to InfoNCE, and samples the other prototypes where there
     are many; here all of them count.
@@ -37,23 +37,23 @@ class ProtoNCE(Objective):
         assignments: Integer[Tensor, " n"] | None = None,
         concentrations: Float[Tensor, " k"] | None = None,
     ) -> Outcome:
-        """Return the loss with the images' losses and the cosines with their own prototypes.
+        """Return the loss with the samples' losses and the cosines with their own prototypes.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             prototypes: Centres of the clusters, of any length.
-            assignments: The images' own prototypes, by row number.
+            assignments: The samples' own prototypes, by row number.
             concentrations: phi, a temperature of every prototype, above 0: small for a dense cluster. The source's is
                 the mean distance of a cluster's Z rows from its centre over log(Z + 10), clipped at the 10th and 90th
                 percentile and scaled to a chosen mean. MEOW's released code takes similarities for squared distances
                 there, which makes it large for a dense cluster.
         """
         prototypes = _checks.needed(self, "prototypes", prototypes, "the cluster centres, shape (prototypes, width)")
-        assignments = _checks.needed(self, "assignments", assignments, "the images' prototypes, shape (images,)")
+        assignments = _checks.needed(self, "assignments", assignments, "the samples' prototypes, shape (samples,)")
         phi = _checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
-        own = _places(per_image("assignments", assignments, view0), len(centres))
+        own = _places(per_sample("assignments", assignments, view0), len(centres))
         # A key's temperature is part of the key: scores are then logits.
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
@@ -65,7 +65,7 @@ class ProtoNCE(Objective):
 def _places(assignments: Int[Tensor, " n"], num_prototypes: int) -> Int[Tensor, " n"]:
     if torch.compiler.is_compiling():
         return _checks.compiled_places(assignments, num_prototypes)
-    way_out = "leave out images that are in no cluster"
+    way_out = "leave out samples that are in no cluster"
     _checks.places("assignments", assignments, num_prototypes, "the last prototype", way_out)
     return assignments
 

@@ -17,16 +17,16 @@ from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion
-from anchorwise.pairs import Contrast, SameId, class_per_image, views_of
+from anchorwise.pairs import Contrast, SameId, class_per_sample, views_of
 
-# n = images, d = width of the common rows, e = width of the salient rows
+# n = samples, d = width of the common rows, e = width of the salient rows
 
 
 @final
 class SepCLR(Objective):
     """Alignment and uniformity of common and salient rows, salient rows of the background at 0, and little in both.
 
-        common     = align(c) + uniform_weight uniform(c)                     over all images, c of length 1
+        common     = align(c) + uniform_weight uniform(c)                     over all samples, c of length 1
         salient    = align(s) over targets + uniform_weight uniform(t)        s as it is; t is s, or 0 in the background
         background = mean |s|^2 / (2 temperature) over the background
         joint      = mean_i log mean_j exp(-(|c_i - c_j|^2 + |t_i - t_j|^2) / (2 temperature))
@@ -38,7 +38,7 @@ class SepCLR(Objective):
     enough. Uniformity, background and joint are means over both views. `joint` is the source's k-JEM: less of it, less
     mutual information between c and t. The defaults are the released code's for CIFAR-MNIST; elsewhere it takes 1 or
     100 for the salient, 100 for the background weight. A batch without targets, or without background, lacks the terms
-    over them, where the released code gives nan. At least 2 images.
+    over them, where the released code gives nan. At least 2 samples.
 
     Args:
         temperature: Twice it divides every squared distance. Above 0.
@@ -80,18 +80,18 @@ class SepCLR(Objective):
         """Return the loss with the losses of the rows of both views, and the four terms.
 
         Args:
-            view0: Common rows of the images, from the common head.
+            view0: Common rows of the samples, from the common head.
             view1: Common rows of another view of them.
             salients: Rows from the salient head of both views; their lengths count.
-            targets: 1 for an image of the target set, 0 for one of the background.
+            targets: 1 for a sample of the target set, 0 for one of the background.
         """
         salients = _checks.needed(self, "salients", salients, "the salient head's rows, (salient0, salient1)")
-        targets = _checks.needed(self, "targets", targets, "1 for a target, 0 for the background, shape (images,)")
+        targets = _checks.needed(self, "targets", targets, "1 for a target, 0 for the background, shape (samples,)")
         views = views_of(view0, view1)
         commons, ranks = views.units, views.ranks
-        _checks.num_images(self, views.num_images)
-        is_target = class_per_image("targets", targets, view0) > 0
-        longest = self._longest(commons.dtype, views.num_images)
+        _checks.num_samples(self, views.num_samples)
+        is_target = class_per_sample("targets", targets, view0) > 0
+        longest = self._longest(commons.dtype, views.num_samples)
         rows = _bounded(_salient_rows(salients, view0), longest, commons)
         held = rows * is_target.unsqueeze(1)
         terms = {
@@ -105,11 +105,11 @@ class SepCLR(Objective):
         per_row = torch.stack(weighted).sum(dim=0).flatten()
         return mean_outcome(per_row, {name: term.mean() for name, term in terms.items()})
 
-    def _longest(self, dtype: torch.dtype, num_images: int) -> float:
+    def _longest(self, dtype: torch.dtype, num_samples: int) -> float:
         """Return how long all rows may be, such that the sum of their losses stays within the range of the dtype."""
         salient = self.salient_weight * max(1.0, self.uniform_weight)
         heaviest = max(1.0, salient, self.background_weight, self.joint_entropy_weight)
-        return math.sqrt(torch.finfo(dtype).max) * math.sqrt(self.temperature / (16.0 * num_images * heaviest))
+        return math.sqrt(torch.finfo(dtype).max) * math.sqrt(self.temperature / (16.0 * num_samples * heaviest))
 
     def _aligned(self, rows: Float[Tensor, "v n e"], counted: Bool[Tensor, " n"]) -> Float[Tensor, "v n"]:
         square = (rows[0] - rows[1]).square().sum(dim=1)
@@ -121,11 +121,11 @@ class SepCLR(Objective):
         return share * squares / (2.0 * self.temperature)
 
     def _uniform(self, rows: Float[Tensor, "v n e"], ranks: Ranks | None) -> Float[Tensor, "v n"]:
-        num_images = rows.shape[1]
-        index = torch.arange(num_images, device=rows.device)
+        num_samples = rows.shape[1]
+        index = torch.arange(num_samples, device=rows.device)
         sums = [self._log_sums(view, (SameId(index, index),), ranks).logsumexp(dim=0) for view in rows]
-        of_view = torch.stack(sums) - math.log(num_images * (num_images - 1))
-        return self.uniform_weight * of_view.unsqueeze(1).expand(-1, num_images)
+        of_view = torch.stack(sums) - math.log(num_samples * (num_samples - 1))
+        return self.uniform_weight * of_view.unsqueeze(1).expand(-1, num_samples)
 
     def _joint(self, rows: Float[Tensor, "v n e"], ranks: Ranks | None) -> Float[Tensor, "v n"]:
         return torch.stack([self._log_sums(view, (), ranks) for view in rows]) - math.log(rows.shape[1])
@@ -144,13 +144,13 @@ class SepCLR(Objective):
 
 
 def _salient_rows(salients: Sequence[Tensor], view: Float[Tensor, "n d"]) -> Float[Tensor, "v m e"]:
-    """Return the salient rows of all ranks' images."""
+    """Return the salient rows of all ranks' samples."""
     of_views = _checks.one_each("salients", salients, 2, "views")
     for index, rows in enumerate(of_views):
         name = f"salients[{index}]"
         _checks.rows(name, rows)
         if len(rows) != len(view):
-            raise ValueError(f"{name} must have one row for each of the {len(view)} images, got {tuple(rows.shape)}")
+            raise ValueError(f"{name} must have one row for each of the {len(view)} samples, got {tuple(rows.shape)}")
         _checks.same_device("view0", view, name, rows)
     _checks.alike("salients[0]", of_views[0], "salients[1]", of_views[1])
     return torch.stack([gather_rows(rows) for rows in of_views])

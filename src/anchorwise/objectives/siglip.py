@@ -15,7 +15,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final

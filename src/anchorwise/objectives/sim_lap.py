@@ -19,9 +19,9 @@ from anchorwise.links.base import per_row
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link, total
-from anchorwise.pairs import Contrast, SameId, Views, class_per_image, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, Views, class_per_sample, unit_rows, views_of
 
-# n = images, d = embedding width, a = anchors
+# n = samples, d = embedding width, a = anchors
 
 
 @final
@@ -93,23 +93,23 @@ class SimLAP(Objective):
         """Return the loss with the anchors' shares of it and their numbers of positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            labels: The class of every image, a whole number.
+            labels: The class of every sample, a whole number.
             partners: The class with which every anchor's is paired; its own for classes as in SupCon. The source
                 permutes the batch's labels.
             gates: For every anchor the gate of its two classes, in [0, 1]: a sigmoid of the caller's network.
             logit_scale: Multiplies every score, in place of 1 / temperature.
         """
-        labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
-        partners = _checks.needed(self, "partners", partners, "the class paired with every image's, shape (images,)")
-        gates = _checks.needed(self, "gates", gates, "the gate of every image's two classes, shape (images, width)")
+        labels = _checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
+        partners = _checks.needed(self, "partners", partners, "the class paired with every sample's, shape (samples,)")
+        gates = _checks.needed(self, "gates", gates, "the gate of every sample's two classes, shape (samples, width)")
         views = views_of(view0, view1)
         _checks.rows("gates", gates)
         _checks.same_shape("view0", view0, "gates", gates)
         _checks.same_device("view0", view0, "gates", gates)
         gates = gather_rows(gates)
-        labels, partners = class_per_image("labels", labels, view0), class_per_image("partners", partners, view0)
+        labels, partners = class_per_sample("labels", labels, view0), class_per_sample("partners", partners, view0)
         gates, link = gates.to(views.units), softmax_link(self.temperature, logit_scale, views.units)
         losses = _cosine_losses if self.renormalise else _dot_losses
         summed = losses(views, gates, _Classes(labels, partners), link)

@@ -19,7 +19,7 @@ from anchorwise.objectives.parts.cross_entropy import mean_key, repulsion, softm
 from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
 from anchorwise.tails.blend import Blend, read_link
 
-# n = images, a = anchors, k = keys, d = embedding width, c = values per row
+# n = samples, a = anchors, k = keys, d = embedding width, c = values per row
 
 
 @final

@@ -1,4 +1,4 @@
-"""SogCLR: DCL whose denominators remember the images of earlier batches.
+"""SogCLR: DCL whose denominators remember the samples of earlier batches.
 
 Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning: Small Batch Does Not Harm
 Performance", Algorithm 1, https://arxiv.org/abs/2202.12387, and its released code; the gradient of a global
@@ -18,24 +18,24 @@ from anchorwise.objectives.parts.per_sample import table_ids
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width
+# n = samples, d = embedding width
 
 
 @final
 class SogCLR(Objective):
     """`temperature (log u + rho) - s_positive`, mean over the 2n anchors, with the gradient of the source.
 
-    u is an image's running mean of `mean over negatives of exp(s / temperature)`; the negatives are both views of all
-    other images. The value is this batch's estimate of the global loss. The gradient differentiates the batch's
+    u is a sample's running mean of `mean over negatives of exp(s / temperature)`; the negatives are both views of all
+    other samples. The value is this batch's estimate of the global loss. The gradient differentiates the batch's
     exponentials over u: with gamma 1 or at a first visit, `temperature` times DCL's. The released code adds the two
     directions, which doubles it.
 
-    The table is kept as `RunningDenominators` says: an image that was not seen before starts at its own estimate (in
-    the released code only a batch without any seen image does), one that is in a batch twice moves once. At least 2
-    images.
+    The table is kept as `RunningDenominators` says: a sample that was not seen before starts at its own estimate (in
+    the released code only a batch without any seen sample does), one that is in a batch twice moves once. At least 2
+    samples.
 
     Args:
-        num_images: Images of the data set.
+        num_samples: Samples of the data set.
         temperature: Divides every cosine where the call gives none. Dimensionless, above 0.
         gamma: Weight of this batch in u, in (0, 1].
         rho: Pull on a learnt temperature: its gradient is `log u + rho - mean s / temperature`, means over negatives
@@ -51,15 +51,15 @@ class SogCLR(Objective):
     def __init__(
         self,
         *,
-        num_images: int,
+        num_samples: int,
         temperature: float = 0.1,
         gamma: float = 0.9,
         rho: float = 0.0,
         blend: Blend | None = None,
     ) -> None:
         super().__init__()
-        self.num_images = _checks.count("num_images", num_images)
-        self.denominators = RunningDenominators(num_images)
+        self.num_samples = _checks.count("num_samples", num_samples)
+        self.denominators = RunningDenominators(num_samples)
         self.temperature = _checks.positive("temperature", temperature)
         self.gamma = _checks.share("gamma", gamma)
         self.rho = _checks.number("rho", rho)
@@ -76,15 +76,15 @@ class SogCLR(Objective):
         """Return the loss with the anchors' losses, the cosines of their positives and log u.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: The images' numbers in the data set, from 0 to num_images - 1.
+            ids: The samples' numbers in the data set, from 0 to num_samples - 1.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `1 / model.temperature`, as the source
                 learns it, or `model.log_scale.exp()`.
         """
-        ids = _checks.needed(self, "ids", ids, "the images' numbers in the data set, from 0 to num_images - 1")
+        ids = _checks.needed(self, "ids", ids, "the samples' numbers in the data set, from 0 to num_samples - 1")
         views = views_of(view0, view1, ids=ids)
-        ids = table_ids(self, views.ids, self.num_images)
+        ids = table_ids(self, views.ids, self.num_samples)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         tau = temperature_of(softmax, views.units)
         contrast, positive_scores = views.pooled(), views.positive_scores

@@ -15,16 +15,16 @@ from anchorwise import _checks
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
-from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_image, num_same, views_of
+from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_sample, num_same, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
-# n = images, d = embedding width, a = anchors, k = keys
+# n = samples, d = embedding width, a = anchors, k = keys
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Listed(PairWeight):
-    """Weights that are listed for all pairs of images; the values of anchors and keys are numbers of images.
+    """Weights that are listed for all pairs of samples; the values of anchors and keys are numbers of samples.
 
     Attributes:
         weights: At least 0.
@@ -59,7 +59,7 @@ class SupCon(Objective):
         -1 / |P| sum over P of log(e^(s_p / temperature) / sum over all rows but the anchor of e^(s / temperature))
 
     The mean over positives is outside of the logarithm, and other positives are in the denominator. An anchor without
-    a positive has loss 0 and counts in the mean, as in the released code. With one label per image and two views it is
+    a positive has loss 0 and counts in the mean, as in the released code. With one label per sample and two views it is
     InfoNCE, whatever `average`.
 
     Args:
@@ -68,7 +68,7 @@ class SupCon(Objective):
             the plain mean.
         average: Where positives are averaged: "outside" of the logarithm (Eq. 2), or "inside" (Eq. 3); with "none" they
             are added up inside, which is log |P| lower than Eq. 3 and has the same gradient: solo-learn's SimCLR of
-            several views (whose labels are the images' numbers) or of labels.
+            several views (whose labels are the samples' numbers) or of labels.
         only_first_view: Whether only the rows of view 0 are anchors; all rows are keys in any case (contrast_mode "one"
             in the released code).
         blend: WEINCE's logit in place of the softmax one, read off the rows of other classes; see `tails.Blend`.
@@ -108,20 +108,20 @@ class SupCon(Objective):
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them, none or more.
-            labels: The class of every image, a whole number of any integer dtype, or True and False for two classes.
-            mask: In place of labels, where classes do not say it: entry (i, j) is 1 where image j is a positive of
-                image i, or what it weighs among the positives, at least 0. It takes a number for every pair of images,
-                and is of one process: on several ranks give labels. A blend needs labels.
+            labels: The class of every sample, a whole number of any integer dtype, or True and False for two classes.
+            mask: In place of labels, where classes do not say it: entry (i, j) is 1 where sample j is a positive of
+                sample i, or what it weighs among the positives, at least 0. It takes a number for every pair of
+                samples, and is of one process: on several ranks give labels. A blend needs labels.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views)
         rows = views.rows
         anchors = views.units[0] if self.only_first_view else rows
         if mask is None:
-            labels = _checks.needed(self, "labels", labels, "the class of every image, shape (images,)")
-            classes = class_per_image("labels", labels, view0).repeat(views.num_views)
+            labels = _checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
+            classes = class_per_sample("labels", labels, view0).repeat(views.num_views)
             positives = _of_classes(classes, anchors)
         else:
             self._refuse_beside_mask(labels, views)
@@ -134,7 +134,7 @@ class SupCon(Objective):
         reading = read_link(self.blend, Contrast(anchors, rows, apart, ranks=views.ranks), softmax)
         found = repulsion(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
-        nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_images)
+        nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_samples)
         per_anchor = torch.where(positives.number > 0, found, nothing)
         return mean_outcome(self._scale(softmax) * per_anchor, {"num_positives": positives.number, **reading.stats})
 
@@ -154,7 +154,7 @@ class SupCon(Objective):
             raise ValueError("mask must be None with a blend, which is read off the rows of other classes: give labels")
         if views.ranks is not None:
             raise ValueError(
-                "mask must be None on several ranks, whose images it does not know: give labels, or compute the loss "
+                "mask must be None on several ranks, whose samples it does not know: give labels, or compute the loss "
                 "of this rank by itself, under anchorwise.over_ranks(None)"
             )
 
@@ -169,7 +169,7 @@ def _of_classes(classes: Int[Tensor, " k"], anchors: Float[Tensor, "a d"]) -> _P
 
 
 def _of_mask(mask: Float[Tensor, "n n"], views: Views, num_anchors: int) -> _Positives:
-    images = torch.arange(views.num_images, device=mask.device).repeat(views.num_views).unsqueeze(1)
+    samples = torch.arange(views.num_samples, device=mask.device).repeat(views.num_views).unsqueeze(1)
     number = views.num_views * mask.sum(dim=1) - mask.diagonal()
-    weight = Listed(images[:num_anchors], images, mask)
-    return _Positives(None, weight, number.repeat(num_anchors // views.num_images))
+    weight = Listed(samples[:num_anchors], samples, mask)
+    return _Positives(None, weight, number.repeat(num_anchors // views.num_samples))

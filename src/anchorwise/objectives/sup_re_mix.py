@@ -20,7 +20,7 @@ from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
 from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
 
-# n = images, d = embedding width, a = anchors, k = keys, b = anchors of a block
+# n = samples, d = embedding width, a = anchors, k = keys, b = anchors of a block
 
 Mixing = float | tuple[float, float]
 
@@ -87,16 +87,16 @@ class SupReMix(Objective):
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them, none or more.
-            labels: The label of every image, a real number.
+            labels: The label of every sample, a real number.
             generator: Draws the shares of mixed negatives; on several ranks with the same state on all of them.
             logit_scale: Multiplies every score, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        labels = _checks.needed(self, "labels", labels, "the label of every image, a real number, shape (images,)")
+        labels = _checks.needed(self, "labels", labels, "the label of every sample, a real number, shape (samples,)")
         views = views_of(view0, *more_views)
         rows, link = views.rows, softmax_link(self.temperature, logit_scale, views.units)
-        values = _values(gather_rows(_checks.real_per_image("labels", labels, view0)), rows).repeat(views.num_views)
+        values = _values(gather_rows(_checks.real_per_sample("labels", labels, view0)), rows).repeat(views.num_views)
         shares = mixing_shares(self.mixing, values, generator)
         index = torch.arange(len(rows), device=rows.device)
         place = torch.searchsorted(values.sort().values, values)

@@ -17,7 +17,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.sinkhorn import balanced_assignments
 from anchorwise.pairs import Views, views_of
 
-# n = images, v = assigned views, d = embedding width, k = prototypes
+# n = samples, v = assigned views, d = embedding width, k = prototypes
 
 
 @final
@@ -25,7 +25,7 @@ class SwAV(Objective):
     """Cross-entropy of a view's softmax over prototypes against another view's balanced assignment.
 
     The first `num_code_views` views are assigned; every other view predicts each of them. The loss is the mean over
-    codes, predicting views and images. Assignments have no gradient. Prototypes are the caller's parameter; they are
+    codes, predicting views and samples. Assignments have no gradient. Prototypes are the caller's parameter; they are
     scaled to length 1 here, where the source does so in place before each forward pass: do that too, or they learn more
     slowly as they grow. With small batches, earlier rows of the assigned views take part in the balancing (`queues`).
     Two or more views.
@@ -70,7 +70,7 @@ class SwAV(Objective):
         """Return the loss with the losses of all predictions.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             *more_views: Further views of them, one or more.
             prototypes: Centres on the sphere, of any length.
             queues: For every assigned view its rows of earlier batches, any number of them. The source starts to use
@@ -92,7 +92,7 @@ class SwAV(Objective):
         self, scores: Float[Tensor, "v n k"], earlier: Sequence[Float[Tensor, "_ k"]]
     ) -> list[Float[Tensor, "n k"]]:
         """Return the assignments of every assigned view."""
-        num_views, num_images, _ = scores.shape
+        num_views, num_samples, _ = scores.shape
         batches = [torch.cat([view, queue]) for view, queue in zip(scores, earlier, strict=True)]
         if self.jointly:
             batches = [torch.cat([*scores, *earlier])]
@@ -100,8 +100,8 @@ class SwAV(Objective):
             balanced_assignments(batch, epsilon=self.epsilon, num_iterations=self.num_iterations) for batch in batches
         ]
         if self.jointly:
-            return [*balanced[0][: num_views * num_images].split(num_images)]
-        return [shares[:num_images] for shares in balanced]
+            return [*balanced[0][: num_views * num_samples].split(num_samples)]
+        return [shares[:num_samples] for shares in balanced]
 
     def _earlier(self, queues: Sequence[Tensor] | None, views: Views) -> list[Tensor]:
         """Return the unit rows of the queue of every assigned view; none of them where there is no queue."""

@@ -63,9 +63,9 @@ class Weibit(Objective):
         """Return the loss with the anchors' losses, exponents and the cosines of their positives.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores

@@ -35,8 +35,8 @@ class WEINCE(Objective):
     fell from 50.8 to 43.7 % with the released gate and exponent 1, from 51.1 to 44.1 % with InfoNCE. At the best
     temperature of each, no difference in test accuracy was seen.
 
-    In batches of fewer than 14 images the likelihood gate has too little to read: lambda is 0, the loss is InfoNCE, and
-    a warning says so once (`tails.LikelihoodGate`).
+    In batches of fewer than 14 samples the likelihood gate has too little to read: lambda is 0, the loss is InfoNCE,
+    and a warning says so once (`tails.LikelihoodGate`).
 
     Args:
         temperature: Divides every cosine in the softmax part. Dimensionless, above 0.
@@ -75,9 +75,9 @@ class WEINCE(Objective):
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
 
         Args:
-            view0: Rows of the images.
+            view0: Rows of the samples.
             view1: Another view of them.
-            ids: Whole numbers. Images of one id, such as duplicates, are no negatives of each other; gate and exponent
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other; gate and exponent
                 are read off the others. A gate that sorts tails, such as "published", takes none.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """

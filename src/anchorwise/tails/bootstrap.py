@@ -1,6 +1,6 @@
-"""Intervals where negatives move together: whole clusters or images are drawn again, with replacement.
+"""Intervals where negatives move together: whole clusters or samples are drawn again, with replacement.
 
-Negatives of one class, views of one image and frames of one video rise and fall together. An anchor's tail then holds
+Negatives of one class, views of one sample and frames of one video rise and fall together. An anchor's tail then holds
 fewer independent facts than points: estimates scatter more than their standard errors say, intervals for independent
 scores miss the truth more often than stated, and p-values are too small. What moves together is a block, and drawing
 blocks instead of scores repeats that scatter.
@@ -61,10 +61,10 @@ def block_bootstrap(
 ) -> BootstrapInterval:
     """Return a statistic of scores with an interval that allows for dependence inside blocks.
 
-        block_bootstrap(lambda s: hill_estimate(s, num_tail=51).exponent, scores, blocks=image_of_negative, ...)
+        block_bootstrap(lambda s: hill_estimate(s, num_tail=51).exponent, scores, blocks=sample_of_negative, ...)
 
     Dependence between blocks is not allowed for: take blocks as large as what moves together (the class rather than
-    the image, if classes cluster), and at least some dozens of them. The interval is about the law that these blocks
+    the sample, if classes cluster), and at least some dozens of them. The interval is about the law that these blocks
     were drawn from, for the anchors as given; name the anchors' blocks too if the statistic pools anchors and is to
     speak of others. It cannot reach beyond the largest score, so it is of no use for endpoints.
 
@@ -72,9 +72,9 @@ def block_bootstrap(
         statistic: Takes scores of any number of columns (and rows, if `row_blocks` is given) and returns one or more
             numbers, always as many.
         scores: Cosines of every anchor with its negatives; minus infinity where a pair does not count.
-        blocks: For every negative the number of its image, or cluster.
+        blocks: For every negative the number of its sample, or cluster.
         generator: Draws the blocks.
-        row_blocks: For every anchor the number of its image or cluster, in the same numbering. Anchors are then drawn
+        row_blocks: For every anchor the number of its sample or cluster, in the same numbering. Anchors are then drawn
             with their block; None keeps them.
         num_resamples: Resamples, at least 2.
         level: Of the interval, inside (0, 1).

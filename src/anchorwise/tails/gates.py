@@ -155,7 +155,7 @@ class LikelihoodGate(Gate):
     batch's mean exceedance, relative to the row's own threshold (`Exceedances.completed`). Under exponential laws a
     filled-up row passes for bounded less often than a long row of its own, also where negatives move together
     (benchmarks/results/small-batches_2-core-epyc_2026-11-27.md). It takes a batch in which twice `min_tail_points`
-    exceedances are to be expected, since most pairs of rows are there from both sides: with the defaults, 14 images
+    exceedances are to be expected, since most pairs of rows are there from both sides: with the defaults, 14 samples
     with two views. In smaller ones lambda is 0, the softmax loss is left, and one warning says so; a compiled graph
     cannot warn, but `stats["lambda"]` shows it.
 
@@ -204,15 +204,15 @@ class LikelihoodGate(Gate):
             _WARNED.add(self)
             warnings.warn(
                 f"lambda is 0 in a batch of {found} pairs of an anchor and a negative, which leaves the softmax loss: "
-                f"{self} needs {math.ceil(needed)} of them, which two views of {_num_images(needed)} images have; take "
-                "larger batches or more negatives, or fix lambda with anchorwise.ConstantGate",
+                f"{self} needs {math.ceil(needed)} of them, which two views of {_num_samples(needed)} samples have; "
+                "take larger batches or more negatives, or fix lambda with anchorwise.ConstantGate",
                 stacklevel=2,
             )
         return found >= needed
 
 
-def _num_images(num_pairs: float) -> int:
-    """Return how many images with two views have so many pairs: 2n (2n - 2)."""
+def _num_samples(num_pairs: float) -> int:
+    """Return how many samples with two views have so many pairs: 2n (2n - 2)."""
     return math.ceil((1.0 + math.sqrt(1.0 + num_pairs)) / 2.0)
 
 

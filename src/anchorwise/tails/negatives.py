@@ -205,7 +205,7 @@ def negatives_of(contrast: Contrast, *, endpoint: float = 1.0) -> Negatives:
 
 @torch.no_grad()
 def hardest_shortfall(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) -> Float[Tensor, " a"]:
-    """Return, for each of the 2n anchors, 1 minus the cosine of its hardest negative; empty for a single image.
+    """Return, for each of the 2n anchors, 1 minus the cosine of its hardest negative; empty for a single sample.
 
     Raises:
         ValueError: If the views differ in shape, dtype or device, are not matrices, or are empty.

@@ -27,21 +27,21 @@ def _crops(view0: Tensor, view1: Tensor) -> Call:
 def _clustered(view0: Tensor, view1: Tensor) -> Call:
     return Call(
         (view0 + 0.5 * view1,),
-        per_image={"assignments": torch.arange(len(view0)) % 5},
+        per_sample={"assignments": torch.arange(len(view0)) % 5},
         shared={"concentrations": torch.tensor([0.1, 0.2, 0.3, 0.1, 0.5], dtype=torch.float64)},
         learned={"prototypes": _prototypes(view0)},
     )
 
 
 def _in_clusters(view0: Tensor, view1: Tensor) -> Call:
-    images = torch.arange(len(view0))
-    return Call((view0, view1), per_image={"clusters": torch.stack([images % 2, images % 5, images // 3], dim=1)})
+    samples = torch.arange(len(view0))
+    return Call((view0, view1), per_sample={"clusters": torch.stack([samples % 2, samples % 5, samples // 3], dim=1)})
 
 
 def _queued_keys(view0: Tensor, view1: Tensor) -> Call:
     queue = _queue(view0.shape[1], view0.dtype)
     learned = {"logit_scale": view0.new_tensor(4.0)}
-    return Call((view0, view1), with_keys(view0, view1).per_image, {"queues": (queue, -queue)}, learned)
+    return Call((view0, view1), with_keys(view0, view1).per_sample, {"queues": (queue, -queue)}, learned)
 
 
 def _half_a_queue(view0: Tensor, view1: Tensor) -> Call:
@@ -94,7 +94,7 @@ CASES = [
         assigned.swav,
         others={"temperature": 0.2, "epsilon": 0.1, "num_iterations": 2, "num_code_views": 1, "jointly": True},
         call=_with_prototypes,
-        single_image="finite",
+        single_sample="finite",
         surrogate=_swav_gradient,
         cold={"temperature": 0.005, "epsilon": 0.001},
     ),
@@ -105,7 +105,7 @@ CASES = [
         given={"temperature": 0.05, "epsilon": 0.5, "num_iterations": 1},
         call=_crops,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
         surrogate=partial(_swav_gradient, temperature=0.05, epsilon=0.5, num_iterations=1),
     ),
     Case(
@@ -113,7 +113,7 @@ CASES = [
         SwAV,
         assigned.swav,
         call=_half_a_queue,
-        single_image="finite",
+        single_sample="finite",
         symmetric=False,
         surrogate=_swav_gradient,
     ),
@@ -123,7 +123,7 @@ CASES = [
         partial(assigned.swav, jointly=True),
         given={"jointly": True},
         call=_half_a_queue,
-        single_image="finite",
+        single_sample="finite",
         surrogate=partial(_swav_gradient, jointly=True),
     ),
     Case(
@@ -132,10 +132,10 @@ CASES = [
         partial(assigned.swav, num_iterations=0, epsilon=0.5),
         given={"num_iterations": 0, "epsilon": 0.5},
         call=_with_prototypes,
-        single_image="finite",
+        single_sample="finite",
         surrogate=partial(_swav_gradient, num_iterations=0, epsilon=0.5),
     ),
-    Case("proto_nce", ProtoNCE, assigned.proto_nce, call=_clustered, single_image="finite"),
+    Case("proto_nce", ProtoNCE, assigned.proto_nce, call=_clustered, single_sample="finite"),
     Case(
         "soft_targets",
         SoftTargets,
@@ -143,7 +143,7 @@ CASES = [
         others={"temperature": 0.2, "alpha": 0.1, "label_smoothing": 0.1, **BLEND},
         call=with_keys,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
     ),
     Case(
         "soft_targets-queue",
@@ -151,7 +151,7 @@ CASES = [
         assigned.soft_targets,
         call=_queued_keys,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
         surrogate=lambda *views, **given: _soft_gradient(*views, **given),
     ),
     Case(
@@ -161,7 +161,7 @@ CASES = [
         given={"label_smoothing": 0.1},
         call=_queued_keys,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
         surrogate=lambda *views, **given: _soft_gradient(*views, smoothing=0.1, **given),
     ),
     Case("meow", MEOW, assigned.meow, others={"temperature": 0.9, "both_directions": False}, call=_in_clusters),
@@ -180,7 +180,7 @@ CASES = [
         others={"temperature": 0.9},
         call=_weighed,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
     ),
 ]
 

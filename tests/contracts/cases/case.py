@@ -12,30 +12,30 @@ from anchorwise import Objective, Outcome
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of one call: views, what has an entry per image or pair of images, what has not, what is learnt."""
+    """The arguments of one call: views, what has an entry per sample or pair of them, what has not, what is learnt."""
 
     views: tuple[Tensor, ...]
-    per_image: Mapping[str, Any] = field(default_factory=dict)
+    per_sample: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     learned: Mapping[str, Tensor] = field(default_factory=dict)
     per_pair: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def given(self) -> dict[str, Any]:
-        return {**self.per_image, **self.per_pair, **self.shared, **self.learned}
+        return {**self.per_sample, **self.per_pair, **self.shared, **self.learned}
 
-    def of_images(self, change: Callable[[Tensor], Tensor]) -> "Call":
-        """The same call with something done to all that has an entry per image, or one per pair of images."""
-        per_image = {
+    def of_samples(self, change: Callable[[Tensor], Tensor]) -> "Call":
+        """The same call with something done to all that has an entry per sample, or one per pair of samples."""
+        per_sample = {
             name: tuple(map(change, value)) if isinstance(value, tuple) else change(value)
-            for name, value in self.per_image.items()
+            for name, value in self.per_sample.items()
         }
         per_pair = {name: change(change(value).T).T for name, value in self.per_pair.items()}
-        return replace(self, views=tuple(map(change, self.views)), per_image=per_image, per_pair=per_pair)
+        return replace(self, views=tuple(map(change, self.views)), per_sample=per_sample, per_pair=per_pair)
 
     def given_as(self, **given: Any) -> "Call":
         """The same call with these arguments by name in place of its own."""
-        return replace(self, per_image={}, per_pair={}, shared=given, learned={})
+        return replace(self, per_sample={}, per_pair={}, shared=given, learned={})
 
     def loss(self, objective: Objective) -> Tensor:
         return objective(*self.views, **self.given)
@@ -63,13 +63,13 @@ def three_views(view0: Tensor, view1: Tensor) -> Call:
 
 
 def with_ids(view0: Tensor, view1: Tensor) -> Call:
-    # Every fifth image has the same name, one that a padded row might have; the others have large ones.
-    images = torch.arange(len(view0))
-    return Call((view0, view1), per_image={"ids": torch.where(images % 5 == 0, -1, 10**12 * images)})
+    # Every fifth sample has the same name, one that a padded row might have; the others have large ones.
+    samples = torch.arange(len(view0))
+    return Call((view0, view1), per_sample={"ids": torch.where(samples % 5 == 0, -1, 10**12 * samples)})
 
 
 def with_keys(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), per_image={"keys": (view0 + 0.3 * view1.roll(1, dims=1), view1.roll(1, dims=1))})
+    return Call((view0, view1), per_sample={"keys": (view0 + 0.3 * view1.roll(1, dims=1), view1.roll(1, dims=1))})
 
 
 def one_view(view0: Tensor, view1: Tensor) -> Call:
@@ -82,7 +82,7 @@ class Case:
     """An objective and what is promised of it.
 
     `others` has a value for every hyperparameter that changes the loss or its gradient. Declared besides: whether the
-    order of views matters, what a single image gives, which views get no gradient, whether the gradient outgrows half
+    order of views matters, what a single sample gives, which views get no gradient, whether the gradient outgrows half
     precision where rows nearly coincide, whether a compiler can make one graph of it, and, where statistics in the loss
     have no gradient, a plain loss with the same one. `cold` is what makes it as sharp as it may be asked to be;
     objectives without a temperature have nothing there.
@@ -95,7 +95,7 @@ class Case:
     others: dict[str, Any] = field(default_factory=dict)
     call: Callable[[Tensor, Tensor], Call] = two_views
     symmetric: bool = True
-    single_image: Literal["zero", "finite", "refused"] = "zero"
+    single_sample: Literal["zero", "finite", "refused"] = "zero"
     without_gradient: tuple[int, ...] = ()
     singular: bool = False
     one_graph: bool = True

@@ -14,42 +14,42 @@ from tests.twins.core import Rows
 from tests.twins.two_view import mixed, scaled
 
 
-def _classes(num_images: int) -> Tensor:
-    # Five classes of uneven sizes and, in a batch of 24, one image alone in its class.
-    return torch.arange(num_images).remainder(5).masked_fill(torch.arange(num_images) == 7, 99)
+def _classes(num_samples: int) -> Tensor:
+    # Five classes of uneven sizes and, in a batch of 24, one sample alone in its class.
+    return torch.arange(num_samples).remainder(5).masked_fill(torch.arange(num_samples) == 7, 99)
 
 
 def _with_labels(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), per_image={"labels": _classes(len(view0))})
+    return Call((view0, view1), per_sample={"labels": _classes(len(view0))})
 
 
 def _three_views_with_labels(view0: Tensor, view1: Tensor) -> Call:
-    return Call(three_views(view0, view1).views, per_image={"labels": _classes(len(view0))})
+    return Call(three_views(view0, view1).views, per_sample={"labels": _classes(len(view0))})
 
 
 def _masked(view0: Tensor, view1: Tensor) -> Call:
-    # Not the same in both directions, of different weights, and nothing for the first image.
-    images = torch.arange(len(view0))
-    mask = ((images.unsqueeze(1) + 2 * images) % 5).clamp_max(2).to(view0.dtype)
-    return Call((view0, view1), per_pair={"mask": mask.index_fill(0, images[:1], 0.0)})
+    # Not the same in both directions, of different weights, and nothing for the first sample.
+    samples = torch.arange(len(view0))
+    mask = ((samples.unsqueeze(1) + 2 * samples) % 5).clamp_max(2).to(view0.dtype)
+    return Call((view0, view1), per_pair={"mask": mask.index_fill(0, samples[:1], 0.0)})
 
 
 def _one_view_with_labels(view0: Tensor, view1: Tensor) -> Call:
     # Made of both, so that both get a gradient.
-    return Call((view0 + 0.5 * view1,), per_image={"labels": _classes(len(view0))})
+    return Call((view0 + 0.5 * view1,), per_sample={"labels": _classes(len(view0))})
 
 
-def _ages(num_images: int) -> Tensor:
+def _ages(num_samples: int) -> Tensor:
     # Between 0 and 6, several of them twice, one far off.
-    return torch.arange(num_images).remainder(13).div(2.0).masked_fill(torch.arange(num_images) == 7, 40.0)
+    return torch.arange(num_samples).remainder(13).div(2.0).masked_fill(torch.arange(num_samples) == 7, 40.0)
 
 
 def _with_ages(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), per_image={"labels": _ages(len(view0))})
+    return Call((view0, view1), per_sample={"labels": _ages(len(view0))})
 
 
 def _one_view_with_ages(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0 + 0.5 * view1,), per_image={"labels": _ages(len(view0))})
+    return Call((view0 + 0.5 * view1,), per_sample={"labels": _ages(len(view0))})
 
 
 def _sup_re_mix_gradient(*views: Tensor, labels: Tensor, temperature: float, window: float, share: float) -> Tensor:
@@ -83,7 +83,7 @@ def _paired(view0: Tensor, view1: Tensor) -> Call:
 
 def _paired_and_scaled(view0: Tensor, view1: Tensor) -> Call:
     call = _paired(view0, view1)
-    return Call(call.views, call.per_image, learned={"logit_scale": view0.new_tensor(4.0)})
+    return Call(call.views, call.per_sample, learned={"logit_scale": view0.new_tensor(4.0)})
 
 
 def _scaled_sim_lap(view0: Rows, view1: Rows, *, logit_scale: float, **given: Any) -> list[float]:
@@ -123,7 +123,7 @@ CASES = [
         partial(labelled.sup_con, logit=mixed(0.5, 0.2, 3.0), average="inside"),
         given={"temperature": 0.2, "average": "inside", **BLEND},
         call=_three_views_with_labels,
-        single_image="finite",
+        single_sample="finite",
     ),
     Case(
         "sup_con-mask",
@@ -180,7 +180,7 @@ CASES = [
         },
         call=_two_heads,
         symmetric=False,
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "sep_clr-joint",
@@ -195,6 +195,6 @@ CASES = [
         },
         call=_two_heads,
         symmetric=False,
-        single_image="refused",
+        single_sample="refused",
     ),
 ]

@@ -28,14 +28,14 @@ CASES = [
         partial(multi_view.mv_dhel, logit=scaled(0.5)),
         others={"temperature": 0.2, **BLEND},
         call=three_views,
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "mv_dhel-blend",
         MVDHEL,
         partial(multi_view.mv_dhel, logit=mixed(0.5, 0.005, 3.0)),
         given={"temperature": 0.005, **BLEND},
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "poly_view",

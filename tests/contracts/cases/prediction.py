@@ -19,7 +19,7 @@ BY_HAND = [
     (_twin(EYE, EYE, (EYE, EYE), byol=False), [-1.0] * 4),
 ]
 
-_predicts = partial(Case, make=Prediction, call=with_keys, symmetric=False, single_image="finite", cold={})
+_predicts = partial(Case, make=Prediction, call=with_keys, symmetric=False, single_sample="finite", cold={})
 CASES = [
     _predicts("prediction", twin=_twin, others={"form": "simsiam"}),
     _predicts("prediction-simsiam", twin=partial(_twin, byol=False), given={"form": "simsiam"}),

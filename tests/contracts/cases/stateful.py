@@ -1,4 +1,4 @@
-"""Objectives that keep something about every image."""
+"""Objectives that keep something about every sample."""
 
 from functools import partial
 
@@ -12,18 +12,18 @@ from tests.twins import global_loss
 
 
 def _numbered(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), per_image={"ids": (7 * torch.arange(len(view0))) % 29})
+    return Call((view0, view1), per_sample={"ids": (7 * torch.arange(len(view0))) % 29})
 
 
 def _numbered_and_tempered(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), _numbered(view0, view1).per_image, learned={"logit_scale": view0.new_tensor(5.0)})
+    return Call((view0, view1), _numbered(view0, view1).per_sample, learned={"logit_scale": view0.new_tensor(5.0)})
 
 
 def _negatives(view0: Tensor, view1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    rows, num_images = torch.cat([view0, view1]), len(view0)
+    rows, num_samples = torch.cat([view0, view1]), len(view0)
     scores, index = cosines(rows, rows), torch.arange(len(rows))
-    others = index.unsqueeze(0) % num_images != index.unsqueeze(1) % num_images
-    return scores, others, scores[index, (index + num_images) % len(rows)]
+    others = index.unsqueeze(0) % num_samples != index.unsqueeze(1) % num_samples
+    return scores, others, scores[index, (index + num_samples) % len(rows)]
 
 
 def _sog_clr_gradient(view0: Tensor, view1: Tensor, ids: Tensor) -> Tensor:
@@ -63,56 +63,56 @@ CASES = [
         "sog_clr",
         SogCLR,
         global_loss.sog_clr,
-        given={"num_images": 30},
-        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3, **BLEND},
+        given={"num_samples": 30},
+        others={"num_samples": None, "temperature": 0.2, "gamma": None, "rho": 0.3, **BLEND},
         call=_numbered,
-        single_image="refused",
+        single_sample="refused",
         surrogate=_sog_clr_gradient,
     ),
     Case(
         "sog_clr-learned",
         SogCLR,
         partial(global_loss.sog_clr, rho=1.5),
-        given={"num_images": 30, "rho": 1.5},
+        given={"num_samples": 30, "rho": 1.5},
         call=_numbered_and_tempered,
-        single_image="refused",
+        single_sample="refused",
         surrogate=_tempered_gradient,
     ),
     Case(
         "sog_clr-cold",
         SogCLR,
         partial(global_loss.sog_clr, temperature=0.005),
-        given={"num_images": 30, "temperature": 0.005},
+        given={"num_samples": 30, "temperature": 0.005},
         call=_numbered,
-        single_image="refused",
+        single_sample="refused",
         surrogate=lambda view0, view1, ids: _cold(view0, view1),
     ),
     Case(
         "fast_clip",
         FastCLIP,
         global_loss.fast_clip,
-        given={"num_images": 30},
-        others={"num_images": None, "temperature": 0.2, "gamma": None, "rho": 0.3, **BLEND},
+        given={"num_samples": 30},
+        others={"num_samples": None, "temperature": 0.2, "gamma": None, "rho": 0.3, **BLEND},
         call=_numbered,
-        single_image="refused",
+        single_sample="refused",
         surrogate=_fast_clip_gradient,
     ),
     Case(
         "fast_clip-learned",
         FastCLIP,
         partial(global_loss.fast_clip, rho=1.5),
-        given={"num_images": 30, "rho": 1.5},
+        given={"num_samples": 30, "rho": 1.5},
         call=_numbered_and_tempered,
-        single_image="refused",
+        single_sample="refused",
         surrogate=partial(_fast_clip_gradient, rho=1.5),
     ),
     Case(
         "i_sog_clr",
         ISogCLR,
         global_loss.i_sog_clr,
-        given={"num_images": 30},
+        given={"num_samples": 30},
         others={
-            "num_images": None,
+            "num_samples": None,
             "temperature": 0.2,
             "temperature_range": None,
             "rho": 0.3,
@@ -121,12 +121,12 @@ CASES = [
             "eta": None,
         },
         call=_numbered,
-        single_image="refused",
+        single_sample="refused",
         surrogate=_i_sog_clr_gradient,
         cold={"temperature": 0.005, "temperature_range": (0.005, 0.7)},
     ),
-    Case("ko_leo", KoLeo, global_loss.ko_leo, single_image="finite", singular=True),
-    Case("ko_leo-one_view", KoLeo, global_loss.ko_leo, call=one_view, single_image="finite", singular=True),
+    Case("ko_leo", KoLeo, global_loss.ko_leo, single_sample="finite", singular=True),
+    Case("ko_leo-one_view", KoLeo, global_loss.ko_leo, call=one_view, single_sample="finite", singular=True),
     Case(
         "triplet",
         Triplet,
@@ -134,7 +134,7 @@ CASES = [
         others={"margin": 0.5, "both": False},
         call=three_views,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
     ),
 ]
 

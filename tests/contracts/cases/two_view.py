@@ -51,7 +51,7 @@ def _half_filled(view0: Tensor, view1: Tensor) -> Call:
     held = torch.arange(17) - 1
     held[8:] = -1
     shared = {"negatives": _queue(view0.shape[1], view0.dtype), "negative_ids": held}
-    return Call((view0, view1), per_image={"ids": torch.arange(len(view0)) % 9}, shared=shared)
+    return Call((view0, view1), per_sample={"ids": torch.arange(len(view0)) % 9}, shared=shared)
 
 
 def _clip(view0: Rows, view1: Rows, logit_scale: float) -> list[float]:
@@ -75,22 +75,22 @@ def _moco_held(
 
 
 def _adnce_gradient(view0: Tensor, view1: Tensor) -> Tensor:
-    rows, num_images = torch.cat([view0, view1]), len(view0)
+    rows, num_samples = torch.cat([view0, view1]), len(view0)
     scores, index = cosines(rows, rows), torch.arange(len(rows))
-    others = index.unsqueeze(0) % num_images != index.unsqueeze(1) % num_images
+    others = index.unsqueeze(0) % num_samples != index.unsqueeze(1) % num_samples
     weights = (torch.exp(-((scores - 0.7) ** 2) / (2 * 0.5**2)) * others).detach()
     weights = weights / (weights.sum(dim=1, keepdim=True) / (len(rows) - 2))
-    positives = (scores[index, (index + num_images) % len(rows)] / 0.4).exp()
+    positives = (scores[index, (index + num_samples) % len(rows)] / 0.4).exp()
     return -(positives / (positives + (weights * (scores / 0.4).exp()).sum(dim=1))).log().mean()
 
 
 def _asymmetric_gradient(view0: Tensor, view1: Tensor) -> Tensor:
-    rows, num_images = torch.cat([view0, view1]), len(view0)
+    rows, num_samples = torch.cat([view0, view1]), len(view0)
     to_keys, to_anchors = cosines(view0.detach(), rows), cosines(view0, rows.detach())
     logits = (0.2 * to_keys + 0.8 * to_anchors) / 0.5
-    index = torch.arange(num_images)
-    logits = logits.masked_fill(torch.nn.functional.one_hot(index, 2 * num_images).bool(), -math.inf)
-    return torch.nn.functional.cross_entropy(logits, index + num_images)
+    index = torch.arange(num_samples)
+    logits = logits.masked_fill(torch.nn.functional.one_hot(index, 2 * num_samples).bool(), -math.inf)
+    return torch.nn.functional.cross_entropy(logits, index + num_samples)
 
 
 def _asymmetric_hard_gradient(
@@ -103,13 +103,13 @@ def _asymmetric_hard_gradient(
     prior: float = 0.12,
     beta: float = 1.0,
 ) -> Tensor:
-    rows, num_images = torch.cat([view0, view1]), len(view0)
+    rows, num_samples = torch.cat([view0, view1]), len(view0)
     to_keys, to_anchors = cosines(view0.detach(), rows), cosines(view0, rows.detach())
-    logits, index = (alpha * to_keys + (1 - alpha) * to_anchors) / temperature, torch.arange(num_images)
-    negatives = logits[torch.arange(2 * num_images).remainder(num_images) != index.unsqueeze(1)].view(num_images, -1)
+    logits, index = (alpha * to_keys + (1 - alpha) * to_anchors) / temperature, torch.arange(num_samples)
+    negatives = logits[torch.arange(2 * num_samples).remainder(num_samples) != index.unsqueeze(1)].view(num_samples, -1)
     importance = (beta * negatives).exp()
     hard = (importance * negatives.exp()).sum(dim=1) / importance.mean(dim=1)
-    pull, number = logits[index, index + num_images].exp(), negatives.shape[1]
+    pull, number = logits[index, index + num_samples].exp(), negatives.shape[1]
     hard = ((hard - prior * number * pull) / (1 - prior)).clamp_min(number * math.exp(-1 / temperature))
     return -(weight * pull / (weight * pull + hard)).log().mean()
 
@@ -136,7 +136,7 @@ CASES = [
         partial(two_view.cross_view, logit=MIXED),
         given=BLEND,
         call=_queued,
-        single_image="finite",
+        single_sample="finite",
     ),
     Case("arctanh", ArctanhInfoNCE, two_view.arctanh, others={"same_view": False}),
     Case(
@@ -171,9 +171,9 @@ CASES = [
         SigLIP,
         partial(two_view.siglip, scale=10.0, bias=-10.0),
         others={"scale": 5.0, "bias": -2.71},
-        single_image="finite",
+        single_sample="finite",
     ),
-    Case("siglip-learned", SigLIP, _siglip, call=_scaled_and_shifted, single_image="finite"),
+    Case("siglip-learned", SigLIP, _siglip, call=_scaled_and_shifted, single_sample="finite"),
     Case(
         "moco",
         MoCo,
@@ -181,7 +181,7 @@ CASES = [
         others={"temperature": 0.2, **BLEND},
         call=_queued,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
         without_gradient=(1,),
     ),
     Case(
@@ -191,7 +191,7 @@ CASES = [
         given=BLEND,
         call=_half_filled,
         symmetric=False,
-        single_image="finite",
+        single_sample="finite",
         without_gradient=(1,),
     ),
     Case(
@@ -207,28 +207,28 @@ CASES = [
         DCL,
         partial(two_view.dcl, logit=two_view.scaled(0.1)),
         others={"temperature": 0.2, **BLEND},
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "dcl-cold",
         DCL,
         partial(two_view.dcl, logit=two_view.scaled(0.005)),
         {"temperature": 0.005},
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "dclw",
         DCLW,
         partial(two_view.dclw, logit=two_view.scaled(0.1), sigma=0.5),
         others={"temperature": 0.2, "sigma": 1.0, "detach_weights": True, **BLEND},
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "dhel",
         DHEL,
         partial(two_view.dhel, logit=two_view.scaled(0.3)),
         others={"temperature": 0.1, "both_views": False, "uniformity_weight": 0.5, **BLEND},
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "dhel-one",
@@ -236,7 +236,7 @@ CASES = [
         partial(two_view.dhel, logit=two_view.mixed(0.5, 0.005, 3.0), both=False, weight=0.5),
         given={"temperature": 0.005, "both_views": False, "uniformity_weight": 0.5, **BLEND},
         symmetric=False,
-        single_image="refused",
+        single_sample="refused",
     ),
     Case(
         "hcl",

@@ -1,4 +1,4 @@
-"""Cross-entropy of every row of two views against both views of all other images (NT-Xent)."""
+"""Cross-entropy of every row of two views against both views of all other samples (NT-Xent)."""
 
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Outcome, mean_outcome
@@ -11,7 +11,7 @@ from anchorwise.tails.negatives import negatives_of
 def among_all_rows(
     views: Views, softmax: SoftmaxLink, blend: Blend | None, *, num_hardest: int | None = None
 ) -> Outcome:
-    """Return the mean over all rows of two views of their cross-entropy against both views of all other images.
+    """Return the mean over all rows of two views of their cross-entropy against both views of all other samples.
 
     With `num_hardest`, only so many of an anchor's highest-scoring negatives count.
     """

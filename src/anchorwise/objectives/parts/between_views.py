@@ -12,7 +12,7 @@ from anchorwise.objectives.parts.cross_entropy import cross_entropy, total
 from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered
 from anchorwise.tails.blend import Blend, read_link
 
-# n = images, d = embedding width, k = further negatives
+# n = samples, d = embedding width, k = further negatives
 
 
 def across_views(
@@ -45,11 +45,11 @@ def across_views(
 
 
 def _with_further(contrast: Contrast, rows: Float[Tensor, "k d"], ids: Int[Tensor, " n"]) -> Contrast:
-    """Contrast the anchors with further rows too, which are of none of their images."""
+    """Contrast the anchors with further rows too, which are of none of their samples."""
     of_none = ids.new_full((len(rows),), -1)
     numbers = numbered(ids)
-    same_image = SameId(numbers, torch.cat([numbers, of_none]))
-    return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_image,))
+    same_sample = SameId(numbers, torch.cat([numbers, of_none]))
+    return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_sample,))
 
 
 def _lead(

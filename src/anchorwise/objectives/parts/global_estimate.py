@@ -1,4 +1,4 @@
-"""A loss over the whole data set, estimated from batches: what is remembered of every image's denominator.
+"""A loss over the whole data set, estimated from batches: what is remembered of every sample's denominator.
 
 Source: Yuan et al. 2022, "Provable Stochastic Optimization for Global Contrastive Learning: Small Batch Does Not Harm
 Performance", Algorithm 1, https://arxiv.org/abs/2202.12387.
@@ -17,22 +17,22 @@ from anchorwise.pairs import num_same
 
 
 class RunningDenominators(nn.Module):
-    """Running means, over an image's visits, of the mean exponential of its negatives: u of SogCLR, in log space.
+    """Running means, over a sample's visits, of the mean exponential of its negatives: u of SogCLR, in log space.
 
-    The table holds `temperature * log u`, which is in units of scores: the soft maximum of an image's negatives. When
+    The table holds `temperature * log u`, which is in units of scores: the soft maximum of a sample's negatives. When
     the temperature changes between visits, u therefore becomes u^(old / new).
 
     Args:
-        num_images: Images of the data set; ids are from 0 to num_images - 1.
+        num_samples: Samples of the data set; ids are from 0 to num_samples - 1.
     """
 
     soft_maxima: Tensor
     seen: Tensor
 
-    def __init__(self, num_images: int) -> None:
+    def __init__(self, num_samples: int) -> None:
         super().__init__()
-        self.register_buffer("soft_maxima", torch.zeros(num_images))
-        self.register_buffer("seen", torch.zeros(num_images, dtype=torch.bool))
+        self.register_buffer("soft_maxima", torch.zeros(num_samples))
+        self.register_buffer("seen", torch.zeros(num_samples, dtype=torch.bool))
 
     @torch.no_grad()
     def forward(
@@ -45,8 +45,8 @@ class RunningDenominators(nn.Module):
     ) -> Float[Tensor, "v n"]:
         """Return log u of every view: the table's, moved to this batch's estimate with weight gamma.
 
-        At an image's first visit it is the estimate itself. In training mode the table keeps the mean of u over the
-        views, and over the rows of an image that is there several times; a value that is not finite is not kept.
+        At a sample's first visit it is the estimate itself. In training mode the table keeps the mean of u over the
+        views, and over the rows of a sample that is there several times; a value that is not finite is not kept.
         """
         seen = self.seen[ids]
         before = self.soft_maxima[ids].to(log_estimates) / temperature
@@ -60,5 +60,5 @@ class RunningDenominators(nn.Module):
 
 
 def log_num_negatives(ids: Int[Tensor, " n"], like: Tensor) -> Float[Tensor, " a"]:
-    """Return the logarithm of how many rows of both views are of other images, for every row of both."""
+    """Return the logarithm of how many rows of both views are of other samples, for every row of both."""
     return (2 * (len(ids) - num_same(ids))).to(like).log().repeat(2)

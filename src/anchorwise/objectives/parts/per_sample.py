@@ -1,4 +1,4 @@
-"""What an objective keeps about every image between batches: tables by image number, in saved buffers."""
+"""What an objective keeps about every sample between batches: tables by sample number, in saved buffers."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,8 +10,8 @@ from anchorwise.pairs import num_same, numbered
 # n = rows of a batch
 
 
-def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_images: int) -> Int[Tensor, " n"]:
-    """Return ids that tables can be read at; refuse numbers that no image has, and a batch of one image.
+def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_samples: int) -> Int[Tensor, " n"]:
+    """Return ids that tables can be read at; refuse numbers that no sample has, and a batch of one sample.
 
     Raises:
         ValueError: If the batch is one of these, or on another device than the tables; while a graph is compiled its
@@ -24,10 +24,10 @@ def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_images: int) -> Int[Te
             "move them with objective.to(ids.device)"
         )
     if torch.compiler.is_compiling():
-        return _checks.compiled_places(ids, num_images)
-    way_out = f"number the images of the data set from 0 and call {type(who).__name__}(num_images=their number)"
-    lowest, highest = _checks.places("ids", ids, num_images, "num_images - 1", way_out)
-    _checks.num_images(who, 1 if lowest == highest else 2)
+        return _checks.compiled_places(ids, num_samples)
+    way_out = f"number the samples of the data set from 0 and call {type(who).__name__}(num_samples=their number)"
+    lowest, highest = _checks.places("ids", ids, num_samples, "num_samples - 1", way_out)
+    _checks.num_samples(who, 1 if lowest == highest else 2)
     return ids
 
 
