@@ -21,6 +21,7 @@ from anchorwise import (
     PublishedGate,
     Weibit,
     _checks,
+    _tensor_checks,
 )
 from anchorwise.objectives import build
 from anchorwise.tails import AnchorExponent, BatchExponent, HillTail, PooledExponent, RegressionTail
@@ -148,16 +149,16 @@ def test_views_must_not_be_empty(shape):
 
 def test_scores_are_a_floating_matrix():
     with pytest.raises(ValueError, match=r"scores must have shape \(anchors, negatives\), got \(3,\); one row is"):
-        _checks.score_rows(torch.rand(3))
+        _tensor_checks.score_rows(torch.rand(3))
     with pytest.raises(TypeError, match=r"scores must have a floating dtype, got torch.int64; convert them"):
-        _checks.score_rows(torch.ones(3, 4, dtype=torch.int64))
+        _tensor_checks.score_rows(torch.ones(3, 4, dtype=torch.int64))
 
 
 def test_every_column_has_one_block():
     with pytest.raises(ValueError, match="blocks must be 20 whole numbers, one for each column of scores, got"):
-        _checks.one_block_each("blocks", torch.zeros(19, dtype=torch.long), "column", 20)
+        _tensor_checks.one_block_each("blocks", torch.zeros(19, dtype=torch.long), "column", 20)
     with pytest.raises(ValueError, match="row_blocks must be 2 whole numbers"):
-        _checks.one_block_each("row_blocks", torch.zeros(2), "row", 2)
+        _tensor_checks.one_block_each("row_blocks", torch.zeros(2), "row", 2)
 
 
 @pytest.mark.usefixtures("as_users_call")

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _tensor_checks
 from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
 
 # n = samples, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row,
@@ -91,8 +91,8 @@ class Views:
             ValueError: If they are no matrix, or of another width or device.
             TypeError: If they are no tensor, or not floating.
         """
-        _checks.rows(name, rows)
-        _checks.alike("view0", self.units[0], name, rows)
+        _tensor_checks.rows(name, rows)
+        _tensor_checks.alike("view0", self.units[0], name, rows)
         return unit_rows(rows).to(self.units)
 
     @property
@@ -193,12 +193,12 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
         ValueError: If the views differ in shape or device, are not matrices, or are empty, or if ids do not fit them.
         TypeError: If a view is no tensor or not floating, or ids are not whole numbers.
     """
-    _checks.views(*views)
+    _tensor_checks.views(*views)
     ranks = sharing_ranks()
     units = torch.stack([unit_rows(view) for view in views])
     if ranks is not None:  # All views at once: a collective costs more than what it carries.
         units = gather_rows(units.transpose(0, 1)).transpose(0, 1).contiguous()
-    _checks.some_samples(units.shape[1], *views)
+    _tensor_checks.some_samples(units.shape[1], *views)
     if ids is None:
         return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
     return Views(units, per_sample("ids", ids, views[0]), distinct=False, ranks=ranks)
@@ -211,7 +211,7 @@ def per_sample(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n 
         ValueError: If there is not one for each row, or they are on another device.
         TypeError: If they are not whole numbers.
     """
-    return gather_rows(_checks.one_per_sample(name, values, view))
+    return gather_rows(_tensor_checks.one_per_sample(name, values, view))
 
 
 def class_per_sample(
@@ -223,7 +223,7 @@ def class_per_sample(
         ValueError: If there is not one for each row, or they are on another device.
         TypeError: If they are not whole numbers.
     """
-    return gather_rows(_checks.class_per_sample(name, values, view))
+    return gather_rows(_tensor_checks.class_per_sample(name, values, view))
 
 
 def num_same(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import anchorwise
-from anchorwise import Objective, _checks, objectives
+from anchorwise import Objective, _tensor_checks, objectives
 from anchorwise.objectives import OBJECTIVES
 from tests import processes
 from tests.contracts import batches, compile_all, recording
@@ -307,4 +307,4 @@ def test_what_is_missing_is_named(case: Case):
 def test_wrong_views_are_refused_by_name(view0, view1, error, message):
     # Called below the shape checks that only the test run installs.
     with pytest.raises(error, match=message):
-        _checks.views(view0, view1)
+        _tensor_checks.views(view0, view1)

@@ -31,7 +31,7 @@ from anchorwise import (
     SupReMix,
     SwAV,
     Weibit,
-    _checks,
+    _tensor_checks,
 )
 from anchorwise.objectives.parts.per_sample import table_ids
 from tests.contracts import batches
@@ -131,22 +131,22 @@ def test_what_cannot_be_computed_is_refused_with_the_way_out(call, message: str)
     ("check", "error", "message"),
     [
         (
-            lambda: _checks.one_per_sample("labels", torch.ones(24), VIEWS[0]),
+            lambda: _tensor_checks.one_per_sample("labels", torch.ones(24), VIEWS[0]),
             TypeError,
             r"labels must be whole numbers, got torch.float32; .*labels.long\(\)",
         ),
         (
-            lambda: _checks.one_per_sample("labels", torch.arange(3), VIEWS[0]),
+            lambda: _tensor_checks.one_per_sample("labels", torch.arange(3), VIEWS[0]),
             ValueError,
             r"labels must have one number for each of the 24 samples, shape \(24,\), got \(3,\)",
         ),
         (
-            lambda: _checks.real_per_sample("labels", torch.ones(24, dtype=torch.complex64), VIEWS[0]),
+            lambda: _tensor_checks.real_per_sample("labels", torch.ones(24, dtype=torch.complex64), VIEWS[0]),
             TypeError,
             "labels must be real numbers, got torch.complex64",
         ),
         (
-            lambda: _checks.alike("view0", VIEWS[0], "negatives", torch.ones(5, 3).double()),
+            lambda: _tensor_checks.alike("view0", VIEWS[0], "negatives", torch.ones(5, 3).double()),
             ValueError,
             "view0 and negatives must have the same width",
         ),

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anchorwise import _checks, engine
+from anchorwise import _tensor_checks, engine
 from anchorwise._precision import log_sum, products
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.pairs import Contrast, SameId, unit_rows
@@ -85,14 +85,14 @@ def labelled(embeddings: Tensor, labels: Tensor | None, ref_emb: Tensor | None, 
         ValueError: If the rows differ in width or device, or labels do not fit them.
         TypeError: If something is no tensor, rows are not floating, or labels are no whole numbers.
     """
-    _checks.rows("embeddings", embeddings)
+    _tensor_checks.rows("embeddings", embeddings)
     anchors = unit_rows(embeddings)
     if labels is not None:
         labels = _classes("labels", labels, embeddings)
     if ref_emb is None:
         return Labelled(anchors, anchors, None if labels is None else SameId(labels, labels))
-    _checks.rows("ref_emb", ref_emb)
-    _checks.alike("embeddings", embeddings, "ref_emb", ref_emb)
+    _tensor_checks.rows("ref_emb", ref_emb)
+    _tensor_checks.alike("embeddings", embeddings, "ref_emb", ref_emb)
     keys = unit_rows(ref_emb).to(anchors)
     if labels is None or ref_labels is None:
         return Labelled(anchors, keys, None)
@@ -100,7 +100,7 @@ def labelled(embeddings: Tensor, labels: Tensor | None, ref_emb: Tensor | None, 
 
 
 def _classes(name: str, labels: Tensor, rows: Tensor) -> Tensor:
-    return _checks.class_per_sample(name, _checks.tensor(name, labels).to(rows.device), rows)
+    return _tensor_checks.class_per_sample(name, _tensor_checks.tensor(name, labels).to(rows.device), rows)
 
 
 def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bool) -> Pairs:
@@ -119,7 +119,7 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
         return Pairs(*_padded(*_same_label(given), num_anchors), None)
     if len(indices_tuple) not in (3, 4):
         raise ValueError(f"indices_tuple must be 3 tensors (triplets) or 4 (pairs), got {len(indices_tuple)}")
-    lists = [_checks.tensor(f"indices_tuple[{place}]", indices) for place, indices in enumerate(indices_tuple)]
+    lists = [_tensor_checks.tensor(f"indices_tuple[{place}]", indices) for place, indices in enumerate(indices_tuple)]
     of_keys = (1, 3) if len(lists) == 4 else (1, 2)
     lists = [_rows(given, indices, place, place in of_keys) for place, indices in enumerate(lists)]
     anchors, positives, negative_anchors, negatives = lists if len(lists) == 4 else (*lists[:2], lists[0], lists[2])
@@ -133,8 +133,8 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
 def _rows(given: Labelled, indices: Tensor, place: int, of_keys: bool) -> Int[Tensor, " q"]:
     """Return the numbers of rows that a miner chose, on the rows' device."""
     name, rows = f"indices_tuple[{place}]", given.keys if of_keys else given.anchors
-    numbers = _checks.whole_numbers(name, indices).to(rows.device)
-    _checks.places(
+    numbers = _tensor_checks.whole_numbers(name, indices).to(rows.device)
+    _tensor_checks.places(
         name, numbers, len(rows), "the last row", "mine the same embeddings and ref_emb as the loss is given"
     )
     return numbers

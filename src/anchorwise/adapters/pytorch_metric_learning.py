@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, Pairs, labelled, pairs_of
@@ -164,13 +164,13 @@ class ViewsLoss(Described):
         """Return the objective of both views, rows in the order of their labels."""
         if indices_tuple is not None:
             raise ValueError("indices_tuple must be None: an objective of views chooses its own pairs; drop the miner")
-        order = _checks.one_per_sample("labels", labels, embeddings).sort(stable=True)
+        order = _tensor_checks.one_per_sample("labels", labels, embeddings).sort(stable=True)
         if ref_emb is None:
             rows, numbers = embeddings[order.indices], order.values
             return self._of_matching(numbers[::2], numbers[1::2], rows[::2], rows[1::2])
         if ref_labels is None:
             raise ValueError("ref_labels must be given with ref_emb: the sample number of every row of it")
-        ref_order = _checks.one_per_sample("ref_labels", ref_labels, ref_emb).sort(stable=True)
+        ref_order = _tensor_checks.one_per_sample("ref_labels", ref_labels, ref_emb).sort(stable=True)
         return self._of_matching(order.values, ref_order.values, embeddings[order.indices], ref_emb[ref_order.indices])
 
     def _of_matching(self, labels0: Tensor, labels1: Tensor, view0: Tensor, view1: Tensor) -> Tensor:

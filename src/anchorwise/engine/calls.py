@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _tensor_checks
 from anchorwise._ranks import Ranks
 from anchorwise.engine.backend import backend_for
 from anchorwise.engine.base import Backend, Keys, Summary
@@ -102,7 +102,7 @@ def scores_at(
     anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
 ) -> Float[Tensor, "a t"]:
     """Return the scores of every anchor with its own chosen keys, with gradient."""
-    whole = _checks.whole_numbers("chosen", chosen)
+    whole = _tensor_checks.whole_numbers("chosen", chosen)
     return _computed(backend_for(anchors, keys), "scores_at", anchors, keys, whole)
 
 
@@ -206,7 +206,7 @@ def _given(anchors: Tensor, keys: Keys) -> Keys:
             f"anchors must be float32 or float64, got {anchors.dtype}; "
             "anchorwise.pairs.unit_rows widens and normalises rows"
         )
-    _checks.alike("anchors", anchors, "keys", keys.rows)
+    _tensor_checks.alike("anchors", anchors, "keys", keys.rows)
     if keys.rows.dtype != anchors.dtype:
         raise ValueError(
             f"anchors and keys must share one dtype, got {anchors.dtype} and {keys.rows.dtype}; "
@@ -218,6 +218,6 @@ def _given(anchors: Tensor, keys: Keys) -> Keys:
 
 def _numbered(same: SameId, anchors: Tensor, keys: Tensor) -> SameId:
     """Return ids of any integer dtype as int64; the same tensor on both sides stays the same one."""
-    anchor_ids = _checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
-    key_ids = _checks.one_per_row("key_ids", same.key_ids, "keys", keys)
+    anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
+    key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", keys)
     return SameId(anchor_ids, anchor_ids if same.key_ids is same.anchor_ids else key_ids)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import magnitude
 from anchorwise.evaluation.knn import check_labels
 from anchorwise.evaluation.neighbors import CHUNK_SCORES, checked_units
@@ -107,7 +107,7 @@ def alignment(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, expon
     Raises:
         ValueError: If the views do not fit or `exponent` is not above 0.
     """
-    _checks.views(view0, view1)
+    _tensor_checks.views(view0, view1)
     _checks.positive("exponent", exponent)
     distances = (checked_units("view0", view0) - checked_units("view1", view1)).norm(dim=1)
     return float(distances.double().pow(exponent).mean())

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import full_precision, log_sum, products
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
@@ -61,7 +61,9 @@ class AdaMEOW(Objective):
             network: Takes sums of two unit rows, shape (..., d), and returns the logits of their weights, (..., 1).
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        weigh = _checks.needed(self, "network", network, "what weighs a pair, from (..., width) to (..., 1) logits")
+        weigh = _tensor_checks.needed(
+            self, "network", network, "what weighs a pair, from (..., width) to (..., 1) logits"
+        )
         if not callable(weigh):
             raise TypeError(f"network must be callable, such as a torch.nn.Module, got {weigh!r}")
         views = views_of(view0, view1)

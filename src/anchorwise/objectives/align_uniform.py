@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.links import DistancePower, LogGaussianKernel
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion
@@ -60,7 +60,7 @@ class AlignUniform(Objective):
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_samples(self, views.num_distinct)
         alignment = -DistancePower(self.alpha)(views.positive_scores)
         uniformity = torch.stack([_uniformity(views, view, self.t) for view in (0, 1)])
         shared = uniformity.repeat_interleave(views.num_samples)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
 from anchorwise.pairs import unit_rows, views_of
@@ -60,7 +60,7 @@ class AveragedViews(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
-        _checks.num_views(self, views.num_views, 2)
+        _tensor_checks.num_views(self, views.num_views, 2)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         losses, stats = [], []
         for view, rows in enumerate(views.units):

@@ -8,7 +8,7 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
@@ -57,7 +57,7 @@ class DCL(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_samples(self, views.num_distinct)
         contrast = views.pooled()
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         per_anchor = repulsion(contrast, reading.link) - reading.link(positive_scores)

@@ -8,7 +8,7 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
@@ -69,7 +69,7 @@ class DCLW(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_samples(self, views.num_distinct)
         positive_scores, contrast = views.positive_scores, views.pooled()
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         # Every sample is twice in the softmax and twice in the mean.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
@@ -73,7 +73,7 @@ class DHEL(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_samples(self, views.num_distinct)
         positive_scores = views.scores_between(0, 1)
         num_sides = 2 if self.both_views else 1
         losses, stats = [], []

@@ -10,7 +10,7 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.links import Divergence, DivergenceName, NegativeTerm, PositiveTerm, as_divergence
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import total
@@ -63,7 +63,7 @@ class FMICL(Objective):
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_samples(self, views.num_distinct)
         contrast, positive_scores = views.within(0), views.scores_between(0, 1)
         terms = self.divergence, self.t, math.log(self.height)
         link = NegativeTerm(*terms)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of
 from anchorwise.objectives.parts.global_estimate import RunningDenominators
@@ -79,7 +79,7 @@ class FastCLIP(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `1 / model.temperature`, as the source
                 learns it, or `model.log_scale.exp()`.
         """
-        ids = _checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_samples - 1")
+        ids = _tensor_checks.needed(self, "ids", ids, "the pairs' numbers in the data set, from 0 to num_samples - 1")
         views = views_of(view0, view1, ids=ids)
         ids = table_ids(self, views.ids, self.num_samples)
         softmax = softmax_link(self.temperature, logit_scale, views.units)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import mean_key, repulsion
@@ -94,7 +94,7 @@ class ISogCLR(Objective):
             view1: Another view of them.
             ids: The samples' numbers in the data set, from 0 to num_samples - 1.
         """
-        ids = _checks.needed(self, "ids", ids, "the samples' numbers in the data set, from 0 to num_samples - 1")
+        ids = _tensor_checks.needed(self, "ids", ids, "the samples' numbers in the data set, from 0 to num_samples - 1")
         views = views_of(view0, view1, ids=ids)
         ids = table_ids(self, views.ids, self.num_samples)
         contrast, positive_scores = views.pooled(), views.positive_scores

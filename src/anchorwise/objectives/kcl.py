@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.links import GaussianKernel, InverseMultiquadric, Link, LogKernel, RieszKernel
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import total
@@ -64,7 +64,7 @@ class KCL(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_samples(self, views.num_distinct)
         alignment, energy, share = _kernels(self.kernel, self.t)
         energies = torch.cat([share * total(views.within(view), energy) / views.num_others for view in (0, 1)])
         per_anchor = 2.0 * self.energy_weight * energies - 2.0 * alignment(positive_scores)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
@@ -77,7 +77,9 @@ class MEOW(Objective):
             clusters: The cluster of every sample in each of one or more clusterings.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        clusters = _checks.needed(self, "clusters", clusters, "the samples' clusters, shape (samples, clusterings)")
+        clusters = _tensor_checks.needed(
+            self, "clusters", clusters, "the samples' clusters, shape (samples, clusterings)"
+        )
         views = views_of(view0, view1)
         link = softmax_link(self.temperature, logit_scale, views.units)
         everywhere = gather_rows(_clusters(clusters, view0))
@@ -94,10 +96,10 @@ class MEOW(Objective):
 
 
 def _clusters(given: Tensor, view: Float[Tensor, "n d"]) -> Int[Tensor, "n c"]:
-    if _checks.tensor("clusters", given).ndim != 2 or len(given) != len(view) or given.shape[1] == 0:
+    if _tensor_checks.tensor("clusters", given).ndim != 2 or len(given) != len(view) or given.shape[1] == 0:
         raise ValueError(
             f"clusters must have one row for each of the {len(view)} samples and one column for each clustering, "
             f"got {tuple(given.shape)}; one clustering is clusters.unsqueeze(1)"
         )
-    _checks.same_device("view0", view, "clusters", given)
-    return _checks.classes("clusters", given)
+    _tensor_checks.same_device("view0", view, "clusters", given)
+    return _tensor_checks.classes("clusters", given)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
 from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, per_sample, views_of
@@ -61,8 +61,8 @@ class MoCo(Objective):
             negative_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        queue = _checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
-        views = views_of(view0, _checks.tensor("view1", view1).detach())
+        queue = _tensor_checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
+        views = views_of(view0, _tensor_checks.tensor("view1", view1).detach())
         keys = views.beside("negatives", queue).detach()
         excluded = _excluded(view0, views.num_samples, queue, ids, negative_ids)
         contrast = Contrast(views.units[0], keys, *excluded, views.ranks)
@@ -79,7 +79,7 @@ def _excluded(
         if ids is not None:
             raise ValueError("ids need negative_ids beside them: the sample numbers of the queue's entries")
         return (), torch.empty(num_samples, 0, dtype=torch.int64, device=view0.device)
-    held = _checks.one_per_row("negative_ids", negative_ids, "negatives", queue)
+    held = _tensor_checks.one_per_row("negative_ids", negative_ids, "negatives", queue)
     exclude = [SameId(held.new_full((num_samples,), EMPTY_SLOT), held)]
     if ids is not None:
         exclude.append(SameId(per_sample("ids", ids, view0), held))

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
 from anchorwise.pairs import views_of
@@ -66,8 +66,8 @@ class MoCoV3(Objective):
                 "MoCoV3 needs keys: the momentum encoder's rows of both views; "
                 "call objective(view0, view1, keys=(key0, key1))"
             )
-        _checks.views(view0, view1)
-        key0, key1 = _checks.views_beside("keys", keys, (view0, view1))
+        _tensor_checks.views(view0, view1)
+        key0, key1 = _tensor_checks.views_beside("keys", keys, (view0, view1))
         softmax = softmax_link(self.temperature, logit_scale, view0)
         losses, stats = [], []
         for query, key in ((view0, key1), (view1, key0)):

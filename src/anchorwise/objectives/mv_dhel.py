@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
 from anchorwise.pairs import views_of
@@ -59,8 +59,8 @@ class MVDHEL(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
-        _checks.num_views(self, views.num_views, 2)
-        _checks.num_samples(self, views.num_distinct)
+        _tensor_checks.num_views(self, views.num_views, 2)
+        _tensor_checks.num_samples(self, views.num_distinct)
         uniformity, logits, stats = [], [], []
         for view, scores in enumerate(views.sample_scores.unflatten(0, (views.num_views, -1))):
             contrast = views.within(view)

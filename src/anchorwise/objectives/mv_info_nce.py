@@ -9,7 +9,7 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import log_sum
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
@@ -60,7 +60,7 @@ class MVInfoNCE(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
-        _checks.num_views(self, views.num_views, 2)
+        _tensor_checks.num_views(self, views.num_views, 2)
         contrast = views.pooled(same_view=self.within_view)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         negatives = log_sum(repulsion(contrast, reading.link).view(views.num_views, -1), dim=0)

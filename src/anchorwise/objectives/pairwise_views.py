@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.info_nce import InfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined
 
@@ -34,8 +34,8 @@ class PairwiseViews(Objective):
 
     def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Any) -> Outcome:
         """Return the mean loss with the losses of the anchors of all pairs; arguments by name go to the objective."""
-        _checks.views(view0, *more_views)
-        _checks.num_views(self, 1 + len(more_views), 2)
+        _tensor_checks.views(view0, *more_views)
+        _tensor_checks.num_views(self, 1 + len(more_views), 2)
         outcomes = [self.objective.detail(*pair, **given) for pair in combinations((view0, *more_views), 2)]
         loss = torch.stack([outcome.loss for outcome in outcomes]).mean()
         per_anchor = torch.cat([outcome.per_anchor for outcome in outcomes])

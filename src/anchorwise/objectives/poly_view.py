@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
 from anchorwise.pairs import views_of
@@ -67,7 +67,7 @@ class PolyView(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, *more_views, ids=ids)
-        _checks.num_views(self, views.num_views, 2)
+        _tensor_checks.num_views(self, views.num_views, 2)
         contrast, num_others = views.pooled(), views.num_views - 1
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         negatives = repulsion(contrast, reading.link).unsqueeze(1).expand(-1, views.num_views)

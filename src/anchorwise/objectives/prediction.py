@@ -9,7 +9,7 @@ from typing import Literal, final
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import views_of
 
@@ -54,9 +54,9 @@ class Prediction(Objective):
             keys: Targets made from view 0 and from view 1; the momentum encoder's rows (BYOL), or the projections that
                 the predictions were made from (SimSiam).
         """
-        keys = _checks.needed(self, "keys", keys, "the targets of both views, (key0, key1)")
-        _checks.views(view0, view1)
-        targets = views_of(*(key.detach() for key in _checks.views_beside("keys", keys, (view0, view1)))).units
+        keys = _tensor_checks.needed(self, "keys", keys, "the targets of both views, (key0, key1)")
+        _tensor_checks.views(view0, view1)
+        targets = views_of(*(key.detach() for key in _tensor_checks.views_beside("keys", keys, (view0, view1)))).units
         units = views_of(view0, view1).units
         cosines = (units * targets.to(units).flip(0)).sum(dim=2).flatten()
         per_anchor = 4.0 - 4.0 * cosines if self.form == "byol" else -cosines

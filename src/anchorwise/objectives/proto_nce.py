@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _tensor_checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
@@ -48,9 +48,13 @@ class ProtoNCE(Objective):
                 percentile and scaled to a chosen mean. MEOW's released code takes similarities for squared distances
                 there, which makes it large for a dense cluster.
         """
-        prototypes = _checks.needed(self, "prototypes", prototypes, "the cluster centres, shape (prototypes, width)")
-        assignments = _checks.needed(self, "assignments", assignments, "the samples' prototypes, shape (samples,)")
-        phi = _checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
+        prototypes = _tensor_checks.needed(
+            self, "prototypes", prototypes, "the cluster centres, shape (prototypes, width)"
+        )
+        assignments = _tensor_checks.needed(
+            self, "assignments", assignments, "the samples' prototypes, shape (samples,)"
+        )
+        phi = _tensor_checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
         own = _places(per_sample("assignments", assignments, view0), len(centres))
@@ -64,14 +68,14 @@ class ProtoNCE(Objective):
 
 def _places(assignments: Int[Tensor, " n"], num_prototypes: int) -> Int[Tensor, " n"]:
     if torch.compiler.is_compiling():
-        return _checks.compiled_places(assignments, num_prototypes)
+        return _tensor_checks.compiled_places(assignments, num_prototypes)
     way_out = "leave out samples that are in no cluster"
-    _checks.places("assignments", assignments, num_prototypes, "the last prototype", way_out)
+    _tensor_checks.places("assignments", assignments, num_prototypes, "the last prototype", way_out)
     return assignments
 
 
 def _temperatures(concentrations: Float[Tensor, " k"], centres: Float[Tensor, "k d"]) -> Float[Tensor, " k"]:
-    phi = _checks.real_per_row("concentrations", concentrations, "prototypes", centres)
+    phi = _tensor_checks.real_per_row("concentrations", concentrations, "prototypes", centres)
     if not torch.compiler.is_compiling() and bool((phi <= 0.0).any()):
         raise ValueError(
             f"concentrations must be above 0, since they are temperatures, got {float(phi.min()):g}; "

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
@@ -85,11 +85,13 @@ class SepCLR(Objective):
             salients: Rows from the salient head of both views; their lengths count.
             targets: 1 for a sample of the target set, 0 for one of the background.
         """
-        salients = _checks.needed(self, "salients", salients, "the salient head's rows, (salient0, salient1)")
-        targets = _checks.needed(self, "targets", targets, "1 for a target, 0 for the background, shape (samples,)")
+        salients = _tensor_checks.needed(self, "salients", salients, "the salient head's rows, (salient0, salient1)")
+        targets = _tensor_checks.needed(
+            self, "targets", targets, "1 for a target, 0 for the background, shape (samples,)"
+        )
         views = views_of(view0, view1)
         commons, ranks = views.units, views.ranks
-        _checks.num_samples(self, views.num_samples)
+        _tensor_checks.num_samples(self, views.num_samples)
         is_target = class_per_sample("targets", targets, view0) > 0
         longest = self._longest(commons.dtype, views.num_samples)
         rows = _bounded(_salient_rows(salients, view0), longest, commons)
@@ -145,14 +147,14 @@ class SepCLR(Objective):
 
 def _salient_rows(salients: Sequence[Tensor], view: Float[Tensor, "n d"]) -> Float[Tensor, "v m e"]:
     """Return the salient rows of all ranks' samples."""
-    of_views = _checks.one_each("salients", salients, 2, "views")
+    of_views = _tensor_checks.one_each("salients", salients, 2, "views")
     for index, rows in enumerate(of_views):
         name = f"salients[{index}]"
-        _checks.rows(name, rows)
+        _tensor_checks.rows(name, rows)
         if len(rows) != len(view):
             raise ValueError(f"{name} must have one row for each of the {len(view)} samples, got {tuple(rows.shape)}")
-        _checks.same_device("view0", view, name, rows)
-    _checks.alike("salients[0]", of_views[0], "salients[1]", of_views[1])
+        _tensor_checks.same_device("view0", view, name, rows)
+    _tensor_checks.alike("salients[0]", of_views[0], "salients[1]", of_views[1])
     return torch.stack([gather_rows(rows) for rows in of_views])
 
 

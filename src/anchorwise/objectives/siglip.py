@@ -9,7 +9,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.links import SigmoidLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import total
@@ -61,8 +61,8 @@ class SigLIP(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         contrast, positive_scores = views.across(0, 1), views.scores_between(0, 1)
-        scale = self.scale if logit_scale is None else _checks.scalar("logit_scale", logit_scale, views.units)
-        bias = self.bias if logit_bias is None else _checks.scalar("logit_bias", logit_bias, views.units)
+        scale = self.scale if logit_scale is None else _tensor_checks.scalar("logit_scale", logit_scale, views.units)
+        bias = self.bias if logit_bias is None else _tensor_checks.scalar("logit_bias", logit_bias, views.units)
         link = SigmoidLink(scale, bias)
         negatives = total(contrast, link)
         positives = -functional.logsigmoid(scale * positive_scores + bias)

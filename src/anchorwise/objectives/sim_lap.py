@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import log_sum, magnitude, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import Link
@@ -101,13 +101,17 @@ class SimLAP(Objective):
             gates: For every anchor the gate of its two classes, in [0, 1]: a sigmoid of the caller's network.
             logit_scale: Multiplies every score, in place of 1 / temperature.
         """
-        labels = _checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
-        partners = _checks.needed(self, "partners", partners, "the class paired with every sample's, shape (samples,)")
-        gates = _checks.needed(self, "gates", gates, "the gate of every sample's two classes, shape (samples, width)")
+        labels = _tensor_checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
+        partners = _tensor_checks.needed(
+            self, "partners", partners, "the class paired with every sample's, shape (samples,)"
+        )
+        gates = _tensor_checks.needed(
+            self, "gates", gates, "the gate of every sample's two classes, shape (samples, width)"
+        )
         views = views_of(view0, view1)
-        _checks.rows("gates", gates)
-        _checks.same_shape("view0", view0, "gates", gates)
-        _checks.same_device("view0", view0, "gates", gates)
+        _tensor_checks.rows("gates", gates)
+        _tensor_checks.same_shape("view0", view0, "gates", gates)
+        _tensor_checks.same_device("view0", view0, "gates", gates)
         gates = gather_rows(gates)
         labels, partners = class_per_sample("labels", labels, view0), class_per_sample("partners", partners, view0)
         gates, link = gates.to(views.units), softmax_link(self.temperature, logit_scale, views.units)

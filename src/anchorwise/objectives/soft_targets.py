@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import products
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
@@ -97,8 +97,10 @@ class SoftTargets(Objective):
             )
         views = views_of(view0, view1)
         units = views.units
-        own = views_of(*(key.detach() for key in _checks.views_beside("keys", keys, (view0, view1)))).units.to(units)
-        earlier = [] if queues is None else _checks.one_each("queues", queues, 2, "modalities")
+        own = views_of(*(key.detach() for key in _tensor_checks.views_beside("keys", keys, (view0, view1)))).units.to(
+            units
+        )
+        earlier = [] if queues is None else _tensor_checks.one_each("queues", queues, 2, "modalities")
         queued = [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]
         softmax = softmax_link(self.temperature, logit_scale, units)
         losses, stats = [], []

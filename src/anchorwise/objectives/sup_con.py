@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer, Real
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
@@ -120,12 +120,14 @@ class SupCon(Objective):
         rows = views.rows
         anchors = views.units[0] if self.only_first_view else rows
         if mask is None:
-            labels = _checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
+            labels = _tensor_checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
             classes = class_per_sample("labels", labels, view0).repeat(views.num_views)
             positives = _of_classes(classes, anchors)
         else:
             self._refuse_beside_mask(labels, views)
-            positives = _of_mask(_checks.one_per_pair("mask", mask, view0).detach().to(rows), views, len(anchors))
+            positives = _of_mask(
+                _tensor_checks.one_per_pair("mask", mask, view0).detach().to(rows), views, len(anchors)
+            )
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         index = torch.arange(len(rows), device=rows.device)
         own = index if anchors is rows else index[: len(anchors)]

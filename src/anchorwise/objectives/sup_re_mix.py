@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import log_sum, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
@@ -93,10 +93,14 @@ class SupReMix(Objective):
             generator: Draws the shares of mixed negatives; on several ranks with the same state on all of them.
             logit_scale: Multiplies every score, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        labels = _checks.needed(self, "labels", labels, "the label of every sample, a real number, shape (samples,)")
+        labels = _tensor_checks.needed(
+            self, "labels", labels, "the label of every sample, a real number, shape (samples,)"
+        )
         views = views_of(view0, *more_views)
         rows, link = views.rows, softmax_link(self.temperature, logit_scale, views.units)
-        values = _values(gather_rows(_checks.real_per_sample("labels", labels, view0)), rows).repeat(views.num_views)
+        values = _values(gather_rows(_tensor_checks.real_per_sample("labels", labels, view0)), rows).repeat(
+            views.num_views
+        )
         shares = mixing_shares(self.mixing, values, generator)
         index = torch.arange(len(rows), device=rows.device)
         place = torch.searchsorted(values.sort().values, values)
@@ -166,7 +170,7 @@ def mixing_shares(mixing: Mixing, like: Float[Tensor, " a"], generator: torch.Ge
             "SupReMix needs generator: it draws the shares of mixed negatives; call objective(view0, ..., "
             "labels=labels, generator=torch.Generator(view0.device)), or choose one share for all, SupReMix(mixing=0.2)"
         )
-    generator = _checks.generator("generator", generator, like)
+    generator = _tensor_checks.generator("generator", generator, like)
     # A beta variable is a gamma variable's share of two. Nothing public draws either with a generator.
     draw = torch._standard_gamma  # pyright: ignore[reportPrivateImportUsage]
     first, second = (draw(like.new_full((len(like), len(like)), shape), generator) for shape in mixing)
@@ -176,7 +180,7 @@ def mixing_shares(mixing: Mixing, like: Float[Tensor, " a"], generator: torch.Ge
 def _values(labels: Real[Tensor, " n"] | Bool[Tensor, " n"], rows: Float[Tensor, "a d"]) -> Float[Tensor, " n"]:
     """Return labels in the dtype of the rows; of what that may round the smallest is taken off, for only gaps count."""
     numbers = labels.long() if labels.dtype == torch.bool else labels
-    wide = numbers if numbers.is_floating_point() else _checks.whole_numbers("labels", numbers)
+    wide = numbers if numbers.is_floating_point() else _tensor_checks.whole_numbers("labels", numbers)
     return (wide - wide.min() if wide.dtype.itemsize > rows.dtype.itemsize else wide).to(rows)
 
 

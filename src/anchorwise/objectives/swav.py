@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import products
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.sinkhorn import balanced_assignments
@@ -76,9 +76,11 @@ class SwAV(Objective):
             queues: For every assigned view its rows of earlier batches, any number of them. The source starts to use
                 them when its queue of 3840 is full.
         """
-        prototypes = _checks.needed(self, "prototypes", prototypes, "the learnt centres, shape (prototypes, width)")
+        prototypes = _tensor_checks.needed(
+            self, "prototypes", prototypes, "the learnt centres, shape (prototypes, width)"
+        )
         views = views_of(view0, *more_views)
-        _checks.num_views(self, views.num_views, max(2, self.num_code_views))
+        _tensor_checks.num_views(self, views.num_views, max(2, self.num_code_views))
         centres, earlier = views.beside("prototypes", prototypes), self._earlier(queues, views)
         scores = products(views.rows, centres).unflatten(0, views.units.shape[:2])
         earlier_scores = [products(rows, centres) for rows in earlier]
@@ -107,5 +109,5 @@ class SwAV(Objective):
         """Return the unit rows of the queue of every assigned view; none of them where there is no queue."""
         if queues is None:
             return [views.units[0, :0]] * self.num_code_views
-        earlier = _checks.one_each("queues", queues, self.num_code_views, "assigned views")
+        earlier = _tensor_checks.one_each("queues", queues, self.num_code_views, "assigned views")
         return [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]

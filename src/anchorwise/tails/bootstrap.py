@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 
 # a = anchors, k = scores of an anchor
 
@@ -83,10 +83,10 @@ def block_bootstrap(
         ValueError: If an argument is out of range, `scores` is no matrix, or a row or column has no block.
         TypeError: If `scores` is not floating.
     """
-    _checks.score_rows(scores)
-    _checks.one_block_each("blocks", blocks, "column", scores.shape[1])
+    _tensor_checks.score_rows(scores)
+    _tensor_checks.one_block_each("blocks", blocks, "column", scores.shape[1])
     if row_blocks is not None:
-        _checks.one_block_each("row_blocks", row_blocks, "row", scores.shape[0])
+        _tensor_checks.one_block_each("row_blocks", row_blocks, "row", scores.shape[0])
     outside = (1.0 - _checks.level(level)) / 2.0
     _checks.count("num_resamples", num_resamples, lowest=2)
     given = blocks if row_blocks is None else torch.cat([row_blocks, blocks])

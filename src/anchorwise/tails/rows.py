@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.engine import ExceedanceSums
 from anchorwise.links import MIN_SHORTFALL, shortfall
 from anchorwise.tails.exceedances import Exceedances
@@ -155,7 +155,7 @@ def usable_scores(scores: Float[Tensor, "a k"], cap: float | None) -> UsableScor
         ValueError: If `scores` is no matrix.
         TypeError: If `scores` is not floating.
     """
-    _checks.score_rows(scores)
+    _tensor_checks.score_rows(scores)
     wide = scores.detach().to(torch.promote_types(scores.dtype, torch.float32))
     unusable = wide.isnan() | (wide == torch.inf)
     at_cap = torch.zeros_like(unusable) if cap is None else (cap - wide < MIN_SHORTFALL) & ~unusable

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise import _checks, engine
+from anchorwise import _tensor_checks, engine
 from anchorwise._precision import log_sum
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.pairs import Contrast, PairWeight, SameId
@@ -92,7 +92,7 @@ def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: T
     """Return the link of an objective's own temperature, or of the scale that a call gives in its place."""
     if logit_scale is None:
         return SoftmaxLink(temperature)
-    return SoftmaxLink(1.0, _checks.scalar("logit_scale", logit_scale, like))
+    return SoftmaxLink(1.0, _tensor_checks.scalar("logit_scale", logit_scale, like))
 
 
 def temperature_of(softmax: SoftmaxLink, like: Tensor) -> Float[Tensor, ""]:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from anchorwise import _checks
+from anchorwise import _tensor_checks
 from anchorwise.pairs import num_same, numbered
 
 # n = rows of a batch
@@ -24,10 +24,10 @@ def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_samples: int) -> Int[T
             "move them with objective.to(ids.device)"
         )
     if torch.compiler.is_compiling():
-        return _checks.compiled_places(ids, num_samples)
+        return _tensor_checks.compiled_places(ids, num_samples)
     way_out = f"number the samples of the data set from 0 and call {type(who).__name__}(num_samples=their number)"
-    lowest, highest = _checks.places("ids", ids, num_samples, "num_samples - 1", way_out)
-    _checks.num_samples(who, 1 if lowest == highest else 2)
+    lowest, highest = _tensor_checks.places("ids", ids, num_samples, "num_samples - 1", way_out)
+    _tensor_checks.num_samples(who, 1 if lowest == highest else 2)
     return ids
 
 
