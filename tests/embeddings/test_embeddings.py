@@ -23,12 +23,14 @@ def test_a_saved_file_loads_back_the_same(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_two_views_with_ids_and_nothing_else_load_back_the_same(tmp_path, suffix):
+def test_two_views_with_ids_and_groups_and_nothing_else_load_back_the_same(tmp_path, suffix):
     rows = np.arange(6.0).reshape(3, 2)
-    Embeddings((rows, rows.T.copy().T + 1), ids=np.array([0, 0, 1])).save(tmp_path / f"x{suffix}")
+    ids, groups = np.array([0, 0, 1]), np.array([5, 7, 7])
+    Embeddings((rows, rows.T.copy().T + 1), ids=ids, groups=groups).save(tmp_path / f"x{suffix}")
     loaded = load_embeddings(tmp_path / f"x{suffix}")
     assert [view.tolist() for view in loaded.views] == [rows.tolist(), (rows + 1).tolist()]
     assert (loaded.labels, loaded.ids.tolist(), loaded.names) == (None, [0, 0, 1], ())
+    assert loaded.groups.tolist() == [5, 7, 7]
 
 
 def test_items_and_classes_without_names_are_named_by_their_numbers():

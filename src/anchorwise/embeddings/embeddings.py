@@ -30,6 +30,8 @@ class Embeddings:
         views: One or two arrays of shape (items, width); row i of both comes from item i.
         labels: Class of every item, shape (items,): whole numbers from 0, in any numbering, or text; None if unknown.
         ids: What every item shows, whole numbers; items of one id are positives of each other. None if all differ.
+        groups: What items belong together, such as photographs of one patient: whole numbers from 0, or text. No
+            validation split has items of one group on both sides. None if each stands for itself.
         names: Name of every item; may be left out.
         class_names: Name of every class where labels are numbers below their count; may be left out.
         image: Returns the picture of an item as uint8 of shape (channels, height, width), or None where it has none;
@@ -46,6 +48,7 @@ class Embeddings:
     views: tuple[np.ndarray, ...]
     labels: np.ndarray | None = None
     ids: np.ndarray | None = None
+    groups: np.ndarray | None = None
     names: Sequence[str] = ()
     class_names: Sequence[str] = ()
     image: Callable[[int], UInt8[Tensor, "c h w"] | None] | None = None
@@ -60,7 +63,7 @@ class Embeddings:
             _check_view(f"view{index}", view, self.views[0])
         if self.across and len(self.views) == 1:
             raise ValueError("across needs two views, one per encoder, got one; give a second array")
-        for name, kinds in (("labels", "iuU"), ("ids", "iu")):
+        for name, kinds in (("labels", "iuU"), ("ids", "iu"), ("groups", "iuU")):
             _check_per_item(name, getattr(self, name), kinds, len(self))
         if self.names and len(self.names) != len(self):
             raise ValueError(f"names must name each of the {len(self)} rows once, got {len(self.names)}")
@@ -104,11 +107,11 @@ class Embeddings:
         """Write `path`, whole or not at all, as its suffix says: `.npz` or `.safetensors`.
 
         Raises:
-            ValueError: If the suffix is another, or safetensors is to hold labels of text.
+            ValueError: If the suffix is another, or safetensors is to hold labels or groups of text.
         """
         _checks.one_of("the suffix of a feature file to write", path.suffix, WRITTEN_SUFFIXES)
         arrays: dict[str, Any] = dict(zip(VIEW_NAMES[len(self.views) - 1], self.views, strict=True))
-        arrays |= {name: values for name in ("labels", "ids") if (values := getattr(self, name)) is not None}
+        arrays |= {name: values for name in ("labels", "ids", "groups") if (values := getattr(self, name)) is not None}
         with _files.replacing(path) as temporary:
             if path.suffix == ".npz":
                 texts = {"names": text(self.names), "class_names": text(self.class_names), "split": self.split}

@@ -17,6 +17,7 @@ from anchorwise.embeddings.stored import Stored, check_suffix, stored_arrays, st
 ROW_KEYS = ("features", "feature", "embeddings", "embedding", "emb", "x", "X", "arr_0")
 LABEL_KEYS = ("labels", "label", "y", "targets", "target")
 ID_KEYS = ("ids", "pair_ids")
+GROUP_KEYS = ("groups", "group")
 TEXT_KEYS = ("names", "class_names", "split")
 PAIRS_OF_KEYS = (VIEW_NAMES[1], ("z0", "z1"))
 ACROSS_KEYS = (("image", "text"), ("image_embeddings", "text_embeddings"), ("queries", "documents"))
@@ -29,8 +30,8 @@ def load_embeddings(*paths: Path, across: bool = False) -> Embeddings:
     """Read embeddings, anyone's.
 
     A file holds one array of rows (`features`, `embedding`, `x`, `arr_0`, ..., or the only matrix there is) or two
-    (`view0` and `view1`, or `image` and `text`), and may hold `labels`, `ids`, `names`, `class_names` and `split`. Only
-    these are read; `Embeddings.notes` names the others.
+    (`view0` and `view1`, or `image` and `text`), and may hold `labels`, `ids`, `groups`, `names`, `class_names` and
+    `split`. Only these are read; `Embeddings.notes` names the others.
 
     Args:
         paths: One file, or two with one view each; what else is known of the items is taken from the first.
@@ -89,15 +90,16 @@ def _load(path: Path) -> Embeddings:
 
 def _assemble(stored: Mapping[str, Stored]) -> Embeddings:
     view_keys, across = _view_keys(stored)
-    label_key, id_key = _only_one(stored, LABEL_KEYS), _only_one(stored, ID_KEYS)
+    label_key, id_key, group_key = (_only_one(stored, keys) for keys in (LABEL_KEYS, ID_KEYS, GROUP_KEYS))
     texts, notes = _texts(stored)
-    used = {*view_keys, label_key, id_key, *TEXT_KEYS}
+    used = {*view_keys, label_key, id_key, group_key, *TEXT_KEYS}
     if unused := [key for key in stored if key not in used]:
         notes.append(f"Arrays not used: {', '.join(unused)}.")
     return Embeddings(
         tuple(stored[key].read() for key in view_keys),
         labels=None if label_key is None else as_classes("labels", stored[label_key].read()),
         ids=None if id_key is None else as_classes("ids", stored[id_key].read()),
+        groups=None if group_key is None else as_classes("groups", stored[group_key].read()),
         names=texts.get("names", ()),
         class_names=texts.get("class_names", ()),
         split="".join(texts.get("split", ())),

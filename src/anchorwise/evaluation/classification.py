@@ -18,7 +18,7 @@ from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, M
 from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies, knn_accuracy
 from anchorwise.evaluation.linear import PENALTIES, LinearProbe, choose_penalty, fit_probe
 from anchorwise.evaluation.recall import recalls_within
-from anchorwise.evaluation.rows import LabelledRows, judged_rows, labelled_rows, numbered_classes
+from anchorwise.evaluation.rows import LabelledRows, judged_rows, labelled_rows, numbered_classes, numbered_groups
 from anchorwise.evaluation.splits import stratified_split
 
 _WATCHED_FRACTION, _WATCHED_NEIGHBORS = 0.2, 20
@@ -106,13 +106,14 @@ class Classification(Judge[ClassifierChoices]):
         """Choose the settings of the classifiers.
 
         Raises:
-            ValueError: If labels are missing or no class has two rows.
+            ValueError: If labels are missing or no class has two rows, of two groups where there are groups.
         """
         (labels,), _ = numbered_classes(train)
         rows = LabelledRows(judged_rows(train, self.device), labels.to(self.device))
+        groups, fraction = numbered_groups(train), self.config.validation_fraction
         probes, neighbors, knn = [], [], []
         for seed in self.config.split_seeds:
-            split = stratified_split(rows.labels, validation_fraction=self.config.validation_fraction, seed=seed)
+            split = stratified_split(rows.labels, validation_fraction=fraction, seed=seed, groups=groups)
             probes.append(choose_penalty(rows.rows, rows.labels, split, penalties=self.config.penalties))
             accuracies = self._knn(rows[split.train], rows[split.validation], self.config.knn_max_neighbors)
             neighbors.append(best_num_neighbors(accuracies))
@@ -142,14 +143,17 @@ class Classification(Judge[ClassifierChoices]):
         return ClassJudgement(numbers, dict.fromkeys(numbers), by_class)
 
     def watch(self, train: Embeddings) -> Mapping[str, float]:
-        """Return kNN accuracy of a fifth of the rows by the others; empty without two of a class."""
+        """Return kNN accuracy of a fifth of the rows by the others; empty without two of a class that can be parted."""
         if train.labels is None:
             return {}
         (labels,), _ = numbered_classes(train)
-        if labels.bincount().max() < 2:
-            return {}
         rows, labels = judged_rows(train, self.device), labels.to(self.device)
-        split = stratified_split(labels, validation_fraction=_WATCHED_FRACTION, seed=0)
+        try:
+            split = stratified_split(
+                labels, validation_fraction=_WATCHED_FRACTION, seed=0, groups=numbered_groups(train)
+            )
+        except ValueError:  # No class has two rows, or two groups.
+            return {}
         accuracy = knn_accuracy(
             rows[split.train],
             labels[split.train],

@@ -105,6 +105,13 @@ def check_pair(train: Embeddings, test: Embeddings) -> None:
         )
 
 
+def numbered_groups(embeddings: Embeddings) -> Int64[Tensor, " n"] | None:
+    """Return what rows belong together as numbers from 0; None if each stands for itself."""
+    if embeddings.groups is None:
+        return None
+    return torch.from_numpy(np.unique(embeddings.groups, return_inverse=True)[1].astype(np.int64))
+
+
 def check_finite(rows: Tensor) -> None:
     """Refuse rows with nan or infinity, and name the first."""
     finite = torch.isfinite(rows).all(dim=1)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise.modalities.selection import held_out
 
 # n = rows
 
@@ -19,30 +19,31 @@ class Split:
     validation: Tensor
 
 
-def stratified_split(labels: Int[Tensor, " n"], *, validation_fraction: float, seed: int) -> Split:
-    """Put the same share of every class into the validation part.
+def stratified_split(
+    labels: Int[Tensor, " n"], *, validation_fraction: float, seed: int, groups: Int[Tensor, " n"] | None = None
+) -> Split:
+    """Put the same share of every class into the validation part, and of a group all rows or none.
 
-    A class of two or more rows has at least one row in both parts; a class of one row stays in the training part.
+    A class of two or more groups has at least one of them in both parts; the only group of a class stays in the
+    training part.
 
     Args:
         labels: Classes of the rows.
-        validation_fraction: Share of each class, in (0, 1), rounded to whole rows.
+        validation_fraction: Share of each class, in (0, 1), met as nearly as whole groups can.
         seed: The same seed gives the same split.
+        groups: Rows of one number belong together; None if each stands for itself.
 
     Raises:
-        ValueError: If the fraction is not inside (0, 1), or no class has two rows.
+        ValueError: If the fraction is not inside (0, 1), or no class has two groups.
     """
     if not 0.0 < _checks.number("validation_fraction", validation_fraction) < 1.0:
         raise ValueError(f"validation_fraction must lie between 0 and 1, got {validation_fraction!r}")
-    generator = torch.Generator().manual_seed(seed)
-    held_out = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique().tolist():
-        rows = (labels == label).nonzero().flatten().cpu()
-        num_held_out = min(max(1, round(validation_fraction * len(rows))), len(rows) - 1)
-        held_out[rows[torch.randperm(len(rows), generator=generator)[:num_held_out]]] = True
-    if not held_out.any():
-        raise ValueError(f"labels must name a class of two or more rows, got {len(labels)} rows of different classes")
+    held = held_out(labels, validation_fraction, seed=seed, groups=groups)
+    if not held.any():
+        found = "rows of different classes" if groups is None else "rows of which every class is one group"
+        unit = "rows" if groups is None else "groups"
+        raise ValueError(f"labels must name a class of two or more {unit}, got {len(labels)} {found}")
     return Split(
-        train=(~held_out).nonzero().flatten().to(labels.device),
-        validation=held_out.nonzero().flatten().to(labels.device),
+        train=(~held).nonzero().flatten().to(labels.device),
+        validation=held.nonzero().flatten().to(labels.device),
     )

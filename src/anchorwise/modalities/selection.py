@@ -1,16 +1,16 @@
-"""Which images of a set: class-balanced subsets and stratified splits, decided by labels and a seed alone.
+"""Which samples of a set: class-balanced subsets and stratified splits, decided by labels, groups and a seed alone.
 
-Both rank the images of every class in a seeded random order and take the lowest ranks, so a smaller subset of the same
-seed lies inside the larger one.
+`balanced_indices` and `stratified_indices` rank the samples of every class in a seeded random order and take the lowest
+ranks, so a smaller subset of the same seed lies inside the larger one.
 """
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64, Integer
 from torch import Tensor
 
 from anchorwise import _checks
 
-# n = images, m = chosen images
+# n = images, m = chosen images, g = groups
 
 
 def balanced_indices(labels: Int64[Tensor, " n"], num_images: int, *, seed: int) -> Int64[Tensor, " m"]:
@@ -39,6 +39,47 @@ def stratified_indices(labels: Int64[Tensor, " n"], num_images: int, *, seed: in
     """
     order, rank, class_size = _ranked(labels, seed)
     return _lowest(order, (rank + 0.5) / class_size, num_images)
+
+
+def held_out(
+    labels: Integer[Tensor, " n"], fraction: float, *, seed: int, groups: Integer[Tensor, " n"] | None = None
+) -> Bool[Tensor, " n"]:
+    """Say which samples are held out: the same share of every class, and of a group all samples or none.
+
+    A class of two or more groups has one in both parts, unless its groups are decided on by other classes that they
+    have samples of; the only group of a class stays.
+
+    Args:
+        labels: Class of every sample.
+        fraction: Share of each class, in (0, 1), met as nearly as whole groups can.
+        seed: The same seed gives the same samples.
+        groups: Samples of one number belong together; None if each stands for itself.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    groups = torch.arange(len(labels)) if groups is None else groups.cpu().unique(return_inverse=True)[1]
+    held, decided = torch.zeros(2, int(groups.max()) + 1, dtype=torch.bool)
+    for label in labels.unique().tolist():
+        of_rows = groups[(labels == label).nonzero().flatten().cpu()]
+        target = max(1, round(fraction * len(of_rows))) - int(held[of_rows].sum())
+        own, sizes = of_rows.unique(return_counts=True)
+        own, sizes = own[~decided[own]], sizes[~decided[own]]
+        order = torch.randperm(len(own), generator=generator)
+        held[own[order[_nearest_to(target, sizes[order])]]] = True
+        decided[own] = True
+    return held[groups]
+
+
+def _nearest_to(target: int, sizes: Int64[Tensor, " g"]) -> Bool[Tensor, " g"]:
+    """Take groups in their order where that brings their samples nearer to the target, at least one and never all."""
+    taken, num_taken = torch.zeros(len(sizes), dtype=torch.bool), 0
+    if target <= 0 or len(sizes) < 2:
+        return taken
+    for i, size in enumerate(sizes[:-1].tolist()):
+        if num_taken + size / 2 <= target:
+            taken[i], num_taken = True, num_taken + size
+    if num_taken == 0:
+        taken[sizes.argmin()] = True
+    return taken
 
 
 def complement(indices: Int64[Tensor, " m"], num_images: int) -> Int64[Tensor, " k"]:
