@@ -281,7 +281,7 @@ ENTRIES = [
     Entry(
         "MoCo's queue",
         "moco",
-        lambda t: lambda q, k, queue: anchorwise.MoCo(temperature=t)(q, k, negatives=queue),
+        lambda t: lambda q, k, queue: anchorwise.MoCo(temperature=t)(q, k, queue=queue),
         [
             Peer("lightly", "NTXentLoss", _lightly_bank),
             Peer("info-nce-pytorch", "InfoNCE", lambda t: import_module("info_nce").InfoNCE(temperature=t)),

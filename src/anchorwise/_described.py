@@ -11,6 +11,8 @@ from torch import nn
 RENAMED = {
     "num_images": "num_samples",
     "temperature": "logit_scale=1 / temperature",
+    "negatives": "queue",
+    "negative_ids": "queue_ids",
 }
 
 

@@ -53,7 +53,7 @@ def test_lightly_memory_bank_is_moco_with_a_ring_of_keys():
     bank = nn.functional.normalize(torch.randn(15, 6), dim=1)
     for start in (0, 10, 0):  # The second ten reach beyond the end of the ring: five are written, and it starts again.
         queries, keys = (rows.float() for rows in _views())
-        expected = MoCo(temperature=0.1)(queries, keys + start, negatives=bank)
+        expected = MoCo(temperature=0.1)(queries, keys + start, queue=bank)
         torch.testing.assert_close(loss(queries.requires_grad_(), keys + start), expected)
         units = nn.functional.normalize(keys + start, dim=1)
         bank[start : start + 10] = units[: 15 - start]
@@ -79,7 +79,7 @@ def test_lightly_memory_bank_stands_still_where_nothing_learns():
 def test_lightly_memory_bank_takes_a_moco_of_its_own():
     blended = lightly.NTXentLoss(memory_bank_size=(20, 6), objective=MoCo(temperature=0.2, blend=Blend()))
     queries, keys = (rows.float() for rows in _views())
-    expected = MoCo(temperature=0.2, blend=Blend())(queries, keys, negatives=blended.memory_bank.bank)
+    expected = MoCo(temperature=0.2, blend=Blend())(queries, keys, queue=blended.memory_bank.bank)
     torch.testing.assert_close(blended(queries, keys), expected)
 
 
@@ -109,7 +109,7 @@ def test_an_objective_brings_its_own_temperature():
 @pytest.mark.parametrize(
     ("objective", "reason"),
     [
-        (MoCo(), "needs .'negatives'"),
+        (MoCo(), "needs .'queue'"),
         (SupCon(), "needs .'labels'"),
         (Triplet(), "two views, got Triplet, which takes 3 to 3"),
     ],

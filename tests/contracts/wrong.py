@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.contracts.cases import Call
 
 # Any number of rows is right for these.
-ANY_LENGTH = {"negatives", "prototypes", "queues"}
+ANY_LENGTH = {"negatives", "queue", "prototypes", "queues"}
 ANY_WIDTH = {"clusters"}
 # Real numbers of either kind are right for these.
 ANY_REAL = {"SupReMix labels", "SupCon mask", "logit_scale", "logit_bias", "temperature"}

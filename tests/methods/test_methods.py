@@ -65,7 +65,7 @@ def test_the_loss_of_a_method_is_the_mean_over_its_anchors(name: str):
 
 @pytest.mark.parametrize(
     ("objective", "has_labels", "needs"),
-    [(MoCoObjective(), True, "MoCo, which needs negatives"), (SupCon(), False, "SupCon, which needs labels")],
+    [(MoCoObjective(), True, "MoCo, which needs queue"), (SupCon(), False, "SupCon, which needs labels")],
 )
 def test_an_objective_that_needs_what_is_not_given_is_refused(objective, has_labels: bool, needs: str):
     with pytest.raises(ValueError, match=f"one that SimCLR can train, which has 2 views and ids.*, got {needs}"):
@@ -78,9 +78,7 @@ def test_an_objective_of_two_views_is_refused_where_a_method_hands_it_three():
 
 
 def test_an_objective_that_would_ignore_the_queue_is_refused():
-    with pytest.raises(
-        ValueError, match=r"MoCo can train.*, got InfoNCE, which does not take negatives; MoCo's own is"
-    ):
+    with pytest.raises(ValueError, match=r"MoCo can train.*, got InfoNCE, which does not take queue; MoCo's own is"):
         check_objective(method_of("moco", InfoNCE()), has_labels=False)
 
 
@@ -98,7 +96,7 @@ def test_moco_compares_with_the_queue_as_it_was_before_the_step():
     queue, ids = method.queue.rows.clone(), method.queue.ids.clone()
     views, batch = views_of_step(method, 3)
     query, key = method.online(views[0]), method.twin(views[1])
-    loss = MoCoObjective(temperature=0.2)(query, key, negatives=queue, negative_ids=ids, ids=batch.ids)
+    loss = MoCoObjective(temperature=0.2)(query, key, queue=queue, queue_ids=ids, ids=batch.ids)
     outcome = method(views, batch).outcome
     assert outcome.loss.item() == pytest.approx(loss.item(), rel=1e-12)
     assert set(batch.ids.tolist()) <= set(method.queue.ids.tolist())
@@ -135,7 +133,7 @@ def test_a_symmetric_moco_adds_both_directions_and_queues_both_keys_afterwards()
     loss = 0.0
     for query, key in ((0, 1), (1, 0)):
         rows = method.online(views[query]), method.twin(views[key])
-        loss += MoCoObjective(temperature=0.2)(*rows, negatives=queue, negative_ids=ids, ids=batch.ids).item()
+        loss += MoCoObjective(temperature=0.2)(*rows, queue=queue, queue_ids=ids, ids=batch.ids).item()
     assert method(views, batch).outcome.loss.item() == pytest.approx(loss, rel=1e-12)
     assert sorted(method.queue.ids.tolist()) == sorted(batch.ids.tolist() * 2)
 

@@ -13,6 +13,7 @@ from anchorwise import (
     MEOW,
     MVDHEL,
     AveragedViews,
+    CrossViewInfoNCE,
     FastCLIP,
     InfoNCE,
     ISogCLR,
@@ -84,8 +85,12 @@ def test_pairs_of_views_pass_labels_on():
     ("call", "message"),
     [
         (lambda: SupCon()(*VIEWS), r"SupCon needs labels: the class of every sample, shape \(samples,\); .*labels="),
-        (lambda: MoCo()(*VIEWS), "MoCo needs negatives: the queue of keys"),
-        (lambda: MoCo()(*VIEWS, negatives=VIEWS[0], ids=torch.arange(24)), "ids need negative_ids beside them"),
+        (lambda: MoCo()(*VIEWS), "MoCo needs queue: the keys of earlier batches"),
+        (
+            lambda: CrossViewInfoNCE()(*VIEWS, negatives=VIEWS[0], negative_ids=torch.arange(24)),
+            "negative_ids need ids beside them",
+        ),
+        (lambda: MoCo()(*VIEWS, queue=VIEWS[0], ids=torch.arange(24)), "ids need queue_ids beside them"),
         (
             lambda: Mixture()(*VIEWS, labels=torch.arange(24)),
             "argument of a mixture must be one of 'ids', 'logit_scale', got 'labels'",
@@ -167,9 +172,9 @@ CLASSES = torch.arange(24) % 2
     [
         (lambda: SogCLR(num_samples=24)(*VIEWS, ids=CLASSES.bool()), TypeError, r"ids .* mask .*ids.nonzero\(\)"),
         (
-            lambda: MoCo()(*VIEWS, negatives=VIEWS[0], negative_ids=CLASSES.bool()),
+            lambda: MoCo()(*VIEWS, queue=VIEWS[0], queue_ids=CLASSES.bool()),
             TypeError,
-            "negative_ids must be whole numbers, got a mask",
+            "queue_ids must be whole numbers, got a mask",
         ),
         (
             lambda: SogCLR(num_samples=24)(*VIEWS, ids=torch.arange(24).sub(1)),
@@ -275,6 +280,7 @@ def test_a_scale_and_a_bias_of_the_call_may_be_plain_numbers(number):
             "SogCLR has no argument temperature: pass logit_scale=1 / temperature",
         ),
         (lambda: CLIP().detail(*VIEWS, temperature=0.1), "CLIP has no argument temperature: pass logit_scale"),
+        (lambda: MoCo()(*VIEWS, negatives=VIEWS[0]), "MoCo has no argument negatives: pass queue"),
         # What was never one of its arguments is not said to have another name.
         (lambda: Weibit(temperature=0.1), "unexpected keyword argument 'temperature'"),
     ],

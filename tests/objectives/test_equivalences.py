@@ -140,7 +140,7 @@ def test_the_gaussian_energy_of_kcl_is_the_exponential_of_uniformity():
 
 def test_moco_with_the_batch_as_its_queue_is_a_ctr_of_moco_v3():
     view0, view1 = batches.ordinary()
-    queued = MoCo(temperature=0.2)(view0, view1, negatives=view1, ids=ONE_EACH, negative_ids=ONE_EACH)
+    queued = MoCo(temperature=0.2)(view0, view1, queue=view1, ids=ONE_EACH, queue_ids=ONE_EACH)
     one_way = CrossViewInfoNCE(temperature=0.2, both_directions=False)
     torch.testing.assert_close(queued, one_way(view0, view1), **CLOSE)
     both = MoCoV3(temperature=0.2)(view0, view1, keys=(view0, view1))
@@ -150,9 +150,9 @@ def test_moco_with_the_batch_as_its_queue_is_a_ctr_of_moco_v3():
 def test_an_empty_queue_gives_no_loss():
     view0, view1 = batches.ordinary()
     for given in (
-        {"negatives": view0[:0]},
-        {"negatives": view0[:0], "negative_ids": torch.empty(0, dtype=torch.int64)},
-        {"negatives": view0, "negative_ids": torch.full((24,), -1)},
+        {"queue": view0[:0]},
+        {"queue": view0[:0], "queue_ids": torch.empty(0, dtype=torch.int64)},
+        {"queue": view0, "queue_ids": torch.full((24,), -1)},
     ):
         assert MoCo()(view0, view1, **given) == 0.0
 

@@ -17,7 +17,7 @@ def test_unpaired_negatives_are_the_queue_of_moco():
     queue = rows(20, seed=3)
     # Only queries have gradients in MoCo.
     assert_same(
-        lambda view: MoCo(temperature=0.1)(view, keys, negatives=queue),
+        lambda view: MoCo(temperature=0.1)(view, keys, queue=queue),
         lambda view: info_nce.InfoNCE(temperature=0.1)(view, keys, queue),
         [queries],
     )

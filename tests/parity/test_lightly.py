@@ -63,9 +63,7 @@ def test_the_memory_bank_is_moco():
     bank.memory_bank.bank_ptr = torch.zeros(1, dtype=torch.long)
     queue = rows(20, seed=3, unit=True)
     queries, keys = two_views()
-    assert_same(
-        lambda view: MoCo(temperature=0.1)(view, keys, negatives=queue), lambda view: bank(view, keys), [queries]
-    )
+    assert_same(lambda view: MoCo(temperature=0.1)(view, keys, queue=queue), lambda view: bank(view, keys), [queries])
 
 
 def test_the_adapter_holds_the_memory_bank_that_theirs_holds():

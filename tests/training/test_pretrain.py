@@ -216,7 +216,7 @@ def test_a_start_that_is_refused_leaves_the_folder_free(tiny: RunConfig, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("name", "needs"), [("triplet", "takes 3 views"), ("moco", "needs negatives")])
+@pytest.mark.parametrize(("name", "needs"), [("triplet", "takes 3 views"), ("moco", "needs queue")])
 def test_an_objective_that_the_method_cannot_train_leaves_the_folder_free(tiny, tmp_path: Path, name, needs):
     with pytest.raises(
         ValueError, match=f"objective.name must be one that SimCLR can train, .*, got .*, which {needs}"

@@ -23,13 +23,22 @@ def mixed(blend: float, temperature: float, exponent: float) -> Logit:
 
 
 def cross_view(
-    view0: Rows, view1: Rows, logit: Logit, both: bool = True, negatives: Rows = (), ids: Ids = None
+    view0: Rows,
+    view1: Rows,
+    logit: Logit,
+    both: bool = True,
+    negatives: Rows = (),
+    ids: Ids = None,
+    negative_ids: Ids = None,
 ) -> list[float]:
     losses = []
     for anchors, keys in ((view0, view1), (view1, view0))[: 2 if both else 1]:
         for i, anchor in enumerate(anchors):
             counted = [key for j, key in enumerate(keys) if j != i and differ(ids, i, j)]
-            positive, *others = (logit(cosine(anchor, key)) for key in (keys[i], *counted, *negatives))
+            further = [
+                row for k, row in enumerate(negatives) if not (ids and negative_ids and negative_ids[k] == ids[i])
+            ]
+            positive, *others = (logit(cosine(anchor, key)) for key in (keys[i], *counted, *further))
             losses.append(log_sum_exp([positive, *others]) - positive)
     return losses
 

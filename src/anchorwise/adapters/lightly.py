@@ -77,7 +77,7 @@ class NTXentLoss(Described):
             with only_this_process_unless(self.gather_distributed):
                 return self.objective(out0, out1)
         with over_ranks(None):
-            loss = self.objective(out0, out1, negatives=self.memory_bank.beside(out0))
+            loss = self.objective(out0, out1, queue=self.memory_bank.beside(out0))
         if out0.requires_grad:
             self.memory_bank.push(out1)
         return loss

@@ -27,8 +27,8 @@ class MoCo(Method):
     between the normalisation layers of several GPUs; with one rank, or `encoder.norm=group`, that changes nothing.
     """
 
-    gives = Method.gives | {"negatives", "negative_ids"}
-    hands_over = frozenset({"negatives"})
+    gives = Method.gives | {"queue", "queue_ids"}
+    hands_over = frozenset({"queue"})
     # The temperature of v2; v1 has 0.07.
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "moco", "temperature": 0.2}
 
@@ -64,7 +64,7 @@ class MoCo(Method):
         """Return the loss against the queue as it was, then put this batch's keys in."""
         directions = ((0, 1), (1, 0)) if self.symmetric else ((0, 1),)
         pairs = [(self.online(views[query]), self.twin(views[key])) for query, key in directions]
-        queue = {"negatives": self.queue.rows.clone(), "negative_ids": self.queue.ids.clone(), "ids": batch.ids}
+        queue = {"queue": self.queue.rows.clone(), "queue_ids": self.queue.ids.clone(), "ids": batch.ids}
         losses = [self.loss(query, key, batch=batch, **queue) for query, key in pairs]
         outcome = averaged(losses, factor=len(losses))
         for _, key in pairs:

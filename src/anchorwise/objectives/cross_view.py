@@ -10,14 +10,14 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
-from anchorwise.objectives.parts.between_views import across_views
+from anchorwise.objectives.parts.between_views import FurtherKeys, across_views
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import views_of
+from anchorwise.pairs import EMPTY_SLOT, views_of
 from anchorwise.tails.blend import Blend, as_blend
 
-# n = samples, d = embedding width, k = further negatives
+# n = samples, d = embedding width, k = further negatives, q = rows of the queue
 
 
 @final
@@ -36,7 +36,7 @@ class CrossViewInfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids", "negatives", "logit_scale"))
+    inputs: Inputs = Inputs(takes=("ids", "negatives", "negative_ids", "queue", "queue_ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.07, both_directions: bool = True, blend: Blend | None = None) -> None:
         super().__init__()
@@ -44,12 +44,15 @@ class CrossViewInfoNCE(Objective):
         self.both_directions = both_directions
         self.blend = as_blend(blend)
 
-    def detail(
+    def detail(  # noqa: PLR0913  # What a call can bring is named one by one.
         self,
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
         negatives: Float[Tensor, "k d"] | None = None,
+        negative_ids: Integer[Tensor, " k"] | None = None,
+        queue: Float[Tensor, "q d"] | None = None,
+        queue_ids: Integer[Tensor, " q"] | None = None,
         ids: Integer[Tensor, " n"] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
@@ -58,14 +61,31 @@ class CrossViewInfoNCE(Objective):
         Args:
             view0: Rows of the samples.
             view1: Another view of them.
-            negatives: Further negatives of all anchors, any number of them: hard ones, or a detached queue beside the
-                batch, as in ESimCSE. On several ranks, the same on all of them: `anchorwise.gather_rows(negatives)`.
-            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other; `negatives` are
-                of none of them.
+            negatives: Further negatives of all anchors, any number of them, such as hard ones; they get a gradient. On
+                several ranks, the same on all of them: `anchorwise.gather_rows(negatives)`.
+            negative_ids: Whole numbers, beside `ids`: a negative does not count for samples of its id. Without them
+                negatives are of no sample of the batch.
+            queue: Keys of earlier batches as further negatives, as in ESimCSE; they get no gradient.
+            queue_ids: As `negative_ids`; -1 is an empty slot, which never counts.
+            ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
+        if negative_ids is not None and ids is None:
+            raise ValueError("negative_ids need ids beside them: the samples' numbers, which theirs are compared with")
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         views = views_of(view0, view1, ids=ids)
-        further = None if negatives is None else views.beside("negatives", negatives)
+        further = []
+        if negatives is not None:
+            rows = views.beside("negatives", negatives)
+            further.append(FurtherKeys(rows, _numbers("negative_ids", negative_ids, "rows of negatives", rows)))
+        if queue is not None:
+            rows = views.beside("queue", queue).detach()
+            numbers = _numbers("queue_ids", queue_ids, "rows of queue", rows)
+            empty = None if numbers is None else numbers == EMPTY_SLOT
+            further.append(FurtherKeys(rows, None if ids is None else numbers, empty))
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        return across_views(views, directions, softmax, self.blend, negatives=further)
+        return across_views(views, directions, softmax, self.blend, further=further)
+
+
+def _numbers(name: str, ids: Tensor | None, rows_name: str, rows: Tensor) -> Tensor | None:
+    return None if ids is None else _tensor_checks.one_per_row(name, ids, rows_name, rows)

@@ -34,7 +34,7 @@ class MoCo(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("negatives",), takes=("ids", "negative_ids", "logit_scale"))
+    inputs: Inputs = Inputs(needs=("queue",), takes=("ids", "queue_ids", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.07, blend: Blend | None = None) -> None:
         super().__init__()
@@ -46,9 +46,9 @@ class MoCo(Objective):
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
-        negatives: Float[Tensor, "k d"] | None = None,
+        queue: Float[Tensor, "k d"] | None = None,
         ids: Integer[Tensor, " n"] | None = None,
-        negative_ids: Integer[Tensor, " k"] | None = None,
+        queue_ids: Integer[Tensor, " k"] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
@@ -56,15 +56,15 @@ class MoCo(Objective):
         Args:
             view0: Queries, from the trained encoder.
             view1: Keys of the same samples, from the momentum encoder.
-            negatives: The queue, of any length.
+            queue: Keys of earlier batches, any number of them; they get no gradient.
             ids: The samples' numbers, from 0; entries of the queue with the same number are left out.
-            negative_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
+            queue_ids: The numbers of the queue's entries; -1 is an empty slot, which never counts.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        queue = _tensor_checks.needed(self, "negatives", negatives, "the queue of keys, shape (keys, width)")
+        queue = _tensor_checks.needed(self, "queue", queue, "the keys of earlier batches, shape (keys, width)")
         views = views_of(view0, _tensor_checks.tensor("view1", view1).detach())
-        keys = views.beside("negatives", queue).detach()
-        excluded = _excluded(view0, views.num_samples, queue, ids, negative_ids)
+        keys = views.beside("queue", queue).detach()
+        excluded = _excluded(view0, views.num_samples, queue, ids, queue_ids)
         contrast = Contrast(views.units[0], keys, *excluded, views.ranks)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
@@ -73,13 +73,13 @@ class MoCo(Objective):
 
 
 def _excluded(
-    view0: Tensor, num_samples: int, queue: Tensor, ids: Tensor | None, negative_ids: Tensor | None
+    view0: Tensor, num_samples: int, queue: Tensor, ids: Tensor | None, queue_ids: Tensor | None
 ) -> tuple[tuple[SameId, ...], Tensor | None]:
-    if negative_ids is None:
+    if queue_ids is None:
         if ids is not None:
-            raise ValueError("ids need negative_ids beside them: the sample numbers of the queue's entries")
+            raise ValueError("ids need queue_ids beside them: the sample numbers of the queue's entries")
         return (), torch.empty(num_samples, 0, dtype=torch.int64, device=view0.device)
-    held = _tensor_checks.one_per_row("negative_ids", negative_ids, "negatives", queue)
+    held = _tensor_checks.one_per_row("queue_ids", queue_ids, "rows of queue", queue)
     exclude = [SameId(held.new_full((num_samples,), EMPTY_SLOT), held)]
     if ids is not None:
         exclude.append(SameId(per_sample("ids", ids, view0), held))

@@ -1,7 +1,9 @@
 """Two views, sums of exponentials: cross-view, cross-modal, queue, decoupled, reweighted."""
 
 import math
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,14 +46,24 @@ def _queue(width: int, dtype: torch.dtype) -> Tensor:
 
 
 def _queued(view0: Tensor, view1: Tensor) -> Call:
-    return Call((view0, view1), shared={"negatives": _queue(view0.shape[1], view0.dtype)})
+    return Call((view0, view1), shared={"queue": _queue(view0.shape[1], view0.dtype)})
 
 
 def _half_filled(view0: Tensor, view1: Tensor) -> Call:
     held = torch.arange(17) - 1
     held[8:] = -1
-    shared = {"negatives": _queue(view0.shape[1], view0.dtype), "negative_ids": held}
+    shared = {"queue": _queue(view0.shape[1], view0.dtype), "queue_ids": held}
     return Call((view0, view1), per_sample={"ids": torch.arange(len(view0)) % 9}, shared=shared)
+
+
+def _with_hard_ones(view0: Tensor, view1: Tensor) -> Call:
+    return Call((view0, view1), shared={"negatives": _queue(view0.shape[1], view0.dtype)})
+
+
+def _with_hard_ones_and_a_queue(view0: Tensor, view1: Tensor) -> Call:
+    call = _half_filled(view0, view1)
+    hard = {"negatives": -_queue(view0.shape[1], view0.dtype)[:5], "negative_ids": torch.tensor([3, -1, 2, 99, 3])}
+    return replace(call, shared={**call.shared, **hard})
 
 
 def _clip(view0: Rows, view1: Rows, logit_scale: float) -> list[float]:
@@ -62,16 +74,23 @@ def _siglip(view0: Rows, view1: Rows, logit_scale: float, logit_bias: float) -> 
     return two_view.siglip(view0, view1, logit_scale, logit_bias)
 
 
-def _moco(view0: Rows, view1: Rows, negatives: Rows) -> list[float]:
-    return two_view.moco(view0, view1, negatives, two_view.scaled(0.07), lambda i, k: True)
+def _moco(view0: Rows, view1: Rows, queue: Rows) -> list[float]:
+    return two_view.moco(view0, view1, queue, two_view.scaled(0.07), lambda i, k: True)
 
 
 def _moco_held(
-    view0: Rows, view1: Rows, ids: list[int], negatives: Rows, negative_ids: list[int], logit: two_view.Logit
+    view0: Rows, view1: Rows, ids: list[int], queue: Rows, queue_ids: list[int], logit: two_view.Logit
 ) -> list[float]:
-    return two_view.moco(
-        view0, view1, negatives, logit, lambda i, k: negative_ids[k] != -1 and negative_ids[k] != ids[i]
-    )
+    return two_view.moco(view0, view1, queue, logit, lambda i, k: queue_ids[k] not in (-1, ids[i]))
+
+
+def _cross_view_further(
+    view0: Rows, view1: Rows, ids: list[int], logit: two_view.Logit, **further: list[Any]
+) -> list[float]:
+    there = [k for k, name in enumerate(further["queue_ids"]) if name != -1]
+    rows = [*further["negatives"], *(further["queue"][k] for k in there)]
+    names = [*further["negative_ids"], *(further["queue_ids"][k] for k in there)]
+    return two_view.cross_view(view0, view1, logit, negatives=rows, ids=ids, negative_ids=names)
 
 
 def _adnce_gradient(view0: Tensor, view1: Tensor) -> Tensor:
@@ -135,7 +154,15 @@ CASES = [
         CrossViewInfoNCE,
         partial(two_view.cross_view, logit=MIXED),
         given=BLEND,
-        call=_queued,
+        call=_with_hard_ones,
+        single_sample="finite",
+    ),
+    Case(
+        "cross_view-queued",
+        CrossViewInfoNCE,
+        partial(_cross_view_further, logit=MIXED),
+        given=BLEND,
+        call=_with_hard_ones_and_a_queue,
         single_sample="finite",
     ),
     Case("arctanh", ArctanhInfoNCE, two_view.arctanh, others={"same_view": False}),

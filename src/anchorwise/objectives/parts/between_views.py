@@ -1,9 +1,10 @@
 """Cross-entropy of a view's rows against another view's, without those of their own."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise.links import Link, SoftmaxLink
@@ -12,7 +13,22 @@ from anchorwise.objectives.parts.cross_entropy import cross_entropy, total
 from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered
 from anchorwise.tails.blend import Blend, read_link
 
-# n = samples, d = embedding width, k = further negatives
+# n = samples, d = embedding width, k = further keys
+
+
+@dataclass(frozen=True)
+class FurtherKeys:
+    """Keys of all anchors beside the other view's.
+
+    Attributes:
+        rows: Unit rows.
+        ids: The samples they come from; None where they are of none of the batch.
+        empty: Which of them are not there; None where all are.
+    """
+
+    rows: Float[Tensor, "k d"]
+    ids: Int[Tensor, " k"] | None = None
+    empty: Bool[Tensor, " k"] | None = None
 
 
 def across_views(
@@ -22,18 +38,18 @@ def across_views(
     blend: Blend | None,
     *,
     label_smoothing: float = 0.0,
-    negatives: Float[Tensor, "k d"] | None = None,
+    further: Sequence[FurtherKeys] = (),
 ) -> Outcome:
     """Return the mean over the anchors of all directions of their cross-entropy against the other view.
 
-    Further negatives are unit rows. With label smoothing, that share of the target is spread evenly over the positive
-    and all negatives.
+    Further keys are negatives of all anchors. With label smoothing, that share of the target is spread evenly over the
+    positive and the other view's negatives.
     """
     losses, stats = [], []
     for view, other in directions:
         contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
-        if negatives is not None:
-            contrast = _with_further(contrast, negatives, views.ids)
+        if further:
+            contrast = _with_further(contrast, further, views.ids)
         reading = read_link(blend, contrast, softmax)
         losses.append(cross_entropy(contrast, positive_scores, reading.link))
         if label_smoothing > 0.0:
@@ -44,12 +60,26 @@ def across_views(
     return mean_outcome(torch.cat(losses), joined(stats))
 
 
-def _with_further(contrast: Contrast, rows: Float[Tensor, "k d"], ids: Int[Tensor, " n"]) -> Contrast:
-    """Contrast the anchors with further rows too, which are of none of their samples."""
-    of_none = ids.new_full((len(rows),), -1)
-    numbers = numbered(ids)
-    same_sample = SameId(numbers, torch.cat([numbers, of_none]))
-    return replace(contrast, keys=torch.cat([contrast.keys, rows]), exclude=(same_sample,))
+def _with_further(contrast: Contrast, further: Sequence[FurtherKeys], ids: Int[Tensor, " n"]) -> Contrast:
+    """Contrast the anchors with further rows too."""
+    named = [keys.ids for keys in further if keys.ids is not None]
+    of_batch, *of_named = numbered(torch.cat([ids, *named])).split([len(ids), *map(len, named)])
+    # Numbers are from 0, so that -1 is of no sample of the batch, whatever the samples are called.
+    numbers = [
+        of_batch,
+        *(ids.new_full((len(keys.rows),), -1) if keys.ids is None else of_named.pop(0) for keys in further),
+    ]
+    exclude = [SameId(of_batch, torch.cat(numbers))]
+    if any(keys.empty is not None for keys in further):
+        there = torch.ones_like(of_batch)
+        slots = [ids.new_ones(len(keys.rows)) if keys.empty is None else 1 - keys.empty.to(ids) for keys in further]
+        exclude.append(SameId(torch.zeros_like(of_batch), torch.cat([there, *slots])))
+    return replace(
+        contrast,
+        keys=torch.cat([contrast.keys, *(keys.rows for keys in further)]),
+        exclude=tuple(exclude),
+        excluded_keys=None if named or len(exclude) > 1 else contrast.excluded_keys,
+    )
 
 
 def _lead(
