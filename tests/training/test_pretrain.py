@@ -47,7 +47,7 @@ def _assert_same_weights(first: RunDirectory, second: RunDirectory) -> None:
 def test_a_run_leaves_everything_a_later_reader_needs(finished: RunDirectory):
     directory, lines = finished, finished.log()
     assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 3, 5, 7, 9, 11]
-    assert [line["epoch"] for line in lines if line["kind"] == "knn"] == [2, 3]
+    assert [line["epoch"] for line in lines if line["kind"] == "watch"] == [2, 3]
     assert {"loss", "above_chance", "lambda", "hardest_score", "tail_exponent", "images_per_s", "lr"} <= lines[0].keys()
     assert directory.summary()["num_steps"] == 12
     assert directory.config().augment is not None
@@ -107,7 +107,7 @@ def test_an_interrupt_at_the_end_of_an_epoch_loses_no_line_of_the_log(tiny: RunC
     with pytest.raises(KeyboardInterrupt, match="stopped after step 8 of 12"):
         pretrain(tiny, tmp_path, show_progress=False)
     resumed = pretrain(tiny, tmp_path, show_progress=False)
-    assert [line["epoch"] for line in resumed.log() if line["kind"] == "knn"] == [2, 3]
+    assert [line["epoch"] for line in resumed.log() if line["kind"] == "watch"] == [2, 3]
 
 
 def test_an_interrupt_in_the_last_step_lets_the_run_finish(tiny: RunConfig, tmp_path: Path, monkeypatch):

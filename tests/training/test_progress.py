@@ -1,14 +1,23 @@
 import io
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
+from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.registry import JUDGES, warnings_of
+from anchorwise.objectives import InfoNCE, Prediction, Weibit
 from anchorwise.training import RunConfig, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training import progress as progress_module
+from anchorwise.training.measured import measured
 from anchorwise.training.progress import RunProgress
+from tests.evaluation.widest import WidestColumn
 
 NUMBERS = {
     "loss": 4.411,
@@ -17,9 +26,13 @@ NUMBERS = {
     "exponent": 3.0,
     "hardest_score": 0.885,
     "knn_accuracy": 0.891,
+    "effective_rank": 34.21,
     "images_per_s": 12_375.0,
 }
-WORDS = ["loss 4.411", "chance -0.433", "lambda 0.21", "exponent 3.0", "hardest 0.885", "kNN 89.1%", "12375 images/s"]
+WORDS = [
+    *("loss 4.411", "above chance -0.433", "lambda 0.21", "exponent 3.0", "hardest 0.885"),
+    *("kNN 89.1%", "effective rank 34.2", "12375 images/s"),
+]
 
 
 def test_in_80_columns_nothing_of_a_run_is_cut_off(monkeypatch: pytest.MonkeyPatch):
@@ -34,6 +47,48 @@ def test_in_80_columns_nothing_of_a_run_is_cut_off(monkeypatch: pytest.MonkeyPat
     assert "━" in last
     assert re.search(r"\d:\d\d:\d\d|-:--:--", last)
     assert all(word in " ".join(last.split()) for word in WORDS)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"spread": 0.01}, "collapsed: all features are nearly alike (spread 0.01"),
+        ({"effective_rank": 1.2, "spread": 0.6}, "collapsed: the features lie on a line (effective rank 1.20)"),
+        ({"embedding_spread": 0.002}, "collapsed: all embeddings are nearly alike (spread 0.002"),
+        ({"effective_rank": 28.0, "spread": 0.28, "embedding_spread": 0.77}, ""),
+    ],
+)
+def test_a_collapse_is_said_in_words(capsys, numbers: dict[str, float], words: str):
+    with RunProgress(num_steps=2, done=0, heading="begins", show=True) as progress:
+        progress.step(1, numbers)
+    line = capsys.readouterr().out.splitlines()[1]
+    assert words in line
+    assert ("collapsed" in line) == bool(words)
+
+
+def test_a_new_judge_is_on_the_line_of_progress_by_its_registration(capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(JUDGES, "widest", WidestColumn)
+    with RunProgress(num_steps=2, done=0, heading="begins", show=True) as progress:
+        progress.step(1, {"widest": 0.125})
+    assert "step 1/2  widest column 12.50%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rows", [torch.zeros(40, 6), torch.ones(40, 6), torch.rand(40, 1) @ torch.ones(1, 6)])
+@pytest.mark.parametrize("labels", [None, [0, 1] * 20])
+def test_collapsed_features_are_noticed_with_labels_and_without(rows, labels):
+    features = Embeddings((rows.numpy(),), None if labels is None else np.array(labels))
+    assert warnings_of(GeometryJudge(GeometryJudge.Config()).watch(features))
+
+
+def test_an_objective_that_finds_no_positive_among_rows_has_no_chance_to_be_above():
+    rows = torch.nn.functional.normalize(torch.randn(2, 8, 5, generator=torch.Generator().manual_seed(0)), dim=2)
+    for objective, num_candidates in ((InfoNCE(), 15), (InfoNCE(num_hardest=4), 5), (Weibit(num_hardest=50), 15)):
+        values = measured(objective, objective.detail(*rows), *rows)
+        assert values["above_chance"] == pytest.approx(values["loss"] - math.log(num_candidates))
+        blind = objective.detail(torch.ones(8, 5), torch.ones(8, 5))
+        assert blind.loss.item() == pytest.approx(math.log(num_candidates), rel=1e-5)
+    values = measured(Prediction(), Prediction().detail(*rows, keys=tuple(rows)), *rows)
+    assert "above_chance" not in values
 
 
 def test_a_run_says_what_begins_and_ends_with_its_last_evaluation(tiny: RunConfig, tmp_path: Path, capsys):

@@ -134,7 +134,7 @@ def _history(directory: RunDirectory, train_s: float) -> tuple[dict[str, float],
     lines = directory.log()
     num_steps = max((line["step"] for line in lines), default=0) + 1
     records = []
-    for kind in ("step", "knn"):
+    for kind in ("step", "watch"):
         those = [line for line in lines if line["kind"] == kind]
         stride = -(-len(those) // MAX_HISTORY)
         for line in those[::-1][:: max(stride, 1)][::-1]:

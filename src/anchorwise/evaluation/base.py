@@ -67,7 +67,7 @@ class Metric:
     def text(self, value: float) -> str:
         """Return label, value and unit, as a line of progress has them."""
         gap = "" if self.unit == "%" else " "
-        return f"{self.label} {self.number(value)}{gap}{self.unit}".rstrip()
+        return f"{self.label} {self.number(value)}{gap}{self.unit}".strip()
 
 
 class JudgeConfig(Section):
@@ -114,7 +114,7 @@ class Judge(ABC, Generic[AnyChoices]):
 
     Attributes:
         primary: Name of the metric that stands for the whole judgement.
-        watched: What `watch` measures.
+        watched: What `watch` measures; the first stands on the line of progress.
     """
 
     Config: ClassVar[type[JudgeConfig]]

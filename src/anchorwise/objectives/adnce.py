@@ -49,6 +49,10 @@ class ADNCE(Objective):
         self.sigma = _checks.positive("sigma", sigma)
         self.blend = as_blend(blend)
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """All rows but the anchor's own."""
+        return num_rows - 1
+
     def detail(
         self,
         view0: Float[Tensor, "n d"],

@@ -32,6 +32,10 @@ class ArctanhInfoNCE(Objective):
         super().__init__()
         self.same_view = same_view
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """All rows but the anchor's own."""
+        return num_rows - 1
+
     def detail(
         self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
     ) -> Outcome:

@@ -68,6 +68,10 @@ class AsymmetricInfoNCE(Objective):
         self.beta = _checks.at_least("beta", beta, 0.0)
         self.positive_prior = _checks.below_one("positive_prior", positive_prior)
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """All rows but the anchor's own."""
+        return num_rows - 1
+
     def detail(
         self,
         view0: Float[Tensor, "n d"],

@@ -44,6 +44,10 @@ class AveragedViews(Objective):
         self.normalise = normalise
         self.blend = as_blend(blend)
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """All rows but the anchor's own."""
+        return num_rows - 1
+
     def detail(
         self,
         view0: Float[Tensor, "n d"],

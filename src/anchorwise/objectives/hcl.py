@@ -56,6 +56,10 @@ class HCL(Objective):
         self.beta = _checks.at_least("beta", beta, 0.0)
         self.detach_weights = detach_weights
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """All rows but the anchor's own."""
+        return num_rows - 1
+
     def detail(
         self,
         view0: Float[Tensor, "n d"],

@@ -43,6 +43,10 @@ class InfoNCE(Objective):
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
         self.blend = as_blend(blend)
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """The positive and, of the other images' rows, as many as count."""
+        return min(num_rows - 2, self.num_hardest or num_rows) + 1
+
     def detail(
         self,
         view0: Float[Tensor, "n d"],

@@ -110,6 +110,19 @@ class Objective(Described, ABC):
         """
         return self.detail(*views, **given).loss
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """Return among how many rows the loss, a cross-entropy, looks for an anchor's positive.
+
+        The logarithm of it is the loss of embeddings that know nothing.
+
+        Args:
+            num_rows: Rows of both views.
+
+        Returns:
+            Their number; None where the loss is no such cross-entropy, or that depends on what it is called with.
+        """
+        return None
+
     @abstractmethod
     def detail(self, *views: Any, **given: Any) -> Outcome:
         """Return the loss with the anchors' losses and statistics."""

@@ -64,6 +64,10 @@ class WEINCE(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.blend = Blend(gate=gate, exponent=exponent, endpoint=endpoint)
 
+    def num_candidates(self, num_rows: int) -> int | None:
+        """All rows but the anchor's own."""
+        return num_rows - 1
+
     def detail(
         self,
         view0: Float[Tensor, "n d"],

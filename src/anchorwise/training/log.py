@@ -27,7 +27,7 @@ class RunLog:
         self._events = SummaryWriter(directory.path / "tensorboard", purge_step=next_step)
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Write one line; `kind` is "step" or "knn"."""
+        """Write one line; `kind` is "step" or "watch"."""
         with _files.writing(self._path):
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()

@@ -25,14 +25,15 @@ from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_c
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
 from anchorwise.training.log import RunLog
-from anchorwise.training.monitor import monitor_knn
+from anchorwise.training.measured import measured
+from anchorwise.training.monitor import watched
 from anchorwise.training.optimizers import lr_at
 from anchorwise.training.order import epoch_batches, num_batches
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, check_weights, measured, non_finite_weight, train_step
+from anchorwise.training.step import ImageBatch, check_weights, non_finite_weight, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
@@ -194,7 +195,7 @@ class _Run:
             return {}
         num_images = self.here.sum_of(len(batch))
         rate = state.optimizer.param_groups[0]["lr"]
-        return {**measured(outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
+        return {**measured(state.objective, outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state)
@@ -202,10 +203,9 @@ class _Run:
             return
         train, is_last = self.config.train, state.step == self.num_steps
         if train.knn_every_epochs and (num_epochs % train.knn_every_epochs == 0 or is_last):
-            accuracy = monitor_knn(state, self.splits.train, self.here.device)
-            if accuracy is not None:
-                log.write("knn", state.step - 1, {"knn_accuracy": accuracy, "epoch": num_epochs})
-                progress.step(state.step, {"knn_accuracy": accuracy})
+            values = watched(state, self.splits.train, self.here.device)
+            log.write("watch", state.step - 1, {**values, "epoch": num_epochs})
+            progress.step(state.step, values)
         if num_epochs % train.checkpoint_every_epochs == 0 or is_last:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
 
@@ -230,7 +230,7 @@ class _Run:
             "images_per_s": round(num_seen / state.wall_time_s, 1),
         }
         lines = self.directory.log()
-        for kind in ("step", "knn"):
+        for kind in ("step", "watch"):
             last = [line for line in lines if line["kind"] == kind][-1:]
             # The rate of the whole run stays, not that of its last step.
             summary |= {name: value for line in last for name, value in line.items() if name not in _NOT_OF_THE_RUN}

@@ -1,37 +1,22 @@
-"""kNN accuracy of the frozen encoder while it trains, on training images only."""
+"""The frozen encoder looked at while it trains, by judges, on training images only."""
 
 import torch
 
 from anchorwise.evaluation.embed import embed
-from anchorwise.evaluation.knn import knn_accuracy
-from anchorwise.evaluation.rows import judged_rows
-from anchorwise.evaluation.splits import stratified_split
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.training.state import RunState
 
-_NUM_NEIGHBORS = 20
-_MAX_IMAGES = 10_000
-_VALIDATION_FRACTION = 0.2
+_MOST_LABELLED, _MOST_UNLABELLED = 10_000, 2_048
 
 
-def monitor_knn(state: RunState, train: ImageSet, device: torch.device) -> float | None:
-    """Return weighted-kNN accuracy on a fifth of at most 10,000 training images.
+def watched(state: RunState, train: ImageSet, device: torch.device) -> dict[str, float]:
+    """Return what judges say of at most 10,000 training images, 2,048 where there are no labels.
 
-    Test images are for the end of a study alone. None where that says nothing: for images without labels, or without
-    two of a class among those that are looked at.
+    Test images are for the end of a study alone.
     """
-    if train.labels is None:
-        return None
-    images = train.balanced_subset(min(_MAX_IMAGES, len(train)), 0)
-    if images.labels is None or images.labels.bincount().max() < 2:
-        return None
+    most = _MOST_UNLABELLED if train.labels is None else _MOST_LABELLED
+    images = train.balanced_subset(min(most, len(train)), 0)
     embedded = embed(state.model.encoder, images, transform=state.augmentation.plain, device=device)
-    rows, labels = judged_rows(embedded), images.labels
-    split = stratified_split(labels, validation_fraction=_VALIDATION_FRACTION, seed=0)
-    return knn_accuracy(
-        rows[split.train],
-        labels[split.train],
-        rows[split.validation],
-        labels[split.validation],
-        num_neighbors=min(_NUM_NEIGHBORS, len(split.train)),
-    )
+    judges = judges_of(DEFAULT_JUDGES, device=device)
+    return {name: value for judge in judges for name, value in judge.watch(embedded).items()}

@@ -10,17 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from anchorwise._terminal import printable
+from anchorwise.evaluation.registry import JUDGES, warnings_of
+from anchorwise.training.measured import STEP_METRICS, step_warnings
 
 _PLAIN_EVERY_S = 20.0
-_SHOWN = {
-    "loss": "loss {:.3f}",
-    "above_chance": "chance {:+.3f}",
-    "lambda": "lambda {:.2f}",
-    "exponent": "exponent {:.1f}",
-    "hardest_score": "hardest {:.3f}",
-    "knn_accuracy": "kNN {:.1%}",
-    "images_per_s": "{:.0f} images/s",
-}
 
 
 class RunProgress:
@@ -74,7 +67,10 @@ class RunProgress:
         print(f"step {self._done}/{self._num_steps}  {self._numbers()}  {left_s:.0f} s left", flush=True)
 
     def _numbers(self) -> str:
-        return "  ".join(text.format(self._newest[name]) for name, text in _SHOWN.items() if name in self._newest)
+        *of_the_step, rate = STEP_METRICS
+        shown = (*of_the_step, *(judge.watched[0] for judge in JUDGES.values() if judge.watched), rate)
+        texts = [metric.text(self._newest[metric.name]) for metric in shown if metric.name in self._newest]
+        return "  ".join([*texts, *step_warnings(self._newest), *warnings_of(self._newest)])
 
 
 class _Picture(Progress):

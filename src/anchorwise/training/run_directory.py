@@ -37,7 +37,7 @@ class RunDirectory:
 
     @property
     def log_file(self) -> Path:
-        """One JSON object per logged step or kNN evaluation."""
+        """One JSON object per logged step or look at the encoder."""
         return self.path / "log.jsonl"
 
     @property

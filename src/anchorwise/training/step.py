@@ -9,13 +9,10 @@ from torch import Tensor, nn
 
 from anchorwise.methods import Batch
 from anchorwise.objectives import Outcome
-from anchorwise.pairs import views_of
-from anchorwise.tails.negatives import negatives_of
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.order import mixed_seed
 from anchorwise.training.state import RunState
-from anchorwise.training.tail_statistics import statistics_of
 
 _WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
 
@@ -107,15 +104,3 @@ def has_bfloat16(device: torch.device) -> bool:
         return False
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def measured(outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]:
-    """Return what is logged of a step: means of the statistics, and where the hardest negatives are.
-
-    `above_chance` is the loss minus log(2n - 1), the InfoNCE loss of embeddings that know nothing. The views are this
-    rank's, what is measured is that of all; every rank must ask.
-    """
-    loss, negatives = outcome.loss.item(), negatives_of(views_of(view0, view1).pooled())
-    values = {"loss": loss, "above_chance": loss - math.log(max(len(negatives.anchors), 2) - 1)}
-    values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
-    return values | statistics_of(negatives)

@@ -1,0 +1,51 @@
+"""What is logged of a step, and how each number is written."""
+
+import math
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from anchorwise.evaluation.base import Metric
+from anchorwise.objectives import Objective, Outcome
+from anchorwise.pairs import views_of
+from anchorwise.tails.negatives import negatives_of
+from anchorwise.training.tail_statistics import statistics_of
+
+# Those that stand on a line of progress and in reports; a log has more.
+STEP_METRICS = (
+    Metric("loss", "loss", higher_is_better=False, digits=3),
+    Metric("above_chance", "above chance", higher_is_better=False, digits=3),
+    Metric("lambda", "lambda", higher_is_better=None),
+    Metric("exponent", "exponent", higher_is_better=None, digits=1),
+    Metric("hardest_score", "hardest", higher_is_better=None, digits=3),
+    Metric("images_per_s", "", "images/s", digits=0),
+)
+
+# Logged beside them, and looked at for a collapse.
+EMBEDDING_SPREAD = Metric("embedding_spread", "spread of the embeddings", higher_is_better=None)
+LEAST_SPREAD = 0.05
+
+
+def measured(objective: Objective, outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]:
+    """Return what is logged of a step: means of the statistics, and where the hardest negatives are.
+
+    `above_chance` is the loss minus that of embeddings that know nothing, for objectives that have one;
+    `embedding_spread` is `anchorwise.evaluation.geometry.spread` of what the objective sees. The views are this rank's,
+    what is measured is that of all; every rank must ask.
+    """
+    loss, negatives = outcome.loss.item(), negatives_of(views_of(view0, view1).pooled())
+    values = {"loss": loss}
+    num_candidates = objective.num_candidates(len(negatives.anchors))
+    if num_candidates is not None:
+        values["above_chance"] = loss - math.log(max(num_candidates, 1))
+    values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
+    spread = negatives.anchors.std(dim=0, correction=0).mean() * negatives.anchors.shape[1] ** 0.5
+    return {**values, **statistics_of(negatives), EMBEDDING_SPREAD.name: spread.item()}
+
+
+def step_warnings(values: Mapping[str, float]) -> list[str]:
+    """Return in words what is wrong by the numbers of a step."""
+    spread = values.get(EMBEDDING_SPREAD.name)
+    if spread is None or spread >= LEAST_SPREAD:
+        return []
+    return [f"collapsed: all embeddings are nearly alike (spread {spread:.2g}, 1 where they fill their space)"]
