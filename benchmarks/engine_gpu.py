@@ -45,7 +45,7 @@ def _with(backend: Callable[[], Backend], objective: anchorwise.Objective) -> Ca
 
 def _triton(products: str) -> Callable[[], Backend]:
     def make() -> Backend:
-        from anchorwise.engine.triton import Triton
+        from anchorwise.engine import Triton
 
         return Triton(products)
 

@@ -1,4 +1,4 @@
-"""What `Weibit(exponent="lagged")` buys and changes: time of the loss, and accuracy on digits over paired seeds.
+"""What `Weibit(exponent="lagged")` changes: accuracy on digits over paired seeds.
 
     python benchmarks/lagged_exponent.py --hardware 2-core-epyc
 
@@ -9,13 +9,9 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
-import anchorwise
 from anchorwise.evaluation.embed import embed_splits
 from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.modalities.images.datasets import load_splits
@@ -23,20 +19,6 @@ from anchorwise.reporting.environment import environment
 from anchorwise.training import apply_overrides, pretrain, recipe
 
 RESULTS = Path(__file__).parent / "results"
-EXPONENTS = {"batch": "batch", "lagged": "lagged", "fixed at 8": 8.0}
-
-
-def step_times(num_rows: int, dim: int, rounds: int) -> dict[str, float]:
-    """Return median seconds of forward and backward with each exponent, interleaved."""
-    views = [torch.randn(num_rows // 2, dim).requires_grad_() for _ in range(2)]
-    losses = {name: anchorwise.Weibit(exponent=exponent) for name, exponent in EXPONENTS.items()}
-    spent: dict[str, list[float]] = {name: [] for name in losses}
-    for _ in range(rounds + 1):
-        for name, loss in losses.items():
-            start = time.perf_counter()
-            loss(*views).backward()
-            spent[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times[1:]) for name, times in spent.items()}
 
 
 def knn_accuracies(exponent: str, seeds: int, folder: Path) -> list[float]:
@@ -53,19 +35,13 @@ def knn_accuracies(exponent: str, seeds: int, folder: Path) -> list[float]:
 
 
 def main() -> None:
-    """Measure both and write the report."""
+    """Measure it and write the report."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=7, help="of the timing")
     parser.add_argument("--hardware", default=f"{os.cpu_count()}-core", help="for the name of the file")
     arguments = parser.parse_args()
-    lines = ["# A lagged exponent: what it buys, what it changes", ""]
+    lines = ["# A lagged exponent: what it changes", ""]
     lines += [f"* {name}: {value}" for name, value in environment().items()]
-    lines += ["", "| rows x width | exponent | forward and backward | of the batch's own |", "|---|---|---:|---:|"]
-    for num_rows, dim in ((2048, 128), (8192, 128), (8192, 512)):
-        times = step_times(num_rows, dim, arguments.rounds)
-        for name, time_s in times.items():
-            lines.append(f"| {num_rows} x {dim} | {name} | {1e3 * time_s:.0f} ms | {time_s / times['batch']:.2f} |")
     with tempfile.TemporaryDirectory() as folder:
         found = {name: knn_accuracies(name, arguments.seeds, Path(folder)) for name in ("batch", "lagged")}
     lines += [

@@ -6,7 +6,7 @@ import torch
 from anchorwise import engine
 from anchorwise._precision import full_precision
 from anchorwise.engine import Dense, Tiled, use_backend
-from anchorwise.pairs import unit_rows
+from anchorwise.pairs import Contrast, unit_rows
 
 CPU = torch.device("cpu")
 MATMUL = torch.backends.mkldnn.matmul
@@ -26,7 +26,7 @@ def test_float32_scores_are_exact_whatever_the_caller_lets_torch_round(backend):
     for precision in ("highest", "medium"):
         torch.set_float32_matmul_precision(precision)
         with use_backend(backend):
-            results.append(engine.tail_rows(rows, rows, num_tail=9).scores)
+            results.append(engine.tail_rows(Contrast(rows, rows), 9).scores)
     assert torch.equal(*results)
 
 

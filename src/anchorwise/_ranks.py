@@ -4,10 +4,11 @@ A process group that exists is used without being asked for; `over_ranks` says o
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -43,16 +44,14 @@ class Ranks:
             for part in parts:
                 dist.all_reduce(part, group=self.group)
 
-    def largest(self, part: Tensor) -> Tensor:
-        """Return the entrywise largest over all ranks."""
-        result = part.clone()
-        with _all_meeting():
-            dist.all_reduce(result, dist.ReduceOp.MAX, group=self.group)
-        return result
+    def shards(self, num_rows: int) -> list[slice]:
+        """Return every rank's own of so many rows; their numbers differ by one at most."""
+        edges = [rank * num_rows // self.size for rank in range(self.size + 1)]
+        return [slice(start, stop) for start, stop in pairwise(edges)]
 
-    def joined(self, part: Tensor) -> Tensor:
-        """Return the parts of all ranks, all of one shape, one after the other."""
-        return torch.cat(self._of_all(part))
+    def all_shards(self, shard: Tensor, num_rows: int) -> Tensor:
+        """Return all of so many rows, of which every rank brings its shard."""
+        return torch.cat(self._of_all(shard, [rows.stop - rows.start for rows in self.shards(num_rows)]))
 
     def gathered(self, rows: Tensor) -> list[Tensor]:
         """Return the rows of every rank, of which each may have its own number, or none.
@@ -61,22 +60,22 @@ class Ranks:
             ValueError: On all ranks, if their rows differ in width or dtype, which no collective would notice.
         """
         form = [math.prod(rows.shape[1:]), _DTYPES.index(rows.dtype)]
-        forms = torch.stack(self._of_all(torch.tensor([len(rows), *form], device=rows.device))).tolist()
+        own = torch.tensor([[len(rows), *form]], device=rows.device)
+        forms = torch.cat(self._of_all(own, [1] * self.size)).tolist()
         if any(other[1:] != form for other in forms):
             found = ", ".join(f"{width} x {_DTYPES[dtype]}" for _, width, dtype in forms)
             raise ValueError(f"rows must have one width and dtype on all ranks, got {found}, rank by rank")
-        sizes = [size for size, *_ in forms]
+        return self._of_all(rows, [size for size, *_ in forms])
+
+    def _of_all(self, rows: Tensor, sizes: Sequence[int]) -> list[Tensor]:
         # Collectives need one shape on all ranks: pad to the longest and cut again.
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])
         padded[: len(rows)] = rows
-        return [part[:size] for part, size in zip(self._of_all(padded), sizes, strict=True)]
-
-    def _of_all(self, part: Tensor) -> list[Tensor]:
-        parts = [torch.empty_like(part) for _ in range(self.size)]
-        if part.numel():
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        if padded.numel():
             with _all_meeting():
-                dist.all_gather(parts, part, group=self.group)
-        return parts
+                dist.all_gather(parts, padded, group=self.group)
+        return [part[:size] for part, size in zip(parts, sizes, strict=True)]
 
 
 @contextmanager

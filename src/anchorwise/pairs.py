@@ -4,7 +4,8 @@ Exclusions are integer ids, one per row, and never a mask: a mask has as many en
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
@@ -25,6 +26,10 @@ class SameId:
 
     anchor_ids: Int[Tensor, " a"]
     key_ids: Int[Tensor, " k"]
+
+    def of_anchors(self, rows: slice) -> "SameId":
+        """Return the pairs of some of the anchors."""
+        return SameId(self.anchor_ids[rows], self.key_ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +53,49 @@ class PairWeight(ABC):
         """Return the logarithms of the weights of all pairs of these anchors and keys; minus infinity is weight 0."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contrast:
-    """Anchors and the keys among which their negatives are.
+    """Anchors, keys, and which of their pairs count: what a reduction of scores has to know of its rows.
 
     Attributes:
         anchors: Unit rows, float32 or float64.
-        keys: Unit rows; the same tensor where the anchors are the keys.
+        keys: Unit rows; the same tensor where the anchors are the keys, and every score is then computed once.
         exclude: The pairs that are no negatives.
         excluded_keys: The keys of those pairs, where every anchor has the same number of them; None where the
             numbers differ, as with labels.
+        only: The only pairs that count; None counts all that are not excluded.
+        weight: Weights of pairs; None weighs all alike.
         ranks: The processes that hold the same rows and share the work on them; None where this one is alone.
     """
 
     anchors: Float[Tensor, "a d"]
     keys: Float[Tensor, "k d"]
-    exclude: tuple[SameId, ...]
+    exclude: Sequence[SameId] = ()
     excluded_keys: Int[Tensor, "a e"] | None = None
+    only: SameId | None = None
+    weight: PairWeight | None = None
     ranks: Ranks | None = None
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the anchors are the keys."""
+        return self.keys is self.anchors
+
+    def detached(self) -> "Contrast":
+        """Return the contrast of the same rows without gradient."""
+        anchors = self.anchors.detach()
+        return replace(self, anchors=anchors, keys=anchors if self.is_symmetric else self.keys.detach())
+
+    def of_anchors(self, rows: slice) -> "Contrast":
+        """Return the contrast of some of the anchors with all keys."""
+        return replace(
+            self,
+            anchors=self.anchors[rows],
+            exclude=tuple(same.of_anchors(rows) for same in self.exclude),
+            excluded_keys=None if self.excluded_keys is None else self.excluded_keys[rows],
+            only=None if self.only is None else self.only.of_anchors(rows),
+            weight=None if self.weight is None else replace(self.weight, anchor_values=self.weight.anchor_values[rows]),
+        )
 
 
 @dataclass(frozen=True)
@@ -157,7 +187,7 @@ class Views:
             return Contrast(rows, rows, (same_sample, self._same_view()), ranks=self.ranks)
         index = torch.arange(self.num_samples, device=ids.device).repeat(self.num_views).unsqueeze(1)
         offsets = torch.arange(self.num_views, device=ids.device) * self.num_samples
-        return Contrast(rows, rows, (same_sample,), index + offsets if self.distinct else None, self.ranks)
+        return Contrast(rows, rows, (same_sample,), index + offsets if self.distinct else None, ranks=self.ranks)
 
     def same_sample(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one sample."""
@@ -178,7 +208,8 @@ class Views:
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
         index = torch.arange(self.num_samples, device=self.ids.device).unsqueeze(1)
-        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), index if self.distinct else None, self.ranks)
+        excluded = index if self.distinct else None
+        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), excluded, ranks=self.ranks)
 
 
 def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None) -> Views:

@@ -10,14 +10,15 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from anchorwise import WEINCE, engine
-from anchorwise.engine import Dense, Tiled, calls, use_backend
-from anchorwise.engine.base import Keys
+from anchorwise.engine import Dense, Tiled, use_backend
+from anchorwise.engine.backend import backend_for
+from anchorwise.engine.request import LogSumExp
 from anchorwise.engine.tiled import reduction as reduction_module
 from anchorwise.engine.tiled.grid import Grid
 from anchorwise.engine.tiled.lanes import work
 from anchorwise.engine.tiled.tails import largest
 from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
-from anchorwise.pairs import SameId, unit_rows
+from anchorwise.pairs import Contrast, SameId, unit_rows
 from tests import processes
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
@@ -83,7 +84,7 @@ def _reduced(call, anchors: Tensor, keys: Tensor, link: Link, **given) -> list[T
     inputs = [anchors.clone().requires_grad_()]
     inputs.append(inputs[0] if keys is anchors else keys.clone().requires_grad_())
     learned = [value for value in link.parameters if value.requires_grad]
-    result = call(inputs[0], inputs[1], link=link, **given)
+    result = call(Contrast(inputs[0], inputs[1], **given), link)
     factors = torch.linspace(-1, 2, len(result), dtype=result.dtype)
     gradients = torch.autograd.grad((result * factors)[result.isfinite()].sum(), [*inputs, *learned])
     return [result.detach(), *gradients]
@@ -114,24 +115,9 @@ def test_a_temperature_alone_can_be_learnt_from_rows_that_are_not(symmetric: boo
     for backend in (Dense(), SMALL):
         temperature = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
         with use_backend(backend):
-            value = engine.logsumexp_rows(rows, keys, link=SoftmaxLink(temperature))
+            value = engine.logsumexp_rows(Contrast(rows, keys), SoftmaxLink(temperature))
         results.append(torch.autograd.grad(value.sum(), temperature))
     torch.testing.assert_close(*results)
-
-
-@pytest.mark.parametrize("link", [SoftmaxLink(0.1), SoftmaxLink(0.005), ArctanhLink()], ids=repr)
-def test_exceedances_can_be_added_up_on_the_way(link: Link):
-    rows, ids = _rows(45), torch.arange(45) % 20
-    rows[3] = rows[17]
-    threshold, given = torch.linspace(-0.2, 0.5, 45, dtype=torch.float64), {"exclude": [SameId(ids, ids)]}
-    expected = engine.exceedance_rows(rows, rows, threshold=threshold, endpoint=1.0, **given)
-    for backend in (Dense(), SMALL):
-        watch = engine.Watch(threshold, 1.0)
-        with use_backend(backend):
-            value = engine.logsumexp_rows(rows, rows, link=link, watch=watch, **given)
-            torch.testing.assert_close(value, engine.logsumexp_rows(rows, rows, link=link, **given))
-        for name, found in vars(expected).items():
-            torch.testing.assert_close(getattr(watch.sums, name), found, rtol=1e-11, atol=1e-12)
 
 
 def test_weights_and_chosen_pairs_count_as_in_the_dense_backend():
@@ -152,17 +138,17 @@ def test_statistics_equal_the_dense_ones(symmetric: bool):
     anchors = _rows(45)
     anchors[3] = anchors[17]
     keys = anchors if symmetric else _rows(31, seed=1)
-    exclude = [SameId(torch.arange(45) % 20, torch.arange(len(keys)) % 20)]
+    contrast = Contrast(anchors, keys, [SameId(torch.arange(45) % 20, torch.arange(len(keys)) % 20)])
     threshold = torch.linspace(-0.2, 0.5, 45, dtype=torch.float64)
 
     def statistics() -> list[Tensor]:
-        tail = engine.tail_rows(anchors, keys, num_tail=6, exclude=exclude)
-        sums = engine.exceedance_rows(anchors, keys, threshold=threshold, endpoint=1.0, exclude=exclude)
+        tail = engine.tail_rows(contrast, 6)
+        sums = engine.exceedance_rows(contrast, threshold, 1.0)
         summary = engine.tail_summaries(
-            anchors, keys, num_tail=6, summary=lambda scores: torch.stack([scores[:, 0], scores.sum(dim=1)], dim=1)
+            contrast, 6, lambda scores: torch.stack([scores[:, 0], scores.sum(dim=1)], dim=1)
         )
-        pooled = engine.pooled_tail(anchors, keys, num_tail=20, exclude=exclude)
-        mean = engine.attend_rows(anchors, keys, keys, link=SoftmaxLink(0.3), exclude=exclude)
+        pooled = engine.pooled_tail(contrast, 20)
+        mean = engine.attend_rows(contrast, keys, SoftmaxLink(0.3))
         return [tail.scores, *vars(sums).values(), summary, pooled, mean]
 
     with use_backend("dense"):
@@ -207,9 +193,9 @@ def test_reductions_of_many_rows_do_not_depend_on_the_number_of_threads():
             torch.set_num_threads(num_threads)
             own = rows.clone().requires_grad_()
             with use_backend(Tiled(size=256)):
-                value = engine.logsumexp_rows(own, own, link=BlendLink(threshold, 0.1, 9 * threshold))
-                sums = engine.exceedance_rows(rows, rows, threshold=threshold, endpoint=1.0)
-                tails = engine.tail_summaries(rows, rows, num_tail=50, summary=lambda scores: scores[:, ::7])
+                value = engine.logsumexp_rows(Contrast(own, own), BlendLink(threshold, 0.1, 9 * threshold))
+                sums = engine.exceedance_rows(Contrast(rows, rows), threshold, 1.0)
+                tails = engine.tail_summaries(Contrast(rows, rows), 50, lambda scores: scores[:, ::7])
             results.append([value, *torch.autograd.grad(value.sum(), own), *vars(sums).values(), tails])
             assert torch.get_num_threads() == num_threads
     finally:
@@ -221,7 +207,7 @@ def test_reductions_of_many_rows_do_not_depend_on_the_number_of_threads():
 def test_second_derivatives_are_refused_with_the_way_out():
     rows = _rows(20).requires_grad_()
     with use_backend(SMALL):
-        loss = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1)).sum()
+        loss = engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(0.1)).sum()
     (gradient,) = torch.autograd.grad(loss, rows, create_graph=True)
     with pytest.raises(RuntimeError, match=r'no second derivatives.*use_backend\("dense"\)'):
         gradient.square().sum().backward()
@@ -231,7 +217,7 @@ def test_a_forward_pass_without_gradient_keeps_nothing():
     rows = _rows(20).requires_grad_()
     for mode in (torch.no_grad, torch.inference_mode):
         with mode(), use_backend(SMALL):
-            result = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+            result = engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(0.1))
         assert result.grad_fn is None
 
 
@@ -247,7 +233,7 @@ def test_tiles_that_do_not_fit_are_made_smaller_once(monkeypatch):
 
     def gradient(backend: engine.Backend | str) -> Tensor:
         with use_backend(backend):
-            sums = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids)])
+            sums = engine.logsumexp_rows(Contrast(rows, rows, [SameId(ids, ids)]), SoftmaxLink(0.1))
         return torch.autograd.grad(sums.sum(), rows)[0]
 
     monkeypatch.setattr(reduction_module.Space, "products", products)
@@ -265,7 +251,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
             raise RuntimeError("broken")
 
     with use_backend(SMALL), pytest.raises(RuntimeError, match="broken"):
-        engine.logsumexp_rows(_rows(20), _rows(20), link=Broken())
+        engine.logsumexp_rows(Contrast(_rows(20), _rows(20)), Broken())
 
 
 def test_a_forked_process_starts_lanes_of_its_own():
@@ -286,36 +272,40 @@ def test_a_forked_process_starts_lanes_of_its_own():
     assert len(visited) == 10
 
 
+def _sums(rows: Tensor) -> LogSumExp:
+    return LogSumExp(Contrast(rows, rows), SoftmaxLink(0.1))
+
+
 def test_the_backend_is_chosen_by_size_and_can_be_forced(monkeypatch):
-    few, many = _rows(4), _rows(1000, width=2)
-    assert isinstance(engine.backend.backend_for(few, few), Dense)
-    assert isinstance(engine.backend.backend_for(many, many), Tiled)
+    few, many = (_sums(rows) for rows in (_rows(4), _rows(1000, width=2)))
+    assert isinstance(backend_for(few), Dense)
+    assert isinstance(backend_for(many), Tiled)
     with FakeTensorMode():
         for num_rows, backend in ((4096, Dense), (4097, Tiled)):
-            on_gpu = torch.empty(num_rows, 2, device="cuda")
-            assert isinstance(engine.backend.backend_for(on_gpu, on_gpu), backend)
+            on_gpu = _sums(torch.empty(num_rows, 2, device="cuda"))
+            assert isinstance(backend_for(on_gpu), backend)
     monkeypatch.setenv("ANCHORWISE_BACKEND", "tiled")
-    assert isinstance(engine.backend.backend_for(few, few), Tiled)
+    assert isinstance(backend_for(few), Tiled)
     with use_backend("dense"):
-        assert isinstance(engine.backend.backend_for(many, many), Dense)
+        assert isinstance(backend_for(many), Dense)
     with pytest.raises(
         ValueError, match="backend must be one of 'auto', 'dense', 'tiled', 'triton', got 'tilde'; did you mean"
     ):
         use_backend("tilde").__enter__()
     monkeypatch.setenv("ANCHORWISE_BACKEND", "fast")
     with pytest.raises(ValueError, match="ANCHORWISE_BACKEND must be one of"):
-        engine.backend.backend_for(few, few)
+        backend_for(few)
 
 
+@pytest.mark.usefixtures("as_users_call")
 def test_rows_and_ids_that_do_not_fit_are_refused():
     rows, ids = _rows(6), torch.arange(6)
-    # Widths are refused by the shape checks that only the test run installs: called below them.
     with pytest.raises(ValueError, match=r"anchors and keys must have the same width, got \(6, 9\) and \(6, 4\)"):
-        calls._given(rows, Keys(_rows(6, width=4)))
+        engine.logsumexp_rows(Contrast(rows, _rows(6, width=4)), SoftmaxLink(0.1))
     with pytest.raises(TypeError, match=r"anchors must be float32 or float64, got torch.bfloat16; .*unit_rows widens"):
-        engine.logsumexp_rows(rows.bfloat16(), rows.bfloat16(), link=SoftmaxLink(0.1))
+        engine.logsumexp_rows(Contrast(rows.bfloat16(), rows.bfloat16()), SoftmaxLink(0.1))
     with pytest.raises(ValueError, match=r"key_ids must have one id for each of the 6 keys, shape \(6,\), got \(5,\)"):
-        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), exclude=[SameId(ids, ids[:5])])
+        engine.logsumexp_rows(Contrast(rows, rows, [SameId(ids, ids[:5])]), SoftmaxLink(0.1))
 
 
 @pytest.mark.slow

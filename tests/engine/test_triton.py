@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from anchorwise.engine import Dense, Tiled, backend, use_backend
+from anchorwise.engine import Dense, Tiled, backend, logsumexp_rows, use_backend
+from anchorwise.engine.request import LogSumExp
+from anchorwise.links import SoftmaxLink
+from anchorwise.pairs import Contrast
 
 pytestmark = pytest.mark.whole
 
@@ -44,12 +47,15 @@ def test_kernels_compile_without_a_gpu():
 
 def test_without_triton_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
-    monkeypatch.delitem(sys.modules, "anchorwise.engine.triton", raising=False)
-    with pytest.raises(ModuleNotFoundError, match=r'needs the package triton.*use_backend\("tiled"\)'):
-        use_backend("triton").__enter__()
+    with (
+        use_backend("triton"),
+        pytest.raises(ModuleNotFoundError, match=r'needs the package triton.*use_backend\("tiled"\)'),
+    ):
+        logsumexp_rows(Contrast(torch.ones(4, 2), torch.ones(4, 2)), SoftmaxLink(0.1))
 
 
 def test_triton_is_never_chosen_unasked():
     for num_rows in (4, 1000):
         rows = torch.ones(num_rows, 2)
-        assert isinstance(backend.backend_for(rows, rows), Dense | Tiled)
+        request = LogSumExp(Contrast(rows, rows), SoftmaxLink(0.1))
+        assert isinstance(backend.backend_for(request), Dense | Tiled)

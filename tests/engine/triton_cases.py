@@ -8,10 +8,9 @@ import triton
 from torch import Tensor
 
 from anchorwise import WEINCE, InfoNCE, engine
-from anchorwise.engine import Tiled, use_backend
-from anchorwise.engine.triton import Triton
+from anchorwise.engine import Triton, use_backend
 from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SoftmaxLink
-from anchorwise.pairs import SameId, unit_rows
+from anchorwise.pairs import Contrast, SameId, unit_rows
 from tests.engine.weights import Distance
 
 DEVICE = "cpu" if triton.knobs.runtime.interpret else "cuda"
@@ -54,7 +53,7 @@ def _reduced(backend, anchors: Tensor, keys: Tensor, make, exclude) -> list[Tens
     inputs.append(inputs[0] if keys is anchors else _learnt(keys))
     link: Link = make(torch.linspace(0.1, 0.9, len(anchors), dtype=anchors.dtype, device=DEVICE))
     with use_backend(backend):
-        result = engine.logsumexp_rows(inputs[0], inputs[1], link=link, exclude=exclude)
+        result = engine.logsumexp_rows(Contrast(inputs[0], inputs[1], exclude), link)
     learned = [value for value in link.parameters if value.requires_grad]
     factors = torch.linspace(-1, 2, len(result), dtype=result.dtype, device=DEVICE)
     gradients = torch.autograd.grad((result * factors)[result.isfinite()].sum(), [*inputs, *learned])
@@ -159,13 +158,8 @@ def test_exceedances_are_those_of_the_dense_backend(backend: Triton):
     results = {}
     for name, precision in (("dense", torch.float64), (backend, torch.float32)):
         with use_backend(name), torch.no_grad():
-            results[name] = engine.exceedance_rows(
-                anchors.to(precision),
-                keys.to(precision),
-                threshold=threshold.to(precision),
-                endpoint=1.0,
-                exclude=exclude,
-            )
+            contrast = Contrast(anchors.to(precision), keys.to(precision), exclude)
+            results[name] = engine.exceedance_rows(contrast, threshold.to(precision), 1.0)
     sums, exact = results[backend], results["dense"]
     assert exact.num_at_endpoint.sum() > 0
     torch.testing.assert_close(sums.count.double(), exact.count)
@@ -207,45 +201,45 @@ def test_only_what_is_wanted_has_a_gradient():
     with use_backend(FLOAT32):
         for mode in (torch.no_grad, torch.inference_mode):
             with mode():
-                assert engine.logsumexp_rows(rows, rows, link=SoftmaxLink(temperature)).grad_fn is None
-        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(temperature)).sum().backward()
+                assert engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(temperature)).grad_fn is None
+        engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(temperature)).sum().backward()
     assert temperature.grad is not None
     given = temperature.grad.clone()
     with use_backend("dense"):
-        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(temperature)).sum().backward()
+        engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(temperature)).sum().backward()
     torch.testing.assert_close(2 * given, temperature.grad)
 
 
 def test_second_derivatives_are_refused_with_the_way_out():
     rows = _rows(20).requires_grad_()
     with use_backend(FLOAT32):
-        loss = engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1)).sum()
+        loss = engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(0.1)).sum()
     (gradient,) = torch.autograd.grad(loss, rows, create_graph=True)
     with pytest.raises(RuntimeError, match=r'no second derivatives.*use_backend\("dense"\)'):
         gradient.square().sum().backward()
 
 
-def test_what_has_no_kernel_is_answered_by_the_tiled_backend():
+def test_what_has_no_kernel_is_computed_as_it_would_be_unasked():
     rows, values = _rows(20), torch.arange(20.0, device=DEVICE).unsqueeze(1)
+    contrast, double = Contrast(rows, rows), Contrast(rows.double(), rows.double())
     threshold = torch.full((20,), 0.1, device=DEVICE)
 
     def answers() -> list[Tensor]:
-        double = rows.double()
         return [
-            engine.logsumexp_rows(rows, rows, link=ArctanhLink()),
-            engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1), weight=Distance(values, values)),
-            engine.logsumexp_rows(double, double, link=SoftmaxLink(0.1)),
-            *vars(engine.exceedance_rows(double, double, threshold=threshold.double(), endpoint=1.0)).values(),
-            engine.sum_rows(rows, rows, link=ArctanhLink()),
-            engine.attend_rows(rows, rows, rows, link=SoftmaxLink(0.1)),
-            engine.scores_at(rows, rows, torch.zeros(20, 2, dtype=torch.int64, device=DEVICE)),
-            engine.tail_rows(rows, rows, num_tail=3).scores,
-            engine.tail_summaries(rows, rows, num_tail=3, summary=lambda scores: scores),
-            engine.pooled_tail(rows, rows, num_tail=3),
+            engine.logsumexp_rows(contrast, ArctanhLink()),
+            engine.logsumexp_rows(Contrast(rows, rows, weight=Distance(values, values)), SoftmaxLink(0.1)),
+            engine.logsumexp_rows(Contrast(rows, rows, only=SameId(_ids(20, 5), _ids(20, 5))), SoftmaxLink(0.1)),
+            engine.logsumexp_rows(double, SoftmaxLink(0.1)),
+            *vars(engine.exceedance_rows(double, threshold.double(), 1.0)).values(),
+            engine.sum_rows(contrast, ArctanhLink()),
+            engine.attend_rows(contrast, rows, SoftmaxLink(0.1)),
+            engine.scores_at(contrast, torch.zeros(20, 2, dtype=torch.int64, device=DEVICE)),
+            engine.tail_rows(contrast, 3).scores,
+            engine.tail_summaries(contrast, 3, lambda scores: scores),
+            engine.pooled_tail(contrast, 3),
         ]
 
-    with use_backend(Tiled()):
-        expected = answers()
+    expected = answers()
     with use_backend(FLOAT32):
         assert all(torch.equal(*pair) for pair in zip(answers(), expected, strict=True))
 
@@ -262,4 +256,4 @@ def test_options_and_devices_that_cannot_be_are_refused(monkeypatch):
         use_backend("triton"),
         pytest.raises(ValueError, match=r"rows on a CUDA device, got cpu; .*TRITON_INTERPRET=1"),
     ):
-        engine.logsumexp_rows(rows, rows, link=SoftmaxLink(0.1))
+        engine.logsumexp_rows(Contrast(rows, rows), SoftmaxLink(0.1))

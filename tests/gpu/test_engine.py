@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from anchorwise import WEINCE, engine
+from anchorwise import WEINCE, engine, planning
 from anchorwise.engine import Dense, Tiled, use_backend
 from anchorwise.links import BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
-from anchorwise.pairs import SameId, unit_rows
+from anchorwise.pairs import Contrast, SameId, unit_rows
 
 pytestmark = pytest.mark.gpu
 LINKS = {
@@ -32,7 +32,7 @@ def _reduced(call, backend, device: str, make, symmetric: bool) -> list[Tensor]:
     ids = [torch.arange(len(rows), device=device) % 5 for rows in (anchors, keys)]
     link: Link = make(torch.linspace(0.1, 0.9, 53, dtype=torch.float64, device=device))
     with use_backend(backend):
-        result = call(anchors, keys, link=link, exclude=[SameId(*ids)])
+        result = call(Contrast(anchors, keys, [SameId(*ids)]), link)
     learned = [value for value in link.parameters if value.requires_grad]
     factors = torch.linspace(-1, 2, 53, dtype=torch.float64, device=device)
     gradients = torch.autograd.grad((result * factors).sum(), [anchors, *([] if symmetric else [keys]), *learned])
@@ -53,13 +53,14 @@ def test_reductions_and_gradients_equal_those_on_a_cpu(link, call, symmetric: bo
 def test_statistics_equal_those_on_a_cpu(backend):
     def answers(device: str) -> list[Tensor]:
         rows, threshold = _rows(40).to(device), torch.full((40,), 0.1, dtype=torch.float64, device=device)
+        contrast = Contrast(rows, rows)
         return [
-            *vars(engine.exceedance_rows(rows, rows, threshold=threshold, endpoint=1.0)).values(),
-            engine.attend_rows(rows, rows, rows, link=SoftmaxLink(0.1)),
-            engine.scores_at(rows, rows, torch.zeros(40, 2, dtype=torch.int64, device=device)),
-            engine.tail_rows(rows, rows, num_tail=3).keys,
-            engine.tail_summaries(rows, rows, num_tail=3, summary=lambda scores: scores),
-            engine.pooled_tail(rows, rows, num_tail=3),
+            *vars(engine.exceedance_rows(contrast, threshold, 1.0)).values(),
+            engine.attend_rows(contrast, rows, SoftmaxLink(0.1)),
+            engine.scores_at(contrast, torch.zeros(40, 2, dtype=torch.int64, device=device)),
+            engine.tail_rows(contrast, 3).keys,
+            engine.tail_summaries(contrast, 3, lambda scores: scores),
+            engine.pooled_tail(contrast, 3),
         ]
 
     with use_backend(Dense()):
@@ -77,7 +78,7 @@ def test_float32_scores_are_exact_whatever_the_caller_lets_torch_round(backend):
         for precision in ("highest", "high"):
             torch.set_float32_matmul_precision(precision)
             with use_backend(backend):
-                results.append(engine.tail_rows(rows, rows, num_tail=9).scores)
+                results.append(engine.tail_rows(Contrast(rows, rows), 9).scores)
         rounded = (rows @ rows.T - (rows.double() @ rows.double().T)).abs().max()
     finally:
         torch.set_float32_matmul_precision(before)
@@ -107,16 +108,17 @@ def limited():
 
 def test_tiles_that_do_not_fit_are_made_smaller_or_refused_with_the_size_that_fits(limited):
     # A score matrix takes 1.5 GiB, tiles of a quarter of it a few times 0.4 GiB.
-    rows, given = _rows(20000, 16, dtype=torch.float32).cuda(), {"link": SoftmaxLink(0.1)}
-    expected = engine.logsumexp_rows(rows, rows, **given)
+    rows = _rows(20000, 16, dtype=torch.float32).cuda()
+    given = Contrast(rows, rows), SoftmaxLink(0.1)
+    expected = engine.logsumexp_rows(*given)
     with use_backend(Tiled(size=20000)):
-        torch.testing.assert_close(engine.logsumexp_rows(rows, rows, **given), expected)
+        torch.testing.assert_close(engine.logsumexp_rows(*given), expected)
     held = torch.empty(2 * 2**30, dtype=torch.uint8, device="cuda")
     with use_backend(Tiled(size=20000)), pytest.raises(MemoryError, match=r"tiles of about \d+ x \d+ would") as error:
-        engine.logsumexp_rows(rows, rows, **given)
+        engine.logsumexp_rows(*given)
     fits = int(re.findall(r"size=(\d+)", str(error.value))[0])
     with use_backend(Tiled(size=fits)):
-        torch.testing.assert_close(engine.logsumexp_rows(rows, rows, **given), expected)
+        torch.testing.assert_close(engine.logsumexp_rows(*given), expected)
     del held
 
 
@@ -133,6 +135,6 @@ def test_memory_grows_with_the_rows_and_not_with_the_scores():
 
 
 def test_a_batch_can_be_planned():
-    costs = {cost.name: cost for cost in engine.plan(4096, 64, device="cuda")}
+    costs = {cost.name: cost for cost in planning.plan(4096, 64, device="cuda")}
     assert costs["tiled InfoNCE"].time_s is not None
     assert costs["tiled InfoNCE"].fits

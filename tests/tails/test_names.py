@@ -68,8 +68,6 @@ def test_a_part_is_set_by_its_name_alone(setting):
     [
         (lambda: Blend(gate="publishd"), "gate must be one of .*'cap', 'constant', got 'publishd'; did you mean"),
         (lambda: Blend(gate="constant"), "gate 'constant' cannot be built from its name alone: .*'value'"),
-        (lambda: Blend(exponent="lagged"), "exponent must not lag here"),
-        (lambda: Blend(exponent=tails.LaggedExponent()), "exponent must not lag here"),
         (lambda: built("weince", gate="publishd"), "weince.gate.name must be one of .*, got 'publishd'; did you mean"),
         (lambda: built("weince", gate={"name": "constant"}), "weince.gate 'constant' cannot be built from its name"),
         (

@@ -38,6 +38,12 @@ def test_the_hardest_keys_are_at_most_all_negatives():
     assert negatives.hardest(1000).keys.shape == (48, 46)
 
 
+def test_the_hardest_keys_are_the_same_whatever_else_was_read():
+    fresh, read = (negatives_of(views_of(*batches.duplicates()).pooled()) for _ in range(2))
+    read.sorted_tail(20)
+    assert torch.equal(read.hardest(4).keys, fresh.hardest(4).keys)
+
+
 def test_a_statistic_is_read_once():
     negatives = negatives_of(views_of(*batches.ordinary()).pooled())
     assert negatives.exceedances(0.1) is negatives.exceedances(0.1)

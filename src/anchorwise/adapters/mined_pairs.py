@@ -67,12 +67,12 @@ class Pairs:
         """Return the logits under the softmax link or the blend's."""
         softmax = SoftmaxLink(temperature)
         link = softmax if blend is None else read_link(blend, given.contrast, softmax).link
-        positives = link(engine.scores_at(given.anchors, given.keys, self.positives))
+        positives = link(engine.scores_at(Contrast(given.anchors, given.keys), self.positives))
         return Logits(positives, self._repulsion(given, link))
 
     def _repulsion(self, given: Labelled, link: Link) -> Float[Tensor, " a"]:
         if self.times is None:
-            return engine.logsumexp_rows(given.anchors, given.keys, link=link, exclude=given.contrast.exclude)
+            return engine.logsumexp_rows(given.contrast, link)
         # Mined pairs are no id's: a mask of them, which the miner's own matrix of distances outweighs.
         logits = link(products(given.anchors, given.keys))
         return log_sum((logits + self.times.to(logits).log()).masked_fill(self.times == 0, -torch.inf))

@@ -20,11 +20,11 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
-    from anchorwise import _checks, engine
+    from anchorwise import _checks, planning
     from anchorwise.evaluation.embed import as_device
 
     kinds = {"float32": torch.float32, "float64": torch.float64}
-    costs = engine.plan(num_rows, dim, kinds[_checks.one_of("dtype", dtype, kinds)], as_device(device), world_size)
+    costs = planning.plan(num_rows, dim, kinds[_checks.one_of("dtype", dtype, kinds)], as_device(device), world_size)
     table = Table("loss", "memory", "time", "fits", title=f"One step of {num_rows:,} x {dim} on {device}")
     for cost in costs:
         spent = "" if cost.time_s is None else f"{cost.time_s:.3g} s"

@@ -1,40 +1,29 @@
-"""Which backend computes: chosen by size and device, or forced by an argument, a context, or the environment."""
+"""Which backend computes: the first that suits a request, or the one that a context or the environment asks for."""
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import Tensor
-
 from anchorwise import _checks
-from anchorwise.engine.base import Backend
 from anchorwise.engine.dense import Dense
+from anchorwise.engine.request import Backend, Request
 from anchorwise.engine.tiled.backend import Tiled
+from anchorwise.engine.triton.backend import Triton
 
 ENVIRONMENT_VARIABLE = "ANCHORWISE_BACKEND"
 
-
-def _triton() -> Backend:
-    # Imported on demand: triton is not on every machine, and takes a second.
-    from anchorwise.engine.triton import Triton
-
-    return Triton()
+# In the order in which they are considered; the last one suits everything.
+BACKENDS: dict[str, Backend] = {"triton": Triton(), "tiled": Tiled(), "dense": Dense()}
 
 
-NAMES: dict[str, Callable[[], Backend]] = {"dense": Dense, "tiled": Tiled, "triton": _triton}
-
-# So few scores are faster all at once than in tiles; on a GPU, where calls cost launches, as many as one tile has.
-_NUM_DENSE_SCORES = {"cpu": 256 * 256, "cuda": 4096 * 4096}
-
-
-class _Chosen(threading.local):
-    """What `use_backend` chose in this thread; torch 2.11 cannot compile a look at a ContextVar."""
+class _Forced(threading.local):
+    """What `use_backend` asks for in this thread; torch 2.11 cannot compile a look at a ContextVar."""
 
     backend: Backend | None = None
 
 
-_chosen = _Chosen()
+_forced = _Forced()
 
 
 @contextmanager
@@ -44,7 +33,8 @@ def use_backend(backend: str | Backend) -> Iterator[None]:
         with anchorwise.engine.use_backend("dense"):
             loss = objective(view0, view1)
 
-    The environment variable ANCHORWISE_BACKEND does the same for a whole process.
+    What the backend does not support is computed as "auto" would. The environment variable ANCHORWISE_BACKEND does the
+    same for a whole process.
 
     Args:
         backend: "auto", "dense", "tiled", "triton" (experimental, and never what "auto" chooses), or a backend such as
@@ -52,27 +42,28 @@ def use_backend(backend: str | Backend) -> Iterator[None]:
 
     Raises:
         ValueError: If there is no such backend.
-        ModuleNotFoundError: If "triton" is asked for and not installed.
     """
-    before = _chosen.backend
-    _chosen.backend = _named("backend", backend)
+    before = _forced.backend
+    _forced.backend = _named("backend", backend)
     try:
         yield
     finally:
-        _chosen.backend = before
+        _forced.backend = before
 
 
-def backend_for(anchors: Tensor, keys: Tensor) -> Backend:
-    """Return the backend that computes these rows."""
-    forced = _chosen.backend or _named(ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE, "auto"))
-    if forced is not None:
+def backend_for(request: Request) -> Backend:
+    """Return the backend that computes the request."""
+    forced = _forced.backend or _named(ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE, "auto"))
+    if forced is not None and forced.supports(request):
         return forced
-    num_dense = _NUM_DENSE_SCORES.get(anchors.device.type, _NUM_DENSE_SCORES["cpu"])
-    return Dense() if len(anchors) * len(keys) <= num_dense else Tiled()
+    for backend in BACKENDS.values():
+        if backend.suits(request):
+            return backend
+    raise AssertionError("the dense backend suits everything")
 
 
 def _named(source: str, backend: str | Backend) -> Backend | None:
     if isinstance(backend, Backend):
         return backend
-    name = _checks.one_of(source, backend, ("auto", *NAMES))
-    return None if name == "auto" else NAMES[name]()
+    name = _checks.one_of(source, backend, ("auto", *reversed(BACKENDS)))
+    return None if name == "auto" else BACKENDS[name]

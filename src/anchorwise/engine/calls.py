@@ -1,6 +1,5 @@
 """The engine's calls: what is computed, whatever computes it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,172 +8,114 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _tensor_checks
-from anchorwise._ranks import Ranks
 from anchorwise.engine.backend import backend_for
-from anchorwise.engine.base import Backend, Keys, Summary
-from anchorwise.engine.dense import Dense
-from anchorwise.engine.results import ExceedanceSums, Tail, Watch
+from anchorwise.engine.request import (
+    Attention,
+    Backend,
+    Exceedances,
+    LargestScores,
+    LogSumExp,
+    PooledTail,
+    Request,
+    Result,
+    ScoresAt,
+    Sum,
+    Summary,
+    TailSummaries,
+)
+from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.links import Link
-from anchorwise.pairs import PairWeight, SameId
+from anchorwise.pairs import Contrast, SameId
 
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points, s = statistics
 
 
-def logsumexp_rows(  # noqa: PLR0913  # What a request is made of, one by one.
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    *,
-    link: Link,
-    exclude: Sequence[SameId] = (),
-    only: SameId | None = None,
-    weight: PairWeight | None = None,
-    ranks: Ranks | None = None,
-    watch: Watch | None = None,
-) -> Float[Tensor, " a"]:
+def logsumexp_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
     """Return log(sum over keys of weight * exp(link(score))) per anchor.
 
     It is minus infinity, without gradient, where no key is left.
 
     Args:
-        anchors: Unit rows, float32 or float64.
-        keys: Unit rows; pass the same tensor where the anchors are the keys, and every score is computed once.
+        contrast: Anchors, keys, and which of their pairs count.
         link: Turns a row's scores into logits.
-        exclude: Pairs that do not count.
-        only: The only pairs that count; None counts all that are not excluded.
-        weight: Weights of pairs; None weighs all alike.
-        ranks: The processes that hold the same rows and share the work; None where this one is alone.
-        watch: Filled with the sums of `exceedance_rows`, without a pass of its own over the scores.
 
     Raises:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
         TypeError: If rows are in half precision.
     """
-    given = _given(anchors, Keys(keys, exclude, only, weight, ranks, watch))
-    return _computed(backend_for(anchors, keys), "logsumexp_rows", anchors, given, link)
+    return _answer(LogSumExp(_checked(contrast), link))
 
 
-def sum_rows(
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    *,
-    link: Link,
-    exclude: Sequence[SameId] = (),
-    only: SameId | None = None,
-    weight: PairWeight | None = None,
-    ranks: Ranks | None = None,
-) -> Float[Tensor, " a"]:
+def sum_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
     """Return the sum over keys of weight * link(score) per anchor; 0 where no key is left.
 
     Args:
-        anchors: Unit rows.
-        keys: Unit rows.
+        contrast: Anchors, keys, and which of their pairs count.
         link: Gives what is summed.
-        exclude: Pairs that do not count.
-        only: The only pairs that count; None counts all that are not excluded.
-        weight: Weights of pairs; None weighs all alike.
-        ranks: As for `logsumexp_rows`.
 
     Raises:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
+        TypeError: If rows are in half precision.
     """
-    given = _given(anchors, Keys(keys, exclude, only, weight, ranks))
-    return _computed(backend_for(anchors, keys), "sum_rows", anchors, given, link)
+    return _answer(Sum(_checked(contrast), link))
 
 
-def attend_rows(
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    values: Float[Tensor, "k e"],
-    *,
-    link: Link,
-    exclude: Sequence[SameId] = (),
-    ranks: Ranks | None = None,
-) -> Float[Tensor, "a e"]:
+def attend_rows(contrast: Contrast, values: Float[Tensor, "k e"], link: Link) -> Float[Tensor, "a e"]:
     """Return the mean of the values per anchor, weighted by the softmax of link(score), without gradient.
 
     It is 0 where no key is left.
     """
-    given = _given(anchors, Keys(keys, exclude, ranks=ranks))
-    return _computed(backend_for(anchors, keys), "attend_rows", anchors, given, values, link)
+    return _answer(Attention(_checked(contrast), link, values))
 
 
-def scores_at(
-    anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
-) -> Float[Tensor, "a t"]:
-    """Return the scores of every anchor with its own chosen keys, with gradient."""
-    whole = _tensor_checks.whole_numbers("chosen", chosen)
-    return _computed(backend_for(anchors, keys), "scores_at", anchors, keys, whole)
+def scores_at(contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a t"]:
+    """Return the scores of every anchor with keys of its own, with gradient, whether their pairs count or not.
+
+    Args:
+        contrast: Anchors and keys.
+        index: Which keys.
+    """
+    # So few scores are cheaper than to send: every rank computes all of them.
+    alone = replace(_checked(contrast), ranks=None)
+    return _answer(ScoresAt(alone, _tensor_checks.whole_numbers("index", index)))
 
 
-def tail_rows(
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    *,
-    num_tail: int,
-    exclude: Sequence[SameId] = (),
-    ranks: Ranks | None = None,
-) -> Tail:
+def tail_rows(contrast: Contrast, num_tail: int) -> Tail:
     """Return the `num_tail` largest scores of every row and their keys, without gradient."""
-    return _computed(
-        backend_for(anchors, keys), "tail_rows", anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail
-    )
+    return _answer(LargestScores(_checked(contrast), num_tail))
 
 
-def tail_summaries(
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    *,
-    num_tail: int,
-    summary: Summary,
-    exclude: Sequence[SameId] = (),
-    ranks: Ranks | None = None,
-) -> Float[Tensor, "a s"]:
+def tail_summaries(contrast: Contrast, num_tail: int, summary: Summary) -> Float[Tensor, "a s"]:
     """Return what `summary` makes of the `num_tail` largest scores of every row, without gradient.
 
     Unlike the tails of all rows, which are a share of the score matrix, the result needs memory of a few numbers a row.
 
     Args:
-        anchors: Unit rows.
-        keys: Unit rows.
+        contrast: Anchors, keys, and which of their pairs count.
         num_tail: Scores of every row, at least 1 and at most those that count.
         summary: Takes the largest scores of some rows in falling order, and returns as many numbers for each row.
-        exclude: Pairs that do not count.
-        ranks: As for `logsumexp_rows`.
     """
-    given = _given(anchors, Keys(keys, exclude, ranks=ranks))
-    return _computed(backend_for(anchors, keys), "tail_summaries", anchors, given, num_tail, summary)
+    return _answer(TailSummaries(_checked(contrast), num_tail, summary))
 
 
-def pooled_tail(
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    *,
-    num_tail: int,
-    exclude: Sequence[SameId] = (),
-    ranks: Ranks | None = None,
-) -> Float[Tensor, " t"]:
+def pooled_tail(contrast: Contrast, num_tail: int) -> Float[Tensor, " t"]:
     """Return the `num_tail` largest scores of all rows together in falling order, without gradient."""
-    return _computed(
-        backend_for(anchors, keys), "pooled_tail", anchors, _given(anchors, Keys(keys, exclude, ranks=ranks)), num_tail
-    )
+    return _answer(PooledTail(_checked(contrast), num_tail))
 
 
-def exceedance_rows(
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    *,
-    threshold: Float[Tensor, " a"],
-    endpoint: float,
-    exclude: Sequence[SameId] = (),
-    ranks: Ranks | None = None,
-) -> ExceedanceSums:
-    """Return sums over the scores above each row's threshold, without gradient; `endpoint` is where scores end."""
-    given = _given(anchors, Keys(keys, exclude, ranks=ranks))
-    return _computed(backend_for(anchors, keys), "exceedance_rows", anchors, given, threshold, endpoint)
+def exceedance_rows(contrast: Contrast, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
+    """Return sums over the scores above each row's threshold, without gradient.
+
+    Args:
+        contrast: Anchors, keys, and which of their pairs count.
+        threshold: Of every anchor.
+        endpoint: Where scores end.
+    """
+    return _answer(Exceedances(_checked(contrast), threshold, endpoint))
 
 
-def _computed(backend: Backend, call: str, *arguments: Any) -> Any:
-    """Return what the backend answers to the call.
+def _answer(request: Request[Result]) -> Result:
+    """Return what the request's backend answers.
 
     While a graph is compiled, tiles and their threads stay outside of it: a graph break, or an error where breaks are
     refused (`fullgraph=True`).
@@ -182,15 +123,23 @@ def _computed(backend: Backend, call: str, *arguments: Any) -> Any:
     Raises:
         RuntimeError: If a transform of `torch.func` is asked of a backend that computes in tiles.
     """
-    if isinstance(backend, Dense):
-        # Through the class: torch 2.11 cannot compile a bound method that is decorated.
-        return getattr(type(backend), call)(backend, *arguments)
+    backend = backend_for(request)
+    if backend.is_traceable:
+        return request.answered_by(backend)
     if torch.compiler.is_compiling():
         torch._dynamo.graph_break(msg=_IN_TILES)  # Where breaks are refused, the error has the message.
-        return torch.compiler.disable(getattr(backend, call))(*arguments)
+        outside: Any = torch.compiler.disable(_answer_of_all_ranks)
+        return outside(request, backend)
     if torch._C._are_functorch_transforms_active():  # pyright: ignore[reportPrivateUsage]
         raise RuntimeError(f"torch.func cannot transform this loss: {_IN_TILES}")
-    return getattr(backend, call)(*arguments)
+    return _answer_of_all_ranks(request, backend)
+
+
+def _answer_of_all_ranks(request: Request[Result], backend: Backend) -> Result:
+    ranks = request.contrast.ranks
+    if ranks is None:
+        return request.answered_by(backend)
+    return request.of_all_anchors(request.of_own_anchors(ranks).answered_by(backend), ranks)
 
 
 _IN_TILES = (
@@ -199,25 +148,26 @@ _IN_TILES = (
 )
 
 
-def _given(anchors: Tensor, keys: Keys) -> Keys:
+def _checked(contrast: Contrast) -> Contrast:
     """Refuse rows in which 1 - s has no digits, and rows and ids that do not fit each other."""
+    anchors, keys = contrast.anchors, contrast.keys
     if anchors.dtype not in (torch.float32, torch.float64):
         raise TypeError(
             f"anchors must be float32 or float64, got {anchors.dtype}; "
             "anchorwise.pairs.unit_rows widens and normalises rows"
         )
-    _tensor_checks.alike("anchors", anchors, "keys", keys.rows)
-    if keys.rows.dtype != anchors.dtype:
+    _tensor_checks.alike("anchors", anchors, "keys", keys)
+    if keys.dtype != anchors.dtype:
         raise ValueError(
-            f"anchors and keys must share one dtype, got {anchors.dtype} and {keys.rows.dtype}; "
+            f"anchors and keys must share one dtype, got {anchors.dtype} and {keys.dtype}; "
             "convert one with keys.to(anchors.dtype)"
         )
-    exclude = tuple(_numbered(same, anchors, keys.rows) for same in keys.exclude)
-    return replace(keys, exclude=exclude, only=None if keys.only is None else _numbered(keys.only, anchors, keys.rows))
+    only = None if contrast.only is None else _numbered(contrast.only, contrast)
+    return replace(contrast, exclude=tuple(_numbered(same, contrast) for same in contrast.exclude), only=only)
 
 
-def _numbered(same: SameId, anchors: Tensor, keys: Tensor) -> SameId:
+def _numbered(same: SameId, contrast: Contrast) -> SameId:
     """Return ids of any integer dtype as int64; the same tensor on both sides stays the same one."""
-    anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", anchors)
-    key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", keys)
+    anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", contrast.anchors)
+    key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", contrast.keys)
     return SameId(anchor_ids, anchor_ids if same.key_ids is same.anchor_ids else key_ids)

@@ -19,21 +19,6 @@ class Tail:
     keys: Int[Tensor, "a t"]
 
 
-@dataclass
-class Watch:
-    """Exceedances that a reduction is to add up while it has the scores: statistics without a pass of their own.
-
-    Attributes:
-        threshold: Of every row.
-        endpoint: Where scores end.
-        sums: What was found; None before.
-    """
-
-    threshold: Float[Tensor, " a"]
-    endpoint: float
-    sums: "ExceedanceSums | None" = None
-
-
 @dataclass(frozen=True)
 class ExceedanceSums:
     """Sums over the scores of a row that lie above its threshold; sums of parts of a row add up to the row's.

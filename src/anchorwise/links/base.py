@@ -83,3 +83,7 @@ class Link(ABC):
             elif isinstance(value, Link):
                 changed[field.name] = value.with_parameters(change)
         return replace(self, **changed)
+
+    def of_anchors(self, rows: slice) -> "Link":
+        """Return the link of some anchors: their own numbers, and those that all share."""
+        return self.with_parameters(lambda parameter: parameter[rows] if parameter.ndim else parameter)

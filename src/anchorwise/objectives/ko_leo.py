@@ -51,5 +51,5 @@ def _neighbour_scores(contrast: Contrast) -> Float[Tensor, " n"]:
     """Return the cosine of every row with its nearest other one, and with itself where there is no other."""
     nearest = negatives_of(contrast).hardest(1)
     found = nearest.scores != -torch.inf
-    scores = engine.scores_at(contrast.anchors, contrast.keys, nearest.keys).masked_fill(~found, 0.0).sum(dim=1)
+    scores = engine.scores_at(contrast, nearest.keys).masked_fill(~found, 0.0).sum(dim=1)
     return torch.where(found.any(dim=1), scores, contrast.anchors.square().sum(dim=1))

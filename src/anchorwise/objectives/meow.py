@@ -88,7 +88,7 @@ class MEOW(Objective):
         losses = []
         directions = (views.units, views.units.flip(0)) if self.both_directions else (views.units,)
         for anchors, keys in directions:
-            repelled = repulsion(Contrast(anchors, keys, (), ranks=views.ranks), link, weight=weight)
+            repelled = repulsion(Contrast(anchors, keys, weight=weight, ranks=views.ranks), link)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
         stats = {"positive_score": positive_scores}

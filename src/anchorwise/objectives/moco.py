@@ -65,7 +65,7 @@ class MoCo(Objective):
         views = views_of(view0, _tensor_checks.tensor("view1", view1).detach())
         keys = views.beside("queue", queue).detach()
         excluded = _excluded(view0, views.num_samples, queue, ids, queue_ids)
-        contrast = Contrast(views.units[0], keys, *excluded, views.ranks)
+        contrast = Contrast(views.units[0], keys, *excluded, ranks=views.ranks)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
         per_anchor = cross_entropy(contrast, positive_scores, reading.link)

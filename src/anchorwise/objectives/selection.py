@@ -14,6 +14,7 @@ from anchorwise.links import ShortfallLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
 from anchorwise.pairs import views_of
+from anchorwise.tails.estimators import RegressionTail
 from anchorwise.tails.exponents import Exponent
 from anchorwise.tails.gates import Gate
 from anchorwise.tails.names import ExponentName, GateName, as_exponent, as_gate
@@ -75,7 +76,9 @@ class Selection(Objective):
         negatives = negatives_of(contrast)
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
         softmax = cross_entropy(contrast, positive_scores, softmax_link(self.temperature, logit_scale, views.units))
-        hardest = negatives.hardest(self.num_hardest)
+        tail = self.gate.tail
+        num_read = tail.num_tail(negatives.num_negatives) if isinstance(tail, RegressionTail) else 0
+        hardest = negatives.hardest(self.num_hardest, among=num_read)  # Of the tail that the gate reads, as released.
         weibit = cross_entropy(contrast, positive_scores, ShortfallLink(exponent), hardest=hardest)
         stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}
         return mean_outcome((1.0 - reading.blend) * softmax + reading.blend * weibit, {**stats, **reading.stats})

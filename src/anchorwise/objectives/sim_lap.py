@@ -136,7 +136,7 @@ def _dot_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, li
     gated, wanted = anchors * gates.square(), SameId(classes.partners, classes.labels)
     own = SameId(classes.labels, classes.labels)
     repelled = repulsion(Contrast(gated, keys, (own, wanted), ranks=views.ranks), link)
-    return total(Contrast(gated, keys, (), ranks=views.ranks), AgainstNegatives(link, repelled), only=wanted)
+    return total(Contrast(gated, keys, only=wanted, ranks=views.ranks), AgainstNegatives(link, repelled))
 
 
 def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, link: Link) -> Float[Tensor, " n"]:

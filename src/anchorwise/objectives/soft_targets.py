@@ -106,7 +106,7 @@ class SoftTargets(Objective):
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
-            contrast = Contrast(units[view], candidates, (), ranks=views.ranks)
+            contrast = Contrast(units[view], candidates, ranks=views.ranks)
             loss, read = self._loss(contrast, own[view], own[other], softmax)
             losses.append(loss)
             stats.append(read)
@@ -120,7 +120,7 @@ class SoftTargets(Objective):
         if self.blend is None:
             attraction = softmax((contrast.anchors * self._mean_target(momentum, own, softmax)).sum(dim=1))
         else:
-            found = total(contrast, reading.link, weight=_shares(momentum, softmax))
+            found = total(replace(contrast, weight=_shares(momentum, softmax)), reading.link)
             soft = self.alpha * found + (1.0 - self.alpha) * reading.link(own_scores)
             even = total(contrast, reading.link) / len(contrast.keys)
             attraction = (1.0 - self.label_smoothing) * soft + self.label_smoothing * even

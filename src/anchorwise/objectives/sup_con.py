@@ -4,7 +4,7 @@ Source: Khosla et al. 2020, "Supervised Contrastive Learning", Eq. 2 and 3, http
 released code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import torch
@@ -143,9 +143,10 @@ class SupCon(Objective):
     def _attraction(self, contrast: Contrast, link: Link, positives: _Positives) -> Float[Tensor, " a"]:
         """Return the average of the positives' logits, of whichever kind; finite where there are none."""
         number = torch.where(positives.number > 0, positives.number, 1.0)
+        of_positives = replace(contrast, only=positives.only, weight=positives.weight)
         if self.average == "outside":
-            return total(contrast, link, only=positives.only, weight=positives.weight) / number
-        summed = repulsion(contrast, link, only=positives.only, weight=positives.weight)
+            return total(of_positives, link) / number
+        summed = repulsion(of_positives, link)
         summed = summed.masked_fill(positives.number == 0, 0.0)
         return summed if self.average == "none" else summed - number.log()
 

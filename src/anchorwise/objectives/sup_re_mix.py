@@ -4,7 +4,7 @@ Source: Wu et al. 2023, "Mixup Your Own Pairs" (SupReMix), https://arxiv.org/abs
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -107,8 +107,8 @@ class SupReMix(Objective):
         itself, same_label = SameId(index, index), SameId(place, place)
         weight = LabelDistance(values.unsqueeze(1), values.unsqueeze(1))
         of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
-        others = repulsion(of_others, link, weight=weight)
-        summed = total(of_others, link, only=same_label)
+        others = repulsion(replace(of_others, weight=weight), link)
+        summed = total(replace(of_others, only=same_label), link)
         mixed = self._mixed(rows, values, shares, link)
         log_all = log_sum(torch.cat([others.unsqueeze(1), mixed[:, :2]], dim=1))
         num_positives = num_same(place) - 1 + mixed[:, 3]

@@ -33,7 +33,7 @@ class Weibit(Objective):
 
     Args:
         exponent: "batch" is the median over anchors of Hill's estimates, "anchor" an anchor's own estimate shrunk to
-            it, "lagged" the median of the batch before, for one pass over the scores less, "unit" is 1; a number
+            it, "lagged" the median of the batch before, so that no batch sets its own, "unit" is 1; a number
             above 0 is fixed; any `tails.Exponent` says it in its own way.
         endpoint: Where scores end. In cosines, above -1 and at most 1.
         num_hardest: Only so many of an anchor's highest-scoring negatives count, at least 1; None counts all of them.
@@ -53,7 +53,7 @@ class Weibit(Objective):
         num_hardest: int | None = None,
     ) -> None:
         super().__init__()
-        self.exponent = as_exponent(exponent, HillTail(), may_lag=True)
+        self.exponent = as_exponent(exponent, HillTail())
         self.endpoint = _checks.endpoint(endpoint)
         self.num_hardest = None if num_hardest is None else _checks.count("num_hardest", num_hardest)
 
@@ -75,9 +75,8 @@ class Weibit(Objective):
         positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast, endpoint=self.endpoint)
-        exponent, watch = self.exponent(negatives), self.exponent.watch(negatives)
+        exponent = self.exponent(negatives)
         hardest = None if self.num_hardest is None else negatives.hardest(self.num_hardest)
         link = ShortfallLink(exponent, self.endpoint)
-        per_anchor = cross_entropy(contrast, positive_scores, link, hardest=hardest, watch=watch)
-        self.exponent.learn(negatives, watch)
+        per_anchor = cross_entropy(contrast, positive_scores, link, hardest=hardest)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "exponent": exponent})

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._described import Described
-from anchorwise.engine import Watch
 from anchorwise.tails.estimators import FEWEST_POINTS, HillTail, TailEstimator, tail_fraction_up_to
 from anchorwise.tails.negatives import Negatives
 from anchorwise.tails.regression import tail_regressions
@@ -31,13 +30,6 @@ class Exponent(Described, ABC):
     def beside(self, tail: TailEstimator) -> "Exponent":
         """Return the exponent as it is beside a gate that reads `tail`: one without a tail of its own takes that."""
         return self
-
-    def watch(self, negatives: Negatives) -> Watch | None:
-        """Return what the loss is to add up on its way for the exponents of the next batch; None for nothing."""
-        return None
-
-    def learn(self, negatives: Negatives, watch: Watch | None) -> None:
-        """Take what the loss has added up."""
 
 
 @final
@@ -108,11 +100,10 @@ class AnchorExponent(Exponent):
 
 @final
 class LaggedExponent(Exponent):
-    """The median over anchors of Hill's estimates in the batch before: the loss is a single pass over the scores.
+    """The median over anchors of Hill's estimates in the batch before, so that no batch sets its own exponent.
 
-    This batch's exceedances are added up while the loss has its scores. The first batch takes a pass for its own
-    median. The value is a saved buffer; it moves in training mode only. Whether there was a batch before is asked on
-    the host, so `torch.compile(fullgraph=True)` refuses it; without, it compiles in two parts.
+    The first batch has its own median. The value is a saved buffer; it moves in training mode only, and a batch without
+    any estimate leaves it as it is. It takes the passes over the scores that `BatchExponent` takes.
 
     Args:
         tail: How a tail is read.
@@ -129,25 +120,14 @@ class LaggedExponent(Exponent):
 
     @torch.no_grad()
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
-        """Return the batch before's median for every anchor."""
-        if not bool(self.seen):
-            return self.tail.estimate(negatives).batch_median
-        return self.previous.to(negatives.anchors, copy=True).expand(len(negatives.anchors))
-
-    @torch.no_grad()
-    def watch(self, negatives: Negatives) -> Watch | None:
-        """Return the exceedances of this batch, to be added up."""
-        return negatives.watch(self.tail.tail_fraction) if self.training else None
-
-    @torch.no_grad()
-    def learn(self, negatives: Negatives, watch: Watch | None) -> None:
-        """Keep this batch's median for the next; a batch without any estimate changes nothing."""
-        if watch is not None:
-            negatives.learn(self.tail.tail_fraction, watch)
-            estimate = self.tail.estimate(negatives)
-            found = estimate.exists.any()
-            self.previous.copy_(torch.where(found, estimate.batch_median[0].to(self.previous), self.previous))
+        """Return the batch before's median for every anchor, and keep this one's for the next."""
+        estimate = self.tail.estimate(negatives)
+        median, found = estimate.batch_median, estimate.exists.any()
+        value = torch.where(self.seen, self.previous.to(median), median)
+        if self.training:
+            self.previous.copy_(torch.where(found, median[0].to(self.previous), self.previous))
             self.seen.logical_or_(found)
+        return value
 
 
 @final

@@ -51,25 +51,19 @@ def as_gate(value: GateName | Gate) -> Gate:
     return value if isinstance(value, Gate) else made("gate", value, GATES)
 
 
-def as_exponent(value: float | ExponentName | Exponent, tail: TailEstimator, *, may_lag: bool = False) -> Exponent:
+def as_exponent(value: float | ExponentName | Exponent, tail: TailEstimator) -> Exponent:
     """Return the exponent that `value` names, a number's, or itself.
 
     Args:
         value: A name, a number above 0, or an exponent.
         tail: How tails are read where the exponent does not say.
-        may_lag: Whether the caller's loss adds up what a lagged exponent needs.
 
     Raises:
-        ValueError: If `value` is none of these, or lags where it must not.
+        ValueError: If `value` is none of these.
     """
     if not isinstance(value, str | Exponent):
         return FixedExponent(value)
     exponent: Exponent = value if isinstance(value, Exponent) else made("exponent", value, EXPONENTS)
-    if isinstance(exponent, LaggedExponent) and not may_lag:
-        raise ValueError(
-            "exponent must not lag here: the gate has to read this batch's scores in any case; take 'batch', or "
-            "anchorwise.Weibit(exponent='lagged')"
-        )
     return exponent.beside(tail)
 
 

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from anchorwise import engine
 from anchorwise._precision import full_precision
-from anchorwise._ranks import Ranks
 from anchorwise.links import Moment, shortfall
-from anchorwise.pairs import Contrast, SameId, views_of
+from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions
 
@@ -34,28 +33,33 @@ class SortedTail:
     hardest_shortfall: Float[Tensor, " a"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Negatives:
     """The negatives of every anchor.
 
     Attributes:
-        anchors: Unit rows, detached.
-        keys: Unit rows, detached.
-        exclude: Pairs that are no negatives.
+        contrast: Anchors, keys, and the pairs that are no negatives, without gradient.
         excluded_scores: The cosines of those pairs, the same number in every row; None where the numbers differ.
         endpoint: Where scores end; shortfalls are measured from it.
-        ranks: The processes that hold the same rows and share the work.
 
-    Statistics of whole rows are dear: each is read once and kept for the gate and the exponent that share it.
+    Statistics of whole rows are dear: each is read once and kept for the gate and the exponent that share it. None
+    depends on what else was read.
     """
 
-    anchors: Float[Tensor, "a d"]
-    keys: Float[Tensor, "k d"]
-    exclude: tuple[SameId, ...]
+    contrast: Contrast
     excluded_scores: Float[Tensor, "a e"] | None
     endpoint: float = 1.0
-    ranks: Ranks | None = None
-    _known: dict[tuple[str, float], Any] = field(default_factory=dict, init=False, repr=False)
+    _read: dict[tuple[str, float], Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def anchors(self) -> Float[Tensor, "a d"]:
+        """Unit rows."""
+        return self.contrast.anchors
+
+    @property
+    def keys(self) -> Float[Tensor, "k d"]:
+        """Unit rows."""
+        return self.contrast.keys
 
     @property
     def num_negatives(self) -> int:
@@ -98,64 +102,43 @@ class Negatives:
             return torch.stack([fit.slope, fit.r_squared, fit.delta_aic, shortfalls[:, 0]], dim=1)
 
         def read() -> SortedTail:
-            read_off = engine.tail_summaries(
-                self.anchors, self.keys, num_tail=num_tail, summary=summary, exclude=self.exclude, ranks=self.ranks
-            )
-            slope, r_squared, delta_aic, hardest = read_off.unbind(dim=1)
+            slope, r_squared, delta_aic, hardest = engine.tail_summaries(self.contrast, num_tail, summary).unbind(dim=1)
             return SortedTail(TailRegressions(slope, r_squared, delta_aic, num_points(num_tail)), hardest)
 
         return self._once(("sorted", num_tail), read)
 
-    def hardest(self, num_tail: int) -> engine.Tail:
+    def hardest(self, num_tail: int, *, among: int = 0) -> engine.Tail:
         """Return every row's `num_tail` largest scores with their keys, or all of its negatives' where it has fewer.
 
         Where anchors have different numbers of negatives, a row that has fewer ends in scores of minus infinity.
+
+        Args:
+            num_tail: Scores of every row.
+            among: How many largest ones they are taken from, where more: which of two equal scores comes first depends
+                on how many are looked for.
         """
-        num_tail = min(num_tail, self._most)
-        # Which of two equal scores is taken depends on the length of the tail: take the one that the gate has read.
-        longest = max([num_tail, *(int(size) for what, size in self._known if what == "sorted")])
-        tail = engine.tail_rows(self.anchors, self.keys, num_tail=longest, exclude=self.exclude, ranks=self.ranks)
+        tail = engine.tail_rows(self.contrast, min(max(num_tail, among), self._most))
         return engine.Tail(tail.scores[:, :num_tail], tail.keys[:, :num_tail])
 
     def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
         """Return the `num_tail` smallest shortfalls of the whole batch, rising."""
-        scores = engine.pooled_tail(self.anchors, self.keys, num_tail=num_tail, exclude=self.exclude, ranks=self.ranks)
-        return shortfall(scores, self.endpoint)
+        return shortfall(engine.pooled_tail(self.contrast, num_tail), self.endpoint)
 
     def exceedances(self, tail_fraction: float) -> Exceedances:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
 
         def read() -> Exceedances:
             threshold = self._threshold(tail_fraction)
-            sums = engine.exceedance_rows(
-                self.anchors,
-                self.keys,
-                threshold=threshold,
-                endpoint=self.endpoint,
-                exclude=self.exclude,
-                ranks=self.ranks,
-            )
-            return self._exceedances(threshold, sums)
+            sums = engine.exceedance_rows(self.contrast, threshold, self.endpoint)
+            largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
+            return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
 
         return self._once(("exceedances", tail_fraction), read)
 
-    def watch(self, tail_fraction: float) -> engine.Watch:
-        """Return what a reduction of these scores is to add up on its way, to be handed to `learn`."""
-        return engine.Watch(self._threshold(tail_fraction), self.endpoint)
-
-    def learn(self, tail_fraction: float, watch: engine.Watch) -> None:
-        """Take the exceedances that a reduction has added up, instead of a pass for them."""
-        if watch.sums is not None:
-            self._known["exceedances", tail_fraction] = self._exceedances(watch.threshold, watch.sums)
-
     def _once(self, what: tuple[str, float], read: Callable[[], Statistic]) -> Statistic:
-        if what not in self._known:
-            self._known[what] = read()
-        return self._known[what]
-
-    def _exceedances(self, threshold: Float[Tensor, " a"], sums: engine.ExceedanceSums) -> Exceedances:
-        largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
-        return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
+        if what not in self._read:
+            self._read[what] = read()
+        return self._read[what]
 
     def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
         mean, variance = self._moments()
@@ -174,7 +157,7 @@ class Negatives:
         return mean, self._sum(Moment(2, mean)) / num_negatives
 
     def _sum(self, moment: Moment) -> Float[Tensor, " a"]:
-        return engine.sum_rows(self.anchors, self.keys, link=moment, exclude=self.exclude, ranks=self.ranks)
+        return engine.sum_rows(self.contrast, moment)
 
     def _moments_without(
         self, excluded_scores: Float[Tensor, "a e"]
@@ -197,10 +180,8 @@ class Negatives:
 @torch.no_grad()
 def negatives_of(contrast: Contrast, *, endpoint: float = 1.0) -> Negatives:
     """Return the negatives of a contrast, detached."""
-    anchors = contrast.anchors.detach()
-    keys = anchors if contrast.keys is contrast.anchors else contrast.keys.detach()
-    scores = None if contrast.excluded_keys is None else engine.scores_at(anchors, keys, contrast.excluded_keys)
-    return Negatives(anchors, keys, contrast.exclude, scores, endpoint, contrast.ranks)
+    alone, excluded = contrast.detached(), contrast.excluded_keys
+    return Negatives(alone, None if excluded is None else engine.scores_at(alone, excluded), endpoint)
 
 
 @torch.no_grad()

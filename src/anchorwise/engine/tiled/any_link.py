@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
 from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
 from anchorwise.engine.tiled.space import Space
@@ -88,10 +87,6 @@ class LinkLogSum(_AnyLink):
             logits = (logits + self._log_weights(side, logits)) * math.log2(math.e)
             self._sums.add(side.rows, side.fill_upright_(logits, -torch.inf))
 
-    def share(self, ranks: Ranks) -> None:
-        """Add up the sums of all ranks."""
-        self._sums.share(ranks)
-
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""
         return self._sums.value()
@@ -128,10 +123,6 @@ class LinkSum(_AnyLink):
             terms = self._values(side.upright(scores), self._of(side))
             weighted = terms * self._log_weights(side, terms).exp()
             self._totals[side.rows] += side.fill_upright_(weighted, 0.0).sum(dim=1)
-
-    def share(self, ranks: Ranks) -> None:
-        """Add up the sums of all ranks."""
-        ranks.add_up(self._totals)
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the sums."""

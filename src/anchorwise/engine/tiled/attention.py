@@ -29,6 +29,4 @@ def attend(
             result[side.rows].addmm_(reducer.shares(side.upright(scores), side), values[side.columns])
 
     reduction.visit(add, anchors.device)
-    if reduction.ranks is not None:
-        reduction.ranks.add_up(result)
     return result

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.engine.base import Backend, Keys, Summary
+from anchorwise.engine.request import Backend, Request, Summary
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.engine.tiled.any_link import LinkLogSum, LinkSum
 from anchorwise.engine.tiled.attention import attend
@@ -26,9 +26,12 @@ from anchorwise.engine.tiled.space import Space
 from anchorwise.engine.tiled.tails import PooledTail, WholeRows, largest, largest_with_keys
 from anchorwise.links import Link
 from anchorwise.links.base import LogShortfall
+from anchorwise.pairs import Contrast
 
-# a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
+# a = anchors, k = keys, d = embedding width, e = width of values, t = tail points, s = statistics
 
+# So few scores are faster all at once than in tiles; on a GPU, where calls cost launches, as many as one tile has.
+_NUM_DENSE_SCORES = {"cpu": 256 * 256, "cuda": 4096 * 4096}
 # Scores of whole rows that are in memory at once, for each lane; elsewhere as many as a tile has.
 _NUM_WHOLE_ROW_SCORES = 2**20
 
@@ -38,8 +41,8 @@ _NUM_WHOLE_ROW_SCORES = 2**20
 class Tiled(Backend):
     """Memory that grows with the embeddings: scores exist a tile at a time and are computed again for the gradient.
 
-    Where the anchors are the keys, a tile serves its mirror image too. Tiles are worked on at once, one thread each,
-    and dealt to the ranks that share the rows. Second derivatives are refused.
+    Where the anchors are the keys, a tile serves its mirror image too. Tiles are worked on at once, one thread each.
+    Second derivatives are refused.
 
     Args:
         size: Anchors and keys of a tile at most; None chooses by number of rows and device.
@@ -51,71 +54,68 @@ class Tiled(Backend):
         if self.size is not None:
             _checks.count("size", self.size)
 
-    def logsumexp_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
+    def supports(self, request: Request) -> bool:
+        """Return True: it computes everything."""
+        return True
+
+    def suits(self, request: Request) -> bool:
+        """Return whether there are so many scores that tiles are faster than the whole matrix."""
+        anchors, keys = request.contrast.anchors, request.contrast.keys
+        few = _NUM_DENSE_SCORES.get(anchors.device.type, _NUM_DENSE_SCORES["cpu"])
+        return len(anchors) * len(keys) > few
+
+    def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of weight * exp(link(score)))."""
-        make, parameters = _log_sum(anchors, keys, link)
-        return self._reduction(anchors, keys, make)(anchors, keys.rows, parameters)
+        make, parameters = _log_sum(contrast, link)
+        return self._reduction(contrast, make)(contrast.anchors, contrast.keys, parameters)
 
-    def sum_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
+    def sum_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of weight * link(score)."""
-        make = partial(_link_sum, link, keys, anchors.detach())
-        return self._reduction(anchors, keys, make)(anchors, keys.rows, link.parameters)
+        make = partial(_link_sum, link, contrast.detached())
+        return self._reduction(contrast, make)(contrast.anchors, contrast.keys, link.parameters)
 
-    def attend_rows(
-        self, anchors: Float[Tensor, "a d"], keys: Keys, values: Float[Tensor, "k e"], link: Link
-    ) -> Float[Tensor, "a e"]:
+    def attend_rows(self, contrast: Contrast, values: Float[Tensor, "k e"], link: Link) -> Float[Tensor, "a e"]:
         """Return the means of the values, weighted by the softmax of the logits."""
-        make = partial(_link_log_sum, link, keys, anchors.detach())
+        make = partial(_link_log_sum, link, contrast.detached())
         fixed = tuple(parameter.detach() for parameter in link.parameters)
-        return self._reduction(anchors, keys, lambda _: make(fixed)).fitting(
-            lambda fit: attend(fit, anchors, keys.rows, values), anchors.device
+        return self._reduction(contrast, lambda _: make(fixed)).fitting(
+            lambda fit: attend(fit, contrast.anchors, contrast.keys, values), contrast.anchors.device
         )
 
-    def scores_at(
-        self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
-    ) -> Float[Tensor, "a t"]:
-        """Return the scores of every anchor with its chosen keys."""
-        return chosen_scores(anchors, keys, chosen)
+    def scores_at(self, contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a t"]:
+        """Return the scores of every anchor with keys of its own."""
+        return chosen_scores(contrast.anchors, contrast.keys, index)
 
     @torch.no_grad()
-    def tail_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Tail:
+    def tail_rows(self, contrast: Contrast, num_tail: int) -> Tail:
         """Return the largest scores of every row with their keys."""
+        anchors = contrast.anchors
         scores = anchors.new_zeros(len(anchors), num_tail)
         chosen = torch.zeros(scores.shape, dtype=torch.int64, device=anchors.device)
 
         def step(rows: slice, of_rows: Tensor) -> None:
             scores[rows], chosen[rows] = largest_with_keys(of_rows, num_tail)
 
-        _whole_rows(anchors, keys).visit(step)
-        if keys.ranks is not None:
-            keys.ranks.add_up(scores, chosen)
+        _whole_rows(contrast).visit(step)
         return Tail(scores, chosen)
 
     @torch.no_grad()
-    def tail_summaries(
-        self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int, summary: Summary
-    ) -> Float[Tensor, "a s"]:
+    def tail_summaries(self, contrast: Contrast, num_tail: int, summary: Summary) -> Float[Tensor, "a s"]:
         """Return the summary of every row's tail; tails exist for some rows at a time."""
-        width = summary(anchors.new_zeros(1, num_tail)).shape[1]
-        return _whole_rows(anchors, keys).collect(width, lambda scores: summary(largest(scores, num_tail)))
+        width = summary(contrast.anchors.new_zeros(1, num_tail)).shape[1]
+        return _whole_rows(contrast).collect(width, lambda scores: summary(largest(scores, num_tail)))
 
     @torch.no_grad()
-    def pooled_tail(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Float[Tensor, " t"]:
+    def pooled_tail(self, contrast: Contrast, num_tail: int) -> Float[Tensor, " t"]:
         """Return the largest scores of all rows together."""
-        pool = PooledTail(num_tail, anchors)
-        _whole_rows(anchors, keys).visit(lambda _, scores: pool.add(scores))
-        if keys.ranks is None:
-            return pool.value()
-        own = anchors.new_full((num_tail,), -torch.inf)
-        mine = pool.value()
-        own[: len(mine)] = mine
-        return keys.ranks.joined(own).topk(num_tail).values
+        pool = PooledTail(num_tail, contrast.anchors)
+        _whole_rows(contrast).visit(lambda _, scores: pool.add(scores))
+        return pool.value()
 
     @torch.no_grad()
-    def exceedance_rows(
-        self, anchors: Float[Tensor, "a d"], keys: Keys, threshold: Float[Tensor, " a"], endpoint: float
-    ) -> ExceedanceSums:
+    def exceedance_rows(self, contrast: Contrast, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
         """Return the sums over the scores above every row's threshold."""
+        anchors, keys = contrast.anchors, contrast.keys
 
         def run(fit: Reduction) -> ExceedanceSums:
             adder, space = ExceedanceAdder(threshold, endpoint), Space(anchors)
@@ -123,18 +123,18 @@ class Tiled(Backend):
             def add(tile: Tile) -> None:
                 sides = fit.pairs.sides(tile)
                 if sides:
-                    adder.add(space.products(anchors[tile.anchors], keys.rows[tile.keys]), sides, space)
+                    adder.add(space.products(anchors[tile.anchors], keys[tile.keys]), sides, space)
 
             fit.visit(add, anchors.device)
-            return adder.sums(fit.ranks)
+            return adder.sums()
 
-        return self._reduction(anchors, keys, _no_reducer).fitting(run, anchors.device)
+        return self._reduction(contrast, _no_reducer).fitting(run, anchors.device)
 
-    def _reduction(self, anchors: Tensor, keys: Keys, make: Callable[[tuple[Tensor, ...]], Reducer]) -> Reduction:
-        size = self.size or tile_size(len(anchors), anchors.device)
-        symmetric = keys.rows is anchors
-        grid = Grid(len(anchors), len(keys.rows), symmetric, (size, size))
-        return Reduction(grid, PairsLeft(keys.exclude, keys.only), make, keys.ranks, keys.watch)
+    def _reduction(self, contrast: Contrast, make: Callable[[tuple[Tensor, ...]], Reducer]) -> Reduction:
+        num_anchors, num_keys = len(contrast.anchors), len(contrast.keys)
+        size = self.size or tile_size(num_anchors, contrast.anchors.device)
+        grid = Grid(num_anchors, num_keys, contrast.is_symmetric, (size, size))
+        return Reduction(grid, PairsLeft(contrast.exclude, contrast.only), make)
 
 
 def tile_size(num_anchors: int, device: torch.device) -> int:
@@ -146,22 +146,21 @@ def tile_size(num_anchors: int, device: torch.device) -> int:
     return 256 if num_anchors <= 1024 else 512
 
 
-def _whole_rows(anchors: Tensor, keys: Keys) -> WholeRows:
+def _whole_rows(contrast: Contrast) -> WholeRows:
+    anchors = contrast.anchors
     num_scores = _NUM_WHOLE_ROW_SCORES if anchors.device.type == "cpu" else tile_size(len(anchors), anchors.device) ** 2
-    return WholeRows(anchors, keys.rows, PairsLeft(keys.exclude, keys.only), num_scores, keys.ranks)
+    return WholeRows(anchors, contrast.keys, PairsLeft(contrast.exclude, contrast.only), num_scores)
 
 
-def _log_sum(
-    anchors: Tensor, keys: Keys, link: Link
-) -> tuple[Callable[[tuple[Tensor, ...]], Reducer], tuple[Tensor, ...]]:
+def _log_sum(contrast: Contrast, link: Link) -> tuple[Callable[[tuple[Tensor, ...]], Reducer], tuple[Tensor, ...]]:
     """Return what makes the reducer that fits the link, and the tensors it is made of."""
-    form, like = link.log_shortfall, anchors.detach()
-    if form is None or keys.weight is not None:
-        return partial(_link_log_sum, link, keys, like), link.parameters
+    form, detached = link.log_shortfall, contrast.detached()
+    if form is None or contrast.weight is not None:
+        return partial(_link_log_sum, link, detached), link.parameters
     parameters = tuple(value for value in (form.slope, form.power) if isinstance(value, Tensor))
-    if _is_small(form, like, keys.rows.detach()):
-        return partial(_common_softmax, form, like), parameters
-    return partial(_log_shortfall_sum, form, like), parameters
+    if _is_small(form, detached.anchors, detached.keys):
+        return partial(_common_softmax, form, detached.anchors), parameters
+    return partial(_log_shortfall_sum, form, detached.anchors), parameters
 
 
 def _is_small(form: LogShortfall, anchors: Tensor, keys: Tensor) -> bool:
@@ -188,12 +187,12 @@ def _log_shortfall_sum(form: LogShortfall, like: Tensor, parameters: tuple[Tenso
     return LogShortfallSum(LogShortfall(slope, power, form.endpoint), like)
 
 
-def _link_log_sum(link: Link, keys: Keys, like: Tensor, parameters: tuple[Tensor, ...]) -> Reducer:
-    return LinkLogSum(link, parameters, keys.weight, like)
+def _link_log_sum(link: Link, contrast: Contrast, parameters: tuple[Tensor, ...]) -> Reducer:
+    return LinkLogSum(link, parameters, contrast.weight, contrast.anchors)
 
 
-def _link_sum(link: Link, keys: Keys, like: Tensor, parameters: tuple[Tensor, ...]) -> Reducer:
-    return LinkSum(link, parameters, keys.weight, like)
+def _link_sum(link: Link, contrast: Contrast, parameters: tuple[Tensor, ...]) -> Reducer:
+    return LinkSum(link, parameters, contrast.weight, contrast.anchors)
 
 
 def _no_reducer(parameters: tuple[Tensor, ...]) -> Reducer:

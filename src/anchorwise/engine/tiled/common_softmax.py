@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side, filled_for_each
 from anchorwise.engine.tiled.reducer import Reducer, RowGradients
 from anchorwise.engine.tiled.space import Space
@@ -38,10 +37,6 @@ class CommonSoftmax(Reducer):
         """Add a tile."""
         for side, exponentials in zip(sides, filled_for_each(sides, scores.exp2_(), 0.0), strict=True):
             self._totals[side.rows] += exponentials.sum(dim=side.dim)
-
-    def share(self, ranks: Ranks) -> None:
-        """Add up the sums of all ranks."""
-        ranks.add_up(self._totals)
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""

@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.results import ExceedanceSums
 from anchorwise.engine.tiled.pairs_left import Side, filled_for_each
 from anchorwise.engine.tiled.space import Space, logs_of
@@ -56,11 +55,8 @@ class ExceedanceAdder:
         self._excess[rows] += torch.sub(widest, shortfalls, out=work).relu_().sum(dim=dim)
         self._log_ratio[rows] += torch.sub(side.along(self._log_widest), logs, out=work).relu_().sum(dim=dim)
 
-    def sums(self, ranks: Ranks | None) -> ExceedanceSums:
-        """Return the sums of all tiles, of all ranks."""
-        if ranks is not None:
-            ranks.add_up(self._count, self._log_ratio, self._excess, self._num_at_endpoint)
-            self._smallest = -ranks.largest(-self._smallest)
+    def sums(self) -> ExceedanceSums:
+        """Return the sums of all tiles."""
         return ExceedanceSums(
             self._count, self._log_ratio, self._excess, self._num_at_endpoint, self._endpoint - self._smallest
         )

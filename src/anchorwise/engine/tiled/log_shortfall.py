@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
 from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
 from anchorwise.engine.tiled.space import Space, logs_of
@@ -43,10 +42,6 @@ class LogShortfallSum(Reducer):
         for side in sides:
             logits = self._logits(scores, logs, side, space)
             self._sums.add(side.rows, side.fill_(logits, -torch.inf), dim=side.dim)
-
-    def share(self, ranks: Ranks) -> None:
-        """Add up the sums of all ranks."""
-        self._sums.share(ranks)
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""

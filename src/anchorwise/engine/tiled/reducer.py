@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.pairs_left import Side
 from anchorwise.engine.tiled.space import Space
 
@@ -27,10 +26,6 @@ class Reducer(ABC):
     @abstractmethod
     def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
         """Add a tile to the sums of its rows; may overwrite the scores."""
-
-    @abstractmethod
-    def share(self, ranks: Ranks) -> None:
-        """Add up the sums of all ranks."""
 
     @abstractmethod
     def value(self) -> Float[Tensor, " a"]:
@@ -74,14 +69,6 @@ class LogSum:
         total = logits.sub_(base.unsqueeze(dim)).exp2_().sum(dim=dim)
         self.total[rows] = self.total[rows] * torch.exp2(before - base) + total
         self.peak[rows] = highest
-
-    def share(self, ranks: Ranks) -> None:
-        """Add up the sums of all ranks."""
-        highest = ranks.largest(self.peak)
-        base = highest.masked_fill(highest == -torch.inf, 0.0)
-        self.total.mul_(torch.exp2(self.peak - base))
-        ranks.add_up(self.total)
-        self.peak = highest
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the natural logarithms."""
@@ -136,10 +123,6 @@ class RowGradients:
             self._slots[side.rows.start] += gradient
         else:
             self._slots[side.rows] += gradient
-
-    def share(self, ranks: Ranks) -> None:
-        """Add up the gradients of all ranks."""
-        ranks.add_up(self._slots)
 
     def value(self) -> Tensor:
         """Return the gradient in the parameter's shape."""

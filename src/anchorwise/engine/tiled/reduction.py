@@ -1,6 +1,6 @@
 """A reduction of rows of scores that are never all there: forward and backward, tile by tile."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -8,10 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.memory import is_out_of_memory, too_large
-from anchorwise.engine.results import Watch
-from anchorwise.engine.tiled.exceedances import ExceedanceAdder
 from anchorwise.engine.tiled.grid import Grid, Tile
 from anchorwise.engine.tiled.lanes import work
 from anchorwise.engine.tiled.pairs_left import PairsLeft
@@ -31,15 +28,11 @@ class Reduction:
         grid: The tiles.
         pairs: Which pairs count.
         make: Makes the reducer from the link's parameters that are tensors.
-        ranks: The processes that share the tiles; None where this one has all of them.
-        watch: Exceedances to be added up on the way forward.
     """
 
     grid: Grid
     pairs: PairsLeft
     make: Callable[[tuple[Tensor, ...]], Reducer]
-    ranks: Ranks | None = None
-    watch: Watch | None = None
 
     def __call__(
         self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], parameters: tuple[Tensor, ...]
@@ -51,15 +44,13 @@ class Reduction:
         """Run with these tiles; where they do not fit into memory, once more with smaller ones.
 
         Raises:
-            MemoryError: If those do not fit either, or other ranks would have to change theirs too.
+            MemoryError: If those do not fit either.
         """
         try:
             return run(self)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if self.ranks is not None:
-                raise too_large(self.grid, device) from error
         try:
             return run(replace(self, grid=self.grid.smaller()))
         except RuntimeError as error:
@@ -68,29 +59,20 @@ class Reduction:
             raise too_large(self.grid.smaller(), device) from error
 
     def visit(self, step: Callable[[Tile], None], device: torch.device) -> None:
-        """Take the step for each of this rank's tiles."""
-        work(dealt(self.grid.rounds(), self.ranks), step, device, at_once=self.grid.is_large)
+        """Take the step for each tile."""
+        work(self.grid.rounds(), step, device, at_once=self.grid.is_large)
 
     def reduce(self, reducer: Reducer, anchors: Tensor, keys: Tensor) -> Float[Tensor, " a"]:
-        """Return the reduction, without gradient, and fill what is watched."""
-        space, watch = Space(anchors), self.watch
-        watching = None if watch is None else ExceedanceAdder(watch.threshold, watch.endpoint)
+        """Return the reduction, without gradient."""
+        space = Space(anchors)
 
         def add(tile: Tile) -> None:
             sides = self.pairs.sides(tile)
-            if not sides:
-                return
-            scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
-            if watching is not None:
-                cosines = torch.mul(scores, 1.0 / reducer.scale, out=space.tile("watched", scores.shape))
-                watching.add(cosines, sides, space)
-            reducer.add(scores, sides, space)
+            if sides:
+                scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
+                reducer.add(scores, sides, space)
 
         self.visit(add, anchors.device)
-        if watch is not None and watching is not None:
-            watch.sums = watching.sums(self.ranks)
-        if self.ranks is not None:
-            reducer.share(self.ranks)
         return reducer.value()
 
     def gradients(self, reducer: Reducer, anchors: Tensor, keys: Tensor, wanted: tuple[bool, bool]) -> list[Tensor]:
@@ -117,16 +99,7 @@ class Reduction:
                 by_keys[tile.keys].addmm_(slopes.T, anchors[tile.anchors])
 
         self.visit(add, anchors.device)
-        if self.ranks is not None:
-            self.ranks.add_up(by_anchors, *([] if self.grid.symmetric else [by_keys]))
-            for gradient in filter(None, reducer.parameter_gradients):
-                gradient.share(self.ranks)
         return [by_anchors, by_keys]
-
-
-def dealt(rounds: Iterable[list[Tile]], ranks: Ranks | None) -> Iterable[list[Tile]]:
-    """Deal the tiles of every round to the ranks in turn, and return this rank's."""
-    return rounds if ranks is None else (tiles[ranks.rank :: ranks.size] for tiles in rounds)
 
 
 class _Reduce(torch.autograd.Function):

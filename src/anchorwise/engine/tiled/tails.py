@@ -15,11 +15,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise._ranks import Ranks
 from anchorwise.engine.tiled.grid import Grid, Tile
 from anchorwise.engine.tiled.lanes import work
 from anchorwise.engine.tiled.pairs_left import PairsLeft
-from anchorwise.engine.tiled.reduction import dealt
 from anchorwise.engine.tiled.space import Space
 
 # a = anchors, k = keys, d = embedding width, r = anchors of a block, t = tail points, s = statistics
@@ -39,17 +37,15 @@ class WholeRows:
         keys: Unit rows.
         pairs: Which pairs count; scores of others are minus infinity.
         num_scores: Scores of a block at most.
-        ranks: The processes that share the rows.
     """
 
     anchors: Float[Tensor, "a d"]
     keys: Float[Tensor, "k d"]
     pairs: PairsLeft
     num_scores: int
-    ranks: Ranks | None
 
     def visit(self, step: Callable[[slice, Float[Tensor, "r k"]], None]) -> None:
-        """Take the step for each of this rank's blocks of anchors, with their scores, which it may overwrite."""
+        """Take the step for each block of anchors, with their scores, which it may overwrite."""
         num_rows = max(self.num_scores // max(len(self.keys), 1), 1)
         grid = Grid(len(self.anchors), len(self.keys), symmetric=False, size=(num_rows, max(len(self.keys), 1)))
         blocks = [[Tile(block, slice(0, len(self.keys))) for block in grid.anchor_blocks()]]
@@ -64,18 +60,16 @@ class WholeRows:
                 sides[0].fill_(scores, -torch.inf)
             step(tile.anchors, scores)
 
-        work(dealt(blocks, self.ranks), visit, self.anchors.device, at_once=grid.is_large)
+        work(blocks, visit, self.anchors.device, at_once=grid.is_large)
 
     def collect(self, width: int, of_block: Callable[[Float[Tensor, "r k"]], Tensor]) -> Float[Tensor, "a s"]:
-        """Return what `of_block` makes of the blocks, `width` numbers a row, of the rows of all ranks."""
+        """Return what `of_block` makes of the blocks, `width` numbers a row."""
         result = self.anchors.new_zeros(len(self.anchors), width)
 
         def step(rows: slice, scores: Tensor) -> None:
             result[rows] = of_block(scores)
 
         self.visit(step)
-        if self.ranks is not None:
-            self.ranks.add_up(result)
         return result
 
 
@@ -116,7 +110,7 @@ class PooledTail:
 
     def __init__(self, num_tail: int, like: Tensor) -> None:
         self._num_tail = num_tail
-        self._kept = [like.new_empty(0)]  # A rank that gets no rows has an empty tail.
+        self._kept = [like.new_empty(0)]  # Without rows the tail is empty.
         self._beginning = -math.inf
         self._lock = threading.Lock()
 

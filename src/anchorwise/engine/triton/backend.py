@@ -1,26 +1,28 @@
-"""The engine's calls, answered by fused kernels where there is one."""
+"""Requests that fused kernels answer.
+
+Triton is imported by the calls alone: not every machine has it, and it takes a second.
+"""
 
 from dataclasses import dataclass, replace
-from typing import final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.engine.base import Backend, Keys, Summary
-from anchorwise.engine.results import ExceedanceSums, Tail
-from anchorwise.engine.tiled.backend import Tiled
-from anchorwise.engine.triton.exceedances import exceedances_of
-from anchorwise.engine.triton.function import LogSumExp
-from anchorwise.engine.triton.setting import BLOCKS, PRODUCTS, Setting, check_device, stacked_ids
+from anchorwise.engine.request import Backend, Exceedances, LogSumExp, Request
+from anchorwise.engine.results import ExceedanceSums
 from anchorwise.links import Link
+from anchorwise.pairs import Contrast
 
-# a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
+if TYPE_CHECKING:
+    from anchorwise.engine.triton.setting import Setting
 
+# a = anchors
 
-# Answers what has no kernel.
-_OTHERS = Tiled()
+PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @final
@@ -28,9 +30,8 @@ _OTHERS = Tiled()
 class Triton(Backend):
     """Fused kernels for NVIDIA GPUs. Experimental: checked on Hopper GPUs, and by Triton's interpreter on a CPU.
 
-    Kernels compute `logsumexp_rows` with its gradients, for links with a closed form (`Link.log_shortfall`) and pairs
-    without weights, and `exceedance_rows`; of float32 rows that this process has for itself. The tiled backend answers
-    everything else. Sums are float32. Second derivatives are refused.
+    Kernels compute `logsumexp_rows` with its gradients, for links with a closed form (`Link.log_shortfall`), and
+    `exceedance_rows`; of float32 rows, and of pairs without weights. Sums are float32. Second derivatives are refused.
 
     Where M rows of width D are anchors and keys, sums take 2 M^2 D operations and their gradients 4 M^2 D, and 2 M^2 D
     for every further span of columns that a program has no registers for: 128 columns with float32 products, 256 with
@@ -47,7 +48,8 @@ class Triton(Backend):
         size: Rows, and keys, of a tile: a power of 2, at least 16; None chooses by precision.
 
     Raises:
-        ValueError: If rows are not on a CUDA device, unless Triton interprets kernels.
+        ModuleNotFoundError: If it is to compute something and Triton is not installed.
+        ValueError: If rows are then not on a CUDA device, unless Triton interprets kernels.
     """
 
     products: str = "float32"
@@ -58,59 +60,55 @@ class Triton(Backend):
         if self.size is not None and _checks.count("size", self.size, 16) & (self.size - 1):
             raise ValueError(f"size must be a power of 2, got {self.size!r}")
 
-    def logsumexp_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
-        """Return log(sum over keys of weight * exp(link(score)))."""
+    def supports(self, request: Request) -> bool:
+        """Return whether there is a kernel for the request."""
+        contrast = request.contrast
+        _check_machine(contrast.anchors.device)
+        if contrast.anchors.dtype != torch.float32 or contrast.weight is not None or contrast.only is not None:
+            return False
+        is_closed = isinstance(request, LogSumExp) and request.link.log_shortfall is not None
+        return is_closed or isinstance(request, Exceedances)
+
+    def suits(self, request: Request) -> bool:
+        """Return False: until the kernels have been run on the GPUs they are for, only who asks for them gets them."""
+        return False
+
+    def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
+        """Return log(sum over keys of exp(link(score)))."""
+        from anchorwise.engine.triton.function import LogSumExpRows
+
         form = link.log_shortfall
-        if form is None or not self._has_kernels(anchors, keys):
-            return _OTHERS.logsumexp_rows(anchors, keys, link)
-        setting = self._setting(anchors, keys, form.endpoint)
-        setting = replace(setting, has_power=isinstance(form.power, Tensor) or form.power != 0.0)
-        return LogSumExp.apply(setting, anchors, None if keys.rows is anchors else keys.rows, form.slope, form.power)
+        assert form is not None, "supports() has looked"
+        has_power = isinstance(form.power, Tensor) or form.power != 0.0
+        setting = replace(self._setting(contrast, form.endpoint), has_power=has_power)
+        keys = None if contrast.is_symmetric else contrast.keys
+        return LogSumExpRows.apply(setting, contrast.anchors, keys, form.slope, form.power)
 
-    def exceedance_rows(
-        self, anchors: Float[Tensor, "a d"], keys: Keys, threshold: Float[Tensor, " a"], endpoint: float
-    ) -> ExceedanceSums:
+    def exceedance_rows(self, contrast: Contrast, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
         """Return the sums over the scores above every row's threshold."""
-        if not self._has_kernels(anchors, keys):
-            return _OTHERS.exceedance_rows(anchors, keys, threshold, endpoint)
-        return exceedances_of(self._setting(anchors, keys, endpoint), anchors, keys.rows, threshold)
+        from anchorwise.engine.triton.exceedances import exceedances_of
 
-    def sum_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, link: Link) -> Float[Tensor, " a"]:
-        """Return the sum over keys of weight * link(score)."""
-        return _OTHERS.sum_rows(anchors, keys, link)
+        return exceedances_of(self._setting(contrast, endpoint), contrast.anchors, contrast.keys, threshold)
 
-    def attend_rows(
-        self, anchors: Float[Tensor, "a d"], keys: Keys, values: Float[Tensor, "k e"], link: Link
-    ) -> Float[Tensor, "a e"]:
-        """Return the means of the values, weighted by the softmax of the logits."""
-        return _OTHERS.attend_rows(anchors, keys, values, link)
+    def _setting(self, contrast: Contrast, endpoint: float) -> "Setting":
+        from anchorwise.engine.triton.setting import BLOCKS, Setting, stacked_ids
 
-    def scores_at(
-        self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], chosen: Int[Tensor, "a t"]
-    ) -> Float[Tensor, "a t"]:
-        """Return the scores of every anchor with its chosen keys."""
-        return _OTHERS.scores_at(anchors, keys, chosen)
-
-    def tail_rows(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Tail:
-        """Return the largest scores of every row with their keys."""
-        return _OTHERS.tail_rows(anchors, keys, num_tail)
-
-    def tail_summaries(
-        self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int, summary: Summary
-    ) -> Float[Tensor, "a s"]:
-        """Return the summary of every row's tail."""
-        return _OTHERS.tail_summaries(anchors, keys, num_tail, summary)
-
-    def pooled_tail(self, anchors: Float[Tensor, "a d"], keys: Keys, num_tail: int) -> Float[Tensor, " t"]:
-        """Return the largest scores of all rows together."""
-        return _OTHERS.pooled_tail(anchors, keys, num_tail)
-
-    def _has_kernels(self, anchors: Tensor, keys: Keys) -> bool:
-        check_device(anchors.device)
-        unsupported = (keys.weight, keys.only, keys.ranks, keys.watch)
-        return anchors.dtype == torch.float32 and all(value is None for value in unsupported)
-
-    def _setting(self, anchors: Tensor, keys: Keys, endpoint: float) -> Setting:
         blocks = BLOCKS[self.products] if self.size is None else replace(BLOCKS[self.products], size=self.size)
-        ids = stacked_ids(keys.exclude, anchors, keys.rows)
-        return Setting(PRODUCTS[self.products], blocks, *ids, len(keys.exclude), endpoint)
+        ids = stacked_ids(contrast.exclude, contrast.anchors, contrast.keys)
+        return Setting(PRODUCTS[self.products], blocks, *ids, len(contrast.exclude), endpoint)
+
+
+def _check_machine(device: torch.device) -> None:
+    """Refuse machines without Triton, and devices without kernels."""
+    if find_spec("triton") is None:
+        raise ModuleNotFoundError(
+            "the triton backend needs the package triton, which comes with torch for CUDA on Linux: pip install "
+            'triton, or choose another backend with anchorwise.engine.use_backend("tiled")'
+        )
+    from triton import knobs
+
+    if device.type != "cuda" and not knobs.runtime.interpret:
+        raise ValueError(
+            f"the triton backend needs rows on a CUDA device, got {device}; move them with .cuda(), compute under "
+            'anchorwise.engine.use_backend("tiled"), or set TRITON_INTERPRET=1 before Python starts to try the kernels'
+        )

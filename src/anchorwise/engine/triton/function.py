@@ -17,7 +17,7 @@ from anchorwise.links.base import Parameter
 # a = anchors, k = keys, d = embedding width
 
 
-class LogSumExp(torch.autograd.Function):
+class LogSumExpRows(torch.autograd.Function):
     """`log sum over keys of exp(slope * s - power * log(endpoint - s))`.
 
     Called as `apply(setting, anchors, keys, slope, power)`; keys are None where they are the anchors, and every score

@@ -1,4 +1,4 @@
-"""What a launch needs beside its rows: precision, sizes of blocks, ids of excluded pairs, and a device that can."""
+"""What a launch needs beside its rows: precision, sizes of blocks and ids of excluded pairs."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,13 +9,10 @@ import torch
 import triton
 from jaxtyping import Float, Int
 from torch import Tensor
-from triton import knobs
 
 from anchorwise.pairs import SameId
 
 # a = anchors, k = keys, d = embedding width, e = exclusions
-
-PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -94,19 +91,6 @@ def stacked_ids(exclude: Sequence[SameId], anchors: Tensor, keys: Tensor) -> tup
         unused = torch.zeros(1, max(len(anchors), len(keys)), dtype=torch.int64, device=anchors.device)
         return unused[:, : len(anchors)], unused[:, : len(keys)]
     return torch.stack([same.anchor_ids for same in exclude]), torch.stack([same.key_ids for same in exclude])
-
-
-def check_device(device: torch.device) -> None:
-    """Refuse a device without kernels.
-
-    Raises:
-        ValueError: If rows are not on a CUDA device, unless Triton interprets kernels.
-    """
-    if device.type != "cuda" and not knobs.runtime.interpret:
-        raise ValueError(
-            f"the triton backend needs rows on a CUDA device, got {device}; move them with .cuda(), compute under "
-            'anchorwise.engine.use_backend("tiled"), or set TRITON_INTERPRET=1 before Python starts to try the kernels'
-        )
 
 
 def launch_over_keys(

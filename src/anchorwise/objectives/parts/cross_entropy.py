@@ -8,79 +8,42 @@ from torch.nn import functional
 from anchorwise import _tensor_checks, engine
 from anchorwise._precision import log_sum
 from anchorwise.links import Link, SoftmaxLink
-from anchorwise.pairs import Contrast, PairWeight, SameId
+from anchorwise.pairs import Contrast
 
 # a = anchors, d = embedding width
 
 
-def repulsion(
-    contrast: Contrast,
-    link: Link,
-    *,
-    hardest: engine.Tail | None = None,
-    only: SameId | None = None,
-    weight: PairWeight | None = None,
-    watch: engine.Watch | None = None,
-) -> Float[Tensor, " a"]:
+def repulsion(contrast: Contrast, link: Link, *, hardest: engine.Tail | None = None) -> Float[Tensor, " a"]:
     """Return `log(sum over negatives of weight * exp(logit))` of every anchor; minus infinity where it has none.
 
     Args:
-        contrast: Anchors, keys, and the pairs that are no negatives.
+        contrast: Anchors, keys, and which of their pairs count.
         link: Turns scores into logits.
-        hardest: Each anchor's only negatives, unweighted; None counts all of them.
-        only: The only pairs that count; None counts all that are not excluded.
-        weight: Weights of pairs; None weighs all alike.
-        watch: Exceedances to be added up on the way, where all negatives count.
+        hardest: Each anchor's only negatives, unweighted; None counts all that the contrast does.
     """
     if hardest is None:
-        return engine.logsumexp_rows(
-            contrast.anchors,
-            contrast.keys,
-            link=link,
-            exclude=contrast.exclude,
-            only=only,
-            weight=weight,
-            ranks=contrast.ranks,
-            watch=watch,
-        )
+        return engine.logsumexp_rows(contrast, link)
     if hardest.keys.shape[1] == 0:
         return torch.full_like(contrast.anchors[:, 0], -torch.inf)
-    logits = link(engine.scores_at(contrast.anchors, contrast.keys, hardest.keys))
+    logits = link(engine.scores_at(contrast, hardest.keys))
     return log_sum(logits.masked_fill(hardest.scores == -torch.inf, -torch.inf))
 
 
-def total(
-    contrast: Contrast, link: Link, *, only: SameId | None = None, weight: PairWeight | None = None
-) -> Float[Tensor, " a"]:
-    """Return the sum over negatives of `weight * link(score)` of every anchor, or over those that `only` names."""
-    return engine.sum_rows(
-        contrast.anchors,
-        contrast.keys,
-        link=link,
-        exclude=contrast.exclude,
-        only=only,
-        weight=weight,
-        ranks=contrast.ranks,
-    )
+def total(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
+    """Return the sum over negatives of `weight * link(score)` of every anchor."""
+    return engine.sum_rows(contrast, link)
 
 
 def mean_key(contrast: Contrast, link: Link) -> Float[Tensor, "a d"]:
     """Return the mean negative of every anchor under the softmax of its logits, without gradient."""
-    return engine.attend_rows(
-        contrast.anchors, contrast.keys, contrast.keys, link=link, exclude=contrast.exclude, ranks=contrast.ranks
-    )
+    return engine.attend_rows(contrast, contrast.keys, link)
 
 
 def cross_entropy(
-    contrast: Contrast,
-    positive_scores: Float[Tensor, " a"],
-    link: Link,
-    *,
-    hardest: engine.Tail | None = None,
-    watch: engine.Watch | None = None,
+    contrast: Contrast, positive_scores: Float[Tensor, " a"], link: Link, *, hardest: engine.Tail | None = None
 ) -> Float[Tensor, " a"]:
     """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor."""
-    return against(link(positive_scores), repulsion(contrast, link, hardest=hardest, watch=watch))
+    return against(link(positive_scores), repulsion(contrast, link, hardest=hardest))
 
 
 def against(positive_logits: Float[Tensor, "*shape"], repulsion: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -10,15 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from anchorwise import _checks
-from anchorwise.engine.backend import use_backend
-from anchorwise.engine.base import Backend
-from anchorwise.engine.calls import exceedance_rows, logsumexp_rows, tail_summaries
-from anchorwise.engine.dense import Dense
+from anchorwise.engine import Backend, Dense, Tiled, exceedance_rows, logsumexp_rows, tail_summaries, use_backend
 from anchorwise.engine.memory import free_bytes
-from anchorwise.engine.tiled.backend import Tiled, tile_size
+from anchorwise.engine.tiled.backend import tile_size
 from anchorwise.engine.tiled.lanes import num_lanes
 from anchorwise.links import BlendLink, SoftmaxLink
-from anchorwise.pairs import unit_rows
+from anchorwise.pairs import Contrast, unit_rows
 
 # Rows with which a step is timed; the time of more grows with their square.
 _NUM_PROBED = 2048
@@ -53,13 +50,15 @@ class _Formula:
     Ratios of times are those of 8,192 rows of width 128 (`benchmarks/results/engine_2-core-epyc_2026-11-24.md`).
 
     Attributes:
-        step: What is timed.
+        step: What is timed: takes anchors and keys.
+        is_shared: Whether ranks share the work.
         times_plain: The time as a multiple of that of a matrix product and cross-entropy, where it is not timed.
     """
 
     name: str
     numbers: Callable[[int, int], float]
-    step: Callable[[Tensor], None] | None = None
+    step: Callable[[Tensor, Tensor], None] | None = None
+    is_shared: bool = False
     times_plain: float | None = None
 
 
@@ -94,13 +93,15 @@ def plan(
     tiled_numbers = partial(_tiled_numbers, device=place)
     rows = unit_rows(torch.randn(min(num_rows, _NUM_PROBED), dim, dtype=dtype, device=place))
     scale, costs = (num_rows / len(rows)) ** 2, []
-    plain_s = scale * _seconds(_plain, rows) if time_steps else None
+    plain_s = scale * _seconds(_plain, rows, rows) if time_steps else None
     for formula in _formulas(tiled_numbers):
         memory = int(formula.numbers(num_rows, dim) * dtype.itemsize)
         spent_s = None
         if plain_s is not None and formula.step is not None:
-            shared = world_size if formula.name.startswith("tiled") else 1
-            spent_s = scale * _seconds(formula.step, rows) / shared
+            # A rank's anchors are some of the rows, and no score then serves its mirror image.
+            shared = formula.is_shared and world_size > 1
+            spent_s = scale * _seconds(formula.step, rows, rows.clone() if shared else rows)
+            spent_s = spent_s / world_size if shared else spent_s
         elif plain_s is not None and formula.times_plain is not None:
             spent_s = formula.times_plain * plain_s
         costs.append(Cost(formula.name, memory, spent_s, memory <= free))
@@ -110,9 +111,9 @@ def plan(
 def _formulas(tiled_numbers: Callable[[int, int], float]) -> list[_Formula]:
     dense, tiled = Dense(), Tiled()
     return [
-        _Formula("tiled InfoNCE", tiled_numbers, partial(_info_nce, tiled)),
-        _Formula("tiled WEINCE, likelihood gate", tiled_numbers, partial(_likelihood, tiled)),
-        _Formula("tiled WEINCE, published gate", tiled_numbers, partial(_published, tiled)),
+        _Formula("tiled InfoNCE", tiled_numbers, partial(_info_nce, tiled), is_shared=True),
+        _Formula("tiled WEINCE, likelihood gate", tiled_numbers, partial(_likelihood, tiled), is_shared=True),
+        _Formula("tiled WEINCE, published gate", tiled_numbers, partial(_published, tiled), is_shared=True),
         _Formula("dense InfoNCE", lambda m, d: 4.7 * m * m + 4.0 * m * d, partial(_info_nce, dense)),
         _Formula("dense WEINCE, likelihood gate", lambda m, d: 7.8 * m * m + 4.0 * m * d, partial(_likelihood, dense)),
         _Formula("matrix product and cross-entropy", lambda m, d: 3.1 * m * m + 4.0 * m * d, times_plain=1.0),
@@ -130,45 +131,48 @@ def _tiled_numbers(num_rows: int, dim: int, *, device: torch.device) -> float:
     return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * num_lanes(device)
 
 
-def _seconds(step: Callable[[Tensor], None], rows: Tensor) -> float:
+def _seconds(step: Callable[[Tensor, Tensor], None], anchors: Tensor, keys: Tensor) -> float:
     """Return the shortest of three steps, after one that starts everything."""
     spent = []
     for _ in range(4):
         start = time.perf_counter()
-        step(rows)
-        if rows.device.type == "cuda":
-            torch.cuda.synchronize(rows.device)
+        step(anchors, keys)
+        if anchors.device.type == "cuda":
+            torch.cuda.synchronize(anchors.device)
         spent.append(time.perf_counter() - start)
     return min(spent[1:])
 
 
-def _plain(rows: Tensor) -> None:
-    own = rows.detach().clone().requires_grad_()
+def _plain(anchors: Tensor, keys: Tensor) -> None:
+    own = anchors.detach().clone().requires_grad_()
     logits = (own @ own.T / 0.1).fill_diagonal_(-torch.inf)
     functional.cross_entropy(logits, torch.arange(len(own), device=own.device).roll(1)).backward()
 
 
-def _info_nce(backend: Backend, rows: Tensor) -> None:
-    own = rows.detach().clone().requires_grad_()
+def _learnt(anchors: Tensor, keys: Tensor) -> Contrast:
+    own = anchors.detach().clone().requires_grad_()
+    return Contrast(own, own if keys is anchors else keys.detach().clone().requires_grad_())
+
+
+def _info_nce(backend: Backend, anchors: Tensor, keys: Tensor) -> None:
     with use_backend(backend):
-        logsumexp_rows(own, own, link=SoftmaxLink(0.1)).sum().backward()
+        logsumexp_rows(_learnt(anchors, keys), SoftmaxLink(0.1)).sum().backward()
 
 
-def _blended(backend: Backend, rows: Tensor) -> None:
-    own, half = rows.detach().clone().requires_grad_(), torch.full_like(rows[:, 0], 0.5)
+def _blended(backend: Backend, anchors: Tensor, keys: Tensor) -> None:
+    half = torch.full_like(anchors[:, 0], 0.5)
     with use_backend(backend):
-        logsumexp_rows(own, own, link=BlendLink(half, 0.1, 8.0 * half)).sum().backward()
+        logsumexp_rows(_learnt(anchors, keys), BlendLink(half, 0.1, 8.0 * half)).sum().backward()
 
 
-def _likelihood(backend: Backend, rows: Tensor) -> None:
+def _likelihood(backend: Backend, anchors: Tensor, keys: Tensor) -> None:
     with use_backend(backend):
-        exceedance_rows(rows, rows, threshold=torch.full_like(rows[:, 0], 0.1), endpoint=1.0)
-    _blended(backend, rows)
+        exceedance_rows(Contrast(anchors, keys), torch.full_like(anchors[:, 0], 0.1), 1.0)
+    _blended(backend, anchors, keys)
 
 
-def _published(backend: Backend, rows: Tensor) -> None:
+def _published(backend: Backend, anchors: Tensor, keys: Tensor) -> None:
+    num_tail = max(int(_TAIL_FRACTION * len(keys)), 1)
     with use_backend(backend):
-        tail_summaries(
-            rows, rows, num_tail=max(int(_TAIL_FRACTION * len(rows)), 1), summary=lambda scores: scores[:, :1]
-        )
-    _blended(backend, rows)
+        tail_summaries(Contrast(anchors, keys), num_tail, lambda scores: scores[:, :1])
+    _blended(backend, anchors, keys)
