@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from anchorwise.tails import LikelihoodGate as LikelihoodGate
     from anchorwise.tails import PublishedGate as PublishedGate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PACKAGES = ("adapters", "embeddings", "engine", "objectives", "synthetic", "tails")
 # Where names are; that of every objective is in `objectives`.

@@ -58,3 +58,18 @@ def test_the_gradient_reaches_the_scale_and_is_one_with_tiles(case: Case):
 def test_the_gradient_of_the_scale_is_the_derivative(case: Case):
     scale = torch.tensor(4.0, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda value: _call(case, value).loss(case.objective()), scale)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if "logit_scale" in case.objective().inputs.takes],
+    ids=lambda case: case.name,
+)
+def test_a_scale_that_vanishes_gives_a_finite_loss_and_gradient(case: Case):
+    for number in (0.0, 1e-30):
+        call = case.call(*(view.float().requires_grad_() for view in batches.ordinary(num_samples=12)))
+        scale = torch.tensor(number, requires_grad=True)
+        loss = replace(call, learned={**call.learned, "logit_scale": scale}).loss(case.objective())
+        gradients = torch.autograd.grad(loss, [*call.views, scale], allow_unused=True)
+        assert loss.isfinite()
+        assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)

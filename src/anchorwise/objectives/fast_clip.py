@@ -83,7 +83,7 @@ class FastCLIP(Objective):
         views = views_of(view0, view1, ids=ids)
         ids = table_ids(self, views.ids, self.num_samples)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        tau = temperature_of(softmax, views.units)
+        tau = views.units.new_ones(()) * temperature_of(softmax)
         positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))
         log_number = (len(ids) - num_same(ids)).to(positive_scores).log()
         losses, stats = [], []

@@ -86,7 +86,7 @@ class SogCLR(Objective):
         views = views_of(view0, view1, ids=ids)
         ids = table_ids(self, views.ids, self.num_samples)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        tau = temperature_of(softmax, views.units)
+        tau = views.units.new_ones(()) * temperature_of(softmax)
         contrast, positive_scores = views.pooled(), views.positive_scores
         reading = read_link(self.blend, contrast, softmax)
         repelled = repulsion(contrast, reading.link)

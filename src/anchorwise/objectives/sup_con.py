@@ -14,7 +14,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
+from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of, total
 from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_sample, num_same, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -162,7 +162,7 @@ class SupCon(Objective):
             )
 
     def _scale(self, softmax: SoftmaxLink) -> Parameter:
-        return 1.0 if self.base_temperature is None else softmax.temperature / (softmax.scale * self.base_temperature)
+        return 1.0 if self.base_temperature is None else temperature_of(softmax) / self.base_temperature
 
 
 def _of_classes(classes: Int[Tensor, " k"], anchors: Float[Tensor, "a d"]) -> _Positives:

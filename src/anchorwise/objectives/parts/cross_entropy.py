@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from anchorwise import _tensor_checks, engine
 from anchorwise._precision import log_sum
-from anchorwise.links import Link, SoftmaxLink
+from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.pairs import Contrast
 
 # a = anchors, d = embedding width
@@ -58,6 +58,10 @@ def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: T
     return SoftmaxLink(1.0, _tensor_checks.scalar("logit_scale", logit_scale, like))
 
 
-def temperature_of(softmax: SoftmaxLink, like: Tensor) -> Float[Tensor, ""]:
-    """Return what the link divides by, all in all, as a tensor of the dtype of `like`."""
-    return like.new_ones(()) * softmax.temperature / softmax.scale
+def temperature_of(softmax: SoftmaxLink) -> Parameter:
+    """Return what the link divides by, all in all; a learnt scale below 1e-4 counts as 1e-4.
+
+    There a loss in units of the temperature says nothing of scores any more; at 0 it would be not a number.
+    """
+    scale = softmax.scale
+    return softmax.temperature / (scale.clamp_min(1e-4) if isinstance(scale, Tensor) else scale)
