@@ -281,7 +281,7 @@ def unit_rows(rows: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
     return scaled / torch.where(length > 0, length, 1.0)
 
 
-def passing(rows: Float[Tensor, "a d"], share: float) -> Float[Tensor, "a d"]:
+def scale_gradient(rows: Float[Tensor, "a d"], share: float) -> Float[Tensor, "a d"]:
     """Return the rows unchanged; only `share` of the gradient goes through them."""
     held = rows.detach()
     return held + share * (rows - held)

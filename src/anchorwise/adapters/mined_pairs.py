@@ -46,7 +46,7 @@ class Logits:
     """Logits of every anchor's positives, padded, and the logarithm of the sum of its negatives' exponentials."""
 
     positives: Float[Tensor, "a p"]
-    repulsion: Float[Tensor, " a"]
+    log_negatives: Float[Tensor, " a"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Pairs:
         softmax = SoftmaxLink(temperature)
         link = softmax if blend is None else read_link(blend, given.contrast, softmax).link
         positives = link(engine.scores_at(Contrast(given.anchors, given.keys), self.positives))
-        return Logits(positives, self._repulsion(given, link))
+        return Logits(positives, self._log_negatives(given, link))
 
-    def _repulsion(self, given: Labelled, link: Link) -> Float[Tensor, " a"]:
+    def _log_negatives(self, given: Labelled, link: Link) -> Float[Tensor, " a"]:
         if self.times is None:
             return engine.logsumexp_rows(given.contrast, link)
         # Mined pairs are no id's: a mask of them, which the miner's own matrix of distances outweighs.
@@ -123,9 +123,9 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
     of_keys = (1, 3) if len(lists) == 4 else (1, 2)
     lists = [_rows(given, indices, place, place in of_keys) for place, indices in enumerate(lists)]
     anchors, positives, negative_anchors, negatives = lists if len(lists) == 4 else (*lists[:2], lists[0], lists[2])
-    attracted, repelled = anchors * num_keys + positives, negative_anchors * num_keys + negatives
+    attracted, log_negatives = anchors * num_keys + positives, negative_anchors * num_keys + negatives
     attracted = attracted.sort().values if repeats else attracted.unique()
-    times = torch.bincount(repelled, minlength=num_anchors * num_keys).view(num_anchors, num_keys)
+    times = torch.bincount(log_negatives, minlength=num_anchors * num_keys).view(num_anchors, num_keys)
     times = times if repeats else times.clamp_max(1)
     return Pairs(*_padded(attracted // num_keys, attracted % num_keys, num_anchors), times)
 

@@ -21,7 +21,7 @@ from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, Pairs, labelled, pairs_of
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import Objective
-from anchorwise.objectives.parts.cross_entropy import against
+from anchorwise.objectives.parts.cross_entropy import softmax_nll
 from anchorwise.tails import Blend
 from anchorwise.tails.blend import as_blend
 
@@ -96,7 +96,7 @@ class NTXentLoss(_PairLoss):
 
     def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]:
         logits = pairs.logits(given, self.blend, self.temperature)
-        per_pair = against(logits.positives, logits.repulsion.unsqueeze(1).expand_as(logits.positives))
+        per_pair = softmax_nll(logits.positives, logits.log_negatives.unsqueeze(1).expand_as(logits.positives))
         return per_pair[pairs.is_positive].mean()
 
 
@@ -123,12 +123,12 @@ class SupConLoss(_PairLoss):
 
     def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]:
         logits = pairs.logits(given, self.blend, self.temperature)
-        is_positive, repulsion = pairs.is_positive, logits.repulsion
-        has_negative = repulsion > -torch.inf
+        is_positive, log_negatives = pairs.is_positive, logits.log_negatives
+        has_negative = log_negatives > -torch.inf
         counts = is_positive.any(dim=1) & ((is_positive.sum(dim=1) > 1) | has_negative) & has_negative.any()
         held = is_positive[counts]
         positives = logits.positives[counts]
-        others = positives.masked_fill(~held, -torch.inf).logsumexp(dim=1).logaddexp(repulsion[counts])
+        others = positives.masked_fill(~held, -torch.inf).logsumexp(dim=1).logaddexp(log_negatives[counts])
         mean_positive = positives.masked_fill(~held, 0.0).sum(dim=1) / held.sum(dim=1)
         return (others - mean_positive).sum() / counts.sum().clamp_min(1)
 

@@ -13,7 +13,7 @@ from anchorwise._config import Section
 from anchorwise.modalities.base import Encoder
 from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
-from anchorwise.objectives.objective import joined
+from anchorwise.objectives.objective import concat_stats
 
 # b = samples of this rank's batch, a = anchors, d = embedding width
 
@@ -207,7 +207,7 @@ def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:
     """
     loss = factor * torch.stack([outcome.loss for outcome in outcomes]).mean()
     per_anchor = factor * torch.cat([outcome.per_anchor for outcome in outcomes])
-    return Outcome(loss, per_anchor, joined([outcome.stats for outcome in outcomes]))
+    return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))
 
 
 def check_objective(method: Method, *, has_labels: bool) -> None:

@@ -70,14 +70,14 @@ class AdaMEOW(Objective):
         link = softmax_link(self.temperature, logit_scale, views.units)
         anchors, keys = views.units
 
-        def repulsion(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:
+        def log_weighted_sum(some: Float[Tensor, "_ d"]) -> Float[Tensor, "_ 1"]:
             with full_precision(some.device):
                 log_weights = functional.logsigmoid(_logits(weigh, some.unsqueeze(1) + keys))
             return log_sum(link(products(some, keys)) + log_weights).unsqueeze(1)
 
-        repelled = by_blocks(repulsion, [anchors], entries_per_anchor=keys.numel()).squeeze(1)
+        log_negatives = by_blocks(log_weighted_sum, [anchors], entries_per_anchor=keys.numel()).squeeze(1)
         positive_scores = views.scores_between(0, 1)
-        return mean_outcome(repelled - link(positive_scores), {"positive_score": positive_scores})
+        return mean_outcome(log_negatives - link(positive_scores), {"positive_score": positive_scores})
 
 
 def _logits(network: Callable[[Tensor], Tensor], sums: Float[Tensor, "_ n d"]) -> Float[Tensor, "_ n"]:

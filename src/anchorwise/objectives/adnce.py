@@ -9,10 +9,10 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, engine
 from anchorwise.links import BellWeight, WeightedLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -74,9 +74,9 @@ class ADNCE(Objective):
         contrast = views.pooled()
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         log_weight = BellWeight(self.mu, self.sigma)
-        negatives = repulsion(contrast, WeightedLink(reading.link, log_weight))
+        negatives = engine.logsumexp_rows(contrast, WeightedLink(reading.link, log_weight))
         if views.num_distinct > 1:
             log_number = (2 * views.num_others).to(negatives).log().repeat(2)
-            negatives = negatives - (repulsion(contrast, log_weight).detach() - log_number)
-        per_anchor = against(reading.link(positive_scores), negatives)
+            negatives = negatives - (engine.logsumexp_rows(contrast, log_weight).detach() - log_number)
+        per_anchor = softmax_nll(reading.link(positive_scores), negatives)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import DistancePower, LogGaussianKernel
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion
 from anchorwise.pairs import Views, views_of
 
 # n = samples, d = embedding width
@@ -69,5 +68,5 @@ class AlignUniform(Objective):
 
 
 def _uniformity(views: Views, view: int, t: float) -> Float[Tensor, ""]:
-    log_sums = repulsion(views.within(view), LogGaussianKernel(t))
+    log_sums = engine.logsumexp_rows(views.within(view), LogGaussianKernel(t))
     return log_sums.logsumexp(dim=0) - views.num_others.sum().to(log_sums).log()

@@ -10,12 +10,12 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, engine
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
-from anchorwise.objectives.parts.hard_negatives import debiased, hard_repulsion
-from anchorwise.pairs import Contrast, Views, passing, views_of
+from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.hard_negatives import debiased, log_hard_negatives
+from anchorwise.pairs import Contrast, Views, scale_gradient, views_of
 
 # n = samples, d = embedding width
 
@@ -89,20 +89,20 @@ class AsymmetricInfoNCE(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        anchors, keys = passing(views.units[0], 1.0 - self.alpha), passing(views.rows, self.alpha)
+        anchors, keys = scale_gradient(views.units[0], 1.0 - self.alpha), scale_gradient(views.rows, self.alpha)
         contrast = Contrast(anchors, keys, (views.same_sample(),), ranks=views.ranks)
         positive_scores = (anchors * keys[views.num_samples :]).sum(dim=1)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         positives = softmax(positive_scores)
         weighted = positives + math.log(self.positive_weight)
         negatives = self._negatives(contrast, positives, views, softmax)
-        return mean_outcome(against(weighted, negatives), {"positive_score": positive_scores})
+        return mean_outcome(softmax_nll(weighted, negatives), {"positive_score": positive_scores})
 
     def _negatives(
         self, contrast: Contrast, positives: Float[Tensor, " n"], views: Views, softmax: SoftmaxLink
     ) -> Float[Tensor, " n"]:
         if self.beta == self.positive_prior == 0.0 or views.num_distinct == 1:
-            return repulsion(contrast, softmax)
+            return engine.logsumexp_rows(contrast, softmax)
         log_number = (2 * views.num_others).to(positives).log()
-        hard = hard_repulsion(contrast, softmax, self.beta, log_number)
+        hard = log_hard_negatives(contrast, softmax, self.beta, log_number)
         return debiased(hard, positives, self.positive_prior, log_number, softmax)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
 from anchorwise.pairs import unit_rows, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
@@ -74,4 +74,4 @@ class AveragedViews(Objective):
             reading = read_link(self.blend, contrast, softmax)
             losses.append(cross_entropy(contrast, positive_scores, reading.link))
             stats.append({"positive_score": positive_scores, **reading.stats})
-        return mean_outcome(torch.cat(losses), joined(stats))
+        return mean_outcome(torch.cat(losses), concat_stats(stats))

@@ -8,9 +8,9 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -60,5 +60,5 @@ class DCL(Objective):
         _tensor_checks.num_samples(self, views.num_distinct)
         contrast = views.pooled()
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
-        per_anchor = repulsion(contrast, reading.link) - reading.link(positive_scores)
+        per_anchor = engine.logsumexp_rows(contrast, reading.link) - reading.link(positive_scores)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -8,9 +8,9 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -75,6 +75,6 @@ class DCLW(Objective):
         # Every sample is twice in the softmax and twice in the mean.
         weights = 2.0 - len(positive_scores) * (positive_scores / self.sigma).softmax(dim=0)
         weights = weights.detach() if self.detach_weights else weights
-        per_anchor = repulsion(contrast, reading.link) - weights * reading.link(positive_scores)
+        per_anchor = engine.logsumexp_rows(contrast, reading.link) - weights * reading.link(positive_scores)
         stats = {"positive_score": positive_scores, "positive_weight": weights}
         return mean_outcome(per_anchor, {**stats, **reading.stats})

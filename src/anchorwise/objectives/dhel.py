@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
+from anchorwise import _checks, _tensor_checks, engine
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -80,7 +80,7 @@ class DHEL(Objective):
         for view in range(num_sides):
             contrast = views.within(view)
             reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
-            uniformity = num_sides * self.uniformity_weight * repulsion(contrast, reading.link)
+            uniformity = num_sides * self.uniformity_weight * engine.logsumexp_rows(contrast, reading.link)
             losses.append(uniformity - reading.link(positive_scores))
             stats.append({"positive_score": positive_scores, **reading.stats})
-        return mean_outcome(torch.cat(losses), joined(stats))
+        return mean_outcome(torch.cat(losses), concat_stats(stats))

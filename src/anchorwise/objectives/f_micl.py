@@ -10,10 +10,9 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import Divergence, DivergenceName, NegativeTerm, PositiveTerm, as_divergence
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
 # n = samples, d = embedding width
@@ -67,6 +66,6 @@ class FMICL(Objective):
         contrast, positive_scores = views.within(0), views.scores_between(0, 1)
         terms = self.divergence, self.t, math.log(self.height)
         link = NegativeTerm(*terms)
-        negatives = total(contrast, link)
-        repelled = self.negative_weight * negatives / views.num_others
-        return mean_outcome(repelled - PositiveTerm(*terms)(positive_scores), {"positive_score": positive_scores})
+        negatives = engine.sum_rows(contrast, link)
+        log_negatives = self.negative_weight * negatives / views.num_others
+        return mean_outcome(log_negatives - PositiveTerm(*terms)(positive_scores), {"positive_score": positive_scores})

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from anchorwise import _checks, _tensor_checks
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of
+from anchorwise import _checks, _tensor_checks, engine
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import softmax_link, temperature_of
 from anchorwise.objectives.parts.global_estimate import RunningDenominators
 from anchorwise.objectives.parts.per_sample import table_ids
 from anchorwise.pairs import num_same, views_of
@@ -90,10 +90,10 @@ class FastCLIP(Objective):
         for side, table in enumerate(self.denominators):
             contrast = views.across(side, 1 - side)
             reading = read_link(self.blend, contrast, softmax)
-            repelled = repulsion(contrast, reading.link) - reading.link(positive_scores)
-            log_estimate = (repelled - log_number).detach()
+            log_negatives = engine.logsumexp_rows(contrast, reading.link) - reading.link(positive_scores)
+            log_estimate = (log_negatives - log_number).detach()
             log_u = table(ids, log_estimate.unsqueeze(0), gamma=self.gamma, temperature=of_pairs).squeeze(0)
-            pushed = (tau * (log_estimate - log_u).exp()).detach() * (repelled - repelled.detach())
+            pushed = (tau * (log_estimate - log_u).exp()).detach() * (log_negatives - log_negatives.detach())
             losses.append(tau * (log_u + self.rho) + pushed)
             stats.append({"positive_score": positive_scores, "log_u": log_u, **reading.stats})
-        return mean_outcome(torch.cat(losses), joined(stats))
+        return mean_outcome(torch.cat(losses), concat_stats(stats))

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import against, softmax_link
-from anchorwise.objectives.parts.hard_negatives import debiased, hard_repulsion
+from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.hard_negatives import debiased, log_hard_negatives
 from anchorwise.pairs import views_of
 
 # n = samples, d = embedding width
@@ -83,6 +83,8 @@ class HCL(Objective):
         hard = positives.new_full((), -torch.inf).expand_as(positives)
         if views.num_distinct > 1:
             log_number = (2 * views.num_others).to(positives).log().repeat(2)
-            hard = hard_repulsion(views.pooled(), softmax, self.beta, log_number, detach_weights=self.detach_weights)
+            hard = log_hard_negatives(
+                views.pooled(), softmax, self.beta, log_number, detach_weights=self.detach_weights
+            )
             hard = debiased(hard, positives, self.positive_prior, log_number, softmax)
-        return mean_outcome(against(positives, hard), {"positive_score": positive_scores})
+        return mean_outcome(softmax_nll(positives, hard), {"positive_score": positive_scores})

@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import mean_key, repulsion
 from anchorwise.objectives.parts.global_estimate import RunningDenominators, log_num_negatives
 from anchorwise.objectives.parts.per_sample import mean_by_id, store, table_ids
 from anchorwise.pairs import Contrast, views_of
@@ -100,13 +99,13 @@ class ISogCLR(Objective):
         contrast, positive_scores = views.pooled(), views.positive_scores
         tau = self.temperatures[ids].to(views.units).repeat(2)
         link = SoftmaxLink(tau)
-        repelled = repulsion(contrast, link) - positive_scores / tau
-        log_estimates = repelled.detach() - log_num_negatives(ids, repelled)
+        log_negatives = engine.logsumexp_rows(contrast, link) - positive_scores / tau
+        log_estimates = log_negatives.detach() - log_num_negatives(ids, log_negatives)
         log_u = self.denominators(
             ids, log_estimates.view(2, -1), gamma=self.gamma, temperature=tau[: len(ids)]
         ).flatten()
         shares = (log_estimates - log_u).exp()
-        per_anchor = tau * (log_u + self.rho) + tau * shares * (repelled - repelled.detach())
+        per_anchor = tau * (log_u + self.rho) + tau * shares * (log_negatives - log_negatives.detach())
         if self.training:
             excess = _mean_score(contrast, link) - positive_scores.detach()
             self._adapt(ids, log_u + self.rho - shares * excess / tau)
@@ -125,4 +124,4 @@ class ISogCLR(Objective):
 @torch.no_grad()
 def _mean_score(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
     """Return the mean score of every anchor's negatives, weighted by their exponentials."""
-    return (contrast.anchors * mean_key(contrast, link)).sum(dim=1)
+    return (contrast.anchors * engine.attend_rows(contrast, contrast.keys, link)).sum(dim=1)

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import GaussianKernel, InverseMultiquadric, Link, LogKernel, RieszKernel
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
 # n = samples, d = embedding width
@@ -66,7 +65,9 @@ class KCL(Objective):
         positive_scores = views.positive_scores
         _tensor_checks.num_samples(self, views.num_distinct)
         alignment, energy, share = _kernels(self.kernel, self.t)
-        energies = torch.cat([share * total(views.within(view), energy) / views.num_others for view in (0, 1)])
+        energies = torch.cat(
+            [share * engine.sum_rows(views.within(view), energy) / views.num_others for view in (0, 1)]
+        )
         per_anchor = 2.0 * self.energy_weight * energies - 2.0 * alignment(positive_scores)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "energy": energies})
 

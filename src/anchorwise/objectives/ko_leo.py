@@ -12,7 +12,7 @@ from torch import Tensor
 
 from anchorwise import engine
 from anchorwise.links import shortfall
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails.negatives import negatives_of
 
@@ -44,7 +44,7 @@ class KoLeo(Objective):
             scores = _neighbour_scores(views.within(view))
             losses.append(-0.5 * (2.0 * shortfall(scores)).log())
             stats.append({"neighbour_score": scores})
-        return mean_outcome(torch.cat(losses), joined(stats))
+        return mean_outcome(torch.cat(losses), concat_stats(stats))
 
 
 def _neighbour_scores(contrast: Contrast) -> Float[Tensor, " n"]:

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._ranks import gather_rows
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, PairWeight, views_of
 
 # n = samples, d = embedding width, c = clusterings, a = anchors, k = keys
@@ -88,11 +88,11 @@ class MEOW(Objective):
         losses = []
         directions = (views.units, views.units.flip(0)) if self.both_directions else (views.units,)
         for anchors, keys in directions:
-            repelled = repulsion(Contrast(anchors, keys, weight=weight, ranks=views.ranks), link)
+            log_negatives = engine.logsumexp_rows(Contrast(anchors, keys, weight=weight, ranks=views.ranks), link)
             nothing = 0.0 * positive_scores
-            losses.append(torch.where(repelled == -torch.inf, nothing, repelled - link(positive_scores)))
+            losses.append(torch.where(log_negatives == -torch.inf, nothing, log_negatives - link(positive_scores)))
         stats = {"positive_score": positive_scores}
-        return mean_outcome(torch.cat(losses), joined([stats] * len(directions)))
+        return mean_outcome(torch.cat(losses), concat_stats([stats] * len(directions)))
 
 
 def _clusters(given: Tensor, view: Float[Tensor, "n d"]) -> Int[Tensor, "n c"]:

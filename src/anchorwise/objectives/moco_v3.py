@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link, temperature_of
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
@@ -77,4 +77,4 @@ class MoCoV3(Objective):
             losses.append(cross_entropy(contrast, positive_scores, reading.link))
             stats.append({"positive_score": positive_scores, **reading.stats})
         scale = 4.0 * temperature_of(softmax) if self.source_scale else 1.0
-        return mean_outcome(scale * torch.cat(losses), joined(stats))
+        return mean_outcome(scale * torch.cat(losses), concat_stats(stats))

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -65,7 +65,7 @@ class MVDHEL(Objective):
         for view, scores in enumerate(views.sample_scores.unflatten(0, (views.num_views, -1))):
             contrast = views.within(view)
             reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
-            uniformity.append(repulsion(contrast, reading.link))
+            uniformity.append(engine.logsumexp_rows(contrast, reading.link))
             logits.append(reading.link(scores))
             stats.append(reading.stats)
         alignment = views.over_pairs(torch.cat(logits)) - math.log(2.0)

@@ -9,10 +9,10 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import log_sum
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -63,7 +63,7 @@ class MVInfoNCE(Objective):
         _tensor_checks.num_views(self, views.num_views, 2)
         contrast = views.pooled(same_view=self.within_view)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
-        negatives = log_sum(repulsion(contrast, reading.link).view(views.num_views, -1), dim=0)
+        negatives = log_sum(engine.logsumexp_rows(contrast, reading.link).view(views.num_views, -1), dim=0)
         positives = views.over_pairs(reading.link(views.sample_scores))
-        per_sample = against(positives, negatives)
+        per_sample = softmax_nll(positives, negatives)
         return mean_outcome(per_sample, {name: value.mean() for name, value in reading.stats.items()})

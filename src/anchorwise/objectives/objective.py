@@ -133,6 +133,6 @@ def mean_outcome(per_anchor: Float[Tensor, " a"], stats: Mapping[str, Tensor]) -
     return Outcome(per_anchor.mean(), per_anchor.detach(), {name: value.detach() for name, value in stats.items()})
 
 
-def joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def concat_stats(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return the statistics of several sets of anchors as those of all of them."""
     return {name: torch.cat([part[name].reshape(-1) for part in parts]) for name in parts[0]}

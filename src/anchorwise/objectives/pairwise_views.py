@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.info_nce import InfoNCE
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats
 
 # n = samples, d = embedding width
 
@@ -39,4 +39,4 @@ class PairwiseViews(Objective):
         outcomes = [self.objective.detail(*pair, **given) for pair in combinations((view0, *more_views), 2)]
         loss = torch.stack([outcome.loss for outcome in outcomes]).mean()
         per_anchor = torch.cat([outcome.per_anchor for outcome in outcomes])
-        return Outcome(loss, per_anchor, joined([outcome.stats for outcome in outcomes]))
+        return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))

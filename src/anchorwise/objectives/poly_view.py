@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -70,8 +70,8 @@ class PolyView(Objective):
         _tensor_checks.num_views(self, views.num_views, 2)
         contrast, num_others = views.pooled(), views.num_views - 1
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
-        negatives = repulsion(contrast, reading.link).unsqueeze(1).expand(-1, views.num_views)
-        losses = against(reading.link(views.sample_scores), negatives)
+        negatives = engine.logsumexp_rows(contrast, reading.link).unsqueeze(1).expand(-1, views.num_views)
+        losses = softmax_nll(reading.link(views.sample_scores), negatives)
         if self.mean == "geometric":
             per_anchor = losses.masked_fill(views.itself, 0.0).sum(dim=1) / num_others
         else:

@@ -12,11 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion
 from anchorwise.pairs import Contrast, SameId, class_per_sample, views_of
 
 # n = samples, d = width of the common rows, e = width of the salient rows
@@ -142,7 +141,7 @@ class SepCLR(Objective):
         # -|x - y|^2 / 2 = x y - |x|^2 / 2 - |y|^2 / 2 is a product of longer rows.
         anchors = torch.cat([rows, -half, torch.ones_like(half)], dim=1)
         keys = torch.cat([rows, torch.ones_like(half), -half], dim=1)
-        return repulsion(Contrast(anchors, keys, exclude, ranks=ranks), SoftmaxLink(self.temperature))
+        return engine.logsumexp_rows(Contrast(anchors, keys, exclude, ranks=ranks), SoftmaxLink(self.temperature))
 
 
 def _salient_rows(salients: Sequence[Tensor], view: Float[Tensor, "n d"]) -> Float[Tensor, "v m e"]:

@@ -9,10 +9,9 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import SigmoidLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import total
 from anchorwise.pairs import views_of
 
 # n = samples, d = embedding width
@@ -64,6 +63,6 @@ class SigLIP(Objective):
         scale = self.scale if logit_scale is None else _tensor_checks.scalar("logit_scale", logit_scale, views.units)
         bias = self.bias if logit_bias is None else _tensor_checks.scalar("logit_bias", logit_bias, views.units)
         link = SigmoidLink(scale, bias)
-        negatives = total(contrast, link)
+        negatives = engine.sum_rows(contrast, link)
         positives = -functional.logsigmoid(scale * positive_scores + bias)
         return mean_outcome(positives + negatives, {"positive_score": positive_scores})

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import log_sum, magnitude, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import Link
 from anchorwise.links.base import per_row
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
-from anchorwise.objectives.parts.cross_entropy import against, repulsion, softmax_link, total
+from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
 from anchorwise.pairs import Contrast, SameId, Views, class_per_sample, unit_rows, views_of
 
 # n = samples, d = embedding width, a = anchors
@@ -31,16 +31,16 @@ class AgainstNegatives(Link):
 
     Attributes:
         logit: Turns a score into p.
-        repulsion: r of every anchor.
+        log_negatives: r of every anchor.
     """
 
     logit: Link
-    repulsion: Float[Tensor, " a"]
+    log_negatives: Float[Tensor, " a"]
 
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return the cross-entropies of positives with these scores."""
         logits = self.logit(scores)
-        return against(logits - per_row(self.repulsion, logits), torch.zeros_like(logits))
+        return softmax_nll(logits - per_row(self.log_negatives, logits), torch.zeros_like(logits))
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def _dot_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, li
     anchors, keys = views.units
     gated, wanted = anchors * gates.square(), SameId(classes.partners, classes.labels)
     own = SameId(classes.labels, classes.labels)
-    repelled = repulsion(Contrast(gated, keys, (own, wanted), ranks=views.ranks), link)
-    return total(Contrast(gated, keys, only=wanted, ranks=views.ranks), AgainstNegatives(link, repelled))
+    log_negatives = engine.logsumexp_rows(Contrast(gated, keys, (own, wanted), ranks=views.ranks), link)
+    return engine.sum_rows(Contrast(gated, keys, only=wanted, ranks=views.ranks), AgainstNegatives(link, log_negatives))
 
 
 def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, link: Link) -> Float[Tensor, " n"]:
@@ -150,8 +150,10 @@ def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes,
         logits = link(products(unit_rows(some * some_gates) * some_gates, keys) / lengths)
         wanted = partner.unsqueeze(1) == classes.labels
         counted = ~wanted & (own.unsqueeze(1) != classes.labels)
-        repelled = log_sum(logits.masked_fill(~counted, -torch.inf))
-        return (against(logits - repelled.unsqueeze(1), torch.zeros_like(logits)) * wanted).sum(dim=1, keepdim=True)
+        log_negatives = log_sum(logits.masked_fill(~counted, -torch.inf))
+        return (softmax_nll(logits - log_negatives.unsqueeze(1), torch.zeros_like(logits)) * wanted).sum(
+            dim=1, keepdim=True
+        )
 
     per_anchor = [anchors, gates, classes.labels, classes.partners]
     return by_blocks(of_some, per_anchor, entries_per_anchor=len(keys)).squeeze(1)

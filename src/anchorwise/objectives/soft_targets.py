@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import products
 from anchorwise.links import SoftmaxLink
-from anchorwise.objectives.objective import Inputs, Objective, Outcome, joined, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import mean_key, repulsion, softmax_link, total
+from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
 from anchorwise.tails.blend import Blend, read_link
 
@@ -110,7 +110,7 @@ class SoftTargets(Objective):
             loss, read = self._loss(contrast, own[view], own[other], softmax)
             losses.append(loss)
             stats.append(read)
-        return mean_outcome(torch.cat(losses), joined(stats))
+        return mean_outcome(torch.cat(losses), concat_stats(stats))
 
     def _loss(
         self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, softmax: SoftmaxLink
@@ -120,16 +120,16 @@ class SoftTargets(Objective):
         if self.blend is None:
             attraction = softmax((contrast.anchors * self._mean_target(momentum, own, softmax)).sum(dim=1))
         else:
-            found = total(replace(contrast, weight=_shares(momentum, softmax)), reading.link)
+            found = engine.sum_rows(replace(contrast, weight=_shares(momentum, softmax)), reading.link)
             soft = self.alpha * found + (1.0 - self.alpha) * reading.link(own_scores)
-            even = total(contrast, reading.link) / len(contrast.keys)
+            even = engine.sum_rows(contrast, reading.link) / len(contrast.keys)
             attraction = (1.0 - self.label_smoothing) * soft + self.label_smoothing * even
         stats = {"positive_score": own_scores, **reading.stats}
-        return repulsion(contrast, reading.link) - attraction, stats
+        return engine.logsumexp_rows(contrast, reading.link) - attraction, stats
 
     def _mean_target(self, momentum: Contrast, own: Tensor, softmax: SoftmaxLink) -> Float[Tensor, "n d"]:
         """Return the mean key of every target: all that a logit which is linear in the key needs of it."""
-        soft = self.alpha * mean_key(momentum, softmax) + (1.0 - self.alpha) * own
+        soft = self.alpha * engine.attend_rows(momentum, momentum.keys, softmax) + (1.0 - self.alpha) * own
         return (1.0 - self.label_smoothing) * soft + self.label_smoothing * momentum.keys.mean(dim=0)
 
 
@@ -143,6 +143,6 @@ def _without_own(contrast: Contrast) -> Contrast:
 @torch.no_grad()
 def _shares(momentum: Contrast, softmax: SoftmaxLink) -> MomentumShares:
     """Return the softmax of the momentum scores, pair by pair."""
-    norm = repulsion(momentum, softmax).unsqueeze(1)
+    norm = engine.logsumexp_rows(momentum, softmax).unsqueeze(1)
     anchors = torch.cat([softmax(momentum.anchors), -norm], dim=1)
     return MomentumShares(anchors, torch.cat([momentum.keys, torch.ones_like(momentum.keys[:, :1])], dim=1))

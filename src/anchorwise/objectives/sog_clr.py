@@ -10,9 +10,9 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of
+from anchorwise.objectives.parts.cross_entropy import softmax_link, temperature_of
 from anchorwise.objectives.parts.global_estimate import RunningDenominators, log_num_negatives
 from anchorwise.objectives.parts.per_sample import table_ids
 from anchorwise.pairs import views_of
@@ -89,11 +89,11 @@ class SogCLR(Objective):
         tau = views.units.new_ones(()) * temperature_of(softmax)
         contrast, positive_scores = views.pooled(), views.positive_scores
         reading = read_link(self.blend, contrast, softmax)
-        repelled = repulsion(contrast, reading.link)
-        log_estimates = repelled - log_num_negatives(ids, repelled)
+        log_negatives = engine.logsumexp_rows(contrast, reading.link)
+        log_estimates = log_negatives - log_num_negatives(ids, log_negatives)
         log_u = self.denominators(
             ids, log_estimates.detach().view(2, -1), gamma=self.gamma, temperature=tau.detach().expand(len(ids))
         ).flatten()
-        pushed = (tau * (log_estimates - log_u).exp()).detach() * (repelled - repelled.detach())
+        pushed = (tau * (log_estimates - log_u).exp()).detach() * (log_negatives - log_negatives.detach())
         per_anchor = tau * (log_u + self.rho - reading.link(positive_scores)) + pushed
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "log_u": log_u, **reading.stats})

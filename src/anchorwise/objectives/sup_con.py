@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer, Real
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, temperature_of, total
+from anchorwise.objectives.parts.cross_entropy import softmax_link, temperature_of
 from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_sample, num_same, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -134,7 +134,7 @@ class SupCon(Objective):
         of_others = Contrast(anchors, rows, (SameId(own, index),), ranks=views.ranks)
         apart = () if positives.only is None else (positives.only,)
         reading = read_link(self.blend, Contrast(anchors, rows, apart, ranks=views.ranks), softmax)
-        found = repulsion(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
+        found = engine.logsumexp_rows(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
         nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_samples)
         per_anchor = torch.where(positives.number > 0, found, nothing)
@@ -145,8 +145,8 @@ class SupCon(Objective):
         number = torch.where(positives.number > 0, positives.number, 1.0)
         of_positives = replace(contrast, only=positives.only, weight=positives.weight)
         if self.average == "outside":
-            return total(of_positives, link) / number
-        summed = repulsion(of_positives, link)
+            return engine.sum_rows(of_positives, link) / number
+        summed = engine.logsumexp_rows(of_positives, link)
         summed = summed.masked_fill(positives.number == 0, 0.0)
         return summed if self.average == "none" else summed - number.log()
 

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import log_sum, products
 from anchorwise._ranks import gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
-from anchorwise.objectives.parts.cross_entropy import repulsion, softmax_link, total
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
 
 # n = samples, d = embedding width, a = anchors, k = keys, b = anchors of a block
@@ -107,8 +107,8 @@ class SupReMix(Objective):
         itself, same_label = SameId(index, index), SameId(place, place)
         weight = LabelDistance(values.unsqueeze(1), values.unsqueeze(1))
         of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
-        others = repulsion(replace(of_others, weight=weight), link)
-        summed = total(replace(of_others, only=same_label), link)
+        others = engine.logsumexp_rows(replace(of_others, weight=weight), link)
+        summed = engine.sum_rows(replace(of_others, only=same_label), link)
         mixed = self._mixed(rows, values, shares, link)
         log_all = log_sum(torch.cat([others.unsqueeze(1), mixed[:, :2]], dim=1))
         num_positives = num_same(place) - 1 + mixed[:, 3]

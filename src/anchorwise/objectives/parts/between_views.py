@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from anchorwise import engine
 from anchorwise.links import Link, SoftmaxLink
-from anchorwise.objectives.objective import Outcome, joined, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import cross_entropy, total
+from anchorwise.objectives.objective import Outcome, concat_stats, mean_outcome
+from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered
 from anchorwise.tails.blend import Blend, read_link
 
@@ -57,7 +58,7 @@ def across_views(
             lead = _lead(contrast, reading.link(positive_scores), reading.link, num_keys)
             losses[-1] = losses[-1] + label_smoothing * lead
         stats.append({"positive_score": positive_scores, **reading.stats})
-    return mean_outcome(torch.cat(losses), joined(stats))
+    return mean_outcome(torch.cat(losses), concat_stats(stats))
 
 
 def _with_further(contrast: Contrast, further: Sequence[FurtherKeys], ids: Int[Tensor, " n"]) -> Contrast:
@@ -86,4 +87,4 @@ def _lead(
     contrast: Contrast, positives: Float[Tensor, " n"], link: Link, num_keys: Int[Tensor, " n"]
 ) -> Float[Tensor, " n"]:
     """Return how far a positive's logit is above the mean over all keys that count, itself among them."""
-    return positives - (positives + total(contrast, link)) / num_keys
+    return positives - (positives + engine.sum_rows(contrast, link)) / num_keys

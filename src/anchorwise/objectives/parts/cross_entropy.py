@@ -1,4 +1,4 @@
-"""What objectives make of a contrast: sums over an anchor's negatives, and the cross-entropy of its positive."""
+"""The cross-entropy of an anchor's positive among its negatives, and the softmax link of a temperature."""
 
 import torch
 from jaxtyping import Float
@@ -10,45 +10,37 @@ from anchorwise._precision import log_sum
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.pairs import Contrast
 
-# a = anchors, d = embedding width
+# a = anchors
 
 
-def repulsion(contrast: Contrast, link: Link, *, hardest: engine.Tail | None = None) -> Float[Tensor, " a"]:
-    """Return `log(sum over negatives of weight * exp(logit))` of every anchor; minus infinity where it has none.
+def cross_entropy(
+    contrast: Contrast, positive_scores: Float[Tensor, " a"], link: Link, *, hardest: engine.Tail | None = None
+) -> Float[Tensor, " a"]:
+    """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor.
 
-    Args:
-        contrast: Anchors, keys, and which of their pairs count.
-        link: Turns scores into logits.
-        hardest: Each anchor's only negatives, unweighted; None counts all that the contrast does.
+    With `hardest`, those are its only negatives, where all that the contrast says are without.
     """
-    if hardest is None:
-        return engine.logsumexp_rows(contrast, link)
+    log_negatives = engine.logsumexp_rows(contrast, link) if hardest is None else _logsumexp_at(contrast, link, hardest)
+    return softmax_nll(link(positive_scores), log_negatives)
+
+
+def _logsumexp_at(contrast: Contrast, link: Link, hardest: engine.Tail) -> Float[Tensor, " a"]:
     if hardest.keys.shape[1] == 0:
         return torch.full_like(contrast.anchors[:, 0], -torch.inf)
     logits = link(engine.scores_at(contrast, hardest.keys))
     return log_sum(logits.masked_fill(hardest.scores == -torch.inf, -torch.inf))
 
 
-def total(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
-    """Return the sum over negatives of `weight * link(score)` of every anchor."""
-    return engine.sum_rows(contrast, link)
+def softmax_nll(
+    positive_logits: Float[Tensor, "*shape"], log_negatives: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """Return `-p + log(exp(p) + exp(r))`, without its cancellation where the loss is small.
 
-
-def mean_key(contrast: Contrast, link: Link) -> Float[Tensor, "a d"]:
-    """Return the mean negative of every anchor under the softmax of its logits, without gradient."""
-    return engine.attend_rows(contrast, contrast.keys, link)
-
-
-def cross_entropy(
-    contrast: Contrast, positive_scores: Float[Tensor, " a"], link: Link, *, hardest: engine.Tail | None = None
-) -> Float[Tensor, " a"]:
-    """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor."""
-    return against(link(positive_scores), repulsion(contrast, link, hardest=hardest))
-
-
-def against(positive_logits: Float[Tensor, "*shape"], repulsion: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Return `-p + log(exp(p) + exp(r))`, without its cancellation where the loss is small."""
-    return -functional.logsigmoid(positive_logits - repulsion)
+    Args:
+        positive_logits: p, logits of positives.
+        log_negatives: r, the logarithm of what the exponentials of their negatives' logits add up to.
+    """
+    return -functional.logsigmoid(positive_logits - log_negatives)
 
 
 def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: Tensor) -> SoftmaxLink:

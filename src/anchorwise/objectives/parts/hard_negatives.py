@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from anchorwise import engine
 from anchorwise.links import SoftmaxLink, WeightedLink
-from anchorwise.objectives.parts.cross_entropy import repulsion
 from anchorwise.pairs import Contrast
 
 # a = anchors
 
 
-def hard_repulsion(
+def log_hard_negatives(
     contrast: Contrast,
     logit: SoftmaxLink,
     beta: float,
@@ -27,10 +27,10 @@ def hard_repulsion(
 ) -> Float[Tensor, " a"]:
     """Return log R; `log_number` is the logarithm of every anchor's number of negatives."""
     if beta == 0.0:
-        return repulsion(contrast, logit)
+        return engine.logsumexp_rows(contrast, logit)
     log_weight = SoftmaxLink(logit.temperature / beta, logit.scale)
-    weighted = repulsion(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
-    total = repulsion(contrast, log_weight)
+    weighted = engine.logsumexp_rows(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
+    total = engine.logsumexp_rows(contrast, log_weight)
     return weighted - (total.detach() if detach_weights else total) + log_number
 
 
