@@ -29,7 +29,7 @@ def knn_accuracies(exponent: str, seeds: int, folder: Path) -> list[float]:
         config = apply_overrides(recipe("digits"), settings)
         directory = pretrain(config, folder / f"{exponent}-{seed}", show_progress=False)
         stored = directory.encoder()
-        judged = evaluate(*embed_splits(stored.encoder, stored.spec, load_splits(config.data)))
+        judged = evaluate(*embed_splits(stored, load_splits(config.data)))
         found.append(100.0 * judged.knn.accuracy.mean)
     return found
 

@@ -26,7 +26,7 @@ from anchorwise.training import ObjectiveConfig, RunConfig, recipe
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.optimizers import build_optimizer
 from anchorwise.training.state import RunState, initial_state
-from anchorwise.training.step import ImageBatch, train_step
+from anchorwise.training.step import train_step
 
 BATCH_SIZE, NUM_BATCHES, TEMPERATURE = 256, 4, 0.5
 CPU = torch.device("cpu")
@@ -48,12 +48,12 @@ def _images() -> ImageSet:
 def _ours(config: RunConfig, images: ImageSet) -> dict[str, Step]:
     """Return the whole step, the same in float32, and what it spends on making views."""
     state = _state(config, images)
-    batch = ImageBatch(images.images[:BATCH_SIZE], torch.arange(BATCH_SIZE), None)
+    batch = images.batch(torch.arange(BATCH_SIZE))
     float32 = config.model_copy(update={"train": config.train.model_copy(update={"amp": False})})
     return {
         "step": lambda: train_step(state, state.model, batch, config, Ranks(0, 1, CPU)),
         "step in float32": lambda: train_step(state, state.model, batch, float32, Ranks(0, 1, CPU)),
-        "views": lambda: state.augmentation(batch.images, seed=0),
+        "views": lambda: state.views(batch, seed=0),
     }
 
 

@@ -14,12 +14,13 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from anchorwise.modalities.base import Batch
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.reporting.environment import environment
 from anchorwise.training import ObjectiveConfig, RunConfig, apply_overrides, recipe
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState, initial_state
-from anchorwise.training.step import ImageBatch, autocast, train_step
+from anchorwise.training.step import autocast, train_step
 
 GPU = torch.device("cuda", 0)
 NUM_STEPS, NUM_WARM = 30, 5
@@ -52,16 +53,16 @@ def _network(model: Callable[[Tensor], Tensor], views: Tensor, config: RunConfig
     return work
 
 
-def _parts(state: RunState, batch: ImageBatch, config: RunConfig, *, compiled: bool) -> dict[str, float]:
-    views = torch.cat(state.augmentation(batch.images.to(GPU), seed=0)).contiguous(memory_format=torch.channels_last)
+def _parts(state: RunState, batch: Batch, config: RunConfig, *, compiled: bool) -> dict[str, float]:
+    views = torch.cat(state.views(batch.to(GPU), seed=0))
     parts = {
-        "views": _ms(lambda: state.augmentation(batch.images.to(GPU), seed=0)),
-        "network": _ms(_network(state.model, views, config)),
+        "views": _ms(lambda: state.views(batch.to(GPU), seed=0)),
+        "network": _ms(_network(state.model.online, views, config)),
         "optimiser": _ms(state.optimizer.step),
     }
     if compiled:
         for name, mode in (("network, compiled", "default"), ("network, CUDA graphs", "reduce-overhead")):
-            parts[name] = _ms(_network(torch.compile(state.model, mode=mode), views, config))
+            parts[name] = _ms(_network(torch.compile(state.model.online, mode=mode), views, config))
         torch.compiler.reset()
     return parts
 
@@ -78,7 +79,7 @@ def main() -> None:
                 images = _images(batch_size)
                 state = initial_state(config, images, GPU)
                 state.model.train()
-                batch = ImageBatch(images.images, torch.arange(batch_size), None)
+                batch = images.batch(torch.arange(batch_size))
                 embeddings = [torch.randn(batch_size, 128, device=GPU, requires_grad=True) for _ in range(2)]
                 compiled = (encoder, batch_size, name) == ("small", 256, "info_nce")
                 measured = {

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 import typer
@@ -8,20 +6,20 @@ from typer.testing import CliRunner
 
 from anchorwise.cli import embed as command
 from anchorwise.embeddings import load_embeddings
-from anchorwise.modalities.images import EncoderSpec
-from anchorwise.modalities.images.encoders import EncoderConfig
-from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.base import Encoder, Splits
+from anchorwise.modalities.images import EncoderConfig, EncoderSpec, StoredEncoder
+from anchorwise.modalities.images.image_set import ImageSet
 
 app = typer.Typer()
 app.command()(command.embed)
+SPEC = EncoderSpec(encoder=EncoderConfig(), num_channels=1, image_size_px=4, mean=(0.0,), std=(1.0,))
 
 
 @pytest.fixture
 def flat_run(monkeypatch):
     images = ImageSet(torch.arange(48, dtype=torch.uint8).reshape(3, 1, 4, 4), None, (), ("a", "b", "c"))
-    spec = EncoderSpec(encoder=EncoderConfig(), num_channels=1, image_size_px=4, mean=(0.0,), std=(1.0,))
-    stored = SimpleNamespace(encoder=nn.Flatten(), spec=spec)
-    monkeypatch.setattr(command, "images_of_run", lambda *_: (stored, Splits(images, images, None)))
+    frozen = StoredEncoder(Encoder(nn.Flatten(), num_features=16), SPEC)
+    monkeypatch.setattr(command, "samples_of_run", lambda *_: (frozen, Splits(images, images, None)))
 
 
 def test_images_without_a_test_part_or_labels_give_one_file(flat_run, tmp_path):

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from anchorwise.cli import evaluate as command
 from anchorwise.embeddings import Embeddings
-from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.base import Splits
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.training import run_embeddings
 
 app = typer.Typer()
@@ -70,7 +71,7 @@ def test_mistakes_say_what_is_accepted_and_change_nothing(tmp_path, arguments, m
 def test_a_run_without_labels_is_judged_by_two_views_of_its_images(tmp_path, monkeypatch):
     rows = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
     (tmp_path / "flat").mkdir()
-    monkeypatch.setattr(command, "images_of_run", lambda *_: (None, Splits(FLAT, FLAT, None)))
+    monkeypatch.setattr(command, "samples_of_run", lambda *_: (None, Splits(FLAT, FLAT, None)))
     monkeypatch.setattr(run_embeddings, "embed_run_views", lambda *_, **__: (Embeddings((rows, rows)), []))
     result = CliRunner().invoke(app, ["flat", *FAST])
     assert result.exit_code == 0, result.output

@@ -28,13 +28,13 @@ def _full(*_: object, **__: object) -> None:
 
 
 def test_a_run_that_chooses_never_sees_a_test_image(study: Study, places: Places, monkeypatch):
-    embedded, embed = [], work_module.embed_images
+    embedded, embed = [], work_module.embed_samples
 
-    def recording(encoder, spec, images, **arguments):
-        embedded.append(len(images))
-        return embed(encoder, spec, images, **arguments)
+    def recording(frozen, samples, **arguments):
+        embedded.append(len(samples))
+        return embed(frozen, samples, **arguments)
 
-    monkeypatch.setattr(work_module, "embed_images", recording)
+    monkeypatch.setattr(work_module, "embed_samples", recording)
     result = perform(_choosing(study), places)
     assert embedded == [60]  # The training images; there are 40 test images.
     assert result.is_done

@@ -55,7 +55,7 @@ def test_features_and_their_judgement_are_those_of_a_cpu(config: RunConfig, tmp_
     splits, stored = load_splits(config.data), load_encoder(directory.path)
     judged: list[Evaluation] = []
     for device in ("cpu", "cuda"):
-        train, test = embed_splits(stored.encoder, stored.spec, splits, device=device)
+        train, test = embed_splits(stored, splits, device=device)
         judged.append(evaluate(train, test, EvaluationConfig(split_seeds=(0, 1)), device=device))
     on_cpu, on_gpu = judged
     assert on_gpu.knn.accuracies == pytest.approx(on_cpu.knn.accuracies, abs=0.01)

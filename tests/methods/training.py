@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise import Objective
-from anchorwise.methods.base import Batch, Clock, Method
+from anchorwise.methods.base import Clock, Method
 from anchorwise.methods.registry import METHODS
-from anchorwise.modalities.base import Encoder
+from anchorwise.modalities.base import Batch, Encoder
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
@@ -54,7 +54,7 @@ def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple
     shape = (NUM_SAMPLES, 3, 2, 2)
     views = [torch.randn(shape, dtype=torch.float64, generator=generator)[mine] for _ in range(method.plan.total)]
     numbers = torch.arange(NUM_SAMPLES)[mine]
-    return views, Batch(numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+    return views, Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
 
 
 def train(

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images import load_encoder
 from anchorwise.modalities.images.datasets import load_splits
-from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.images.modality import Images
 from anchorwise.training import RunDirectory, apply_overrides, pretrain
-from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.training.conftest import shortest_run
 
@@ -96,7 +97,7 @@ def test_a_damaged_summary_is_named(run: RunDirectory):
     ("change", "reason"),
     [
         ({"num_channels": 10**9}, "num_channels: Input should be less than or equal to"),
-        ({"image_size_px": 0}, "image_size_px: Input should be greater than or equal to 1"),
+        ({"image_size_px": 0}, "image_size_px."),
         ({"mean": ["x"]}, "mean.0: Input should be a valid number"),
         ({"encoder": {"name": "small", "width": 8_000_000}}, "encoder.width: Input should be less than or equal to"),
     ],
@@ -122,17 +123,17 @@ def _with_labels(part: ImageSet) -> ImageSet:
     ("change", "words"),
     [
         (lambda part: part.subset(torch.arange(30)), "60 images of 1 x 8 x 8 then, 30 images of 1 x 8 x 8 now"),
-        (_with_pixels, "60 images of 1 x 8 x 8 as then, but other pixels"),
+        (_with_pixels, "60 images of 1 x 8 x 8 as then, but other content"),
         (_with_labels, "60 images of 1 x 8 x 8 as then, but other labels"),
     ],
 )
 @pytest.mark.parametrize("is_done", [True, False])
 def test_a_run_does_not_go_on_with_other_images(run: RunDirectory, monkeypatch, change, words: str, is_done: bool):
     part = change(load_splits(run.config().data).train)
-    monkeypatch.setattr(loop_module, "load_splits", lambda *_, **__: Splits(part, part, None))
+    monkeypatch.setattr(Images, "load", lambda *_, **__: Splits(part, part, None))
     if is_done:
         run.summary_file.write_text("{}")
-    with pytest.raises(ValueError, match=rf"run holds a run of other images \({words}\); restore them, choose another"):
+    with pytest.raises(ValueError, match=rf"run holds a run of other samples \({words}\); restore them, "):
         _go_on(run)
 
 

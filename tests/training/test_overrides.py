@@ -63,7 +63,7 @@ def test_a_study_has_no_objective_of_its_own():
     ("setting", "message"),
     [
         ("train.epoch=5", r"unknown setting 'train.epoch'; here: num_epochs, .*; did you mean 'num_epochs'\?"),
-        ("trian.num_epochs=5", r"unknown setting 'trian.num_epochs'; here: data, .*did you mean 'train'"),
+        ("trian.num_epochs=5", r"unknown setting 'trian.num_epochs'; here: modality, data, .*did you mean 'train'"),
         ("train.num_epochs.x=5", "unknown setting 'train.num_epochs.x': train.num_epochs has no parts"),
         ("train.num_epochs", "a setting must have the form name=value, got 'train.num_epochs'"),
         ("train.num_epochs=five", r"train.num_epochs: Input should be a valid integer, got 'five'"),

@@ -13,11 +13,10 @@ import torch
 from PIL import Image
 
 from anchorwise._config import identity
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images import EncoderConfig, load_encoder
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
-from anchorwise.modalities.images.fingerprint import data_facts
-from anchorwise.modalities.images.image_set import Splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
@@ -146,7 +145,7 @@ def test_other_images_are_normalised_as_those_of_the_run_were(tiny: RunConfig, f
     splits = load_splits(tiny.data)
     dark = replace(splits.train, images=splits.train.images // 4)
     state = trained_state(finished, Splits(dark, dark, None))
-    assert state.augmentation.mean.flatten().tolist() == pytest.approx(finished.encoder().spec.mean)
+    assert state.views.normalisation.mean.flatten().tolist() == pytest.approx(finished.encoder().spec.mean)
 
 
 def test_a_finished_run_is_not_trained_again(tiny: RunConfig, finished: RunDirectory):
@@ -168,7 +167,7 @@ def test_what_makes_another_run_is_the_same_for_a_folder_and_for_a_study(tiny: R
     same = apply_overrides(tiny, [*settings, "train.checkpoint_every_epochs=2", "data.verify_checksums=false"])
     assert identity(same) == identity(tiny)
     directory = RunDirectory(tmp_path)
-    directory.prepare(resolved(same, load_splits(tiny.data).pretrain), data_facts(load_splits(tiny.data)))
+    directory.prepare(resolved(same, load_splits(tiny.data).pretrain), load_splits(tiny.data).facts())
     assert identity(apply_overrides(tiny, ["train.amp=false"])) != identity(tiny)
 
 

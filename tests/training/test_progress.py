@@ -94,7 +94,7 @@ def test_an_objective_that_finds_no_positive_among_rows_has_no_chance_to_be_abov
 def test_a_run_says_what_begins_and_ends_with_its_last_evaluation(tiny: RunConfig, tmp_path: Path, capsys):
     pretrain(tiny, tmp_path / "run", show_progress=True)
     first, second, *_, last = capsys.readouterr().out.splitlines()
-    assert first == "pretraining with weince temperature=0.2: 60 images of 8 px, batches of 16 on cpu"
+    assert first == "pretraining with weince temperature=0.2: 60 images of 1 x 8 x 8, batches of 16 on cpu"
     assert second == f"3 epochs, 12 steps, into {tmp_path / 'run'}"
     assert re.match(r"step 12/12  loss .*  lambda .*  kNN \d+\.\d%  .* 0 s left", last)
 

@@ -3,13 +3,14 @@ import copy
 import pytest
 import torch
 
+from anchorwise.modalities.base import Batch
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, has_bfloat16, train_step
+from anchorwise.training.step import has_bfloat16, train_step
 
 CPU = torch.device("cpu")
 
@@ -61,9 +62,9 @@ def test_a_run_of_more_views_is_looked_at_in_two(tiny: RunConfig):
     assert [len(view) for view in two_view_embeddings(state, images)] == [len(images)] * 2
 
 
-def _start(config: RunConfig) -> tuple[RunState, ImageBatch, RunConfig]:
+def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     splits = load_splits(config.data)
     config = resolved(config, splits.pretrain)
     state = initial_state(config, splits.pretrain, CPU)
     state.model.train()
-    return state, ImageBatch(splits.pretrain.images[:16], torch.arange(16), None), config
+    return state, splits.pretrain.batch(torch.arange(16)), config

@@ -1,4 +1,4 @@
-"""`anchorwise embed`: images to feature files."""
+"""`anchorwise embed`: samples to feature files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from anchorwise.modalities.images.image_set import Splits
-    from anchorwise.modalities.images.storage import StoredEncoder
+    from anchorwise.modalities.base import FrozenEncoder, Samples, Splits
 
 RunArgument = Annotated[
     Path, typer.Argument(help="Folder of a finished run, or its encoder.json and encoder.safetensors.")
@@ -37,43 +36,44 @@ def embed(
     from anchorwise import _checks
     from anchorwise._outputs import claim_folder, refuse_folder_of_others
     from anchorwise._terminal import printable
-    from anchorwise.evaluation.embed import as_device, embed_images
+    from anchorwise.evaluation.embed import as_device, embed_samples
 
     _checks.one_of("--format", suffix, ("npz", "safetensors"))
     refuse_folder_of_others(out, "embed")
-    place, (stored, splits) = as_device(device), images_of_run(run, data, root, download)
+    place, (frozen, splits) = as_device(device), samples_of_run(run, data, root, download)
     claim_folder(out, "embed")
-    for split, images in (("train", splits.train), ("test", splits.test)):
-        if images is None:
+    for split, samples in (("train", splits.train), ("test", splits.test)):
+        if samples is None:
             continue
-        embeddings = embed_images(stored.encoder, stored.spec, images, split=split, device=place, show_progress=True)
+        embeddings = embed_samples(frozen, samples, split=split, device=place, show_progress=True)
         path = out / f"{split}.{suffix}"
         embeddings.save(path)
         typer.echo(printable(f"{path}: {len(embeddings)} rows of {embeddings.width}"))
 
 
-def images_of_run(run: Path, data: str | None, root: Path | None, download: bool) -> "tuple[StoredEncoder, Splits]":
-    """Return a run's encoder and its images, or others.
+def samples_of_run(
+    run: Path, data: str | None, root: Path | None, download: bool
+) -> "tuple[FrozenEncoder, Splits[Samples]]":
+    """Return a run's encoder and its samples, or others.
 
     Raises:
-        FileNotFoundError: If the run or the images are not there.
+        FileNotFoundError: If the run or the samples are not there.
         ValueError: If `root` or `download` is given without `data`.
     """
-    from anchorwise.modalities.images import load_encoder
-    from anchorwise.modalities.images.config import DataConfig
-    from anchorwise.modalities.images.datasets import load_splits
+    from anchorwise.modalities.registry import modality_of, rebuild
+    from anchorwise.training.config import RunConfig
     from anchorwise.training.reading_progress import reading_progress
     from anchorwise.training.run_directory import RunDirectory
 
-    stored, directory = load_encoder(run), RunDirectory(run)
+    frozen, directory = rebuild(run), RunDirectory(run)
     has_run = directory.config_file.is_file()
-    config = directory.config().data if has_run else DataConfig()
+    config = directory.config() if has_run else RunConfig()
+    source, modality = config.data, modality_of(config.modality)
     if data is not None:
-        size_px = stored.spec.image_size_px
-        config = config.of_other_images(data, image_size_px=size_px, root=root, download=download)
+        source = modality.other_data(data, like=source, frozen=frozen, root=root, download=download)
     elif root is not None or download:
-        raise ValueError("--root and --download belong to --data; without it the run's own images are used")
+        raise ValueError("--root and --download belong to --data; without it the run's own samples are used")
     elif not has_run:
-        raise ValueError(f"{run} holds an encoder without its run; name the images with --data")
+        raise ValueError(f"{run} holds an encoder without its run; name the samples with --data")
     with reading_progress() as show:
-        return stored, load_splits(config, on_progress=show)
+        return frozen, modality.load(source, on_progress=show)

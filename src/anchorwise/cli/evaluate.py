@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anchorwise.cli.embed import DataOption, DeviceOption, DownloadOption, RootOption, images_of_run
+from anchorwise.cli.embed import DataOption, DeviceOption, DownloadOption, RootOption, samples_of_run
 
 if TYPE_CHECKING:
     import torch
 
     from anchorwise.evaluation.results import Evaluation, EvaluationConfig
     from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
-    from anchorwise.modalities.images.image_set import Splits
-    from anchorwise.modalities.images.storage import StoredEncoder
+    from anchorwise.modalities.base import FrozenEncoder, Samples, Splits
 
 RESULT_FILE = "evaluation.json"
 
@@ -55,7 +54,7 @@ def evaluate(
     if out is not None:
         claim_file(out, _is_evaluation)
     if is_run:
-        result = _judged_run(paths[0], images_of_run(paths[0], data, root, download), data, config, place)
+        result = _judged_run(paths[0], samples_of_run(paths[0], data, root, download), data, config, place)
     elif data is not None or root is not None or download:
         raise ValueError("--data, --root and --download are for runs; feature files bring their own rows")
     else:
@@ -84,7 +83,7 @@ def _is_evaluation(path: Path) -> object:
 
 def _judged_run(
     run: Path,
-    images: "tuple[StoredEncoder, Splits]",
+    trained: "tuple[FrozenEncoder, Splits[Samples]]",
     data: str | None,
     config: "EvaluationConfig",
     device: "torch.device",
@@ -93,11 +92,11 @@ def _judged_run(
     from anchorwise.evaluation.evaluate import evaluate as judge
     from anchorwise.training.run_embeddings import embed_run_views
 
-    stored, splits = images
+    frozen, splits = trained
     if not splits.are_judgeable:
         typer.echo("The images have no labels or no test part: two views of them are judged without labels.", err=True)
         return judge(embed_run_views(run, data=data, device=str(device))[0], device=device)
-    train, test = embed_splits(stored.encoder, stored.spec, splits, device=device, show_progress=True)
+    train, test = embed_splits(frozen, splits, device=device, show_progress=True)
     return judge(train, test, config, device=device)
 
 

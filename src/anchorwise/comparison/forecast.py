@@ -20,7 +20,7 @@ from anchorwise.comparison.study import Study
 from anchorwise.comparison.work import first_batch
 from anchorwise.evaluation.embed import as_device, embed
 from anchorwise.evaluation.registry import judges_of
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.base import Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.wording import counted
 from anchorwise.training.distributed import Ranks
@@ -122,7 +122,7 @@ def _measured_s(known: list[RunResult]) -> tuple[float, float] | None:
     return median(epochs), median(result.cost["judge_s"] for result in own)
 
 
-def _timed_s(state: RunState, sample: StudyRun, splits: Splits) -> tuple[float, float]:
+def _timed_s(state: RunState, sample: StudyRun, splits: Splits[Samples]) -> tuple[float, float]:
     """Return seconds of an epoch and of a judgement, from a few steps and the choice of every judge."""
     train, device = sample.config.train, as_device(sample.config.train.device)
     batch = first_batch(splits.pretrain, train.batch_size)
@@ -133,7 +133,7 @@ def _timed_s(state: RunState, sample: StudyRun, splits: Splits) -> tuple[float, 
         times.append(time.perf_counter() - started_s)
     num_steps = num_batches(len(splits.pretrain), batch_size=train.batch_size, drop_last=train.drop_last)
     started_s = time.perf_counter()
-    features = embed(state.model.encoder, splits.train, transform=state.augmentation.plain, device=device)
+    features = embed(state.model.encoder, splits.train, transform=state.views.plain, device=device)
     for judge in judges_of(sample.evaluation.judges, device=device):
         judge.choose(features)
     # The first step warms up and does not count.

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from anchorwise.comparison.fingerprint import leaked_share, loaded
 from anchorwise.comparison.results import RunResult
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.base import Samples, Splits
 from anchorwise.training import RunConfig
 from anchorwise.training.order import num_batches
 
 MAX_LEAKED_SHARE = 0.01
 
 
-def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult]) -> Splits:
+def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult]) -> Splits[Samples]:
     """Load the images of a data set.
 
     Args:
@@ -26,7 +26,7 @@ def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult])
         ValueError: If they have no labels or make no batch, if test images are among the training images, or if results
             are of other images.
     """
-    splits, fingerprint = loaded(config.data.model_dump_json())
+    splits, fingerprint = loaded(config)
     if not splits.are_judgeable:
         raise ValueError(f"data_sets.{data_set} must have labelled training and test images to be judged on")
     leaked = leaked_share(splits)

@@ -13,15 +13,14 @@ from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.evaluation.embed import as_device, embed_images, test_of
+from anchorwise.evaluation.embed import as_device, embed_samples, test_of
 from anchorwise.evaluation.registry import judges_of
-from anchorwise.modalities.images import StoredEncoder
-from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.base import Batch, FrozenEncoder, Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import initial_state
-from anchorwise.training.step import ImageBatch, NonFiniteLossError, train_step
+from anchorwise.training.step import NonFiniteLossError, train_step
 
 MAX_HISTORY = 24
 _HISTORY = ("loss", "above_chance", "hardest_score", "lambda", "exponent", "knn_accuracy")
@@ -59,18 +58,16 @@ def perform(run: StudyRun, places: Places) -> RunResult:
     return result
 
 
-def first_batch(images: ImageSet, batch_size: int) -> ImageBatch:
-    """Return the first images of a set as a batch, for steps that are measured and not kept."""
-    size = min(batch_size, len(images))
-    labels = None if images.labels is None else images.labels[:size]
-    return ImageBatch(images.images[:size], torch.arange(size), labels)
+def first_batch(samples: Samples, batch_size: int) -> Batch:
+    """Return the first samples of a set as a batch, for steps that are measured and not kept."""
+    return samples.batch(torch.arange(min(batch_size, len(samples))))
 
 
 def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
     here = environment()
     facts = {"key": run.key, "identity": run.identity, "machine": {name: here[name] for name in _MACHINE}}
     try:
-        splits, fingerprint = loaded(run.config.data.model_dump_json())
+        splits, fingerprint = loaded(run.config)
         facts["data"] = fingerprint
         return RunResult(**facts, **_measured(run, directory, splits))
     except NonFiniteLossError as error:
@@ -80,7 +77,7 @@ def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
         return RunResult(**facts, status="failed", message=f"{type(error).__name__}: {error}")
 
 
-def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[str, Any]:
+def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -> dict[str, Any]:
     device = as_device(run.config.train.device)
     step_peak_mib = _step_peak_mib(run, splits, device)
     pretrain(run.config, directory.path, show_progress=False)
@@ -96,10 +93,10 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits) -> dict[st
     return {**scores, "cost": rounded, "history": _history(directory, train_s)}
 
 
-def _judged(run: StudyRun, stored: StoredEncoder, splits: Splits, device: torch.device) -> dict[str, Any]:
-    """Return what judges say: on validation parts of the training images, and, of a run that judges, of test images."""
-    train = embed_images(stored.encoder, stored.spec, splits.train, device=device)
-    test = embed_images(stored.encoder, stored.spec, test_of(splits), device=device) if run.is_final else None
+def _judged(run: StudyRun, frozen: FrozenEncoder, splits: Splits[Samples], device: torch.device) -> dict[str, Any]:
+    """Return what judges say: on validation parts of the training samples, and, of a run that judges, of test ones."""
+    train = embed_samples(frozen, splits.train, device=device)
+    test = embed_samples(frozen, test_of(splits), device=device) if run.is_final else None
     validation, scored = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
     for judge in judges_of(run.evaluation.judges, device=device):
         choices = judge.choose(train)
@@ -109,7 +106,7 @@ def _judged(run: StudyRun, stored: StoredEncoder, splits: Splits, device: torch.
     return {"validation": validation, "test": scored}
 
 
-def _step_peak_mib(run: StudyRun, splits: Splits, device: torch.device) -> float | None:
+def _step_peak_mib(run: StudyRun, splits: Splits[Samples], device: torch.device) -> float | None:
     """Return the peak memory of making a model and taking its first step; the model is then thrown away."""
     batch = first_batch(splits.pretrain, run.config.train.batch_size)
 

@@ -9,7 +9,7 @@ from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import embed_splits, pixels, test_of
 from anchorwise.evaluation.evaluate import Evaluation, evaluate
 from anchorwise.evaluation.statistics import Interval, t_interval
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.base import Samples, Splits
 from anchorwise.reporting.figures import BLUE, GREY, ORANGE
 from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState
@@ -41,15 +41,15 @@ class Contender:
         return t_interval([number(evaluation) for evaluation in self.evaluations])
 
 
-def judge_pixels(name: str, splits: Splits) -> Contender:
+def judge_pixels(name: str, splits: Splits[Samples]) -> Contender:
     """Judge the pixels themselves."""
     train, test = pixels(splits.train, split="train"), pixels(test_of(splits), split="test")
     return Contender(name, [evaluate(train, test)], test)
 
 
-def judge_runs(name: str, states: Sequence[RunState], splits: Splits) -> Contender:
+def judge_runs(name: str, states: Sequence[RunState], splits: Splits[Samples]) -> Contender:
     """Judge the frozen encoders of one run per seed, and look at the tail of the first."""
-    pairs = [embed_splits(state.model.encoder, state.spec, splits) for state in states]
+    pairs = [embed_splits(state.frozen(), splits) for state in states]
     exceedances = pooled_exceedances(*two_view_embeddings(states[0], splits.train))
     return Contender(
         name, [evaluate(train, test) for train, test in pairs], pairs[0][1], exceedances, fit_laws(exceedances)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -10,8 +11,10 @@ from anchorwise import _outputs
 from anchorwise.demo.contenders import PIXELS, UNTRAINED, judge_pixels, judge_runs
 from anchorwise.demo.report import Measured, demo_report
 from anchorwise.demo.runs import OBJECTIVES, DemoRun, pretrain_all, untrained_state
+from anchorwise.modalities.base import Splits
+from anchorwise.modalities.images.augment import RandomViews
 from anchorwise.modalities.images.datasets import load_splits
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.images.image_set import ImageSet
 
 REPORT_FILE = "report.html"
 
@@ -42,7 +45,7 @@ def run_demo(out: Path, *, seeds: Sequence[int] = (0, 1, 2), num_epochs: int | N
     return path
 
 
-def measure(runs: Sequence[DemoRun], splits: Splits) -> Measured:
+def measure(runs: Sequence[DemoRun], splits: Splits[ImageSet]) -> Measured:
     """Return all that the report shows."""
     by_name = {name: [run for run in runs if run.name == name] for name in OBJECTIVES}
     first = next(iter(by_name.values()))
@@ -51,7 +54,7 @@ def measure(runs: Sequence[DemoRun], splits: Splits) -> Measured:
     contenders += [judge_runs(UNTRAINED, untrained, splits), judge_pixels(PIXELS, splits)]
     return Measured(
         splits=splits,
-        augmentation=untrained[0].augmentation,
+        augmentation=cast(RandomViews, untrained[0].views),
         contenders=contenders,
         logs={f"{run.name}/{run.seed}": run.directory.log() for run in runs},
         configurations={

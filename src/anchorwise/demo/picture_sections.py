@@ -19,10 +19,11 @@ NUM_QUERIES = 5
 NUM_NEIGHBORS = 8
 
 
-def view_section(image_set: ImageSet, augmentation: RandomViews) -> ReportSection:
+def view_section(image_set: ImageSet, maker: RandomViews) -> ReportSection:
     """Return the section that shows a few images with two views each."""
-    images = image_set.balanced_subset(min(NUM_VIEW_PAIRS, len(image_set)), seed=0).images
-    views = [_visible(view, augmentation) for view in augmentation(images, seed=VIEW_SEED)]
+    shown = image_set.balanced_subset(min(NUM_VIEW_PAIRS, len(image_set)), seed=0)
+    images = shown.images
+    views = [_visible(view, maker) for view in maker(shown.batch(torch.arange(len(shown))), seed=VIEW_SEED)]
     rows = [
         PictureRow(label, [Picture(image_uri(image)) for image in shown])
         for label, shown in zip(("image", "view 1", "view 2"), (images, *views), strict=True)
@@ -66,6 +67,6 @@ def _label(image_set: ImageSet, index: int) -> str:
     return "" if image_set.labels is None else image_set.class_names[int(image_set.labels[index])]
 
 
-def _visible(view: Tensor, augmentation: RandomViews) -> Tensor:
+def _visible(view: Tensor, maker: RandomViews) -> Tensor:
     """Undo the normalisation."""
-    return ((view * augmentation.std + augmentation.mean) * 255.0).round().clamp(0, 255).to(torch.uint8)
+    return (maker.normalisation.inverse(view) * 255.0).round().clamp(0, 255).to(torch.uint8)

@@ -11,8 +11,9 @@ from anchorwise.demo.result_section import class_section, result_section, result
 from anchorwise.demo.tail_section import tail_section
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.evaluation.embed import test_of
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.augment import RandomViews
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.report import Block, Code, Facts, Report, ReportSection, Text
 
@@ -45,7 +46,7 @@ class Measured:
         commands: What to type to get the same.
     """
 
-    splits: Splits
+    splits: Splits[ImageSet]
     augmentation: RandomViews
     contenders: Sequence[Contender]
     logs: Mapping[str, Sequence[Mapping[str, Any]]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.base import Samples, Splits
 from anchorwise.training import ObjectiveConfig, RunConfig, RunDirectory, pretrain, recipe
 from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState, initial_state
@@ -34,7 +34,7 @@ class DemoRun:
         """The folder of the run."""
         return self.directory.path
 
-    def state(self, splits: Splits) -> RunState:
+    def state(self, splits: Splits[Samples]) -> RunState:
         """Return the trained model with all that belongs to it, on the CPU."""
         return trained_state(self.directory, splits)
 
@@ -79,6 +79,6 @@ def pretrain_all(out: Path, *, seeds: Sequence[int], num_epochs: int | None) -> 
     return runs
 
 
-def untrained_state(config: RunConfig, splits: Splits) -> RunState:
+def untrained_state(config: RunConfig, splits: Splits[Samples]) -> RunState:
     """Return the model as it was before the first step."""
     return initial_state(config, splits.pretrain, torch.device("cpu"))

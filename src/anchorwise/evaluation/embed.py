@@ -1,8 +1,9 @@
-"""Images to frozen features, once."""
+"""Samples to frozen features, once."""
 
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from rich.progress import track
@@ -11,30 +12,27 @@ from torch import Tensor, nn
 from anchorwise import _checks
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.rows import check_finite
-from anchorwise.modalities.images import EncoderSpec
-from anchorwise.modalities.images.augment import AugmentConfig, RandomViews
-from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.base import AnySamples, FrozenEncoder, Samples, Splits, View, moved
 
 
 def embed(
     encoder: nn.Module,
-    image_set: ImageSet,
+    samples: Samples,
     *,
-    transform: Callable[[Tensor], Tensor],
+    transform: Callable[[Any], View],
     batch_size: int = 512,
     device: torch.device | str = "cpu",
     split: str = "",
     show_progress: bool = False,
 ) -> Embeddings:
-    """Return one feature row per image, in the order of the set; no image is dropped and nothing is random.
+    """Return one feature row per sample, in the order of the set; no sample is dropped and nothing is random.
 
     Args:
-        encoder: Maps a batch of transformed images to rows; it is used in evaluation mode and left as it was. On
+        encoder: Maps a batch of transformed samples to rows; it is used in evaluation mode and left as it was. On
             another device than `device` a copy of it is used.
-        image_set: The images.
-        transform: Makes the encoder's input of uint8 images of shape (batch, channels, size, size), without
-            augmentation.
-        batch_size: Images at a time; the features do not depend on it beyond rounding.
+        samples: What to embed.
+        transform: Makes the encoder's input of what `samples.take` gives, on `device`, without anything random.
+        batch_size: Samples at a time; the features do not depend on it beyond rounding.
         device: Where it runs; the features come back to the CPU.
         split: Kept with the features.
         show_progress: Draw a progress bar on the terminal.
@@ -43,57 +41,55 @@ def embed(
         ValueError: If `batch_size` is below 1, or the encoder gives rows that are not finite.
     """
     _checks.count("batch_size", batch_size)
-    starts = range(0, len(image_set), batch_size)
+    parts = torch.arange(len(samples)).split(batch_size)
     rows = []
     with _frozen(_on(encoder, torch.device(device))) as frozen:
-        for start in track(starts, description=f"Embedding {split}".rstrip(), disable=not show_progress):
-            images = image_set.images[start : start + batch_size].to(device)
-            rows.append(frozen(transform(images)).float().cpu())
-    return _of_images(torch.cat(rows), image_set, split)
+        for ids in track(parts, description=f"Embedding {split}".rstrip(), disable=not show_progress):
+            rows.append(frozen(transform(moved(samples.take(ids), device))).float().cpu())
+    return _of_samples(torch.cat(rows), samples, split)
 
 
-def pixels(image_set: ImageSet, *, split: str = "") -> Embeddings:
-    """Return the pixels themselves, scaled to [0, 1], as features: a baseline that has learnt nothing."""
-    rows = image_set.images.flatten(start_dim=1).float() / 255.0
-    return _of_images(rows, image_set, split)
+def pixels(samples: Samples, *, split: str = "") -> Embeddings:
+    """Return the pixels of images themselves, scaled to [0, 1], as features: a baseline that has learnt nothing."""
+    images = cast(Tensor, samples.take(torch.arange(len(samples))))
+    return _of_samples(images.flatten(start_dim=1).float() / 255.0, samples, split)
 
 
 def embed_splits(
-    encoder: nn.Module,
-    spec: EncoderSpec,
-    splits: Splits,
+    frozen: FrozenEncoder,
+    splits: Splits[Samples],
     *,
     device: torch.device | str = "cpu",
     show_progress: bool = False,
 ) -> tuple[Embeddings, Embeddings]:
-    """Return the features of the training and the test images by an encoder that expects images as `spec` says.
+    """Return the features of the training and the test samples.
 
     Raises:
-        ValueError: As `embed`, if there are no test images, or the images are not of the encoder's size.
+        ValueError: As `embed`, if there are no test samples, or the encoder does not take such samples.
     """
+    parts = (("train", splits.train), ("test", test_of(splits)))
     train, test = (
-        embed_images(encoder, spec, part, split=name, device=device, show_progress=show_progress)
-        for name, part in (("train", splits.train), ("test", test_of(splits)))
+        embed_samples(frozen, part, split=name, device=device, show_progress=show_progress) for name, part in parts
     )
     return train, test
 
 
-def embed_images(
-    encoder: nn.Module,
-    spec: EncoderSpec,
-    images: ImageSet,
+def embed_samples(
+    frozen: FrozenEncoder,
+    samples: Samples,
     *,
     split: str = "",
     device: torch.device | str = "cpu",
     show_progress: bool = False,
 ) -> Embeddings:
-    """Return the features of images by an encoder that expects them as `spec` says.
+    """Return the features of samples by an encoder that says what it expects.
 
     Raises:
-        ValueError: As `embed`, or if the images are not of the encoder's size.
+        ValueError: As `embed`, or if the encoder does not take such samples.
     """
-    plain = RandomViews(AugmentConfig(), spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std).plain
-    return embed(encoder, images, transform=plain, device=device, split=split, show_progress=show_progress)
+    return embed(
+        frozen.encoder, samples, transform=frozen.plain, device=device, split=split, show_progress=show_progress
+    )
 
 
 def as_device(name: str, argument: str = "device") -> torch.device:
@@ -116,23 +112,22 @@ def as_device(name: str, argument: str = "device") -> torch.device:
     return probe.device
 
 
-def test_of(splits: Splits) -> ImageSet:
-    """Return the test images.
+def test_of(splits: Splits[AnySamples]) -> AnySamples:
+    """Return the test samples.
 
     Raises:
         ValueError: If there are none.
     """
     if splits.test is None:
-        raise ValueError("the data must have a test part to be judged on, got none; add a folder `test` of images")
+        raise ValueError("the data must have a test part to be judged on, got none; add a folder `test`")
     return splits.test
 
 
-def _of_images(rows: Tensor, image_set: ImageSet, split: str) -> Embeddings:
+def _of_samples(rows: Tensor, samples: Samples, split: str) -> Embeddings:
     check_finite(rows)
-    labels = None if image_set.labels is None else image_set.labels.numpy()
-    return Embeddings(
-        (rows.numpy(),), labels=labels, names=image_set.names, class_names=image_set.class_names, split=split
-    )
+    labels, groups = (None if each is None else each.numpy() for each in (samples.labels, samples.groups))
+    known = {"labels": labels, "groups": groups, "names": samples.names, "class_names": samples.class_names}
+    return Embeddings((rows.numpy(),), **known, split=split)
 
 
 def _on(encoder: nn.Module, device: torch.device) -> nn.Module:

@@ -3,7 +3,7 @@
 A method is a module: views of a batch in, the objective's outcome out. `anchorwise.methods.registry` has them by name.
 """
 
-from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Projected, Step, ViewPlan
+from anchorwise.methods.base import Clock, Method, MethodConfig, Projected, Step
 from anchorwise.methods.byol import BYOL
 from anchorwise.methods.moco import MoCo
 from anchorwise.methods.moco_v3 import MoCoV3
@@ -12,6 +12,7 @@ from anchorwise.methods.registry import METHODS, AnyMethodConfig
 from anchorwise.methods.simclr import SimCLR
 from anchorwise.methods.simsiam import SimSiam
 from anchorwise.methods.swav import SwAV
+from anchorwise.modalities.base import Batch, ViewPlan
 
 __all__ = [
     "BYOL",

@@ -6,49 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise._config import Section
-from anchorwise.modalities.base import Encoder
+from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
 from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import concat_stats
 
 # b = samples of this rank's batch, a = anchors, d = embedding width
-
-View = Tensor
-
-
-@dataclass(frozen=True)
-class ViewPlan:
-    """What a method asks of whoever makes the views.
-
-    Attributes:
-        num_views: Views of the full size.
-        num_small: Smaller ones beside them, behind them in the list.
-    """
-
-    num_views: int = 2
-    num_small: int = 0
-
-    @property
-    def total(self) -> int:
-        """All views of a sample."""
-        return self.num_views + self.num_small
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a method is told of the samples beside their views.
-
-    Attributes:
-        ids: The samples' numbers in the data set.
-        labels: Their classes; None if unlabelled.
-    """
-
-    ids: Int64[Tensor, " b"]
-    labels: Shaped[Tensor, " b"] | None = None
 
 
 @dataclass(frozen=True)
@@ -193,9 +160,16 @@ class Method(nn.Module, ABC):
         return self.objective.detail(*rows, **given)
 
 
-def together(network: Callable[[Tensor], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:
+def together(network: Callable[[View], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:
     """Encode views of one shape in one pass: batch normalisation then sees the rows of all of them."""
-    return network(torch.cat(list(views))).chunk(len(views))
+    return network(_in_one(views)).chunk(len(views))
+
+
+def _in_one(views: Sequence[View]) -> View:
+    if isinstance(views[0], Tensor):
+        return torch.cat([view for view in views if isinstance(view, Tensor)])
+    mappings = [view for view in views if not isinstance(view, Tensor)]
+    return {name: torch.cat([view[name] for view in mappings]) for name in mappings[0]}
 
 
 def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View, averaged
-from anchorwise.modalities.base import Encoder
+from anchorwise.methods.base import Clock, Method, MethodConfig, Step, averaged
+from anchorwise.modalities.base import Batch, Encoder, View
 from anchorwise.models import HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, averaged
-from anchorwise.modalities.base import Encoder
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged
+from anchorwise.modalities.base import Batch, Encoder, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View, ViewPlan, together
-from anchorwise.modalities.base import Encoder
+from anchorwise.methods.base import Method, MethodConfig, Step, together
+from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
 from anchorwise.objectives import Objective
 
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, final
 
 from torch import nn
 
-from anchorwise.methods.base import Batch, Method, MethodConfig, Step, View
-from anchorwise.modalities.base import Encoder
+from anchorwise.methods.base import Method, MethodConfig, Step
+from anchorwise.modalities.base import Batch, Encoder, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.objectives import Objective
 

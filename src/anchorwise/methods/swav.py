@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Batch, Clock, Method, MethodConfig, Step, View, ViewPlan, together
-from anchorwise.modalities.base import Encoder
+from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together
+from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
 from anchorwise.models import HeadConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective

@@ -2,13 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
+from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, Count, Epochs, Section, Seed
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
-from anchorwise.modalities.images import EncoderConfig
-from anchorwise.modalities.images.augment import AugmentConfig
-from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
 
 
@@ -94,15 +93,23 @@ class RunConfig(Section):
     """A whole run.
 
     Attributes:
+        modality: What samples are; it decides what the settings of data, views and encoder are.
         method: Who encodes what, by name, with its settings.
         objective: What is minimised; it must be one that the method can train.
         augment: Left out, it is the policy of the data source, and is filled in before the run starts.
     """
 
-    data: DataConfig = DataConfig()
-    augment: AugmentConfig | None = None
-    encoder: EncoderConfig = EncoderConfig()
+    # The sections that it decides say it as well, so it makes no other run of one.
+    modality: str = Field(default="images", json_schema_extra=NO_IDENTITY)
+    data: AnyDataConfig = AnyDataConfig()
+    augment: AnyViewsConfig | None = None
+    encoder: AnyEncoderConfig = AnyEncoderConfig()
     method: AnyMethodConfig = SimCLR.Config()
     objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     train: TrainConfig = TrainConfig()
+
+    @field_validator("modality")
+    @classmethod
+    def _refuse_unknown_modality(cls, value: str) -> str:
+        return _checks.one_of("modality", value, MODALITIES)

@@ -17,10 +17,9 @@ from torch.nn.parallel import DistributedDataParallel
 from anchorwise import _files
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
-from anchorwise.modalities.images import StoredEncoder, save_encoder
-from anchorwise.modalities.images.datasets import load_splits
-from anchorwise.modalities.images.fingerprint import data_facts
-from anchorwise.modalities.images.image_set import Splits
+from anchorwise.modalities.base import Samples, Splits
+from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
@@ -33,7 +32,7 @@ from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import ImageBatch, check_weights, non_finite_weight, train_step
+from anchorwise.training.step import check_weights, non_finite_weight, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
@@ -46,13 +45,13 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
 
     Args:
         config: What to do.
-        out: Run directory, new or of the same configuration and images; that of the first rank, where ranks have disks
+        out: Run directory, new or of the same configuration and samples; that of the first rank, where ranks have disks
             of their own.
         show_progress: Show progress on standard error or, plainly, on standard output.
 
     Raises:
-        ValueError: If `out` holds something else, a damaged run, or one of other images; if the configuration does not
-            fit the data; if ranks have different images.
+        ValueError: If `out` holds something else, a damaged run, or one of other samples; if the configuration does not
+            fit the data; if ranks have different samples.
         FileNotFoundError: If the data are not there.
         NonFiniteLossError: If a loss or a weight is not finite; the last checkpoint stays.
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
@@ -60,15 +59,16 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
     directory = RunDirectory(Path(out))
     with ranks(config.train.device) as here:
         here.from_first(directory.refuse_others)
+        modality = modality_of(config.modality)
         with reading_progress(show=show_progress and here.is_first) as show:
-            splits = here.together(lambda: load_splits(config.data, on_progress=show))
+            splits = here.together(lambda: modality.load(config.data, on_progress=show))
         config = resolved(config, splits.pretrain)
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
         state = initial_state(config, splits.pretrain, here.device)
         check_objective(state.model, has_labels=splits.pretrain.labels is not None)
-        facts = data_facts(splits)
-        here.refuse_unlike("the images", facts)
+        facts = splits.facts()
+        here.refuse_unlike("the samples", facts)
         with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
             here.from_first(lambda: directory.prepare(config, facts))
             if not here.from_first(lambda: directory.is_done):
@@ -80,7 +80,7 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
 class _Run:
     config: RunConfig
     directory: RunDirectory
-    splits: Splits
+    splits: Splits[Samples]
     here: Ranks
     show_progress: bool
 
@@ -118,11 +118,11 @@ class _Run:
 
     def _heading(self, state: RunState) -> str:
         """Say what begins: what is minimised, on what, where, how long, and from where it goes on."""
-        train, images, objective = self.config.train, self.splits.pretrain, self.config.objective
+        train, objective = self.config.train, self.config.objective
         settings = "".join(f" {name}={value}" for name, value in objective.params.items())
         ranks = f" on {self.here.world_size} ranks" if self.here.world_size > 1 else ""
         lines = [
-            f"pretraining with {objective.name}{settings}: {len(images):,} images of {images.image_size_px} px, "
+            f"pretraining with {objective.name}{settings}: {self.splits.pretrain.what}, "
             f"batches of {train.batch_size} on {self.here.device}{ranks}",
             f"{train.num_epochs:,} epochs, {self.num_steps:,} steps, into {self.directory.path}",
         ]
@@ -164,8 +164,8 @@ class _Run:
             world_size=self.here.world_size,
             drop_last=train.drop_last,
         )
-        for batch in batches[state.step % self.steps_per_epoch :]:
-            values = self._step(state, network, batch)
+        for ids in batches[state.step % self.steps_per_epoch :]:
+            values = self._step(state, network, ids)
             if log is not None and values:
                 log.write("step", state.step - 1, values)
             progress.step(state.step, values)
@@ -174,7 +174,7 @@ class _Run:
             if self.here.any_wants(bool(stopping)) and state.step < self.num_steps:
                 self._stop(state)
 
-    def _step(self, state: RunState, network: nn.Module, batch: torch.Tensor) -> dict[str, float]:
+    def _step(self, state: RunState, network: nn.Module, ids: torch.Tensor) -> dict[str, float]:
         """Take one step; return what is to be logged of it, if anything."""
         started_s = time.perf_counter()
         for group in state.optimizer.param_groups:
@@ -185,15 +185,16 @@ class _Run:
                 peak_lr=self.config.optimizer.peak_lr,
                 is_constant=group["constant_rate"],
             )
-        images, labels = self.splits.pretrain.images, self.splits.pretrain.labels
-        taken = ImageBatch(images[batch], batch, None if labels is None else labels[batch])
-        outcome, view0, view1 = train_step(state, network, taken, self.config, self.here)
+        # The same on any number of ranks: what is random in a sample's own reading depends on the sample alone.
+        seed = mixed_seed(self.config.train.seed, state.step)
+        batch = state.views.collect(self.splits.pretrain, ids, seed=seed)
+        outcome, view0, view1 = train_step(state, network, batch, self.config, self.here)
         state.step += 1
         spent_s = time.perf_counter() - started_s
         state.wall_time_s += spent_s
         if state.step % self.config.train.log_every_steps and state.step != self.num_steps:
             return {}
-        num_images = self.here.sum_of(len(batch))
+        num_images = self.here.sum_of(len(ids))
         rate = state.optimizer.param_groups[0]["lr"]
         return {**measured(state.objective, outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
 
@@ -219,7 +220,7 @@ class _Run:
 
     def _finish(self, state: RunState) -> None:
         """Write the encoder, then the summary, which says that the run is done."""
-        save_encoder(self.directory.path, StoredEncoder(state.model.encoder, state.spec))
+        state.frozen().save(self.directory.path)
         num_images, train = len(self.splits.pretrain), self.config.train
         num_seen = train.num_epochs * (self.steps_per_epoch * train.batch_size if train.drop_last else num_images)
         summary: dict[str, Any] = {

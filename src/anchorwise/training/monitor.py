@@ -4,19 +4,19 @@ import torch
 
 from anchorwise.evaluation.embed import embed
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
-from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.base import Samples
 from anchorwise.training.state import RunState
 
 _MOST_LABELLED, _MOST_UNLABELLED = 10_000, 2_048
 
 
-def watched(state: RunState, train: ImageSet, device: torch.device) -> dict[str, float]:
+def watched(state: RunState, train: Samples, device: torch.device) -> dict[str, float]:
     """Return what judges say of at most 10,000 training images, 2,048 where there are no labels.
 
     Test images are for the end of a study alone.
     """
     most = _MOST_UNLABELLED if train.labels is None else _MOST_LABELLED
     images = train.balanced_subset(min(most, len(train)), 0)
-    embedded = embed(state.model.encoder, images, transform=state.augmentation.plain, device=device)
+    embedded = embed(state.model.encoder, images, transform=state.views.plain, device=device)
     judges = judges_of(DEFAULT_JUDGES, device=device)
     return {name: value for judge in judges for name, value in judge.watch(embedded).items()}

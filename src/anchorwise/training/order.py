@@ -10,6 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise.modalities.seeds import mixed_seed
 
 # b = images of one rank in one batch
 
@@ -65,21 +66,6 @@ def epoch_order(num_images: int, *, seed: int, epoch: int) -> Int64[Tensor, " n"
     _checks.count("epoch", epoch, 0)
     generator = torch.Generator().manual_seed(mixed_seed(seed, epoch))
     return torch.randperm(num_images, generator=generator)
-
-
-def mixed_seed(*parts: int) -> int:
-    """Mix whole numbers into one 63-bit seed; neighbouring inputs give unrelated seeds.
-
-    Source: the finaliser of SplitMix64, Steele, Lea and Flood 2014, Fig. 15, https://doi.org/10.1145/2660193.2660195.
-    """
-    mask = (1 << 64) - 1
-    mixed = 0
-    for part in parts:
-        mixed = (mixed + part + 0x9E3779B97F4A7C15) & mask
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & mask
-        mixed ^= mixed >> 31
-    return mixed >> 1
 
 
 def _batch_bounds(num_images: int, batch_size: int, world_size: int, drop_last: bool) -> list[int]:

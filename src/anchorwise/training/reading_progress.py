@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from anchorwise._terminal import printable
-from anchorwise.modalities.images.progress import OnProgress, ReadingProgress
+from anchorwise.modalities.progress import OnProgress, ReadingProgress
 
 _FIRST_AFTER_S = 2.0
 _PLAIN_EVERY_S = 20.0

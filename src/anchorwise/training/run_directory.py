@@ -9,8 +9,9 @@ from typing import Any
 
 from anchorwise import _files, _outputs
 from anchorwise._config import identity, read_section
-from anchorwise.modalities.images import StoredEncoder, load_encoder
-from anchorwise.modalities.images.fingerprint import DataFacts, data_differences
+from anchorwise.modalities.base import FrozenEncoder
+from anchorwise.modalities.fingerprint import DataFacts
+from anchorwise.modalities.registry import rebuild
 from anchorwise.reporting.environment import environment
 from anchorwise.training.config import RunConfig
 
@@ -32,7 +33,7 @@ class RunDirectory:
 
     @property
     def data_file(self) -> Path:
-        """Facts that identify the images."""
+        """Facts that identify the samples."""
         return self.path / "data.json"
 
     @property
@@ -70,19 +71,19 @@ class RunDirectory:
             yield
 
     def prepare(self, config: RunConfig, data: DataFacts) -> None:
-        """Write what is asked for, where and of which images; a directory of the same run is taken up again.
+        """Write what is asked for, where and of which samples; a directory of the same run is taken up again.
 
         The environment is that of the process that takes steps: a finished run keeps its own.
 
         Raises:
-            ValueError: If the directory holds another run, a run of other images, or other files.
+            ValueError: If the directory holds another run, a run of other samples, or other files.
         """
         self.refuse_others()
         if self.config_file.is_file():
             self._refuse_another(config, data)
         if self.is_done:
             return
-        # Where images lie and what computes may be others now: they make no other run.
+        # Where samples lie and what computes may be others now: they make no other run.
         _files.write_text(self.config_file, config.model_dump_json(indent=2) + "\n")
         _files.write_text(self.data_file, data.model_dump_json(indent=2) + "\n")
         _files.write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
@@ -94,10 +95,10 @@ class RunDirectory:
                 f"{self.path} holds a run with another configuration ({'; '.join(differences)}); {way_out}"
             )
         if self.data_file.is_file():
-            others = data_differences(read_section(DataFacts, self.data_file), data)
+            others = read_section(DataFacts, self.data_file).differences(data)
             if others:
                 raise ValueError(
-                    f"{self.path} holds a run of other images ({'; '.join(others)}); restore them, {way_out}"
+                    f"{self.path} holds a run of other samples ({'; '.join(others)}); restore them, {way_out}"
                 )
 
     def config(self) -> RunConfig:
@@ -132,13 +133,13 @@ class RunDirectory:
         with _files.reading(self.summary_file):
             return _json_object(self.summary_file.read_text(encoding="utf-8"))
 
-    def encoder(self) -> StoredEncoder:
+    def encoder(self) -> FrozenEncoder:
         """Return the trained encoder.
 
         Raises:
             FileNotFoundError: If the run is not done.
         """
-        return load_encoder(self.path)
+        return rebuild(self.path)
 
 
 def log_line(text: str) -> dict[str, Any]:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from anchorwise import _checks
 from anchorwise.methods import METHODS, Clock, Method
-from anchorwise.modalities.images import EncoderSpec, build_encoder
-from anchorwise.modalities.images.augment import RandomViews, pixel_statistics, policy_for
-from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.base import FrozenEncoder, Modality, Samples, ViewMaker
+from anchorwise.modalities.registry import AnyEncoderConfig, modality_of
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig
 from anchorwise.training.optimizers import build_optimizer
@@ -23,8 +21,9 @@ class RunState:
     Attributes:
         model: The method, with its encoder and its objective.
         optimizer: Of the model.
-        augmentation: Draws the views that the method asks for.
-        spec: What the encoder is and expects.
+        views: Draws the views that the method asks for.
+        modality: What samples are.
+        encoder_config: What the configuration says of the encoder.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
         num_steps: Of the whole run, for the method's schedules.
@@ -33,8 +32,9 @@ class RunState:
 
     model: Method
     optimizer: torch.optim.Optimizer
-    augmentation: RandomViews
-    spec: EncoderSpec
+    views: ViewMaker
+    modality: Modality
+    encoder_config: AnyEncoderConfig
     step: int = 0
     wall_time_s: float = 0.0
     num_steps: int = 1
@@ -50,6 +50,10 @@ class RunState:
         """How far the run is."""
         return Clock(self.step, self.num_steps, self.steps_per_epoch)
 
+    def frozen(self) -> FrozenEncoder:
+        """Return the encoder as it is now, with what it expects of its input."""
+        return self.modality.freeze(self.model.encoder, self.encoder_config, self.views)
+
     def saved(self) -> dict[str, Any]:
         """Return everything that a resumed run needs beyond its configuration."""
         return {
@@ -57,7 +61,7 @@ class RunState:
             "wall_time_s": self.wall_time_s,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "augmentation": self.augmentation.state_dict(),
+            "views": self.views.state_dict(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -72,33 +76,21 @@ class RunState:
         self.wall_time_s = _checks.at_least("wall_time_s", saved["wall_time_s"], 0.0)
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.augmentation.load_state_dict(saved["augmentation"])
+        self.views.load_state_dict(saved["views"])
 
 
-def resolved(config: RunConfig, images: ImageSet) -> RunConfig:
+def resolved(config: RunConfig, samples: Samples) -> RunConfig:
     """Return the configuration with what was left to the data filled in."""
-    augment = config.augment or policy_for(config.data.source, images.image_size_px)
+    augment = modality_of(config.modality).resolved_views(config.augment, config.data, samples)
     return config.model_copy(update={"augment": augment})
 
 
-def initial_state(config: RunConfig, images: ImageSet, device: torch.device) -> RunState:
+def initial_state(config: RunConfig, samples: Samples, device: torch.device) -> RunState:
     """Return the state before the first step; initial weights depend on `train.seed` alone."""
-    mean, std = pixel_statistics(images.images)
-    channels, size_px = images.num_channels, images.image_size_px
-    spec = EncoderSpec(encoder=config.encoder, num_channels=channels, image_size_px=size_px, mean=mean, std=std)
-    objective = config.objective.build()
+    modality, objective = modality_of(config.modality), config.objective.build()
+    config = resolved(config, samples)
     torch.manual_seed(config.train.seed)
-    encoder = build_encoder(config.encoder, num_channels=channels, image_size_px=size_px)
-    model = METHODS[config.method.name](encoder, objective, config.method)
-    _channels_last(model.to(device))
-    policy = config.augment or policy_for(config.data.source, size_px)
-    plan = model.plan
-    augmentation = RandomViews(
-        policy, channels, size_px, mean=mean, std=std, num_views=plan.num_views, num_small=plan.num_small
-    ).to(device)
-    return RunState(model, build_optimizer(config.optimizer, model), augmentation, spec)
-
-
-def _channels_last(model: nn.Module) -> None:
-    # Convolutions are faster so, on CPUs and GPUs alike; the numbers are the same layer by layer.
-    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    encoder = modality.new_encoder(config.encoder, samples)
+    model = METHODS[config.method.name](encoder, objective, config.method).to(device)
+    views = modality.view_maker(config.augment, model.plan, samples).to(device)
+    return RunState(model, build_optimizer(config.optimizer, model), views, modality, config.encoder)

@@ -2,34 +2,18 @@
 
 import math
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from anchorwise.methods import Batch
+from anchorwise.modalities.base import Batch
+from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.objectives import Outcome
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
-from anchorwise.training.order import mixed_seed
 from anchorwise.training.state import RunState
 
 _WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
-
-
-@dataclass(frozen=True)
-class ImageBatch:
-    """One rank's part of a batch.
-
-    Attributes:
-        images: Uint8, shape (images, channels, size, size).
-        ids: The images' numbers in the data set.
-        labels: Their classes; None if unlabelled.
-    """
-
-    images: Tensor
-    ids: Tensor
-    labels: Tensor | None
 
 
 class NonFiniteLossError(ValueError):
@@ -53,16 +37,16 @@ def non_finite_weight(state: RunState) -> str | None:
 
 
 def train_step(
-    state: RunState, network: nn.Module, batch: ImageBatch, config: RunConfig, ranks: Ranks
+    state: RunState, network: nn.Module, batch: Batch, config: RunConfig, ranks: Ranks
 ) -> tuple[Outcome, Tensor, Tensor]:
-    """Take one step and return its outcome, of the images of all ranks, with the embeddings of this one.
+    """Take one step and return its outcome, of the samples of all ranks, with the embeddings of this one.
 
     Everything random in it depends on the seed, the step and the rank alone.
 
     Args:
         state: Changed in place.
         network: The model of `state`, or it wrapped for several ranks.
-        batch: This rank's images.
+        batch: This rank's samples.
         config: Of the run.
         ranks: Where this process stands.
 
@@ -71,15 +55,11 @@ def train_step(
     """
     seed = mixed_seed(config.train.seed, state.step, ranks.rank)
     torch.manual_seed(seed)
-    views = [
-        view.contiguous(memory_format=torch.channels_last)
-        for view in state.augmentation(batch.images.to(ranks.device), seed=seed)
-    ]
-    labels = None if batch.labels is None else batch.labels.to(ranks.device)
-    clock = state.clock
+    batch = batch.to(ranks.device)
+    views, clock = state.views(batch, seed=seed), state.clock
     state.model.before_step(clock)
     with autocast(config, ranks.device):
-        made = network(views, Batch(batch.ids.to(ranks.device), labels))
+        made = network(views, batch)
     outcome = made.outcome
     if not math.isfinite(outcome.loss.item()):
         raise NonFiniteLossError(f"the loss of step {state.step} is {outcome.loss.item()}; {_WAY_OUT}")

@@ -17,6 +17,7 @@ from anchorwise._warnings import warn
 from anchorwise.modalities.images import imagenet
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import SOURCES, load_splits
+from anchorwise.modalities.images.modality import Images
 from tests.modalities.images.conftest import class_counts
 
 
@@ -245,12 +246,12 @@ def test_no_source_is_not_the_current_folder():
         DataConfig(source="")
 
 
-def test_other_images_keep_the_limit_and_nothing_else():
-    config = DataConfig(num_train_images=5, max_decoded_gib=9.0, seed=3)
-    other = config.of_other_images("photos", image_size_px=32)
-    assert other == DataConfig(source="photos", image_size_px=32, max_decoded_gib=9.0)
+def test_other_images_keep_the_limit_and_the_size_and_nothing_else():
+    config = DataConfig(num_train_images=5, max_decoded_gib=9.0, seed=3, image_size_px=16)
+    other = Images().other_data("photos", like=config)
+    assert other == DataConfig(source="photos", image_size_px=16, max_decoded_gib=9.0)
     with pytest.raises(ValueError, match=r"^data\.source must be a data set's name or a path, got nothing.*folder$"):
-        config.of_other_images("", image_size_px=32)
+        Images().other_data("", like=config)
 
 
 def test_images_made_larger_than_the_limit_are_refused_before_they_are():

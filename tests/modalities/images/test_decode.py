@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anchorwise.modalities.base import Skipped
 from anchorwise.modalities.images import decode as decoding
 from anchorwise.modalities.images.decode import Picture, decode, decode_all
 from anchorwise.modalities.images.folders import load_folder
-from anchorwise.modalities.images.image_set import SkippedImage
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_named_with_its_reason_among_the_others(picture, 
     (name, pixels), *others = decode_all(files, None)
     assert name == "good.png"
     assert isinstance(pixels, Picture)
-    reasons = {name: item.reason for name, item in others if isinstance(item, SkippedImage)}
+    reasons = {name: item.reason for name, item in others if isinstance(item, Skipped)}
     assert set(reasons) == {name for name, _ in files[1:]}
     assert "no picture in one of the formats PNG, JPEG" in reasons["text.jpg"]
     assert "must be uint8" in reasons["pickle.npy"]
@@ -88,14 +88,14 @@ def test_a_truncated_jpeg_is_skipped_not_filled_with_grey():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     data = saved(Image.fromarray(noise), "JPEG")
     [(_, item)] = decode_all([("a.jpg", data[: len(data) // 2])], None)
-    assert isinstance(item, SkippedImage)
+    assert isinstance(item, Skipped)
     assert "truncated" in item.reason
 
 
 def test_an_image_of_too_many_pixels_is_skipped_before_it_is_decoded(picture, monkeypatch):
     monkeypatch.setattr(decoding, "MAX_IMAGE_PIXELS", 100)
     [(_, item)] = decode_all([("a.png", picture(0, size=(11, 10)))], None)
-    assert isinstance(item, SkippedImage)
+    assert isinstance(item, Skipped)
     assert "11 x 10 pixels are more than the 100 allowed" in item.reason
 
 
@@ -115,7 +115,7 @@ def test_no_decoder_but_the_known_ones_is_tried_whatever_a_file_is_called(tmp_pa
     monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
     [(_, item)] = decode_all([("a.png", script)], None)
-    assert isinstance(item, SkippedImage)
+    assert isinstance(item, Skipped)
     assert item.reason.startswith("no picture in one of the formats PNG, JPEG, BMP")
     assert not (tmp_path / "started").exists()
 
@@ -185,4 +185,4 @@ def test_damaged_metadata_neither_spoil_a_picture_nor_are_spoken_of():
 def test_an_array_that_claims_more_than_it_holds_asks_for_no_memory(npy):
     header = npy(np.zeros((10, 10, 9), np.uint8)).replace(b"(10, 10, 9)", b"(8000,8000,9999)")
     [(_, item)] = decode_all([("a.npy", header.replace(b"     \n", b"\n", 1))], None)
-    assert isinstance(item, SkippedImage)
+    assert isinstance(item, Skipped)

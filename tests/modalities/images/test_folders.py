@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images import reading
 from anchorwise.modalities.images.folders import load_folder
-from anchorwise.modalities.images.image_set import Splits
 from tests.modalities.images.conftest import class_counts
 
 
@@ -181,7 +181,7 @@ def test_a_changed_file_or_another_size_is_decoded_anew(write_files, class_folde
     splits = load_folder(folder)
     assert splits.test is not None
     assert 99 in torch.cat([splits.train.images, splits.test.images])
-    assert load_folder(folder, image_size_px=4).train.image_size_px == 4
+    assert load_folder(folder, image_size_px=4).train.size_px == (4, 4)
 
 
 def test_a_damaged_cache_entry_is_replaced(write_files, class_folders, own_cache):

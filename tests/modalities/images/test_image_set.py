@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from anchorwise.modalities.images.image_set import ImageSet, SkippedImage, Splits
+from anchorwise.modalities.base import Skipped, Splits
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.selection import balanced_indices, complement, stratified_indices
 from tests.modalities.images.conftest import class_counts
 
@@ -63,11 +66,13 @@ def test_a_contiguous_subset_shares_memory_and_any_subset_keeps_rows_together():
     assert picked.names == ("7.png", "0.png", "0.png")
     assert picked.labels is not None
     assert picked.labels.tolist() == [1, 0, 0]
+    grouped = replace(whole, groups=torch.arange(9) // 2)
+    assert grouped.subset(torch.tensor([7, 0, 0])).groups.tolist() == [3, 0, 0]
 
 
 def test_a_set_knows_its_channels_and_size():
     whole = image_set(None, size_px=6)
-    assert (len(whole), whole.num_channels, whole.image_size_px) == (10, 3, 6)
+    assert (len(whole), whole.num_channels, whole.size_px, whole.what) == (10, 3, (6, 6), "10 images of 3 x 6 x 6")
 
 
 @pytest.mark.parametrize("num_images", [0, 11])
@@ -76,19 +81,22 @@ def test_more_images_than_there_are_or_none_at_all_are_refused(num_images):
         image_set(None).balanced_subset(num_images, seed=0)
 
 
+@pytest.mark.usefixtures("as_users_call")
 def test_parts_that_do_not_fit_together_are_refused():
     images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     with pytest.raises(ValueError, match="names must name each of the 2 images"):
         ImageSet(images, None, (), ("a",))
     with pytest.raises(ValueError, match=r"labels must lie in 0\.\.0"):
         ImageSet(images, torch.tensor([0, 1]), ("a",), ("a", "b"))
-    with pytest.raises(ValueError, match="resize and crop to squares first"):
-        ImageSet(images[:, :, :3], None, (), ("a", "b"))
+    with pytest.raises(ValueError, match=r"images must be uint8 of shape \(images, channels, height, width\), got"):
+        ImageSet(images[0], None, (), ("a",))
+    with pytest.raises(ValueError, match=r"groups must be int64 of shape \(2,\)"):
+        ImageSet(images, None, (), ("a", "b"), groups=torch.zeros(1, dtype=torch.int64))
     with pytest.raises(ValueError, match="at least one image"):
         image_set(None).subset(torch.zeros(0, dtype=torch.int64))
 
 
 def test_splits_list_every_skipped_image_once():
     images = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
-    train = ImageSet(images, None, (), ("a",), (SkippedImage("b", "broken"),))
-    assert Splits(train, train, train).skipped == (SkippedImage("b", "broken"),)
+    train = ImageSet(images, None, (), ("a",), (Skipped("b", "broken"),))
+    assert Splits(train, train, train).skipped == (Skipped("b", "broken"),)

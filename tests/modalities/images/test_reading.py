@@ -13,8 +13,8 @@ from PIL import Image
 from anchorwise._files import UnusableFileError
 from anchorwise.modalities.images import decode as decoding
 from anchorwise.modalities.images import reading
-from anchorwise.modalities.images.progress import ReadingProgress
 from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.progress import ReadingProgress
 
 
 @pytest.fixture

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from math import inf, isinf
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._config import Section
+from anchorwise.modalities.base import Batch, View, ViewMaker, ViewPlan
+from anchorwise.modalities.images.normalise import Normalisation
+from anchorwise.modalities.images.sizes import Size, height_and_width
+from anchorwise.modalities.seeds import seeded
 
 # n = images, c = channels, h = height, w = width (pixels)
 
@@ -138,94 +142,68 @@ POLICIES: dict[str, AugmentConfig] = {
 }
 
 
-def policy_for(source: str, image_size_px: int) -> AugmentConfig:
+def policy_for(source: str, size_px: tuple[int, int]) -> AugmentConfig:
     """Return the policy of a data source; those without their own go by size: `cifar` up to 48 px, else `stl10`."""
     named = {"digits": "digits", "stl10": "stl10", "tiny-imagenet": "stl10"}
-    return POLICIES[named.get(source, "cifar" if image_size_px <= 48 else "stl10")]
+    return POLICIES[named.get(source, "cifar" if min(size_px) <= 48 else "stl10")]
 
 
-class RandomViews(nn.Module):
-    """Normalised random views of a uint8 batch, and the plain normalised batch for evaluation.
+class RandomViews(ViewMaker):
+    """Normalised random views of a batch of images, and the plain normalised batch for evaluation.
 
     Pixels are scaled to [0, 1], changed, and normalised as (pixel - mean) / std per channel.
 
     Args:
         config: Strengths; see `POLICIES`.
         num_channels: Channels of the images. Saturation, hue and greyscale apply to 3 channels only.
-        image_size_px: Height and width of the images and of the views.
+        size_px: Height and width of the images and of the views, one number for both or two.
         mean: Per channel, on the scale of [0, 1]; None means 0.
         std: Per channel, on the scale of [0, 1]; None means 1.
-        num_views: Views of the images' size.
-        num_small: Smaller ones behind them.
+        plan: How many views, of the images' size and smaller.
 
     Raises:
         ValueError: If a size is below 1, or `mean` and `std` do not give each channel a number, `std` above 0.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
         config: AugmentConfig,
         num_channels: int,
-        image_size_px: int,
+        size_px: Size,
         *,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        num_views: int = 2,
-        num_small: int = 0,
+        plan: ViewPlan | None = None,
     ) -> None:
         super().__init__()
-        self.num_views = _checks.count("num_views", num_views)
-        self.num_small = _checks.count("num_small", num_small, 0)
-        self.num_channels = _checks.count("num_channels", num_channels)
-        self.image_size_px = _checks.count("image_size_px", image_size_px)
-        self.operations = nn.ModuleList(_operations(config, num_channels, image_size_px))
-        small_px = max(1, round(config.small_size_fraction * image_size_px))
+        self.plan = plan or ViewPlan()
+        self.normalisation = Normalisation(num_channels, size_px, mean=mean, std=std)
+        sides = height_and_width(size_px)
+        height_px, width_px = (max(1, round(config.small_size_fraction * side)) for side in sides)
         small = config.model_copy(update={"crop_scale": config.small_crop_scale})
-        self.small_operations = nn.ModuleList(_operations(small, num_channels, small_px) if num_small else ())
-        self.register_buffer("mean", _per_channel("mean", mean or [0.0] * num_channels, num_channels))
-        self.register_buffer("std", _per_channel("std", std or [1.0] * num_channels, num_channels))
-        if not bool((self.std > 0).all()):
-            raise ValueError(f"std must be above 0 in every channel, got {std!r}; drop constant channels")
+        self.operations = nn.ModuleList(_operations(config, num_channels, sides))
+        self.small_operations = nn.ModuleList(
+            _operations(small, num_channels, (height_px, width_px)) if self.plan.num_small else ()
+        )
 
     @torch.no_grad()
-    def forward(self, images: UInt8[Tensor, "n c h w"], *, seed: int) -> tuple[Float[Tensor, "n c _h _w"], ...]:
+    def forward(self, batch: Batch, *, seed: int) -> tuple[Float[Tensor, "n c _h _w"], ...]:
         """Return the views in float32 on the device of the images; the same for the same seed, device and batch.
 
         The global random state is left as it was.
 
         Raises:
-            ValueError: If the images are not uint8 of the channels and size given at construction.
+            ValueError: If the images are not of the channels and size given at construction.
         """
-        self._check(images)
-        cuda = [images.device] if images.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
-            # torch.manual_seed would also reseed the devices that are not restored afterwards.
-            torch.default_generator.manual_seed(seed)
-            for device in cuda:
-                torch.cuda.default_generators[device.index].manual_seed(seed)
-            pixels = images.float() / 255.0
-            kinds = [self.operations] * self.num_views + [self.small_operations] * self.num_small
-            return tuple(self._normalised(_view(operations, pixels)) for operations in kinds)
+        pixels = self.normalisation.unit(batch.raw)
+        with seeded(pixels.device, seed):
+            kinds = [self.operations] * self.plan.num_views + [self.small_operations] * self.plan.num_small
+            return tuple(self.normalisation(_view(operations, pixels)) for operations in kinds)
 
     @torch.no_grad()
-    def plain(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    def plain(self, raw: View) -> Float[Tensor, "n c h w"]:
         """Return the unchanged images, normalised like the views."""
-        self._check(images)
-        return self._normalised(images.float() / 255.0)
-
-    def _normalised(self, pixels: Tensor) -> Tensor:
-        return (pixels - self.mean.to(pixels.device)) / self.std.to(pixels.device)
-
-    def _check(self, images: Tensor) -> None:
-        expected = (self.num_channels, self.image_size_px, self.image_size_px)
-        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != expected:
-            raise ValueError(
-                f"images must be uint8 of shape (images, {', '.join(map(str, expected))}), "
-                f"got {images.dtype} of shape {tuple(images.shape)}"
-            )
+        return self.normalisation(self.normalisation.unit(raw))
 
 
 def _view(operations: nn.ModuleList, pixels: Tensor) -> Tensor:
@@ -234,31 +212,12 @@ def _view(operations: nn.ModuleList, pixels: Tensor) -> Tensor:
     return pixels
 
 
-def pixel_statistics(images: UInt8[Tensor, "n c h w"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of every channel on the scale of [0, 1]; the deviation is at least 1/255."""
-    values = torch.arange(256, dtype=torch.float64) / 255.0
-    means, stds = [], []
-    for channel in images.unbind(1):
-        weights = torch.bincount(channel.reshape(-1), minlength=256).double()
-        weights /= weights.sum()
-        mean = float(weights @ values)
-        means.append(mean)
-        stds.append(max(float(weights @ (values - mean).square()) ** 0.5, 1 / 255))
-    return tuple(means), tuple(stds)
-
-
-def _per_channel(name: str, values: Sequence[float], num_channels: int) -> Tensor:
-    if len(values) != num_channels:
-        raise ValueError(f"{name} must hold one number per channel ({num_channels}), got {tuple(values)}")
-    return torch.tensor([_checks.number(name, value) for value in values]).view(num_channels, 1, 1)
-
-
-def _operations(config: AugmentConfig, num_channels: int, size_px: int) -> list[nn.Module]:
+def _operations(config: AugmentConfig, num_channels: int, size_px: tuple[int, int]) -> list[nn.Module]:
     """Return the steps of a view that do something, in SimCLR's order."""
     return [*_geometry(config, size_px), *_colour(config, num_channels), *_damage(config, size_px)]
 
 
-def _geometry(config: AugmentConfig, size_px: int) -> list[nn.Module]:
+def _geometry(config: AugmentConfig, size_px: tuple[int, int]) -> list[nn.Module]:
     from kornia.augmentation import RandomAffine, RandomHorizontalFlip, RandomResizedCrop
 
     steps: list[nn.Module] = []
@@ -267,9 +226,8 @@ def _geometry(config: AugmentConfig, size_px: int) -> list[nn.Module]:
         steps.append(RandomAffine(config.rotation_degrees, translate=shift, p=1.0))
     if config.crop_scale != (1.0, 1.0):
         # "resample" crops the batch in one call; "slice" loops over the images.
-        size = (size_px, size_px)
         steps.append(
-            RandomResizedCrop(size, scale=config.crop_scale, ratio=config.crop_ratio, cropping_mode="resample")
+            RandomResizedCrop(size_px, scale=config.crop_scale, ratio=config.crop_ratio, cropping_mode="resample")
         )
     if config.flip_probability:
         steps.append(RandomHorizontalFlip(p=config.flip_probability))
@@ -289,12 +247,12 @@ def _colour(config: AugmentConfig, num_channels: int) -> list[nn.Module]:
     return steps
 
 
-def _damage(config: AugmentConfig, size_px: int) -> list[nn.Module]:
+def _damage(config: AugmentConfig, size_px: tuple[int, int]) -> list[nn.Module]:
     from kornia.augmentation import RandomErasing, RandomGaussianBlur
 
     steps: list[nn.Module] = []
     if config.blur_probability:
-        kernel_px = max(3, 2 * round((config.blur_kernel_fraction * size_px - 1) / 2) + 1)
+        kernel_px = max(3, 2 * round((config.blur_kernel_fraction * min(size_px) - 1) / 2) + 1)
         steps.append(RandomGaussianBlur((kernel_px, kernel_px), config.blur_sigma_px, p=config.blur_probability))
     if config.erasing_probability:
         steps.append(RandomErasing(scale=config.erasing_scale, p=config.erasing_probability))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from anchorwise._config import NO_IDENTITY, Count, ImageSize, Section, Seed, section_of_json
+from anchorwise._config import NO_IDENTITY, Count, ImageSize, Section, Seed
 
 DEFAULT_MAX_DECODED_GIB = 4.0
 
@@ -46,15 +46,3 @@ class DataConfig(Section):
         if not self.source.strip():
             raise ValueError("data.source must be a data set's name or a path, got nothing; '.' is the current folder")
         return self
-
-    def of_other_images(
-        self, source: str, *, image_size_px: int | None, root: Path | None = None, download: bool = False
-    ) -> "DataConfig":
-        """Return where to find all images of another source, with the limit in memory of these.
-
-        Raises:
-            ValueError: If the source is none.
-        """
-        other = DataConfig(max_decoded_gib=self.max_decoded_gib, root=root, download=download)
-        changed = other.model_copy(update={"source": source, "image_size_px": image_size_px})
-        return section_of_json(DataConfig, changed.model_dump_json())

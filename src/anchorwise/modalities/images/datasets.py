@@ -15,14 +15,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from anchorwise._warnings import warn
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES
 from anchorwise.modalities.images.cache import cache_dir
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import load_folder
-from anchorwise.modalities.images.image_set import ImageSet, Splits
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.imagenet import load_imagenet32, load_tiny_imagenet
 from anchorwise.modalities.images.named import load_cifar10, load_cifar100, load_stl10
-from anchorwise.modalities.images.progress import OnProgress
+from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.selection import complement, stratified_indices
 
 # n = images, c = channels, h = height, w = width (pixels)
@@ -33,7 +34,7 @@ _RESIZE_BLOCK = 4096  # Images in floating point at once.
 _MAX_REASONS = 3  # Told one by one.
 
 
-def load_digits(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def load_digits(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     """Read scikit-learn's bundled digits: 1,797 grey scans of 8 x 8, 0..16 stretched to 0..255.
 
     The stratified split into 1,347 training and 450 test images is always the same.
@@ -49,7 +50,7 @@ def load_digits(root: Path, config: DataConfig, on_progress: OnProgress | None) 
     return Splits(train, train, whole.subset(test))
 
 
-SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits]] = {
+SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits[ImageSet]]] = {
     "digits": load_digits,
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
@@ -61,7 +62,7 @@ ROOTED = tuple(name for name in SOURCES if name != "digits")
 DOWNLOADABLE = ("cifar10", "cifar100", "stl10")
 
 
-def load_splits(config: DataConfig, *, on_progress: OnProgress | None = None) -> Splits:
+def load_splits(config: DataConfig, *, on_progress: OnProgress | None = None) -> Splits[ImageSet]:
     """Load the images a run asks for: read, resized, and cut down to the numbers asked for.
 
     Warns once, with counts and reasons, if images were skipped; `ImageSet.skipped` lists them.
@@ -86,7 +87,7 @@ def load_splits(config: DataConfig, *, on_progress: OnProgress | None = None) ->
     return Splits(pretrain, train, _shaped(splits.test, config, config.num_test_images))
 
 
-def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     if config.download and config.source not in DOWNLOADABLE:
         raise ValueError(f"data.download is for {', '.join(DOWNLOADABLE)} only, got it with source {config.source!r}")
     if config.root is not None and config.source not in ROOTED:
@@ -124,7 +125,7 @@ def _check_enough(name: str, asked: int | None, *parts: ImageSet) -> None:
 def _shaped(image_set: ImageSet, config: DataConfig, num_images: int | None) -> ImageSet:
     if num_images is not None and num_images < len(image_set):
         image_set = image_set.balanced_subset(num_images, config.seed)
-    if config.image_size_px in (None, image_set.image_size_px):
+    if config.image_size_px is None or image_set.size_px == (config.image_size_px, config.image_size_px):
         return image_set
     gib = len(image_set) * image_set.num_channels * config.image_size_px**2 / 2**30
     if gib > config.max_decoded_gib:

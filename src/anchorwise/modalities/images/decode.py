@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from anchorwise import _files
-from anchorwise.modalities.images.image_set import SkippedImage
+from anchorwise.modalities.base import Skipped
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 IMAGE_SUFFIXES = (
@@ -77,7 +77,7 @@ def decode_all(
     *,
     max_bytes: float = math.inf,
     on_decoded: Callable[[int], None] = lambda num_files: None,
-) -> list[tuple[str, Picture | SkippedImage]]:
+) -> list[tuple[str, Picture | Skipped]]:
     """Decode files, several at a time.
 
     Args:
@@ -97,10 +97,10 @@ def decode_all(
     """
     budget = _Budget(max_bytes)
 
-    def decoded(chunk: list[tuple[str, Payload]]) -> list[tuple[str, Picture | SkippedImage]]:
+    def decoded(chunk: list[tuple[str, Payload]]) -> list[tuple[str, Picture | Skipped]]:
         return [(name, _decode_or_skip(name, data, image_size_px, budget)) for name, data in chunk]
 
-    results: list[tuple[str, Picture | SkippedImage]] = []
+    results: list[tuple[str, Picture | Skipped]] = []
     remaining = iter(files)
     with warnings.catch_warnings(), ThreadPoolExecutor(_NUM_THREADS) as pool:
         # Pillow warns of sizes that are refused here and of metadata that nobody reads.
@@ -153,18 +153,18 @@ def _num_bytes(path: Path) -> int:
         return path.stat().st_size
 
 
-def _decode_or_skip(name: str, data: Payload, image_size_px: int | None, budget: "_Budget") -> Picture | SkippedImage:
+def _decode_or_skip(name: str, data: Payload, image_size_px: int | None, budget: "_Budget") -> Picture | Skipped:
     if isinstance(data, Path) and _num_bytes(data) > MAX_FILE_BYTES:
-        return SkippedImage(name, f"the file has more than the {MAX_FILE_BYTES} bytes allowed")
+        return Skipped(name, f"the file has more than the {MAX_FILE_BYTES} bytes allowed")
     content = _content(data)
     try:
         picture = _picture(name, content, image_size_px)
     except UnidentifiedImageError:
-        return SkippedImage(name, f"no picture in one of the formats {', '.join(FORMATS)}")
+        return Skipped(name, f"no picture in one of the formats {', '.join(FORMATS)}")
     except Exception as error:  # Broken files make Pillow raise nearly anything, struct.error and IndexError included.
         if _is_of_the_machine(error):
             raise MemoryError(f"{name!r} could not be decoded now ({error!r}); nothing was kept, try again") from error
-        return SkippedImage(name, f"{type(error).__name__}: {error}")
+        return Skipped(name, f"{type(error).__name__}: {error}")
     budget.spend(picture.pixels.nbytes)
     return picture
 

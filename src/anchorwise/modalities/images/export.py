@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from anchorwise import _files, _outputs
 from anchorwise.modalities.images import EncoderSpec, StoredEncoder
 from anchorwise.modalities.images.encoders import create_timm
+from anchorwise.modalities.images.sizes import height_and_width
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
@@ -99,9 +100,9 @@ def _torchvision_model(config: dict[str, Any]) -> nn.Module:
 
 def _check_round_trip(stored: StoredEncoder, out: Path) -> None:
     """Refuse an export whose features differ from the run's on random images."""
-    size_px = stored.spec.image_size_px
+    height_px, width_px = height_and_width(stored.spec.image_size_px)
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(4, stored.spec.num_channels, size_px, size_px, generator=generator)
+    images = torch.randn(4, stored.spec.num_channels, height_px, width_px, generator=generator)
     with torch.no_grad():
         expected: Tensor = stored.encoder(images)
         exported: Tensor = load_exported(out)(images)

@@ -18,12 +18,13 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
+from anchorwise.modalities.base import Skipped, Splits
 from anchorwise.modalities.images.cache import Decoded
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
-from anchorwise.modalities.images.image_set import ImageSet, SkippedImage, Splits
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
-from anchorwise.modalities.images.progress import OnProgress
 from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.selection import complement, stratified_indices
 
 TEST_FRACTION = 0.2
@@ -36,7 +37,7 @@ def load_folder(
     seed: int = 0,
     max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB,
     on_progress: OnProgress | None = None,
-) -> Splits:
+) -> Splits[ImageSet]:
     """Read a folder or archive of images.
 
     Args:
@@ -55,12 +56,12 @@ def load_folder(
     return arrange(decoded, seed=seed)
 
 
-def arrange(decoded: Decoded, *, seed: int) -> Splits:
+def arrange(decoded: Decoded, *, seed: int) -> Splits[ImageSet]:
     """Sort images into splits and classes by their names, as the layouts above say."""
     prefix = _common_folder(decoded.names)
     names = [name.removeprefix(prefix) for name in decoded.names]
     folders = {name.split("/")[0].lower(): name.split("/")[0] for name in names if "/" in name}
-    broken = tuple(SkippedImage(name, reason) for name, reason in decoded.skipped)
+    broken = tuple(Skipped(name, reason) for name, reason in decoded.skipped)
     if folders.keys() and folders.keys() <= {*TEST_FOLDERS, *NEAR_SPLITS}:
         raise ValueError(
             f"the folders {', '.join(sorted(folders.values()))} look like splits; call them {TRAIN_FOLDER} and "
@@ -80,7 +81,7 @@ def arrange(decoded: Decoded, *, seed: int) -> Splits:
     parts = [_part(decoded, classes, class_names, f"{folder}/") for folder, classes in inside.items()]
     known = set().union(*inside.values())
     outside = tuple(
-        SkippedImage(name, "lies outside of the folders of the splits")
+        Skipped(name, "lies outside of the folders of the splits")
         for i, name in enumerate(decoded.names)
         if i not in known
     )
@@ -125,13 +126,13 @@ def _part(decoded: Decoded, classes: dict[int, str | None], class_names: tuple[s
     number: dict[str | None, int] = {name: label for label, name in enumerate(class_names)}
     labels = torch.tensor([number[classes[i]] for i in kept]) if class_names else None
     reason = "has no label beside it" if decoded.classes else "lies beside the class folders"
-    stray = (SkippedImage(decoded.names[i], reason) for i in classes.keys() - set(kept))
+    stray = (Skipped(decoded.names[i], reason) for i in classes.keys() - set(kept))
     whole = ImageSet(decoded.images, None, (), decoded.names)
     skipped = tuple(sorted(stray, key=lambda item: item.name))
     return replace(whole.subset(torch.tensor(kept)), labels=labels, class_names=class_names, skipped=skipped)
 
 
-def _seeded_splits(whole: ImageSet, seed: int) -> Splits:
+def _seeded_splits(whole: ImageSet, seed: int) -> Splits[ImageSet]:
     if whole.labels is None:
         return Splits(whole, whole, None)
     if len(whole) < 2:

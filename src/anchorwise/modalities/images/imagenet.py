@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from anchorwise import _files
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.archives import read_archive
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import arrange
-from anchorwise.modalities.images.image_set import ImageSet, Splits
-from anchorwise.modalities.images.progress import OnProgress
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.progress import OnProgress
 
 TINY_IMAGENET_FILE = "tiny-imagenet-200.zip"
 TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -41,7 +42,7 @@ _NUM_CLASSES = 1000
 _SIZE_PX = 32
 
 
-def load_imagenet32(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def load_imagenet32(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     """Read the `.npz` batches in `root`, or in `Imagenet32_train_npz/` and `Imagenet32_val_npz/` below it.
 
     The validation images are the test split. Labels follow the authors' order, counted from 0 instead of 1.
@@ -55,7 +56,7 @@ def load_imagenet32(root: Path, config: DataConfig, on_progress: OnProgress | No
     return Splits(train, train, test)
 
 
-def load_tiny_imagenet(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def load_tiny_imagenet(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     """Read `tiny-imagenet-200.zip` in `root` without unpacking it; the validation images are the test split.
 
     Raises:

@@ -16,26 +16,27 @@ import numpy as np
 import torch
 
 from anchorwise import _files
+from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.config import DataConfig
-from anchorwise.modalities.images.image_set import ImageSet, Splits
-from anchorwise.modalities.images.progress import OnProgress
+from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.progress import OnProgress
 
 
-def load_cifar10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def load_cifar10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     """Read `cifar-10-batches-py/` in `root`."""
     from torchvision.datasets import CIFAR10
 
     return _cifar(CIFAR10, "cifar-10-batches-py", root, config.download)
 
 
-def load_cifar100(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def load_cifar100(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     """Read `cifar-100-python/` in `root`."""
     from torchvision.datasets import CIFAR100
 
     return _cifar(CIFAR100, "cifar-100-python", root, config.download)
 
 
-def load_stl10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits:
+def load_stl10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
     """Read `stl10_binary/` in `root`; pretraining is on its 100,000 unlabelled images."""
     from torchvision.datasets import STL10
 
@@ -47,7 +48,7 @@ def load_stl10(root: Path, config: DataConfig, on_progress: OnProgress | None) -
     return Splits(part("unlabeled"), part("train"), part("test"))
 
 
-def _cifar(dataset: Callable[..., Any], folder: str, root: Path, download: bool) -> Splits:
+def _cifar(dataset: Callable[..., Any], folder: str, root: Path, download: bool) -> Splits[ImageSet]:
     def part(train: bool) -> ImageSet:
         stored = _open(folder, root, partial(dataset, train=train), download)
         return _image_set(stored.data.transpose(0, 3, 1, 2), stored.targets, stored.classes)

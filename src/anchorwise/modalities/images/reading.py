@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from anchorwise._warnings import warn
+from anchorwise.modalities.base import Skipped
 from anchorwise.modalities.images.cache import Decoded, Entry
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
 from anchorwise.modalities.images.decode import (
@@ -21,11 +22,10 @@ from anchorwise.modalities.images.decode import (
     TooManyBytesError,
     decode_all,
 )
-from anchorwise.modalities.images.image_set import SkippedImage
 from anchorwise.modalities.images.layout import is_hidden
-from anchorwise.modalities.images.progress import OnProgress, Reporter
 from anchorwise.modalities.images.sidecars import LABEL_SUFFIXES, Sidecars
 from anchorwise.modalities.images.sources import Source, open_source
+from anchorwise.modalities.progress import OnProgress, Reporter
 
 _DARK = 25  # Of 255: a tenth of the range.
 
@@ -82,14 +82,14 @@ class _Sieve:
 
     def __init__(self, leave_out: Sequence[str]) -> None:
         self._leave_out = frozenset(leave_out)
-        self.unread: list[SkippedImage] = []
+        self.unread: list[Skipped] = []
 
     def __call__(self, name: str) -> bool:
         if is_hidden(name) or not self._leave_out.isdisjoint(name.split("/")[:-1]):
             return False
         suffix = name[name.rfind(".") :].lower()
         if suffix in OTHER_PICTURE_SUFFIXES:
-            self.unread.append(SkippedImage(name, f"suffix {suffix} not known; save it as .png"))
+            self.unread.append(Skipped(name, f"suffix {suffix} not known; save it as .png"))
         return suffix in IMAGE_SUFFIXES or suffix in LABEL_SUFFIXES
 
 
@@ -105,7 +105,7 @@ def _decode(
             f"{source.path} is refused: {error}; raise data.max_decoded_gib if you trust it and have the memory, or "
             "lower data.image_size_px"
         ) from error
-    broken = [SkippedImage(name, item.reason) for name, item in results if isinstance(item, SkippedImage)]
+    broken = [Skipped(name, item.reason) for name, item in results if isinstance(item, Skipped)]
     skipped = sorted([*broken, *sieve.unread, *source.skipped], key=lambda item: item.name)
     pictures = sorted(((name, item) for name, item in results if isinstance(item, Picture)), key=lambda pair: pair[0])
     if not pictures:

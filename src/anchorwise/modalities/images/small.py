@@ -19,7 +19,7 @@ class SmallEncoder(nn.Module):
         width: Channels after the first convolution, a multiple of 8.
         norm: "batch" or "group".
         num_channels: Channels of the images.
-        image_size_px: Width of the images; it decides the first layer's stride only.
+        image_size_px: Shorter side of the images; it decides the first layer's stride only.
     """
 
     def __init__(self, *, width: int, norm: str, num_channels: int, image_size_px: int) -> None:

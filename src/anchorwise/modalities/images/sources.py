@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import final
 
 from anchorwise import _files
+from anchorwise.modalities.base import Skipped
 from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
 from anchorwise.modalities.images.decode import Payload
-from anchorwise.modalities.images.image_set import SkippedImage
 from anchorwise.modalities.images.layout import is_hidden, is_in_split
 
 
@@ -24,7 +24,7 @@ class Source(ABC):
     """
 
     path: Path
-    skipped: tuple[SkippedImage, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @abstractmethod
     def fingerprint(self) -> object:
@@ -76,7 +76,7 @@ class _Folder(Source):
         walk = _Walk(path)
         self._names = sorted(walk.names())
         self.skipped = tuple(
-            SkippedImage(name, "is a folder that is read under another name") for name in sorted(walk.repeated)
+            Skipped(name, "is a folder that is read under another name") for name in sorted(walk.repeated)
         )
 
     def fingerprint(self) -> object:

@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import torch
+from jaxtyping import Float
 from pydantic import Field, FiniteFloat
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import ImageSize, Section, read_section
-from anchorwise.modalities.images.encoders import Encoder, EncoderConfig, build_encoder
+from anchorwise._config import Section, read_section
+from anchorwise.modalities.base import Encoder, FrozenEncoder, View
+from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
+from anchorwise.modalities.images.normalise import Normalisation
+from anchorwise.modalities.images.sizes import AnySize
 
 WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
@@ -17,26 +24,43 @@ class EncoderSpec(Section):
     """What an encoder is and what it expects.
 
     Attributes:
+        modality: What it takes.
         encoder: The architecture.
         num_channels: Channels of its images.
-        image_size_px: Height and width of its images.
+        image_size_px: Height and width of its images, one number for squares.
         mean: Subtracted from pixels on the scale of [0, 1], per channel.
         std: Divides them afterwards, per channel.
     """
 
+    modality: Literal["images"] = "images"
     encoder: EncoderConfig
     num_channels: int = Field(ge=1, le=1024)
-    image_size_px: ImageSize
+    image_size_px: AnySize
     mean: tuple[FiniteFloat, ...]
     std: tuple[FiniteFloat, ...]
 
 
 @dataclass(frozen=True)
-class StoredEncoder:
-    """An encoder with what it expects."""
+class StoredEncoder(FrozenEncoder):
+    """An encoder of images with what it expects."""
 
     encoder: Encoder
     spec: EncoderSpec
+
+    @torch.no_grad()
+    def plain(self, raw: View) -> Float[Tensor, "n c h w"]:
+        """Return images as the encoder takes them.
+
+        Raises:
+            ValueError: If they are not of its size.
+        """
+        spec = self.spec
+        normalisation = Normalisation(spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std)
+        return normalisation(normalisation.unit(raw))
+
+    def save(self, folder: Path) -> None:
+        """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""
+        save_encoder(folder, self)
 
 
 def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:

@@ -1,0 +1,103 @@
+"""Images as a modality."""
+
+from pathlib import Path
+from typing import Any, cast, final
+
+import torch
+from torch import Tensor
+
+from anchorwise._config import section_of_json
+from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, Splits, ViewMaker, ViewPlan
+from anchorwise.modalities.images.augment import AugmentConfig, RandomViews, policy_for
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
+from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.images.normalise import pixel_statistics
+from anchorwise.modalities.images.sizes import as_size
+from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder, load_encoder
+from anchorwise.modalities.progress import OnProgress
+
+_MAX_MEASURED = 4096  # Samples whose pixels are looked at, where they do not lie in memory.
+
+
+@final
+class Images(Modality):
+    """Images of one size and channel count, from files, archives or data sets by name."""
+
+    data = DataConfig
+    views = AugmentConfig
+    encoder = EncoderConfig
+
+    def load(self, data: DataConfig, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
+        """Read the images that a run asks for (`anchorwise.modalities.images.datasets`)."""
+        return load_splits(data, on_progress=on_progress)
+
+    def other_data(
+        self, source: str, *, like: DataConfig, frozen: FrozenEncoder | None = None, **where: Any
+    ) -> DataConfig:
+        """Return where to find all images of another source, of an encoder's size, with the limit in memory of these.
+
+        Raises:
+            ValueError: If the source is none, or the encoder's images are no squares.
+        """
+        size_px = frozen.spec.image_size_px if isinstance(frozen, StoredEncoder) else like.image_size_px
+        if isinstance(size_px, tuple):
+            size_px = None  # There is no resizing to other shapes: the images have to be of it.
+        other = DataConfig(max_decoded_gib=like.max_decoded_gib, **where)
+        changed = other.model_copy(update={"source": source, "image_size_px": size_px})
+        return section_of_json(DataConfig, changed.model_dump_json())
+
+    def resolved_views(self, views: AugmentConfig | None, data: DataConfig, samples: Samples) -> AugmentConfig:
+        """Return the policy; left out, that of the data source."""
+        return views or policy_for(data.source, _shape(samples)[1:])
+
+    def view_maker(self, views: AugmentConfig, plan: ViewPlan, samples: Samples) -> ViewMaker:
+        """Return random views, normalised by the pixels of the samples."""
+        num_channels, height_px, width_px = _shape(samples)
+        mean, std = pixel_statistics(_pixels(samples))
+        return RandomViews(views, num_channels, as_size(height_px, width_px), mean=mean, std=std, plan=plan)
+
+    def new_encoder(self, encoder: EncoderConfig, samples: Samples) -> Encoder:
+        """Return a freshly initialised encoder, laid out for speed."""
+        num_channels, height_px, width_px = _shape(samples)
+        size_px = as_size(height_px, width_px)
+        return build_encoder(encoder, num_channels=num_channels, image_size_px=size_px).channels_last()
+
+    def freeze(self, encoder: Encoder, section: EncoderConfig, views: ViewMaker) -> StoredEncoder:
+        """Return an encoder with the size and the normalisation of its images."""
+        normalisation = cast(RandomViews, views).normalisation
+        num_channels, height_px, width_px = normalisation.shape
+        mean, std = (tuple(part.flatten().tolist()) for part in (normalisation.mean, normalisation.std))
+        size_px = as_size(height_px, width_px)
+        spec = EncoderSpec(encoder=section, num_channels=num_channels, image_size_px=size_px, mean=mean, std=std)
+        return StoredEncoder(encoder, spec)
+
+    def rebuild(self, folder: Path) -> StoredEncoder:
+        """Read a stored encoder, in evaluation mode."""
+        return load_encoder(folder)
+
+
+def _shape(samples: Samples) -> tuple[int, int, int]:
+    """Return channels, height and width.
+
+    Raises:
+        ValueError: If the samples are no images.
+    """
+    first = samples.take(torch.arange(1))
+    if not isinstance(first, Tensor) or first.ndim != 4:
+        form = tuple(first.shape[1:]) if isinstance(first, Tensor) else type(first).__name__
+        raise ValueError(
+            "the recipe's views and encoders are for images of shape (channels, height, width), got samples of "
+            f"{form}; bring your own views and your own encoder"
+        )
+    _, num_channels, height_px, width_px = first.shape
+    return num_channels, height_px, width_px
+
+
+def _pixels(samples: Samples) -> Tensor:
+    """Return images whose pixels stand for those of all."""
+    if isinstance(samples, ImageSet):
+        return samples.images
+    stride = -(-len(samples) // _MAX_MEASURED)
+    return cast(Tensor, samples.take(torch.arange(0, len(samples), stride)))
