@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import anchorwise
-from anchorwise import _files, engine
+from anchorwise import _files
 from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.gates import LikelihoodGate
 from anchorwise.tails.likelihood import likelihood_delta_aic
@@ -63,14 +63,13 @@ def exceedances(scores: Tensor) -> Exceedances:
     quantile = torch.special.ndtri(mean.new_tensor(1.0 - GATE.tail_fraction))
     widest = (1.0 - mean - quantile * variance.sqrt()).unsqueeze(1)
     above = counted & (1.0 - scores < widest)
-    sums = engine.ExceedanceSums(
+    return Exceedances(
+        threshold_shortfall=widest.squeeze(1),
+        hardest_shortfall=1.0 - scores.masked_fill(~counted, -torch.inf).amax(dim=1),
         count=above.sum(dim=1).to(mean),
         sum_log_ratio=torch.where(above, widest / (1.0 - scores), 1.0).log().sum(dim=1),
-        sum_excess=torch.where(above, widest - (1.0 - scores), 0.0).sum(dim=1),
-        num_at_endpoint=torch.zeros_like(mean),
-        largest_score=scores.masked_fill(~counted, -torch.inf).amax(dim=1),
+        sum_relative_excess=torch.where(above, 1.0 - (1.0 - scores) / widest, 0.0).sum(dim=1),
     )
-    return Exceedances(widest.squeeze(1), 1.0 - sums.largest_score, sums)
 
 
 def evidence(law: str, dependence: str, num_images: int) -> Tensor:

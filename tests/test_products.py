@@ -6,6 +6,7 @@ import torch
 from anchorwise import InfoNCE
 from anchorwise._precision import log_sum, products
 from anchorwise.engine import use_backend
+from anchorwise.pairs import unit_rows
 
 ROWS = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 OTHERS = torch.randn(3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -25,6 +26,23 @@ def test_products_have_the_derivatives_of_a_matrix_product():
         torch.func.jvp(products, (ROWS, OTHERS), tangents),
         torch.func.jvp(lambda a, b: a @ b.T, (ROWS, OTHERS), tangents),
     )
+
+
+@forward_derivatives
+@pytest.mark.parametrize("function", [lambda rows: products(rows, rows), unit_rows], ids=["own products", "unit rows"])
+def test_what_has_a_short_derivative_of_its_own_has_the_right_one_however_often(function):
+    rows = ROWS.clone().requires_grad_()
+    assert torch.autograd.gradcheck(function, rows, check_forward_ad=True, check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(function, rows)
+    assert torch.allclose(torch.func.vmap(function)(ROWS.expand(2, 5, 4))[1], function(ROWS))
+
+
+def test_a_row_of_zeros_passes_its_gradient_on():
+    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    unit_rows(rows).sum().backward()
+    assert rows.grad is not None
+    assert rows.grad[0].tolist() == [1.0, 1.0]
+    assert (rows.grad[1] @ rows[1]).abs() < 1e-6
 
 
 @forward_derivatives
@@ -49,13 +67,14 @@ def test_gradients_are_the_same_inside_autocast():
     assert all(map(torch.equal, found, expected))
 
 
+@pytest.mark.parametrize("marked", [False, True])
 @pytest.mark.parametrize("dim", [0, 1])
-def test_the_logsumexp_of_nothing_is_minus_infinity_with_a_gradient_of_zero(dim: int):
+def test_the_logsumexp_of_nothing_is_minus_infinity_with_a_gradient_of_zero(dim: int, marked: bool):
     logits = torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]])
     logits = (logits if dim else logits.T).requires_grad_()
     with torch.autograd.set_detect_anomaly(True):
-        value = log_sum(logits, dim=dim)
-        value[0].backward()
+        value = log_sum(logits, left_out=logits.isinf() if marked else None, dim=dim)
+        value.exp().sum().backward()
     assert value.tolist() == [0.0, -torch.inf]
     assert logits.grad is not None
     assert logits.grad.sum() == logits.grad[0, 0] == 1.0

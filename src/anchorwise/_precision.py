@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 # Where float32 products may be rounded to TensorFloat-32 or bfloat16: cuBLAS, and oneDNN on a CPU.
 _BACKENDS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # pyright: ignore[reportAttributeAccessIssue]
@@ -62,15 +63,18 @@ def full_precision(device: torch.device) -> Iterator[None]:
 def products(rows: Tensor, others: Tensor) -> Tensor:
     """Return `rows @ others.T` in full precision, also where `backward` is called inside autocast.
 
-    Differentiable any number of times, forward and backward, and under the transforms of `torch.func`.
+    Differentiable any number of times, forward and backward, and under the transforms of `torch.func`. The products of
+    rows with themselves are symmetric to the last bit.
 
     Args:
         rows: Floating, shape (n, d).
         others: Of the same dtype, shape (m, d).
     """
-    # A graph takes neither one tensor twice nor what is differentiable forward as well.
-    function = _Products if torch.compiler.is_compiling() else _ProductsBothWays
-    return function.apply(rows, others.T)
+    # A graph does not take what is differentiable forward as well.
+    in_graph = torch.compiler.is_compiling()
+    if others is rows:
+        return (_OwnProducts if in_graph else _OwnProductsBothWays).apply(rows)
+    return (_Products if in_graph else _ProductsBothWays).apply(rows, others.T)
 
 
 class _Products(torch.autograd.Function):
@@ -104,13 +108,53 @@ class _ProductsBothWays(_Products):
         return products(of_rows, columns.T) + products(rows, of_columns.T)
 
 
-def log_sum(logits: Tensor, *, dim: int = 1) -> Tensor:
-    """Return the logsumexp along an axis; minus infinity, and no nan in its gradient, where all of it is.
+class _OwnProducts(torch.autograd.Function):
+    generate_vmap_rule = True
 
-    The gradient of torch's is 0 / 0 there: masking it afterwards ends at 0, but anomaly mode stops on the way.
+    @staticmethod
+    def forward(rows: Tensor) -> Tensor:
+        with full_precision(rows.device):
+            found = rows @ rows.T
+        # A matrix product rounds ij and ji apart: both are the larger one. To read along columns takes far longer than
+        # to copy a matrix and read along its rows.
+        return found.clamp_min_(found.T.contiguous())
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (rows,), (gradient,) = ctx.saved_tensors, grad_outputs
+        return products(gradient + gradient.T.contiguous(), rows.T)
+
+
+class _OwnProductsBothWays(_OwnProducts):
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
+        (rows,), (change,) = ctx.saved_tensors, grad_inputs
+        changed = products(change, rows)
+        return changed + changed.T
+
+
+def log_sum(logits: Tensor, *, left_out: Tensor | None = None, dim: int = 1) -> Tensor:
+    """Return the logsumexp along an axis; minus infinity, and no nan in its gradient, where nothing is left.
+
+    Args:
+        logits: Floating; entries of minus infinity do not count, and have no gradient.
+        left_out: Which entries do not count; one that is True for every infinite entry saves a pass over the logits.
+        dim: The axis that is summed over.
     """
-    empty = (logits == -torch.inf).all(dim=dim, keepdim=True)
-    return logits.masked_fill(empty, 0.0).logsumexp(dim=dim).masked_fill(empty.squeeze(dim), -torch.inf)
+    # The gradient of torch's is 0 / 0 where all is infinite: masking it afterwards ends at 0, but anomaly mode stops on
+    # the way. The lowest number that is finite vanishes beside any other just as well.
+    lowest = torch.finfo(logits.dtype).min
+    finite = functional.threshold(logits, lowest, lowest) if left_out is None else logits.masked_fill(left_out, lowest)
+    return functional.threshold(finite.logsumexp(dim=dim), lowest, -torch.inf)
 
 
 def magnitude(values: Tensor, *, dim: int | None = None) -> Tensor:

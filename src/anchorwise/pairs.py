@@ -6,6 +6,7 @@ Exclusions are integer ids, one per row, and never a mask: a mask has as many en
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
@@ -177,7 +178,8 @@ class Views:
 
     def scores_between(self, view: int, other: int) -> Float[Tensor, " n"]:
         """Return the cosine of every sample's two views."""
-        return (self.units[view] * self.units[other]).sum(dim=1)
+        units = self.units.unbind()  # The gradients of all views are then put together at once.
+        return (units[view] * units[other]).sum(dim=1)
 
     def pooled(self, *, same_view: bool = True) -> Contrast:
         """Contrast every row with the rows of all other samples, with or without those of its own view."""
@@ -185,9 +187,10 @@ class Views:
         rows, same_sample = self.rows, SameId(ids, ids)
         if not same_view:
             return Contrast(rows, rows, (same_sample, self._same_view()), ranks=self.ranks)
-        index = torch.arange(self.num_samples, device=ids.device).repeat(self.num_views).unsqueeze(1)
-        offsets = torch.arange(self.num_views, device=ids.device) * self.num_samples
-        return Contrast(rows, rows, (same_sample,), index + offsets if self.distinct else None, ranks=self.ranks)
+        if not self.distinct:
+            return Contrast(rows, rows, (same_sample,), ranks=self.ranks)
+        of_views = torch.arange(len(rows), device=ids.device).view(self.num_views, self.num_samples)
+        return Contrast(rows, rows, (same_sample,), of_views.T.repeat(self.num_views, 1), ranks=self.ranks)
 
     def same_sample(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one sample."""
@@ -215,7 +218,7 @@ class Views:
 def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None) -> Views:
     """Normalise views and say which of their rows belong together: those with the same row number, and the same id.
 
-    Every view is widened by itself, as `unit_rows` says; if one is float64, all of the result is.
+    Views may differ in dtype: they are widened to the widest of them, and to float32 at least.
 
     Where a process group exists, the result has the samples of all its ranks (`over_ranks` says otherwise), and all of
     them must call this; a rank may have no row, but not all of them.
@@ -226,7 +229,7 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     """
     _tensor_checks.views(*views)
     ranks = sharing_ranks()
-    units = torch.stack([unit_rows(view) for view in views])
+    units = unit_rows(torch.stack(views))
     if ranks is not None:  # All views at once: a collective costs more than what it carries.
         units = gather_rows(units.transpose(0, 1)).transpose(0, 1).contiguous()
     _tensor_checks.some_samples(units.shape[1], *views)
@@ -269,16 +272,51 @@ def numbered(ids: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     return torch.searchsorted(ids.sort().values, ids)
 
 
-def unit_rows(rows: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
+def unit_rows(rows: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows d"]:
     """Scale every row to length 1 in float32 or wider; a row of zeros stays zero and passes its gradient on unscaled.
 
     Rows are first divided by their largest entry, so that squares neither overflow nor vanish at any scale of input.
     """
     wide = rows.double() if rows.dtype == torch.float64 else rows.float()
-    largest = wide.detach().abs().amax(dim=1, keepdim=True)
-    scaled = wide / torch.where(largest > 0, largest, 1.0)
-    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
-    return scaled / torch.where(length > 0, length, 1.0)
+    largest = wide.detach().abs().amax(dim=-1, keepdim=True)
+    scaled = wide / largest.masked_fill(largest == 0.0, 1.0)
+    # A graph is differentiated as a whole, and takes nothing that is differentiable forward by a rule of its own.
+    units, _ = _divided_by_length(scaled) if torch.compiler.is_compiling() else _DividedByLength.apply(scaled)
+    return units
+
+
+def _divided_by_length(scaled: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows of length 1, and the lengths before: at least 1, as the largest entry is, unless a row is 0."""
+    length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True).clamp_min(1.0)
+    return scaled / length, length
+
+
+class _DividedByLength(torch.autograd.Function):
+    """`_divided_by_length` with a derivative of a few operations, where that of its steps has a dozen."""
+
+    generate_vmap_rule = True
+    forward = staticmethod(_divided_by_length)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.set_materialize_grads(False)  # Hardly ever has the length a gradient.
+        ctx.save_for_backward(*output)
+        ctx.save_for_forward(*output)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> Tensor | None:
+        (units, length), (by_units, by_length) = ctx.saved_tensors, grad_outputs
+        along = None if by_length is None else by_length * units
+        if by_units is None:
+            return along
+        across = torch.addcmul(by_units, units, (by_units * units).sum(dim=-1, keepdim=True), value=-1.0) / length
+        return across if along is None else across + along
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Tensor) -> tuple[Tensor, Tensor]:
+        (units, length), (change,) = ctx.saved_tensors, grad_inputs
+        along = (change * units).sum(dim=-1, keepdim=True)
+        return torch.addcmul(change, units, along, value=-1.0) / length, along
 
 
 def scale_gradient(rows: Float[Tensor, "a d"], share: float) -> Float[Tensor, "a d"]:

@@ -5,9 +5,10 @@ import warnings
 import pytest
 import torch
 
-from anchorwise import WEINCE, InfoNCE, engine, tails
+from anchorwise import WEINCE, InfoNCE, tails
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails import gates
+from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.negatives import negatives_of
 
 
@@ -41,13 +42,20 @@ def test_a_row_with_a_long_tail_of_its_own_is_judged_by_that_alone():
 
 
 def test_a_short_row_is_lent_the_batchs_mean_exceedance_in_units_of_its_own_threshold():
-    sums = engine.ExceedanceSums(*torch.tensor([[2.0, 6.0], [1.0, 1.5], [0.4, 2.0], [0.0, 0.0], [0.9, 0.8]]))
-    tail = tails.exceedances.Exceedances(torch.tensor([0.5, 1.0]), torch.tensor([0.1, 0.2]), sums)
+    tail = Exceedances(*torch.tensor([[0.5, 1.0], [0.1, 0.2], [2.0, 6.0], [1.0, 2.5], [0.8, 2.0]]))
     longer = tail.completed(6)
-    # The batch: 8 points, log ratios 2.5 in all, relative excesses 0.4 / 0.5 + 2 = 2.8 in all.
+    # The batch: 8 points, log ratios 3.5 in all, relative excesses 2.8 in all.
     assert longer.count.tolist() == [6.0, 6.0]
-    torch.testing.assert_close(longer.sum_log_ratio, torch.tensor([1.0 + 4 * 2.5 / 8, 1.5]))
-    torch.testing.assert_close(longer.sums.sum_excess, torch.tensor([0.4 + 4 * 0.5 * 2.8 / 8, 2.0]))
+    torch.testing.assert_close(longer.sum_log_ratio, torch.tensor([1.0 + 4 * 3.5 / 8, 2.5]))
+    torch.testing.assert_close(longer.sum_relative_excess, torch.tensor([0.8 + 4 * 2.8 / 8, 2.0]))
+    torch.testing.assert_close(longer.mean_excess, torch.tensor([0.5 * (0.8 + 4 * 2.8 / 8) / 6, 2.0 / 6]))
+
+
+def test_a_batch_of_too_few_exceedances_lends_none():
+    tail = Exceedances(*torch.tensor([[0.5, 1.0], [0.1, 0.2], [2.0, 6.0], [1.0, 2.5], [0.8, 2.0]]))
+    longer = tail.completed(9)
+    assert torch.equal(longer.count, tail.count)
+    assert torch.equal(longer.sum_log_ratio, tail.sum_log_ratio)
 
 
 @pytest.mark.parametrize("num_samples", [1, 2, 13])
@@ -98,12 +106,11 @@ def _evidence(scores, counted):
     deviation = ((scores - mean.unsqueeze(1)).square() * counted).sum(dim=1).div(count).sqrt()
     widest, shortfalls = (1.0 - mean - 1.2815515655446004 * deviation).unsqueeze(1), 1.0 - scores
     above = counted & (shortfalls < widest)
-    sums = engine.ExceedanceSums(
+    tail = Exceedances(
+        threshold_shortfall=widest.squeeze(1),
+        hardest_shortfall=mean,
         count=above.sum(dim=1).double(),
         sum_log_ratio=torch.where(above, widest / shortfalls, 1.0).log().sum(dim=1),
-        sum_excess=torch.where(above, widest - shortfalls, 0.0).sum(dim=1),
-        num_at_endpoint=torch.zeros_like(mean),
-        largest_score=mean,
+        sum_relative_excess=torch.where(above, 1.0 - shortfalls / widest, 0.0).sum(dim=1),
     )
-    tail = tails.exceedances.Exceedances(widest.squeeze(1), mean, sums)
     return gates.likelihood_delta_aic(tail.completed(32))

@@ -1,6 +1,7 @@
 """The obvious backend: the whole score matrix in memory, one line per step. The oracle of every other backend."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import ClassVar, final
 
 import torch
@@ -11,7 +12,7 @@ from anchorwise._precision import log_sum, products
 from anchorwise.engine.request import Backend, Request, Summary
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.links import MIN_SHORTFALL, Link
-from anchorwise.pairs import Contrast
+from anchorwise.pairs import Contrast, PairWeight
 
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points
 
@@ -33,20 +34,23 @@ class Dense(Backend):
 
     def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of weight * exp(link(score)))."""
-        return log_sum(_logits(contrast, link))
+        logits, left_out = _logits(contrast, link)
+        return log_sum(logits, left_out=left_out)
 
     def sum_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of weight * link(score)."""
         terms = link(_scores(contrast)).masked_fill(_left_out(contrast), 0.0)
-        return (terms * _log_weights(contrast, terms).exp()).sum(dim=1)
+        if contrast.weight is not None:
+            terms = terms * _log_weights(contrast.weight, terms).exp()
+        return terms.sum(dim=1)
 
     # Not decorated with no_grad: torch 2.11 cannot compile a bound method that is decorated.
     def attend_rows(self, contrast: Contrast, values: Float[Tensor, "k e"], link: Link) -> Float[Tensor, "a e"]:
         """Return the means of the values, weighted by the softmax of the logits."""
         with torch.no_grad():
-            logits = _logits(contrast, link)
-            empty = (logits == -torch.inf).all(dim=1, keepdim=True)
-            return products(logits.softmax(dim=1).masked_fill(empty, 0.0), values.T)
+            logits, left_out = _logits(contrast, link)
+            shares = logits.masked_fill(left_out, torch.finfo(logits.dtype).min).softmax(dim=1)
+            return products(shares.masked_fill(left_out, 0.0), values.T)
 
     def scores_at(self, contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a t"]:
         """Return the scores of every anchor with keys of its own."""
@@ -70,29 +74,32 @@ class Dense(Backend):
     def exceedance_rows(self, contrast: Contrast, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
         """Return the sums over the scores above every row's threshold."""
         with torch.no_grad():
-            shortfalls = endpoint - _counted_scores(contrast)
-            widest = (endpoint - threshold).unsqueeze(1)
-            above, at_endpoint = shortfalls < widest, shortfalls < MIN_SHORTFALL
-            counted = above & ~at_endpoint
+            scores = _counted_scores(contrast)
+            shortfalls, widest = endpoint - scores, (endpoint - threshold).unsqueeze(1)
+            at_endpoint = shortfalls < MIN_SHORTFALL
+            num_at_endpoint = (at_endpoint & (shortfalls < widest)).sum(dim=1).to(scores.dtype)
+            shortfalls.masked_fill_(at_endpoint, torch.inf)
+            ratios, excess = widest / shortfalls, torch.relu_(widest - shortfalls)
             return ExceedanceSums(
-                count=counted.sum(dim=1).to(shortfalls.dtype),
-                sum_log_ratio=torch.where(counted, widest / shortfalls, 1.0).log().sum(dim=1),
-                sum_excess=torch.where(counted, widest - shortfalls, 0.0).sum(dim=1),
-                num_at_endpoint=(above & at_endpoint).sum(dim=1).to(shortfalls.dtype),
-                largest_score=endpoint - shortfalls.amin(dim=1),
+                sum_log_ratio=ratios.clamp_min_(1.0).log_().sum(dim=1),
+                sum_excess=excess.sum(dim=1),
+                count=excess.sign_().sum(dim=1),
+                num_at_endpoint=num_at_endpoint,
+                largest_score=scores.amax(dim=1),
             )
 
 
 def _scores(contrast: Contrast) -> Float[Tensor, "a k"]:
-    scores = products(contrast.anchors, contrast.keys)
-    # Matrix products round s_ij and s_ji apart; two rows that are each other's hardest negative must stay equally near.
-    return scores.triu() + scores.triu(1).T if contrast.is_symmetric else scores
+    return products(contrast.anchors, contrast.keys)
 
 
-def _logits(contrast: Contrast, link: Link) -> Float[Tensor, "a k"]:
-    """Return logits, minus infinity where pairs do not count."""
-    logits = link(_scores(contrast)).masked_fill(_left_out(contrast), -torch.inf)
-    return logits + _log_weights(contrast, logits)
+def _logits(contrast: Contrast, link: Link) -> tuple[Float[Tensor, "a k"], Bool[Tensor, "a k"]]:
+    """Return logits, and which of them do not count: none of the others is infinite."""
+    logits, left_out = link(_scores(contrast)), _left_out(contrast)
+    if contrast.weight is None:
+        return logits, left_out
+    log_weights = _log_weights(contrast.weight, logits)
+    return logits + log_weights, left_out | (log_weights == -torch.inf)
 
 
 def _counted_scores(contrast: Contrast) -> Float[Tensor, "a k"]:
@@ -100,18 +107,15 @@ def _counted_scores(contrast: Contrast) -> Float[Tensor, "a k"]:
 
 
 @torch.no_grad()
-def _log_weights(contrast: Contrast, like: Tensor) -> Tensor:
-    weight = contrast.weight
-    if weight is None:
-        return like.new_zeros(())
+def _log_weights(weight: PairWeight, like: Tensor) -> Tensor:
     return weight.log_weights(weight.anchor_values, weight.key_values).to(like)
 
 
 def _left_out(contrast: Contrast) -> Bool[Tensor, "a k"]:
-    shape = (len(contrast.anchors), len(contrast.keys))
-    left_out = torch.zeros(shape, dtype=torch.bool, device=contrast.anchors.device)
-    for same in contrast.exclude:
-        left_out |= same.anchor_ids.unsqueeze(1) == same.key_ids
+    masks = [same.anchor_ids.unsqueeze(1) == same.key_ids for same in contrast.exclude]
     if contrast.only is not None:
-        left_out |= contrast.only.anchor_ids.unsqueeze(1) != contrast.only.key_ids
-    return left_out
+        masks.append(contrast.only.anchor_ids.unsqueeze(1) != contrast.only.key_ids)
+    if not masks:
+        shape = (len(contrast.anchors), len(contrast.keys))
+        return contrast.anchors.new_zeros(shape, dtype=torch.bool)
+    return reduce(torch.logical_or, masks)

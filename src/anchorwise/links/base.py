@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 # a = anchors
 
@@ -19,7 +20,8 @@ Parameter = float | Float[Tensor, ""] | Float[Tensor, " a"]
 
 def shortfall(scores: Float[Tensor, "*shape"], endpoint: float = 1.0) -> Float[Tensor, "*shape"]:
     """Return `endpoint - scores`, not below `MIN_SHORTFALL`; where the floor acts there is no gradient."""
-    return (endpoint - scores).clamp_min(MIN_SHORTFALL)
+    # As clamp_min, but one operation on the way back too.
+    return functional.threshold(endpoint - scores, MIN_SHORTFALL, MIN_SHORTFALL)
 
 
 def squared_distance(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -76,7 +78,7 @@ class Link(ABC):
     def with_parameters(self, change: Callable[[Tensor], Tensor]) -> "Link":
         """Return the same link with every parameter that is a tensor changed."""
         changed = {}
-        for field in fields(self):
+        for field in (field for field in fields(self) if field.init):  # The others are made of these.
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
                 changed[field.name] = change(value)

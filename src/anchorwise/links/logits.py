@@ -1,6 +1,6 @@
 """Links that turn a cosine into the logit of a choice among keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 from jaxtyping import Float
@@ -46,7 +46,7 @@ class ShortfallLink(Link):
 
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return `-exponent * log(endpoint - s)`."""
-        return -per_row(self.exponent, scores) * shortfall(scores, self.endpoint).log()
+        return per_row(-self.exponent, scores) * shortfall(scores, self.endpoint).log()
 
     @property
     def log_shortfall(self) -> LogShortfall:
@@ -67,21 +67,23 @@ class BlendLink(Link):
     exponent: Float[Tensor, " a"]
     endpoint: float = 1.0
     scale: Parameter = 1.0
+    # What scores and logarithms are multiplied by, made once: a link is called for positives and for negatives.
+    _by_score: Float[Tensor, " a"] = field(init=False, repr=False)
+    _by_log: Float[Tensor, " a"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_score", _times(self.scale, 1.0 - self.blend) / self.temperature)
+        object.__setattr__(self, "_by_log", -self.blend * self.exponent)
 
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return the blended logits."""
-        softmax_slope = per_row(self._softmax_slope, scores)
-        weibit_slope = per_row(self.blend * self.exponent, scores)
-        return softmax_slope * scores - weibit_slope * shortfall(scores, self.endpoint).log()
+        weibit = per_row(self._by_log, scores) * shortfall(scores, self.endpoint).log()
+        return per_row(self._by_score, scores) * scores + weibit
 
     @property
     def log_shortfall(self) -> LogShortfall:
         """Slope `(1 - blend) * scale / temperature`, power `blend * exponent`."""
-        return LogShortfall(self._softmax_slope, self.blend * self.exponent, self.endpoint)
-
-    @property
-    def _softmax_slope(self) -> Float[Tensor, " a"]:
-        return _times(self.scale, 1.0 - self.blend) / self.temperature
+        return LogShortfall(self._by_score, -self._by_log, self.endpoint)
 
 
 @final

@@ -21,26 +21,30 @@ FEWEST_POINTS = 10  # Of a regression, as released.
 
 @dataclass(frozen=True)
 class Estimate:
-    """An exponent per anchor, and how far to trust it.
+    """An exponent per anchor, and how much it was read off.
 
     Attributes:
-        exponent: Above 0; 1 where there is no estimate.
-        weight: In [0, 1]; 0 where there is no estimate.
+        exponent: Above 0; not a number where there is no estimate.
+        num_points: Tail points that speak for it.
     """
 
     exponent: Float[Tensor, " a"]
-    weight: Float[Tensor, " a"]
+    num_points: Float[Tensor, " a"]
 
     @property
     def exists(self) -> Bool[Tensor, " a"]:
         """Whether a row has an estimate."""
-        return self.weight > 0
+        return ~self.exponent.isnan()
 
     @property
     def batch_median(self) -> Float[Tensor, " a"]:
         """The (lower) median of the rows that have an estimate, for every row; 1 where none has."""
-        known = torch.where(self.exists, self.exponent, torch.nan)
-        return known.nanmedian().nan_to_num(nan=1.0).expand(len(known))
+        return self.exponent.nanmedian().nan_to_num(nan=1.0).expand(len(self.exponent))
+
+    def weight(self, prior_points: float) -> Float[Tensor, " a"]:
+        """Return the share of its own points among those and the prior's, in [0, 1]; 0 where there is no estimate."""
+        total = (self.num_points + prior_points).clamp_min(torch.finfo(self.num_points.dtype).tiny)
+        return torch.where(self.exists, self.num_points / total, 0.0)
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,12 @@ class HillTail(TailEstimator):
 
     def estimate_of(self, tail: Exceedances) -> Estimate:
         """Return the estimates from what the rows' exceedances add up to."""
-        exponent = hill_exponent(tail)
-        weight = tail.count / (tail.count + self.prior_points).clamp_min(1.0)
-        return Estimate(exponent.nan_to_num(nan=1.0), torch.where(exponent.isfinite(), weight, 0.0))
+        return Estimate(hill_exponent(tail), tail.count)
 
     def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Average 1 / exponent."""
-        return 1.0 / (estimate.weight / estimate.exponent + (1.0 - estimate.weight) / towards)
+        weight = estimate.weight(self.prior_points)
+        return 1.0 / (weight / estimate.exponent.nan_to_num(nan=1.0) + (1.0 - weight) / towards)
 
 
 @final
@@ -142,19 +145,18 @@ class RegressionTail(TailEstimator):
         num_tail = self.num_tail(negatives.num_negatives)
         if num_tail == 0:
             nothing = torch.zeros_like(negatives.anchors[:, 0])
-            return Estimate(nothing + 1.0, nothing)
+            return Estimate(nothing / nothing, nothing)
         return self.estimate_of(negatives.sorted_tail(num_tail).fit)
 
     def estimate_of(self, fit: TailRegressions) -> Estimate:
         """Return the estimates from the rows' regressions."""
-        explained = fit.num_points * fit.r_squared
-        weight = explained / (explained + self.prior_points).clamp_min(torch.finfo(explained.dtype).tiny)
         trusted = (fit.r_squared >= self.min_r_squared) & (fit.slope > 0)
-        return Estimate(torch.where(trusted, fit.slope, 1.0), torch.where(trusted, weight, 0.0))
+        return Estimate(torch.where(trusted, fit.slope, torch.nan), fit.num_points * fit.r_squared)
 
     def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Average the exponents themselves, as released."""
-        mixed = estimate.weight * estimate.exponent + (1.0 - estimate.weight) * towards
+        weight = estimate.weight(self.prior_points)
+        mixed = weight * estimate.exponent.nan_to_num(nan=1.0) + (1.0 - weight) * towards
         return mixed.clamp(self.lowest, self.highest)
 
 

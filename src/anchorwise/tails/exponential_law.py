@@ -29,7 +29,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.links import MIN_SHORTFALL
 from anchorwise.tails.exceedances import Exceedances
 
 # a = anchors, q = nodes of a quadrature, p = probabilities of the table, m, w = numbers and widths of the table
@@ -47,7 +46,7 @@ def exponential_pvalue(tail: Exceedances) -> Float[Tensor, " a"]:
     """
     # The floors keep rows without a tail free of warnings; they have no p-value.
     num_points = tail.count.clamp_min(2.0)
-    ratio = tail.threshold_shortfall.clamp_min(MIN_SHORTFALL) / tail.mean_excess.clamp_min(1e-12)
+    ratio = tail.threshold_shortfall / tail.mean_excess.clamp_min(1e-12)
     ratio = ratio.clamp_min(1.0 + 1e-6)
     residual = tail.sum_log_ratio / num_points - 1.0 / ratio
     mean, deviation = residual_moments(ratio)

@@ -187,13 +187,15 @@ class LikelihoodGate(Gate):
     def read(self, negatives: Negatives) -> GateReading:
         """Return lambda with the evidence (dAIC), the number of exceedances and rho."""
         tail = negatives.exceedances(self.tail_fraction)
-        delta_aic = likelihood_delta_aic(tail.completed(self.min_tail_points))
-        evident = torch.sigmoid(self.sharpness * (delta_aic - self.margin))
-        enough = tail.count >= self.min_tail_points
         if self._may_lend(len(negatives.anchors), negatives.most_negatives):
-            enough = enough | (tail.count.sum() >= self.min_tail_points)  # Fewer are a collapsed batch's.
+            longer = tail.completed(self.min_tail_points)
+        else:
+            longer = tail
+        delta_aic = likelihood_delta_aic(longer)
+        evident = torch.sigmoid(self.sharpness * (delta_aic - self.margin))
+        too_short = longer.count < self.min_tail_points - 0.5  # What a row was lent makes it whole up to rounding.
         stats = {"lambda_evidence": evident, "evidence": delta_aic, "tail_points": tail.count}
-        blend = torch.where(enough, evident, 0.0)
+        blend = evident.masked_fill(too_short, 0.0)
         return GateReading(blend, {**stats, "hardest_shortfall": tail.hardest_shortfall})
 
     def _may_lend(self, num_anchors: int, num_negatives: int) -> bool:

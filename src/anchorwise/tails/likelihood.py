@@ -4,7 +4,9 @@ With threshold shortfall delta_u, m exceedances of shortfalls delta and mean exc
 
     shortfall law   alpha = m / sum log(delta_u / delta)      logL = m log(alpha / delta_u) - (alpha - 1) m / alpha
     exponential     rate 1 / y                                logL = -m log y - m
-    delta AIC = 2 (logL shortfall - logL exponential) = 2 m (log(alpha y / delta_u) + 1 / alpha)
+    delta AIC = 2 (logL shortfall - logL exponential) = 2 (m log(E / L) + L)
+
+with L = sum log(delta_u / delta) and E = m y / delta_u = sum (1 - delta / delta_u), which is never above L.
 
 Source: Hill 1975, "A simple general approach to inference about the tail of a distribution", Eq. 2.4, for alpha.
 """
@@ -12,8 +14,8 @@ Source: Hill 1975, "A simple general approach to inference about the tail of a d
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
-from anchorwise.links import MIN_SHORTFALL
 from anchorwise.tails.exceedances import Exceedances
 
 # a = anchors
@@ -22,8 +24,7 @@ from anchorwise.tails.exceedances import Exceedances
 @torch.no_grad()
 def hill_exponent(tail: Exceedances) -> Float[Tensor, " a"]:
     """Return Hill's estimate of the shortfall law's exponent; not a number where a row has no exceedance."""
-    total = tail.sum_log_ratio
-    return torch.where(total > 0, tail.count / total.clamp_min(torch.finfo(total.dtype).tiny), torch.nan)
+    return tail.count / functional.threshold(tail.sum_log_ratio, 0.0, torch.nan)
 
 
 @torch.no_grad()
@@ -33,11 +34,9 @@ def likelihood_delta_aic(tail: Exceedances) -> Float[Tensor, " a"]:
     Positive favours the shortfall law. Both have one parameter and describe the same data, so this is twice the
     difference of log-likelihoods.
     """
-    exponent, mean_excess = hill_exponent(tail), tail.mean_excess
-    usable = exponent.isfinite() & (mean_excess > 0)
-    alpha = torch.where(usable, exponent, 1.0)
-    relative = torch.where(usable, mean_excess / tail.threshold_shortfall.clamp_min(MIN_SHORTFALL), 1.0)
-    return torch.where(usable, 2.0 * tail.count * ((alpha * relative).log() + 1.0 / alpha), 0.0)
+    total = tail.sum_log_ratio
+    ratio = tail.sum_relative_excess / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return 2.0 * (torch.special.xlogy(tail.count, ratio.clamp_max(1.0)) + total)
 
 
 @torch.no_grad()

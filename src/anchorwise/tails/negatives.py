@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Any, TypeVar
 
 import torch
@@ -130,8 +131,7 @@ class Negatives:
         def read() -> Exceedances:
             threshold = self._threshold(tail_fraction)
             sums = engine.exceedance_rows(self.contrast, threshold, self.endpoint)
-            largest = sums.largest_score.masked_fill(sums.largest_score == -torch.inf, 0.0)
-            return Exceedances(self.endpoint - threshold, shortfall(largest, self.endpoint), sums)
+            return Exceedances.of(sums, threshold, self.endpoint)
 
         return self._once(("exceedances", tail_fraction), read)
 
@@ -142,8 +142,7 @@ class Negatives:
 
     def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
         mean, variance = self._moments()
-        quantile = torch.special.ndtri(mean.new_tensor(1.0 - tail_fraction))
-        return mean + quantile * variance.clamp_min(0.0).sqrt()
+        return torch.add(mean, variance.clamp_min(0.0).sqrt(), alpha=_normal_quantile(1.0 - tail_fraction))
 
     def _moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
         if self.excluded_scores is None:
@@ -163,18 +162,23 @@ class Negatives:
         self, excluded_scores: Float[Tensor, "a e"]
     ) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
         """Mean and variance of every row's negatives, from the keys' first two moments: no pass over the scores."""
-        num_keys, num_negatives = len(self.keys), max(self.num_negatives, 1)
-        centre = self.keys.sum(dim=0) / max(num_keys, 1)
+        num_negatives = max(self.num_negatives, 1)
+        centre = self.keys.mean(dim=0)
         centred = self.keys - centre
         with full_precision(self.anchors.device):
-            covariance = centred.T @ centred / max(num_keys, 1)
             mean_of_all = self.anchors @ centre
-            variance_of_all = ((self.anchors @ covariance) * self.anchors).sum(dim=1)
-        mean = (num_keys * mean_of_all - excluded_scores.sum(dim=1)) / num_negatives
-        # Taken about the new mean, so that a collapsed batch does not cancel.
-        spread_of_all = num_keys * (variance_of_all + (mean_of_all - mean).square())
-        spread_of_excluded = (excluded_scores - mean.unsqueeze(1)).square().sum(dim=1)
-        return mean, (spread_of_all - spread_of_excluded) / num_negatives
+            squares_of_all = ((self.anchors @ (centred.T @ centred)) * self.anchors).sum(dim=1)
+        # All scores, less the mean of all: a collapsed batch does not cancel, and those that count add up to minus the
+        # excluded ones.
+        excluded = excluded_scores - mean_of_all.unsqueeze(1)
+        shift = excluded.sum(dim=1) / num_negatives
+        squares = squares_of_all - excluded.square().sum(dim=1)
+        return mean_of_all - shift, torch.addcmul(squares / num_negatives, shift, shift, value=-1.0)
+
+
+@torch.compiler.assume_constant_result
+def _normal_quantile(probability: float) -> float:
+    return NormalDist().inv_cdf(probability)
 
 
 @torch.no_grad()

@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
-from anchorwise.engine import ExceedanceSums
 from anchorwise.links import MIN_SHORTFALL, shortfall
 from anchorwise.tails.exceedances import Exceedances
 
@@ -95,17 +94,15 @@ class RowTails:
     def sums(self, endpoint: float) -> Exceedances:
         """Return what the likelihoods in closed form need; shortfalls are measured from `endpoint`."""
         counted, known = self.counted, self.threshold.nan_to_num(nan=0.0)
-        widest = shortfall(known, endpoint).unsqueeze(1)
-        ratios = torch.where(counted, widest / (endpoint - self.scores), 1.0)
-        largest = torch.where(counted[:, 0], self.scores[:, 0], known)
-        sums = ExceedanceSums(
+        widest = shortfall(known, endpoint)
+        ratios = torch.where(counted, widest.unsqueeze(1) / (endpoint - self.scores), 1.0)
+        return Exceedances(
+            threshold_shortfall=widest,
+            hardest_shortfall=shortfall(torch.where(counted[:, 0], self.scores[:, 0], known), endpoint),
             count=self.count,
             sum_log_ratio=ratios.log().sum(dim=1),
-            sum_excess=self.excess.sum(dim=1),
-            num_at_endpoint=self.num_at_cap.to(self.scores.dtype),
-            largest_score=largest,
+            sum_relative_excess=self.excess.sum(dim=1) / widest,
         )
-        return Exceedances(endpoint - known, shortfall(largest, endpoint), sums)
 
 
 @dataclass(frozen=True)
