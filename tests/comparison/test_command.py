@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
 from anchorwise.comparison import Study, preflight, work
-from anchorwise.comparison.plan import plan
+from anchorwise.comparison.schedule import Schedule
 
 
 def _invoke(*arguments: str):
@@ -43,7 +43,9 @@ def test_the_cost_is_told_without_a_run(study: Study, tmp_path: Path):
         (["compare-paper", "--data", "x.tar"], "--data is for studies of one data set, got cifar10, cifar100"),
         (["compare-cifar10-small", "--data", "nowhere.tar"], "nowhere.tar"),
         (["--run", "abc"], "--run must be the key of a run that can start now or is done"),
-        (["--engine", "slurm"], "--engine must be one of 'local', 'ray'"),
+        (["--executor", "slurm"], "--executor must be one of 'local', 'ray'"),
+        (["--engine", "ray"], "--engine is --executor now"),
+        (["--set", "primary=recall@1"], "primary must be one of 'linear', 'knn'"),
     ],
 )
 def test_a_wrong_call_says_what_is_accepted(monkeypatch, tmp_path: Path, arguments: list[str], message: str):
@@ -61,7 +63,7 @@ def test_a_folder_that_is_not_a_studys_is_refused_before_anything_runs(study: St
     path.write_text(study.model_dump_json())
     notes.parent.mkdir()
     notes.write_text("my own")
-    key = plan(study, {})[0].wanted[0].key
+    key = Schedule(study).progress({})[0].wanted[0].key
     option = [key if part == "KEY" else part for part in option]
     result = _invoke(str(path), "--out", str(notes.parent), "--workers", "1", *option)
     assert "holds files that `anchorwise compare` did not write" in str(result.exception)

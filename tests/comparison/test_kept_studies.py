@@ -18,7 +18,7 @@ def _written(recipe: str, out: Path, results: Path, *, num_runs: int) -> Summary
     said: list[str] = []
     summary = compare(Workplace(study_recipe(recipe), out, results), num_workers=1, say=said.append)
     assert said == [f"{num_runs} runs, all done"]
-    assert not [entry for entries in summary.entries.values() for entry in entries if entry.failures]
+    assert not [entry for entries in summary.standings.values() for entry in entries if entry.failures]
     return summary
 
 

@@ -7,10 +7,14 @@ import pytest
 from anchorwise.comparison import Study, Workplace, study_recipe
 from anchorwise.comparison.figures import grid_figure
 from anchorwise.comparison.report import comparison_report
+from anchorwise.comparison.results import RunResult
+from anchorwise.comparison.schedule import Schedule
 from anchorwise.comparison.summary import Summary
 from anchorwise.comparison.tables import caption
-from anchorwise.comparison.write import as_json
+from anchorwise.comparison.write import as_json, write_all
+from anchorwise.evaluation.registry import JUDGES
 from anchorwise.objectives.catalogue import describe
+from tests.evaluation.widest import WidestColumn
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "studies" / "compare-digits"
 
@@ -22,8 +26,8 @@ def kept(tmp_path_factory) -> Summary:
 
 
 def test_objectives_stand_side_by_side_on_the_same_seeds_alone(kept: Summary):
-    entries = kept.entries["digits"]
-    choosing, judged = grid_figure(entries, "knn", title="").axes
+    entries = kept.standings["digits"]
+    choosing, judged = grid_figure(entries, kept.primary, title="").axes
     assert {line.get_label() for line in choosing.lines} == {
         entry.label for entry in entries if len(kept.study.objectives[entry.objective].grid) > 1
     }
@@ -59,7 +63,7 @@ def test_every_point_that_was_tried_is_there_and_folded_away(kept: Summary):
 def test_before_anything_ran_the_report_has_sentences_where_pictures_will_be(study: Study):
     page = comparison_report(Summary(study, {})).html()
     assert "<img" not in page
-    assert "Not drawn, since no run has the numbers: the differences from the baseline, linear probe of" in page
+    assert "Not drawn, since no run has the numbers: the differences from the baseline, kNN of" in page
 
 
 def test_one_of_a_kind_is_not_called_many(study: Study):
@@ -69,3 +73,48 @@ def test_one_of_a_kind_is_not_called_many(study: Study):
         assert words in page
     for words in ("1 objectives", "1 encoder seeds", "1 points", "encoder seeds 0", "1 epochs"):
         assert words not in page
+
+
+def _answered(study: Study, metric: str, **history: float) -> dict[str, RunResult]:
+    """Return results of every run of a study without grids: `metric` is 0.5, and 0.4 for dcl."""
+    results = {}
+    for one in Schedule(study).progress({}):
+        for run in one.wanted:
+            value = 0.4 if one.objective == "dcl" else 0.5
+            numbers = {metric: (value,)}
+            facts = {"machine": {name: "x" for name in ("processor", "accelerator", "anchorwise", "torch")}}
+            record = ({"step": 1, "wall_s": 1.0, **history},)
+            results[run.key] = RunResult(
+                key=run.key, identity=run.identity, validation=numbers, test=numbers, history=record, **facts
+            )
+    return results
+
+
+@pytest.fixture
+def without_grids(study: Study) -> Study:
+    objectives = {name: one.model_copy(update={"grid": ({},)}) for name, one in study.objectives.items()}
+    return study.model_copy(update={"objectives": objectives, "ladder": ("info_nce", "dcl", "arctanh")})
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_new_judge_is_in_every_table_and_figure_by_its_registration(without_grids: Study, monkeypatch, tmp_path):
+    monkeypatch.setitem(JUDGES, "widest", WidestColumn)
+    monkeypatch.setattr(type(without_grids.evaluation), "judges", (WidestColumn.Config(),))
+    study = without_grids.model_copy(update={"primary": "widest"})
+    summary = Summary(study, _answered(study, "widest", widest=0.3))
+    write_all(summary, tmp_path)
+    assert "| widest column % |" in (tmp_path / "verdicts.md").read_text()
+    assert ",test,widest,0," in (tmp_path / "numbers.csv").read_text()
+    page = (tmp_path / "report.html").read_text()
+    # Less of it is better.
+    assert "digits, widest column: better than info_nce: dcl" in page
+    for words in ("of every objective", "against wall time"):
+        assert f"widest column {words}" in page
+    assert "kNN" not in (tmp_path / "verdicts.md").read_text()
+
+
+def test_collapsed_features_are_in_the_first_sentence(without_grids: Study):
+    results = _answered(without_grids, "knn", spread=0.01)
+    head = comparison_report(Summary(without_grids, results)).summary
+    assert head.startswith("Look at this first: info_nce on digits collapsed on seeds 1, 2; ")
+    assert "collapsed" not in comparison_report(Summary(without_grids, _answered(without_grids, "knn"))).summary

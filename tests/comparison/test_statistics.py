@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from anchorwise.comparison.statistics import seed_intervals, seeds_needed, t_quantile
-from anchorwise.comparison.verdict import Outcome, decide
+from anchorwise.comparison.statistics import seeds_needed
+from anchorwise.comparison.verdict import Decision, decide
+from anchorwise.evaluation.statistics import seed_intervals, t_quantile
 
 NUM_STUDIES = 40_000
 LEVEL = 0.95
@@ -50,8 +51,8 @@ def test_any_false_better_is_rarer_than_one_study_in_twenty(num_seeds: int, num_
     differences = accuracies[:, 1:] - accuracies[:, :1]
     interval = seed_intervals(differences, level=LEVEL, num_comparisons=num_others)
     outcomes = decide(interval.low, interval.high, 0.01)
-    better = float((outcomes == Outcome.BETTER).any(axis=1).mean())
-    either = float(np.isin(outcomes, [Outcome.BETTER, Outcome.WORSE]).any(axis=1).mean())
+    better = float((outcomes == Decision.BETTER).any(axis=1).mean())
+    either = float(np.isin(outcomes, [Decision.BETTER, Decision.WORSE]).any(axis=1).mean())
     assert better + 4 * _monte_carlo_error(better) <= 0.05, f"{better:.4f} +- {_monte_carlo_error(better):.4f}"
     assert either - 4 * _monte_carlo_error(either) <= 0.05, f"{either:.4f} +- {_monte_carlo_error(either):.4f}"
 
@@ -70,8 +71,8 @@ def test_a_true_difference_is_found_and_its_simultaneous_intervals_cover_togethe
     covered = ((interval.low <= truth[1:]) & (truth[1:] <= interval.high)).all(axis=1).mean()
     assert covered + 4 * _monte_carlo_error(LEVEL) >= LEVEL
     outcomes = decide(interval.low, interval.high, 0.01)
-    assert float((outcomes[:, 1] == Outcome.BETTER).mean()) > 0.5
-    assert float((outcomes[:, 1] == Outcome.WORSE).mean()) < 1e-3
+    assert float((outcomes[:, 1] == Decision.BETTER).mean()) > 0.5
+    assert float((outcomes[:, 1] == Decision.WORSE).mean()) < 1e-3
 
 
 def test_the_number_of_seeds_asked_for_decides_about_half_of_the_time():
@@ -81,7 +82,7 @@ def test_the_number_of_seeds_asked_for_decides_about_half_of_the_time():
     assert needed is not None
     values = np.random.default_rng(3).normal(mean, deviation, (NUM_STUDIES, needed))
     interval = seed_intervals(values, level=LEVEL, num_comparisons=4)
-    decided = float((decide(interval.low, interval.high, 0.005) != Outcome.UNDECIDED).mean())
+    decided = float((decide(interval.low, interval.high, 0.005) != Decision.UNDECIDED).mean())
     assert 0.4 < decided < 0.75
 
 
@@ -96,10 +97,10 @@ def test_adding_seeds_once_as_asked_keeps_false_betters_rare():
     half_widths = (t_quantile(LEVEL, num_others, seeds) / np.sqrt(seeds)) * interval.deviation[..., None]
     deciding = half_widths < np.maximum(abs(interval.mean), margin - abs(interval.mean))[..., None]
     asked = np.where(deciding.any(axis=-1), seeds[deciding.argmax(axis=-1)], most)
-    better = outcomes == Outcome.BETTER
+    better = outcomes == Decision.BETTER
     for num_seeds in seeds:
         longer = seed_intervals(differences[..., :num_seeds], level=LEVEL, num_comparisons=num_others)
-        better |= (asked == num_seeds) & (outcomes == Outcome.UNDECIDED) & (longer.low > 0)
+        better |= (asked == num_seeds) & (outcomes == Decision.UNDECIDED) & (longer.low > 0)
     share = float(better.any(axis=1).mean())
     assert share + 4 * _monte_carlo_error(share) <= 0.05, f"{share:.4f} +- {_monte_carlo_error(share):.4f}"
 

@@ -47,7 +47,8 @@ def compare(  # The options of a command.
     num_workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Runs at a time; by default one per CUDA device or CPU core.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    executor: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    engine: Annotated[str | None, typer.Option(hidden=True)] = None,
     show_config: Annotated[
         bool, typer.Option("--show-config", help="Print the study that would run, as JSON, and stop.")
     ] = False,
@@ -74,6 +75,9 @@ def compare(  # The options of a command.
     from anchorwise.comparison import Workplace, compare
     from anchorwise.comparison.compare import run_one
 
+    if engine is not None:
+        raise ValueError("--engine is --executor now")
+
     resolved = _study(study, data, only or [], settings or [], budget)
     if show_config:
         typer.echo(resolved.model_dump_json(indent=2))
@@ -90,7 +94,7 @@ def compare(  # The options of a command.
             if result.status == "failed":
                 raise typer.Exit(1)
         else:
-            summary = compare(workplace, num_workers=num_workers, engine=engine, say=_say)
+            summary = compare(workplace, num_workers=num_workers, executor=executor, say=_say)
             _print_verdicts(summary, workplace)
     except KeyboardInterrupt as interrupt:
         typer.echo(str(interrupt) or "stopped; the same command goes on", err=True)
@@ -116,19 +120,19 @@ def _study(name: str, data: str | None, only: list[str], settings: list[str], bu
 
 
 def _print_forecast(workplace: "Workplace", num_workers: int | None) -> None:
-    from anchorwise.comparison.engines import default_workers
+    from anchorwise.comparison.executors import default_workers
     from anchorwise.comparison.forecast import forecast
 
     num_workers = num_workers or default_workers(workplace.study.train.device)
-    typer.echo(forecast(workplace.study, workplace.known(), workplace.out, num_workers).words(num_workers))
+    typer.echo(forecast(workplace, workplace.known(), num_workers).words(num_workers))
 
 
 def _print_commands(workplace: "Workplace") -> None:
     """Print to standard output what a job array needs, and to standard error what a person does."""
-    from anchorwise.comparison.compare import prepare, ready
+    from anchorwise.comparison.compare import ready
     from anchorwise.reporting.wording import counted
 
-    prepare(workplace)
+    workplace.prepare()
     runs = ready(workplace)
     start = ["anchorwise", "compare", str(workplace.study_file), "--out", str(workplace.out)]
     if workplace.results is not None:
@@ -144,7 +148,7 @@ def _print_verdicts(summary: "Summary", workplace: "Workplace") -> None:
     from anchorwise.comparison.tables import caption, printed
     from anchorwise.comparison.write import REPORT_FILE
 
-    for data_set in summary.entries:
+    for data_set in summary.standings:
         Console().print(printed(summary, data_set))
     typer.echo(f"{caption(summary)}\n")
     typer.echo(f"The report, to be opened in a browser: {(workplace.out / REPORT_FILE).resolve().as_uri()}")

@@ -4,17 +4,18 @@ from anchorwise import _extras
 
 _extras.needed("pydantic")
 
-from anchorwise.comparison.compare import Workplace, compare
+from anchorwise.comparison.compare import compare
 from anchorwise.comparison.recipes import RECIPES, study_recipe
 from anchorwise.comparison.study import Contender, Halving, Study, load_study
 from anchorwise.comparison.summary import Summary
-from anchorwise.comparison.verdict import Outcome, Verdict
+from anchorwise.comparison.verdict import Decision, Verdict
+from anchorwise.comparison.workplace import Workplace
 
 __all__ = [
     "RECIPES",
     "Contender",
+    "Decision",
     "Halving",
-    "Outcome",
     "Study",
     "Summary",
     "Verdict",

@@ -7,17 +7,16 @@ of the untrained encoder are timed.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean, median
 
 from torch import nn
 
-from anchorwise.comparison.plan import epochs_of_runs, plan
 from anchorwise.comparison.preflight import check_disk, checked_images
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun, study_run
-from anchorwise.comparison.study import Study
+from anchorwise.comparison.schedule import epochs_of_runs
 from anchorwise.comparison.work import first_batch
+from anchorwise.comparison.workplace import Workplace
 from anchorwise.evaluation.embed import as_device, embed
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.base import Samples, Splits
@@ -72,20 +71,20 @@ def duration(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def forecast(study: Study, results: Mapping[str, RunResult], out: Path, num_workers: int) -> Forecast:
+def forecast(workplace: Workplace, results: Mapping[str, RunResult], num_workers: int) -> Forecast:
     """Return what is left of a study; nothing is written.
 
     Args:
-        study: What is to run.
+        workplace: What is to run, and where.
         results: What is there.
-        out: Folder of the run directories.
         num_workers: Runs at a time.
 
     Raises:
         FileNotFoundError: If images of a run that is left are not there.
         ValueError: If images do not fit (`anchorwise.comparison.preflight`), or the disk is too small.
     """
-    progress, epochs = plan(study, results), epochs_of_runs(study)
+    study, progress = workplace.study, workplace.progress(results)
+    epochs = epochs_of_runs(study)
     seconds, num_bytes, num_done, num_left, is_measured = 0.0, 0, 0, 0, True
     for data_set in study.data_sets:
         here = [of for of in progress if of.data_set == data_set]
@@ -104,7 +103,7 @@ def forecast(study: Study, results: Mapping[str, RunResult], out: Path, num_work
             seconds += left * (fmean(epochs) * epoch_s + judge_s)
             num_bytes += left * (_num_bytes(state.model.encoder) + LOG_BYTES)
             num_bytes += num_workers * CHECKPOINT_MODELS * _num_bytes(state.model)
-    check_disk(num_bytes, out)
+    check_disk(num_bytes, workplace.out)
     return Forecast(num_done + num_left, num_done, seconds, num_bytes, is_measured)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from anchorwise.comparison.costs import STEP_PEAK_MIB, STEP_S
 from anchorwise.comparison.figures import (
     cost_figure,
     difference_figure,
@@ -13,14 +14,17 @@ from anchorwise.comparison.figures import (
     ladder_figure,
 )
 from anchorwise.comparison.study import Contender, point_label
-from anchorwise.comparison.summary import METRICS, NAMES, Entry, Summary
+from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import against, between, caption, trained_for, with_spread
-from anchorwise.comparison.verdict import Outcome
+from anchorwise.comparison.verdict import Decision
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.registry import judges_of
 from anchorwise.objectives.catalogue import describe
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Block, Code, Facts, Figures, Report, ReportSection, Table, Text
 from anchorwise.reporting.wording import counted, listed
+from anchorwise.training.measured import STEP_METRICS
 
 PROTOCOL = (
     "Within a seed, every objective starts from the same initial weights and sees the same images in the same order "
@@ -34,12 +38,7 @@ PROTOCOL = (
 )
 
 _MAX_LISTED = 9  # Points in a sentence.
-HEADINGS = {"linear": "linear %", "knn": "kNN %", "recall@1": "recall@1 %", "effective_rank": "effective rank"}
-TAIL_CURVES = (
-    ("hardest_score", "hardest negative", "cosine, median over anchors"),
-    ("exponent", "exponent", "mean over anchors"),
-    ("lambda", "lambda", "mean over anchors"),
-)
+TAIL_METRICS = [metric for metric in STEP_METRICS if metric.about]
 
 
 def comparison_report(summary: Summary) -> Report:
@@ -57,20 +56,31 @@ def comparison_report(summary: Summary) -> Report:
 
 def _headline(summary: Summary) -> str:
     study = summary.study
-    return (
+    return _collapsed(summary) + (
         f"{counted(len(study.objectives), 'objective')}, each at the best point of its own grid, on "
         f"{', '.join(study.data_sets)}: {counted(len(study.seeds), 'encoder seed')} each, against "
         f"{study.label(study.baseline)}. Trained for {trained_for(study)}."
     )
 
 
+def _collapsed(summary: Summary) -> str:
+    """Return who has collapsed features, for the first sentence; empty if nobody."""
+    found = [
+        f"{standing.label} on {data_set} {', '.join(standing.warnings)}"
+        for data_set, standings in summary.standings.items()
+        for standing in standings
+        if standing.warnings
+    ]
+    return f"Look at this first: {'; '.join(found)}. " if found else ""
+
+
 def _verdict_section(summary: Summary) -> ReportSection:
     blocks: list[Block] = [Text([_sentence(summary, data_set) for data_set in summary.study.data_sets])]
-    for data_set, entries in summary.entries.items():
+    for data_set, standings in summary.standings.items():
         rows = []
-        for entry in entries:
-            difference, signs, words = against(summary, entry)
-            rows.append([entry.label, words, difference, signs, entry.choice])
+        for standing in standings:
+            difference, signs, words = against(summary, standing)
+            rows.append([standing.label, words, difference, signs, standing.choice])
         blocks.append(Table([data_set, "verdict", "difference", "seeds", "chosen"], rows))
     return ReportSection("Verdicts", [*blocks, Text([caption(summary)])])
 
@@ -80,8 +90,8 @@ def _contender_section(summary: Summary) -> ReportSection:
     study = summary.study
     words = (
         f"The same encoder ({study.encoder.name}) is trained without labels with every objective, on batches of "
-        f"{counted(study.train.batch_size, 'image')}. Frozen, it is then judged by a linear probe and by kNN, a vote "
-        "of the nearest neighbours, on test images that had no part in training."
+        f"{counted(study.train.batch_size, 'image')}. Frozen, it is then judged on test images that had no part in "
+        f"training: {', '.join(metric.label for metric in summary.metrics)}."
     )
     # A label may stand twice, a name cannot.
     titles = {name: study.label(name) for name in study.objectives}
@@ -95,78 +105,79 @@ def _contender_section(summary: Summary) -> ReportSection:
 def _contender(contender: Contender) -> str:
     """Return what an objective computes, with which settings, and between which it was chosen."""
     objective = contender.objective
-    entry = describe(objective.name)
+    standing = describe(objective.name)
     settings = ", ".join(f"{name}={value}" for name, value in objective.params.items())
     tried = "; ".join(point_label(point) for point in contender.grid)
     if len(contender.grid) > _MAX_LISTED:
         tried = f"{counted(len(contender.grid), 'point')}, listed below"
     chosen = f" Chosen between: {tried}." if len(contender.grid) > 1 else ""
-    summary = entry.summary.replace("`", "")
+    summary = standing.summary.replace("`", "")
     return f"{summary} In configurations: {objective.name}{f' with {settings}' if settings else ''}.{chosen}"
 
 
 def _sentence(summary: Summary, data_set: str) -> str:
     """Return who is better, worse, alike and undecided on a data set."""
-    study, grouped = summary.study, dict[Outcome, list[str]]()
-    for entry in summary.entries[data_set]:
-        if entry.objective != study.baseline:
-            verdict = summary.verdict(data_set, entry.objective)
-            is_decided = verdict.outcome in (Outcome.BETTER, Outcome.WORSE)
-            grouped.setdefault(verdict.outcome, []).append(
-                f"{entry.label} ({verdict.words})" if is_decided else entry.label
+    study, grouped = summary.study, dict[Decision, list[str]]()
+    for standing in summary.standings[data_set]:
+        if standing.objective != study.baseline:
+            verdict = summary.verdict(data_set, standing.objective)
+            is_decided = verdict.decision in (Decision.BETTER, Decision.WORSE)
+            grouped.setdefault(verdict.decision, []).append(
+                f"{standing.label} ({verdict.words})" if is_decided else standing.label
             )
     base = study.label(study.baseline)
     starts = {
-        Outcome.BETTER: f"better than {base}",
-        Outcome.WORSE: f"worse than {base}",
-        Outcome.ALIKE: f"no different from {base}",
-        Outcome.UNDECIDED: "undecided",
-        Outcome.FAILED: "without verdict",
+        Decision.BETTER: f"better than {base}",
+        Decision.WORSE: f"worse than {base}",
+        Decision.ALIKE: f"no different from {base}",
+        Decision.UNDECIDED: "undecided",
+        Decision.FAILED: "without verdict",
     }
-    parts = [f"{start}: {', '.join(grouped[outcome])}" for outcome, start in starts.items() if outcome in grouped]
-    nobody = [] if Outcome.BETTER in grouped else [f"nothing is shown to be better than {base}"]
-    return f"{data_set}, {NAMES[study.primary]}: {'; '.join([*nobody, *parts])}."
+    parts = [f"{start}: {', '.join(grouped[decision])}" for decision, start in starts.items() if decision in grouped]
+    nobody = [] if Decision.BETTER in grouped else [f"nothing is shown to be better than {base}"]
+    return f"{data_set}, {summary.primary.label}: {'; '.join([*nobody, *parts])}."
 
 
 def _data_section(summary: Summary, data_set: str) -> ReportSection:
-    study, entries = summary.study, summary.entries[data_set]
+    study, standings = summary.study, summary.standings[data_set]
     level = f"{100 * study.interval_level:g} %"
     figures = {
         "the differences from the baseline": difference_figure(summary, data_set, title="Against the baseline"),
-        **{
-            f"{name} of every objective": interval_figure(entries, metric, title=name) for metric, name in NAMES.items()
-        },
+        **{f"{metric.label} of every objective": interval_figure(standings, metric) for metric in summary.by_split},
     }
     reading = (
         f"A dot per seed. Against the baseline: {level} intervals that hold together for all objectives; differences "
         f"in the grey band do not matter. Accuracies: plain {level} intervals."
     )
-    other = next(metric for metric in NAMES if metric != study.primary)
-    columns = [data_set, *(HEADINGS[metric] for metric in METRICS), f"{NAMES[other]}, difference"]
+    _, *others = summary.by_split
+    columns = [data_set, *(metric.heading for metric in summary.metrics)]
+    columns += [f"{metric.label}, difference" for metric in others]
     words = (
         f"Test images, with plain {level} intervals. The differences from the baseline are paired, in points, not "
-        f"corrected for the number of objectives, and at points chosen by {NAMES[study.primary]}."
+        f"corrected for the number of objectives, and at points chosen by {summary.primary.label}."
     )
-    rows = [[*_numbers(entry), _difference(summary, entry, other)] for entry in entries]
+    rows = [
+        [
+            standing.label,
+            *(with_spread(metric, standing.interval(metric)) for metric in summary.metrics),
+            *(_difference(summary, standing, metric) for metric in others),
+        ]
+        for standing in standings
+    ]
     return ReportSection(data_set, [*_pictures(figures, reading), Table(columns, rows, words)])
 
 
-def _numbers(entry: Entry) -> list[str]:
-    factors = {metric: 1.0 if metric == "effective_rank" else 100.0 for metric in METRICS}
-    return [entry.label, *(with_spread(entry.interval(metric), factor) for metric, factor in factors.items())]
-
-
-def _difference(summary: Summary, entry: Entry, metric: str) -> str:
-    if entry.objective == summary.study.baseline:
+def _difference(summary: Summary, standing: Standing, metric: Metric) -> str:
+    if standing.objective == summary.study.baseline:
         return ""
-    difference = summary.difference(entry.progress.data_set, entry.objective, summary.study.baseline, metric)
-    return "-" if difference is None else between(difference)
+    difference = summary.difference(standing.progress.data_set, standing.objective, summary.study.baseline, metric)
+    return "-" if difference is None else between(metric, difference)
 
 
 def _ladder_section(summary: Summary) -> ReportSection:
     study = summary.study
     figures = {
-        data_set: ladder_figure(summary, data_set, study.primary, title=f"{data_set}, one change at a time")
+        data_set: ladder_figure(summary, data_set, title=f"{data_set}, one change at a time")
         for data_set in study.data_sets
     }
     words = (
@@ -185,28 +196,28 @@ def _choice_section(summary: Summary) -> ReportSection:
         f"objectives at their chosen points, on {judging}, a dot per seed. Compare within a panel, not across: other "
         "seeds are other accuracies."
     )
-    for data_set, entries in summary.entries.items():
-        figure = grid_figure(entries, study.primary, title=f"{data_set}, validation accuracy")
+    for data_set, standings in summary.standings.items():
+        figure = grid_figure(standings, summary.primary, title=f"{data_set}, validation")
         if figure is not None:
-            blocks += _pictures({f"{data_set}: validation accuracy against temperature": figure}, beside)
-    words = f"Validation {NAMES[study.primary]} in %, mean over {choosing} and over validation splits."
+            blocks += _pictures({f"{data_set}: validation {summary.primary.label} against temperature": figure}, beside)
+    words = f"Validation {summary.primary.heading}, mean over {choosing} and over validation splits."
     if study.halving is not None:
         words += " The best of a rung, one in " + f"{study.halving.factor:g}, rounded up, go on to the next."
-    for data_set, entries in summary.entries.items():
-        rows = [row for entry in entries for row in _grid_rows(entry)]
-        columns = [data_set, "point", "epochs", "accuracy", "chosen"]
+    for data_set, standings in summary.standings.items():
+        rows = [row for standing in standings for row in _grid_rows(standing, summary.primary)]
+        columns = [data_set, "point", "epochs", summary.primary.heading, "chosen"]
         blocks.append(Table(columns, rows, words, summary=f"{data_set}: {counted(len(rows), 'point')} that were tried"))
     return ReportSection("How settings were chosen", blocks)
 
 
-def _grid_rows(entry: Entry) -> list[list[str]]:
+def _grid_rows(standing: Standing, primary: Metric) -> list[list[str]]:
     rows = []
-    for rung in entry.progress.rungs:
+    for rung in standing.progress.rungs:
         for trial in rung.trials:
-            score = "-" if trial.score is None else f"{100 * trial.score:.2f}"
-            is_last = rung is entry.progress.rungs[-1]
-            mark = "chosen" if is_last and trial.point == entry.progress.chosen else ""
-            rows.append([entry.label, point_label(trial.point), str(rung.num_epochs), score, mark])
+            score = "-" if trial.score is None else primary.number(trial.score)
+            is_last = rung is standing.progress.rungs[-1]
+            mark = "chosen" if is_last and trial.point == standing.progress.chosen else ""
+            rows.append([standing.label, point_label(trial.point), str(rung.num_epochs), score, mark])
     return rows
 
 
@@ -217,22 +228,21 @@ def _cost_section(summary: Summary) -> ReportSection:
     )
     used = "; ".join(name for part in ("processor", "accelerator") for name in summary.machines(part) if name != "none")
     blocks: list[Block] = [Text([words])]
-    for data_set, entries in summary.entries.items():
-        step = cost_figure(entries, "step_s", title=f"{data_set}, time", x_label="ms per step", factor=1000.0)
-        memory = cost_figure(entries, "step_peak_mib", title=f"{data_set}, memory", x_label="MiB, peak of a step")
-        against_time = history_figure(
-            entries,
-            "wall_s",
-            "knn_accuracy",
-            title=f"{data_set}, accuracy against time",
-            labels=("seconds of training", "kNN, % of validation images"),
-            factor=100.0,
-        )
+    judges = judges_of(summary.study.evaluation.judges)
+    watched = [metric for judge in judges for metric in judge.watched if metric.higher_is_better is not None]
+    for data_set, standings in summary.standings.items():
         figures = {
-            "the time of a step": step,
-            "the peak memory of a step": memory,
-            "accuracy against wall time": against_time,
+            f"{metric.label} of all": cost_figure(standings, metric, title=f"{data_set}, {metric.label}")
+            for metric in (STEP_S, STEP_PEAK_MIB)
         }
+        for metric in watched:
+            figures[f"{metric.label} against wall time"] = history_figure(
+                standings,
+                "wall_s",
+                metric,
+                title=f"{data_set}, {metric.label} against time",
+                y_label=f"{metric.label}, {metric.unit} of validation images",
+            )
         blocks += _pictures(figures, f"Measured on {used}. Curves are means over seeds.")
     return ReportSection("Cost", blocks)
 
@@ -240,12 +250,12 @@ def _cost_section(summary: Summary) -> ReportSection:
 def _tail_section(summary: Summary) -> ReportSection:
     words = "Mean over seeds, of logged steps. The hardest negative is the one nearest to an anchor in its batch."
     blocks: list[Block] = []
-    for data_set, entries in summary.entries.items():
+    for data_set, standings in summary.standings.items():
         figures = {
-            f"{title} over training": history_figure(
-                entries, "step", name, title=f"{data_set}, {title}", labels=("step", label)
+            f"{metric.label} over training": history_figure(
+                standings, "step", metric, title=f"{data_set}, {metric.label}", y_label=metric.about
             )
-            for name, title, label in TAIL_CURVES
+            for metric in TAIL_METRICS
         }
         blocks += _pictures(figures, words)
     return ReportSection("The tail over training", blocks)
@@ -253,10 +263,10 @@ def _tail_section(summary: Summary) -> ReportSection:
 
 def _failures(summary: Summary) -> dict[str, str]:
     found = {}
-    for data_set, entries in summary.entries.items():
-        for entry in entries:
-            if lines := [*entry.grid_failures, *entry.failures]:
-                found[f"{data_set}, {entry.label}"] = "; ".join(lines)
+    for data_set, standings in summary.standings.items():
+        for standing in standings:
+            if lines := [*standing.grid_failures, *standing.failures]:
+                found[f"{data_set}, {standing.label}"] = "; ".join(lines)
     return found
 
 

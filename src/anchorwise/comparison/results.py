@@ -14,7 +14,11 @@ from pydantic import Field
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
+from anchorwise.comparison.costs import COSTS
 from anchorwise.comparison.runs import StudyRun, key_of
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.registry import warnings_of
+from anchorwise.training.measured import step_warnings
 
 
 class RunResult(Section):
@@ -26,11 +30,11 @@ class RunResult(Section):
         status: "done"; "diverged": a loss or weight was not finite; "failed": something else, tried again next time.
         message: What went wrong.
         data: Fingerprint of the images and labels.
-        validation: Accuracy on validation parts of the training images, one per split seed.
-        test: On test images: "linear" and "knn" one per split seed, everything else one number; empty for runs that
-            only choose.
+        validation: Metric to its values on validation parts of the training images, one per split.
+        test: Metric to its values on test images, one per split where a setting was chosen on splits; empty for runs
+            that only choose.
         cost: Seconds of the training (`train_s`), of the judgement (`judge_s`), of a step (`step_s`, the median), and
-            the memory that steps need above what was there before, in MiB (`step_peak_mib`).
+            the memory that steps need above what was there before, in MiB (`step_peak_mib`), where steps were taken.
         history: Logged steps, at most 24 of a kind: step, seconds since the start (`wall_s`), loss, hardest score, ...
         machine: Where and when.
     """
@@ -54,6 +58,18 @@ class RunResult(Section):
     def score(self, metric: str, part: Literal["validation", "test"]) -> float:
         """Return one number, averaged over split seeds."""
         return fmean((self.validation if part == "validation" else self.test)[metric])
+
+    def value(self, metric: Metric) -> float | None:
+        """Return a number of the test images, or a cost; None where the run has none."""
+        if metric in COSTS:
+            return self.cost.get(metric.name)
+        return self.score(metric.name, "test") if metric.name in self.test else None
+
+    def warnings(self) -> list[str]:
+        """Return in words what is wrong by what was logged last and by the test images."""
+        logged = {name: value for record in self.history for name, value in record.items()}
+        numbers = logged | {name: fmean(values) for name, values in self.test.items()}
+        return [*step_warnings(numbers), *warnings_of(numbers)]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Intervals over encoder seeds: of one objective, and of all differences from a baseline at once.
+"""How many encoder seeds decide, and why intervals of differences from a baseline are taken together.
 
 The unit of replication is the encoder seed. A seed gives every objective the same initial weights, order and views, so
 objectives are compared by their differences seed by seed.
@@ -11,82 +11,11 @@ difference is called one exactly where its printed interval says so. Holm's proc
 gives no intervals to quote; Dunnett's assumes equal variances of independent groups, which seeds in common are not.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-from jaxtyping import Float
-from scipy import stats
 
-from anchorwise import _checks
-
-# n = encoder seeds
+from anchorwise.evaluation.statistics import t_quantile
 
 MAX_SEEDS = 1000
-
-# Numpy gives a scalar where no axis is left.
-Numbers = np.ndarray | np.floating
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Means with their two-sided intervals `mean +- half_width`.
-
-    Attributes:
-        mean: Shape (...).
-        half_width: Shape (...); infinite for a single seed, which says nothing about spread.
-        deviation: Standard deviation over seeds, shape (...); not a number for a single seed.
-        num_seeds: Seeds averaged.
-    """
-
-    mean: Numbers
-    half_width: Numbers
-    deviation: Numbers
-    num_seeds: int
-
-    @property
-    def low(self) -> Numbers:
-        """Lower ends."""
-        return self.mean - self.half_width
-
-    @property
-    def high(self) -> Numbers:
-        """Upper ends."""
-        return self.mean + self.half_width
-
-
-def seed_intervals(values: Float[np.ndarray, "*shape n"], *, level: float, num_comparisons: int = 1) -> Intervals:
-    """Return means and Student-t intervals over the last axis.
-
-    Args:
-        values: One number per seed; for differences, already subtracted seed by seed.
-        level: Confidence level in (0, 1).
-        num_comparisons: Intervals that are to hold together; 1 gives plain ones.
-
-    Raises:
-        ValueError: If there is no seed, or `level` is not inside (0, 1).
-    """
-    n = values.shape[-1]
-    if n == 0:
-        raise ValueError("values must hold at least one seed, got none")
-    mean = values.mean(axis=-1)
-    if n == 1:
-        unknown = np.full(mean.shape, np.inf)
-        return Intervals(mean, unknown, np.full(mean.shape, np.nan), n)
-    deviation = values.std(axis=-1, ddof=1)
-    half_width = t_quantile(level, num_comparisons, n) * deviation / np.sqrt(n)
-    return Intervals(mean, half_width, deviation, n)
-
-
-def t_quantile(level: float, num_comparisons: int, num_seeds: int | np.ndarray) -> Numbers:
-    """Return how many standard errors an interval reaches to either side.
-
-    Raises:
-        ValueError: If `level` is not inside (0, 1).
-    """
-    _checks.level(level)
-    _checks.count("num_comparisons", num_comparisons)
-    tail = (1.0 - level) / (2.0 * num_comparisons)
-    return stats.t.isf(tail, np.asarray(num_seeds) - 1)
 
 
 def seeds_needed(

@@ -9,13 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from anchorwise import _checks, _files
 from anchorwise._config import Section, Seed, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
+from anchorwise.evaluation.registry import metrics_of
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.methods import AnyMethodConfig, SimCLR
 from anchorwise.modalities.images import EncoderConfig
@@ -90,8 +91,9 @@ class Study(Section):
             1,000.
         halving: Choose by successive halving; the whole grid has the whole budget if left out.
         evaluation: How frozen features are judged.
-        primary: The accuracy that points are chosen by and verdicts are about.
-        smallest_difference: Accuracy in [0, 1]; smaller differences do not matter.
+        primary: The metric that points are chosen by and verdicts are about: one that judges measure on validation
+            splits too, such as "knn" or "linear".
+        smallest_difference: Smaller differences do not matter; accuracy in [0, 1].
         interval_level: Of the intervals.
         ladder: Objectives in an order in which each changes one thing of the one before, for the waterfall.
     """
@@ -110,7 +112,7 @@ class Study(Section):
     seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MAX_SEEDS)
     halving: Halving | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
-    primary: Literal["linear", "knn"] = "knn"
+    primary: str = "knn"
     smallest_difference: float = Field(default=0.01, ge=0, lt=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
     ladder: tuple[str, ...] = ()
@@ -123,6 +125,8 @@ class Study(Section):
         for name in (self.baseline, *self.ladder):
             _checks.one_of("objective of a study", name, self.objectives)
         _check_seeds(self.selection_seeds, self.seeds)
+        metrics = metrics_of(self.evaluation.judges)
+        _checks.one_of("primary", self.primary, [name for name, metric in metrics.items() if metric.by_split])
         if self.train.seed:
             raise ValueError(f"train.seed must be left at 0, got {self.train.seed}; seeds says which seeds there are")
         self._check_grids()

@@ -1,25 +1,29 @@
 """What a study came to: every objective at its chosen point, over seeds, and against the baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from anchorwise.comparison.plan import Progress, plan
 from anchorwise.comparison.results import RunResult
-from anchorwise.comparison.statistics import Intervals, seed_intervals
+from anchorwise.comparison.schedule import Progress, Schedule
 from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.verdict import Rule, Verdict, judge_differences
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.registry import judges_of, metrics_of
+from anchorwise.evaluation.statistics import Intervals, seed_intervals
+from anchorwise.reporting.wording import listed
 
-NAMES = {"linear": "linear probe", "knn": "kNN"}  # The accuracies that verdicts can be about.
-METRICS = ("linear", "knn", "recall@1", "effective_rank")
-COSTS = ("step_s", "step_peak_mib", "train_s")
+
+def primary_of(study: Study) -> Metric:
+    """Return the metric that points are chosen by and verdicts are about."""
+    return metrics_of(study.evaluation.judges)[study.primary]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Standing:
     """One objective on one data set.
 
     Attributes:
@@ -77,22 +81,30 @@ class Entry:
             if result is not None and not result.is_done
         ]
 
-    def values(self, metric: str) -> dict[int, float]:
-        """Return a number of the test by seed, or of the cost for a name in `COSTS`, where runs have it."""
-        if metric in COSTS:
-            return {seed: result.cost[metric] for seed, result in self.by_seed.items() if metric in result.cost}
-        return {seed: result.score(metric, "test") for seed, result in self.by_seed.items() if metric in result.test}
+    def values(self, metric: Metric) -> dict[int, float]:
+        """Return a number of the test images, or a cost, by seed, where runs have it."""
+        found = {seed: result.value(metric) for seed, result in self.by_seed.items()}
+        return {seed: value for seed, value in found.items() if value is not None}
 
-    def validation(self, metric: str) -> list[float]:
-        """Return an accuracy on validation images at the chosen point, of every seed that judges."""
-        return [result.score(metric, "validation") for result in self.by_seed.values()]
+    def validation(self, metric: Metric) -> list[float]:
+        """Return a metric on validation parts at the chosen point, of every seed that judges."""
+        return [result.score(metric.name, "validation") for result in self.by_seed.values()]
 
-    def interval(self, metric: str) -> Intervals | None:
+    def interval(self, metric: Metric) -> Intervals | None:
         """Return mean and plain interval over seeds; None without a seed."""
         values = self.values(metric)
         if not values:
             return None
         return seed_intervals(np.array(list(values.values())), level=self.study.interval_level)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with features of the runs that judge, in words, once for all seeds that say the same."""
+        said: dict[str, list[int]] = {}
+        for seed, result in self.by_seed.items():
+            for words in result.warnings():
+                said.setdefault(words.partition(":")[0], []).append(seed)
+        return [f"{words} on {listed('seed', seeds)}" for words, seeds in said.items()]
 
 
 @dataclass(frozen=True)
@@ -102,47 +114,71 @@ class Summary:
     Attributes:
         study: The study.
         results: By key.
+        progress: How far it is by them (`anchorwise.comparison.schedule`); found anew if left out.
     """
 
     study: Study
     results: Mapping[str, RunResult]
+    progress: Sequence[Progress] | None = None
 
     @cached_property
-    def entries(self) -> dict[str, list[Entry]]:
-        """Entries by data set, in the order of the study."""
-        entries: dict[str, list[Entry]] = {data_set: [] for data_set in self.study.data_sets}
-        for progress in plan(self.study, self.results):
-            entries[progress.data_set].append(Entry(self.study, progress, self.results))
-        return entries
+    def primary(self) -> Metric:
+        """What points are chosen by and verdicts are about."""
+        return primary_of(self.study)
 
-    def entry(self, data_set: str, objective: str) -> Entry:
-        """Return one entry."""
-        return next(entry for entry in self.entries[data_set] if entry.objective == objective)
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What tables have room for."""
+        return tuple(metric for judge in judges_of(self.study.evaluation.judges) for metric in judge.headlines)
 
-    @property
-    def rule(self) -> Rule:
-        """How objectives are judged against the baseline: all of them together on one data set."""
-        study = self.study
-        return Rule(study.interval_level, len(study.objectives) - 1, study.smallest_difference)
+    @cached_property
+    def by_split(self) -> tuple[Metric, ...]:
+        """What points could be chosen by, the primary metric first."""
+        every = metrics_of(self.study.evaluation.judges).values()
+        return (self.primary, *(metric for metric in every if metric.by_split and metric != self.primary))
+
+    @cached_property
+    def standings(self) -> dict[str, list[Standing]]:
+        """Standings by data set, in the order of the study."""
+        progress = Schedule(self.study).progress(self.results) if self.progress is None else self.progress
+        standings: dict[str, list[Standing]] = {data_set: [] for data_set in self.study.data_sets}
+        for one in progress:
+            standings[one.data_set].append(Standing(self.study, one, self.results))
+        return standings
+
+    def standing(self, data_set: str, objective: str) -> Standing:
+        """Return one standing."""
+        return next(one for one in self.standings[data_set] if one.objective == objective)
 
     def verdict(self, data_set: str, objective: str) -> Verdict:
-        """Return the verdict on an objective against the baseline, by the primary accuracy on test images."""
-        entry, base = self.entry(data_set, objective), self.entry(data_set, self.study.baseline)
-        failures = [*entry.failures, *(f"{base.label}: {failure}" for failure in base.failures)]
-        return judge_differences(_paired(entry, base, self.study.primary), self.rule, failures=failures)
+        """Return the verdict on an objective against the baseline, by the primary metric on test images."""
+        return self._verdicts[data_set, objective]
 
-    def difference(self, data_set: str, objective: str, reference: str, metric: str) -> Intervals | None:
+    @cached_property
+    def _verdicts(self) -> dict[tuple[str, str], Verdict]:
+        """All objectives of a data set are judged together."""
+        study, found = self.study, dict[tuple[str, str], Verdict]()
+        rule = Rule(study.interval_level, len(study.objectives) - 1, study.smallest_difference, self.primary)
+        for data_set, standings in self.standings.items():
+            base = self.standing(data_set, study.baseline)
+            for one in standings:
+                failures = [*one.failures, *(f"{base.label}: {failure}" for failure in base.failures)]
+                differences = _paired(one, base, self.primary)
+                found[data_set, one.objective] = judge_differences(differences, rule, failures=failures)
+        return found
+
+    def difference(self, data_set: str, objective: str, reference: str, metric: Metric) -> Intervals | None:
         """Return the paired difference of two objectives with its plain interval; None without a common seed."""
-        paired = _paired(self.entry(data_set, objective), self.entry(data_set, reference), metric)
+        paired = _paired(self.standing(data_set, objective), self.standing(data_set, reference), metric)
         return seed_intervals(np.array(paired), level=self.study.interval_level) if paired else None
 
     def machines(self, part: Literal["processor", "accelerator", "anchorwise", "torch"]) -> list[str]:
         """Return on what the runs ran."""
-        used = {run.key for entries in self.entries.values() for entry in entries for run in entry.progress.runs}
+        used = {run.key for standings in self.standings.values() for one in standings for run in one.progress.runs}
         return sorted({self.results[key].machine[part] for key in used if key in self.results})
 
 
-def _paired(entry: Entry, base: Entry, metric: str) -> list[float]:
+def _paired(standing: Standing, base: Standing, metric: Metric) -> list[float]:
     """Return differences seed by seed, where both have numbers, in the order of the seeds."""
-    values, others = entry.values(metric), base.values(metric)
+    values, others = standing.values(metric), base.values(metric)
     return [value - others[seed] for seed, value in values.items() if seed in others]

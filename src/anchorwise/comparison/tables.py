@@ -10,9 +10,11 @@ from rich.text import Text
 
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.comparison.statistics import Intervals
 from anchorwise.comparison.study import Study
-from anchorwise.comparison.summary import NAMES, Entry, Summary
+from anchorwise.comparison.summary import Standing, Summary
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.statistics import Intervals
 from anchorwise.reporting.wording import counted
 
 COLUMNS = (
@@ -32,19 +34,6 @@ COLUMNS = (
     "value",
     "key",
 )
-VERDICT_COLUMNS = (
-    "data set",
-    "objective",
-    "chosen",
-    "linear %",
-    "kNN %",
-    "recall@1 %",
-    "effective rank",
-    "difference",
-    "seeds",
-    "verdict",
-)
-_BY_SPLIT = ("linear", "knn")  # The others need no choice, so they have no validation split.
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{MINUS SIGN}": "$-$"}
 
 Row = list[str | int | float]
@@ -52,13 +41,15 @@ Row = list[str | int | float]
 
 def number_rows(summary: Summary) -> Iterator[Row]:
     """Yield one row per number that the same study gives again: accuracies, recalls, geometry, history."""
-    for entry, run, result in _runs(summary):
-        head = _head(entry, run, result)
+    judges = judges_of(summary.study.evaluation.judges)
+    measured = [(metric, judge) for judge in judges for metric in judge.metrics]
+    seeds = {metric.name: judge.split_seeds if metric.by_split else ("",) for metric, judge in measured}
+    for standing, run, result in _runs(summary):
+        head = _head(standing, run, result)
         empty = True
         for part, numbers in (("validation", result.validation), ("test", result.test)):
             for metric, values in numbers.items():
-                seeds = run.evaluation.split_seeds if metric in _BY_SPLIT else ("",)
-                for split_seed, value in zip(seeds, values, strict=True):
+                for split_seed, value in zip(seeds[metric], values, strict=True):
                     yield [*head, part, metric, split_seed, "", value, run.key]
                     empty = False
         for record in result.history:
@@ -72,9 +63,9 @@ def number_rows(summary: Summary) -> Iterator[Row]:
 
 def cost_rows(summary: Summary) -> Iterator[Row]:
     """Yield one row per second and MiB; they are another's on another machine."""
-    for entry, run, result in _runs(summary):
+    for standing, run, result in _runs(summary):
         for metric, value in result.cost.items():
-            yield [*_head(entry, run, result), "cost", metric, "", "", value, run.key]
+            yield [*_head(standing, run, result), "cost", metric, "", "", value, run.key]
 
 
 def csv_text(rows: Iterator[Row]) -> str:
@@ -86,68 +77,76 @@ def csv_text(rows: Iterator[Row]) -> str:
     return buffer.getvalue()
 
 
+def verdict_columns(summary: Summary) -> list[str]:
+    """Return what the columns of `verdict_rows` are called."""
+    measured = [metric.heading for metric in summary.metrics]
+    return ["data set", "objective", "chosen", *measured, "difference", "seeds", "verdict"]
+
+
 def verdict_rows(summary: Summary) -> list[list[str]]:
     """Return one row per data set and objective; accuracies in percent, differences in points."""
     rows = []
-    for data_set, entries in summary.entries.items():
-        for entry in entries:
-            cells = [data_set, entry.label, entry.choice]
-            cells += [with_spread(entry.interval(metric), 100.0) for metric in ("linear", "knn", "recall@1")]
-            cells.append(with_spread(entry.interval("effective_rank"), 1.0))
-            rows.append([*cells, *against(summary, entry)])
+    for data_set, standings in summary.standings.items():
+        for standing in standings:
+            cells = [data_set, standing.label, standing.choice]
+            cells += [with_spread(metric, standing.interval(metric)) for metric in summary.metrics]
+            rows.append([*cells, *against(summary, standing)])
     return rows
 
 
 def printed(summary: Summary, data_set: str) -> Table:
     """Return the verdicts on one data set for a terminal."""
-    name = NAMES[summary.study.primary]
-    table = Table(data_set, f"{name} %", "difference", "verdict", title=summary.study.name, title_justify="left")
-    for entry in summary.entries[data_set]:
-        difference, _, words = against(summary, entry)
-        accuracy = with_spread(entry.interval(summary.study.primary), 100.0)
-        table.add_row(*map(Text, (entry.label, accuracy, difference, words)))
+    primary = summary.primary
+    table = Table(data_set, primary.heading, "difference", "verdict", title=summary.study.name, title_justify="left")
+    for standing in summary.standings[data_set]:
+        difference, _, words = against(summary, standing)
+        table.add_row(*map(Text, (standing.label, with_spread(primary, standing.interval(primary)), difference, words)))
     return table
 
 
-def against(summary: Summary, entry: Entry) -> list[str]:
+def against(summary: Summary, standing: Standing) -> list[str]:
     """Return difference from the baseline, sign of every seed, and verdict."""
-    if entry.objective == summary.study.baseline:
-        return ["", "", "baseline" if not entry.failures else "; ".join(entry.failures)]
-    verdict = summary.verdict(entry.progress.data_set, entry.objective)
+    if standing.objective == summary.study.baseline:
+        return ["", "", "baseline" if not standing.failures else "; ".join(standing.failures)]
+    verdict = summary.verdict(standing.progress.data_set, standing.objective)
     if verdict.interval is None:
         return ["", "", verdict.words]
-    return [between(verdict.interval), verdict.signs, verdict.words]
+    return [between(summary.primary, verdict.interval), verdict.signs, verdict.words]
 
 
-def with_spread(interval: Intervals | None, factor: float) -> str:
-    """Return a mean with its half width; accuracies with factor 100 are in percent."""
+def with_spread(metric: Metric, interval: Intervals | None) -> str:
+    """Return a mean with its half width, in the unit of the metric."""
     if interval is None:
         return "-"
-    mean = f"{factor * float(interval.mean):.2f}"
-    return mean if interval.num_seeds == 1 else f"{mean} \N{PLUS-MINUS SIGN} {factor * float(interval.half_width):.2f}"
-
-
-def between(interval: Intervals) -> str:
-    """Return a difference of accuracies and its interval in points."""
-    mean = f"{100 * float(interval.mean):+.2f}".replace("-", "\N{MINUS SIGN}")
+    mean = metric.number(float(interval.mean))
     if interval.num_seeds == 1:
         return mean
-    ends = f"{100 * float(interval.low):.2f}, {100 * float(interval.high):.2f}".replace("-", "\N{MINUS SIGN}")
-    return f"{mean} [{ends}]"
+    return f"{mean} \N{PLUS-MINUS SIGN} {metric.number(float(interval.half_width))}"
+
+
+def between(metric: Metric, interval: Intervals) -> str:
+    """Return a difference and its interval, in the unit of the metric; of percentages in points."""
+    mean = f"{metric.factor * float(interval.mean):+.{metric.digits}f}"
+    if interval.num_seeds > 1:
+        mean += f" [{metric.number(float(interval.low))}, {metric.number(float(interval.high))}]"
+    return mean.replace("-", "\N{MINUS SIGN}")
 
 
 def caption(summary: Summary) -> str:
     """Return what the numbers of the verdict table are."""
-    study, name = summary.study, NAMES[summary.study.primary]
+    study, primary = summary.study, summary.primary
     level = f"{100 * study.interval_level:g} %"
+    unit = f", in {primary.difference_unit}" if primary.difference_unit else ""
+    least = primary.factor * study.smallest_difference
+    smallest = counted(least, "point") if primary.unit == "%" else f"{least:g} {primary.unit}".rstrip()
     return (
         f"Trained for {trained_for(study)}. "
         f"Test images; mean and plain {level} Student interval over {counted(len(study.seeds), 'encoder seed')}. "
         f"Difference: "
-        f"{name} minus that of {study.label(study.baseline)}, paired by seed, in points, with intervals that "
+        f"{primary.label} minus that of {study.label(study.baseline)}, paired by seed{unit}, with intervals that "
         f"hold together for {counted(len(study.objectives) - 1, 'objective')} at {level} (Dunn 1961). Points of grids "
-        f"were chosen by {name} on validation images, on other seeds. Differences under "
-        f"{counted(100 * study.smallest_difference, 'point')} count as none."
+        f"were chosen by {primary.label} on validation images, on other seeds. Differences under "
+        f"{smallest} count as none."
     )
 
 
@@ -182,20 +181,20 @@ def _escaped(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def _runs(summary: Summary) -> Iterator[tuple[Entry, StudyRun, RunResult]]:
-    for entries in summary.entries.values():
-        for entry in entries:
-            for run in entry.progress.runs:
+def _runs(summary: Summary) -> Iterator[tuple[Standing, StudyRun, RunResult]]:
+    for standings in summary.standings.values():
+        for standing in standings:
+            for run in standing.progress.runs:
                 if run.key in summary.results:
-                    yield entry, run, summary.results[run.key]
+                    yield standing, run, summary.results[run.key]
 
 
-def _head(entry: Entry, run: StudyRun, result: RunResult) -> Row:
+def _head(standing: Standing, run: StudyRun, result: RunResult) -> Row:
     return [
-        entry.study.name,
+        standing.study.name,
         run.data_set,
         run.objective,
-        entry.label,
+        standing.label,
         json.dumps(dict(run.point)),
         "judge" if run.is_final else "choose",
         run.config.train.num_epochs,

@@ -5,10 +5,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from anchorwise.comparison.statistics import MAX_SEEDS, Intervals, Numbers, seed_intervals, seeds_needed
+from anchorwise.comparison.statistics import MAX_SEEDS, seeds_needed
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.statistics import Intervals, Numbers, seed_intervals
 
 
-class Outcome(StrEnum):
+class Decision(StrEnum):
     """What an interval of differences decides."""
 
     BETTER = "better"
@@ -25,12 +27,14 @@ class Rule:
     Attributes:
         level: Confidence level of all intervals of a data set together.
         num_comparisons: Objectives compared with the baseline.
-        smallest_difference: Differences below it do not matter; accuracy in [0, 1].
+        smallest_difference: Differences below it do not matter; in the unit in which the metric is kept.
+        metric: What differs.
     """
 
     level: float
     num_comparisons: int
     smallest_difference: float
+    metric: Metric
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,13 @@ class Verdict:
     """One objective against the baseline on one data set.
 
     Attributes:
-        outcome: The decision.
-        words: For a reader; accuracies in points (percent).
-        differences: Objective minus baseline, one per seed that both finished, accuracy in [0, 1].
+        decision: What the interval decides.
+        words: For a reader, in the unit of the metric: points, of percentages.
+        differences: Objective minus baseline, one per seed that both finished.
         interval: Simultaneous interval of their mean; None without a difference.
     """
 
-    outcome: Outcome
+    decision: Decision
     words: str
     differences: tuple[float, ...]
     interval: Intervals | None
@@ -56,7 +60,7 @@ class Verdict:
 
 
 def decide(low: Numbers, high: Numbers, smallest_difference: float) -> np.ndarray:
-    """Return the outcome of every interval as text.
+    """Return the decision by every interval as text.
 
     Args:
         low: Lower ends, shape (...).
@@ -64,7 +68,7 @@ def decide(low: Numbers, high: Numbers, smallest_difference: float) -> np.ndarra
         smallest_difference: Differences below it do not matter.
     """
     cases = [low > 0.0, high < 0.0, np.maximum(-low, high) < smallest_difference]
-    return np.select(cases, [Outcome.BETTER, Outcome.WORSE, Outcome.ALIKE], Outcome.UNDECIDED)
+    return np.select(cases, [Decision.BETTER, Decision.WORSE, Decision.ALIKE], Decision.UNDECIDED)
 
 
 def judge_differences(differences: list[float], rule: Rule, *, failures: list[str]) -> Verdict:
@@ -77,26 +81,26 @@ def judge_differences(differences: list[float], rule: Rule, *, failures: list[st
             not a sample of all seeds.
     """
     if not differences:
-        return Verdict(Outcome.FAILED, _no_verdict(failures or ["nothing has run yet"]), (), None)
+        return Verdict(Decision.FAILED, f"no verdict: {'; '.join(failures) or 'nothing has run yet'}", (), None)
     interval = seed_intervals(np.array(differences), level=rule.level, num_comparisons=rule.num_comparisons)
     if failures:
-        return Verdict(Outcome.FAILED, _no_verdict(failures), tuple(differences), interval)
-    outcome = Outcome(str(decide(interval.low, interval.high, rule.smallest_difference)))
-    return Verdict(outcome, _words(outcome, interval, rule), tuple(differences), interval)
+        return Verdict(Decision.FAILED, f"no verdict: {'; '.join(failures)}", tuple(differences), interval)
+    # Of what is better when less, the ends of the interval change sides.
+    low, high = sorted((rule.metric.sign * float(interval.low), rule.metric.sign * float(interval.high)))
+    decision = Decision(str(decide(np.float64(low), np.float64(high), rule.smallest_difference)))
+    return Verdict(decision, _words(decision, (low, high), interval, rule), tuple(differences), interval)
 
 
-def _no_verdict(failures: list[str]) -> str:
-    return f"no verdict: {'; '.join(failures)}"
-
-
-def _words(outcome: Outcome, interval: Intervals, rule: Rule) -> str:
-    low, high = 100 * float(interval.low), 100 * float(interval.high)
-    if outcome is Outcome.BETTER:
-        return f"better by {low:.1f} to {high:.1f} points"
-    if outcome is Outcome.WORSE:
-        return f"worse by {-high:.1f} to {-low:.1f} points"
-    if outcome is Outcome.ALIKE:
-        return f"no difference seen; could rule out more than {max(abs(low), abs(high)):.1f}"
+def _words(decision: Decision, ends: tuple[float, float], interval: Intervals, rule: Rule) -> str:
+    metric = rule.metric
+    low, high = (metric.factor * end for end in ends)
+    digits, unit = 1 if metric.unit == "%" else metric.digits, f" {metric.difference_unit}".rstrip()
+    if decision is Decision.BETTER:
+        return f"better by {low:.{digits}f} to {high:.{digits}f}{unit}"
+    if decision is Decision.WORSE:
+        return f"worse by {-high:.{digits}f} to {-low:.{digits}f}{unit}"
+    if decision is Decision.ALIKE:
+        return f"no difference seen; could rule out more than {max(abs(low), abs(high)):.{digits}f}"
     if interval.num_seeds == 1:
         return "undecided: one seed has no interval; judge again in a new study with more"
     needed = seeds_needed(

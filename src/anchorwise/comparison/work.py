@@ -1,4 +1,4 @@
-"""Does one run: trains, judges, writes the result. Every engine ends here."""
+"""Does one run: trains, judges, writes the result. Every executor ends here."""
 
 import time
 from dataclasses import dataclass
@@ -14,16 +14,17 @@ from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.evaluation.embed import as_device, embed_samples, test_of
-from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.registry import judges_of, watched_metrics
 from anchorwise.modalities.base import Batch, FrozenEncoder, Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks
+from anchorwise.training.measured import EMBEDDING_SPREAD, STEP_METRICS
 from anchorwise.training.state import initial_state
 from anchorwise.training.step import NonFiniteLossError, train_step
 
 MAX_HISTORY = 24
-_HISTORY = ("loss", "above_chance", "hardest_score", "lambda", "exponent", "knn_accuracy")
+_HISTORY = {*(metric.name for metric in (*STEP_METRICS, EMBEDDING_SPREAD)), *watched_metrics()} - {"images_per_s"}
 _MACHINE = ("anchorwise", "torch", "python", "processor", "accelerator", "date")
 
 
@@ -79,7 +80,8 @@ def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
 
 def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -> dict[str, Any]:
     device = as_device(run.config.train.device)
-    step_peak_mib = _step_peak_mib(run, splits, device)
+    # A run that only needs judging takes no step.
+    step_peak_mib = None if directory.is_done else _step_peak_mib(run, splits, device)
     pretrain(run.config, directory.path, show_progress=False)
     started_s = time.perf_counter()
     scores = _judged(run, directory.encoder(), splits, device)
@@ -135,7 +137,7 @@ def _history(directory: RunDirectory, train_s: float) -> tuple[dict[str, float],
         those = [line for line in lines if line["kind"] == kind]
         stride = -(-len(those) // MAX_HISTORY)
         for line in those[::-1][:: max(stride, 1)][::-1]:
-            numbers = {name: float(f"{line[name]:.5g}") for name in _HISTORY if name in line}
+            numbers = {name: float(f"{value:.5g}") for name, value in line.items() if name in _HISTORY}
             wall_s = round(train_s * (line["step"] + 1) / num_steps, 3)
             records.append({"step": line["step"], "wall_s": wall_s, **numbers})
     return tuple(records)

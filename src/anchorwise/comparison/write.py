@@ -9,18 +9,18 @@ from typing import Any
 
 from anchorwise import _files
 from anchorwise.comparison.report import comparison_report
-from anchorwise.comparison.statistics import Intervals
-from anchorwise.comparison.summary import METRICS, Entry, Summary
+from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import (
-    VERDICT_COLUMNS,
     caption,
     cost_rows,
     csv_text,
     latex,
     markdown,
     number_rows,
+    verdict_columns,
     verdict_rows,
 )
+from anchorwise.evaluation.statistics import Intervals
 
 REPORT_FILE = "report.html"
 
@@ -37,9 +37,9 @@ def write_all(summary: Summary, out: Path) -> None:
         _files.write_text(out / f"{name}.csv", text)
         if find_spec("pyarrow") is not None:
             _write_parquet(text, out / f"{name}.parquet")
-    rows, words = verdict_rows(summary), caption(summary)
-    _files.write_text(out / "verdicts.md", markdown(VERDICT_COLUMNS, rows, words))
-    _files.write_text(out / "verdicts.tex", latex(VERDICT_COLUMNS, rows, words))
+    columns, rows, words = verdict_columns(summary), verdict_rows(summary), caption(summary)
+    _files.write_text(out / "verdicts.md", markdown(columns, rows, words))
+    _files.write_text(out / "verdicts.tex", latex(columns, rows, words))
     _files.write_text(out / "summary.json", json.dumps(as_json(summary), indent=1) + "\n")
     comparison_report(summary).write(out / REPORT_FILE)
 
@@ -54,24 +54,27 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "num_epochs": summary.study.num_epochs,
         "budget": summary.study.budget,
         "data_sets": {
-            data_set: {entry.objective: _entry(summary, entry) for entry in entries}
-            for data_set, entries in summary.entries.items()
+            data_set: {standing.objective: _entry(summary, standing) for standing in standings}
+            for data_set, standings in summary.standings.items()
         },
     }
 
 
-def _entry(summary: Summary, entry: Entry) -> dict[str, Any]:
-    chosen = entry.progress.chosen
+def _entry(summary: Summary, standing: Standing) -> dict[str, Any]:
+    chosen = standing.progress.chosen
     fields: dict[str, Any] = {
-        "label": entry.label,
+        "label": standing.label,
         "chosen": None if chosen is None else dict(chosen),
-        "failures": [*entry.failures, *entry.grid_failures],
-        "test": {metric: {**_interval(entry.interval(metric)), "seeds": entry.values(metric)} for metric in METRICS},
+        "failures": [*standing.failures, *standing.grid_failures],
+        "test": {
+            metric.name: {**_interval(standing.interval(metric)), "seeds": standing.values(metric)}
+            for metric in summary.metrics
+        },
     }
-    if entry.objective != summary.study.baseline:
-        verdict = summary.verdict(entry.progress.data_set, entry.objective)
+    if standing.objective != summary.study.baseline:
+        verdict = summary.verdict(standing.progress.data_set, standing.objective)
         fields["verdict"] = {
-            "outcome": verdict.outcome,
+            "decision": verdict.decision,
             "words": verdict.words,
             "differences": verdict.differences,
             **_interval(verdict.interval),

@@ -31,6 +31,7 @@ class Metric:
         by_split: One value per validation split, on which a setting is chosen: such numbers are there for validation
             rows too, so points of grids can be chosen by them, and verdicts can be about them.
         digits: Behind the point, as shown.
+        about: What it is, in a few words for an axis.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Metric:
     higher_is_better: bool | None = True
     by_split: bool = False
     digits: int = 2
+    about: str = ""
 
     @property
     def heading(self) -> str:
@@ -133,6 +135,11 @@ class Judge(ABC, Generic[AnyChoices]):
     def headlines(self) -> tuple[Metric, ...]:
         """What stands in a table that has room for a few; `metrics` if left out."""
         return self.metrics
+
+    @property
+    def split_seeds(self) -> tuple[int, ...]:
+        """Seeds of the validation splits: a metric that is `by_split` has one value for each."""
+        return (0,)
 
     @abstractmethod
     def choose(self, train: Embeddings) -> AnyChoices:

@@ -102,6 +102,11 @@ class Classification(Judge[ClassifierChoices]):
         names = ("linear", "knn", f"recall@{self.config.recall_neighbors[0]}")
         return tuple(metric for metric in self.metrics if metric.name in names)
 
+    @property
+    def split_seeds(self) -> tuple[int, ...]:
+        """As configured."""
+        return self.config.split_seeds
+
     def choose(self, train: Embeddings) -> ClassifierChoices:
         """Choose the settings of the classifiers.
 

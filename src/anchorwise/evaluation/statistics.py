@@ -2,11 +2,83 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
 from scipy import stats
 
 from anchorwise import _checks
 from anchorwise._config import Section
+
+# n = seeds
+
+
+# Numpy gives a scalar where no axis is left.
+Numbers = np.ndarray | np.floating
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Means with their two-sided intervals `mean +- half_width`.
+
+    Attributes:
+        mean: Shape (...).
+        half_width: Shape (...); infinite for a single seed, which says nothing about spread.
+        deviation: Standard deviation over seeds, shape (...); not a number for a single seed.
+        num_seeds: Seeds averaged.
+    """
+
+    mean: Numbers
+    half_width: Numbers
+    deviation: Numbers
+    num_seeds: int
+
+    @property
+    def low(self) -> Numbers:
+        """Lower ends."""
+        return self.mean - self.half_width
+
+    @property
+    def high(self) -> Numbers:
+        """Upper ends."""
+        return self.mean + self.half_width
+
+
+def seed_intervals(values: Float[np.ndarray, "*shape n"], *, level: float, num_comparisons: int = 1) -> Intervals:
+    """Return means and Student-t intervals over the last axis.
+
+    Args:
+        values: One number per seed; for differences, already subtracted seed by seed.
+        level: Confidence level in (0, 1).
+        num_comparisons: Intervals that are to hold together; 1 gives plain ones.
+
+    Raises:
+        ValueError: If there is no seed, or `level` is not inside (0, 1).
+    """
+    _checks.level(level)
+    n = values.shape[-1]
+    if n == 0:
+        raise ValueError("values must hold at least one seed, got none")
+    mean = values.mean(axis=-1)
+    if n == 1:
+        unknown = np.full(mean.shape, np.inf)
+        return Intervals(mean, unknown, np.full(mean.shape, np.nan), n)
+    deviation = values.std(axis=-1, ddof=1)
+    half_width = t_quantile(level, num_comparisons, n) * deviation / np.sqrt(n)
+    return Intervals(mean, half_width, deviation, n)
+
+
+def t_quantile(level: float, num_comparisons: int, num_seeds: int | np.ndarray) -> Numbers:
+    """Return how many standard errors an interval reaches to either side.
+
+    Raises:
+        ValueError: If `level` is not inside (0, 1).
+    """
+    _checks.level(level)
+    _checks.count("num_comparisons", num_comparisons)
+    tail = (1.0 - level) / (2.0 * num_comparisons)
+    return stats.t.isf(tail, np.asarray(num_seeds) - 1)
 
 
 class Interval(Section):
@@ -35,14 +107,9 @@ def t_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
     """
     if not values:
         raise ValueError("values must hold at least one number, got none")
-    _checks.level(level)
-    n = len(values)
-    mean = math.fsum(values) / n
-    if n == 1:
-        return Interval(mean=mean, half_width=None, level=level, num_values=n)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    quantile = float(stats.t.ppf(0.5 + level / 2, n - 1))
-    return Interval(mean=mean, half_width=quantile * math.sqrt(variance / n), level=level, num_values=n)
+    interval = seed_intervals(np.array(values, dtype=np.float64), level=level)
+    half_width = None if len(values) == 1 else float(interval.half_width)
+    return Interval(mean=float(interval.mean), half_width=half_width, level=level, num_values=len(values))
 
 
 class RowInterval(Section):

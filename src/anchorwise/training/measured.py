@@ -15,9 +15,9 @@ from anchorwise.training.tail_statistics import statistics_of
 STEP_METRICS = (
     Metric("loss", "loss", higher_is_better=False, digits=3),
     Metric("above_chance", "above chance", higher_is_better=False, digits=3),
-    Metric("lambda", "lambda", higher_is_better=None),
-    Metric("exponent", "exponent", higher_is_better=None, digits=1),
-    Metric("hardest_score", "hardest", higher_is_better=None, digits=3),
+    Metric("lambda", "lambda", higher_is_better=None, about="mean over anchors"),
+    Metric("exponent", "exponent", higher_is_better=None, digits=1, about="mean over anchors"),
+    Metric("hardest_score", "hardest", higher_is_better=None, digits=3, about="cosine, median over anchors"),
     Metric("images_per_s", "", "images/s", digits=0),
 )
 

@@ -12,6 +12,8 @@ from statistics import fmean
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.study import Point, Study
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.registry import metrics_of
 
 Results = Mapping[str, RunResult]
 
@@ -23,7 +25,7 @@ class Trial:
     Attributes:
         point: Of the grid.
         runs: One per selection seed.
-        score: Mean validation accuracy; None if a run is missing, diverged or failed.
+        score: Mean of the primary metric on validation parts; None if a run is missing, diverged or failed.
     """
 
     point: Point
@@ -65,13 +67,8 @@ class Progress:
         return (*(run for rung in self.rungs for trial in rung.trials for run in trial.runs), *self.finals)
 
 
-def plan(study: Study, results: Results) -> list[Progress]:
-    """Return how far every objective is on every data set, in the order of the study."""
-    return Planner(study).plan(results)
-
-
-class Planner:
-    """Plans one study again and again, as results come in.
+class Schedule:
+    """Says again and again, as results come in, how far a study is and what comes next.
 
     Args:
         study: What is to be run. Its runs are made once: their configurations and keys cost more than all the rest.
@@ -79,14 +76,15 @@ class Planner:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self._primary = metrics_of(study.evaluation.judges)[study.primary]
         self._runs: dict[tuple[object, ...], StudyRun] = {}
 
-    def plan(self, results: Results) -> list[Progress]:
+    def progress(self, results: Results) -> list[Progress]:
         """Return how far every objective is on every data set, in the order of the study."""
         study = self.study
-        return [self._progress(results, (data_set, name)) for data_set in study.data_sets for name in study.objectives]
+        return [self._of(results, (data_set, name)) for data_set in study.data_sets for name in study.objectives]
 
-    def _progress(self, results: Results, names: tuple[str, str]) -> Progress:
+    def _of(self, results: Results, names: tuple[str, str]) -> Progress:
         points = self.study.objectives[names[1]].grid
         rungs: list[Rung] = []
         if len(points) > 1:
@@ -96,7 +94,7 @@ class Planner:
                 missing = tuple(run for trial in rung.trials for run in trial.runs if run.key not in results)
                 if missing:
                     return Progress(*names, tuple(rungs), None, (), missing)
-                points = _best(rung, kept(len(points), self.study))
+                points = _best(rung, kept(len(points), self.study), self._primary)
         if not points:
             return Progress(*names, tuple(rungs), None, (), ())
         finals = tuple(self._run(names, points[0], seed) for seed in self.study.seeds)
@@ -109,7 +107,7 @@ class Planner:
             runs = tuple(self._run(names, point, seed, num_epochs) for seed in self.study.selection_seeds)
             found = [results[run.key] for run in runs if run.key in results]
             is_usable = len(found) == len(runs) and all(result.is_done for result in found)
-            primary = self.study.primary
+            primary = self._primary.name
             score = fmean(result.score(primary, "validation") for result in found) if is_usable else None
             trials.append(Trial(point, runs, score))
         return Rung(num_epochs, tuple(trials))
@@ -145,8 +143,8 @@ def _rung_epochs(study: Study) -> tuple[int, ...]:
     return (study.num_epochs,) if study.halving is None else study.halving.epochs(study.num_epochs)
 
 
-def _best(rung: Rung, num_kept: int) -> tuple[Point, ...]:
+def _best(rung: Rung, num_kept: int, primary: Metric) -> tuple[Point, ...]:
     """Return the best points, best first; the one that stands first in the grid wins a tie."""
     usable = [trial for trial in rung.trials if trial.score is not None]
-    ranked = sorted(usable, key=lambda trial: -(trial.score or 0.0))
+    ranked = sorted(usable, key=lambda trial: -primary.sign * (trial.score or 0.0))
     return tuple(trial.point for trial in ranked[:num_kept])

@@ -18,11 +18,11 @@ from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.work import Places, perform
 
-ENGINES = ("local", "ray")
+EXECUTORS = ("local", "ray")
 _UNGUARDED = 64  # Exit status of a worker whose script has no main guard.
 
 
-class Engine(ABC):
+class Executor(ABC):
     """Takes runs and gives back results in whatever order they come."""
 
     num_workers: int
@@ -52,19 +52,19 @@ def default_workers(device: str) -> int:
     return 1 if device.startswith("cuda") else usable_cores()
 
 
-def make_engine(name: str, places: Places, num_workers: int) -> Engine:
-    """Return the engine of that name.
+def make_executor(name: str, places: Places, num_workers: int) -> Executor:
+    """Return the executor of that name.
 
     Raises:
         ValueError: If there is none, or its library is not installed.
     """
-    _checks.one_of("--engine", name, ENGINES)
+    _checks.one_of("--executor", name, EXECUTORS)
     if name == "ray":
-        return RayEngine(places)
-    return SerialEngine(places) if num_workers == 1 else PoolEngine(places, num_workers)
+        return RayExecutor(places)
+    return SerialExecutor(places) if num_workers == 1 else PoolExecutor(places, num_workers)
 
 
-class SerialEngine(Engine):
+class SerialExecutor(Executor):
     """One run after the other, in this process."""
 
     def __init__(self, places: Places) -> None:
@@ -84,7 +84,7 @@ class SerialEngine(Engine):
         self._waiting.clear()
 
 
-class PoolEngine(Engine):
+class PoolExecutor(Executor):
     """Several runs at a time on this machine: on CPUs each on its share of the cores, on GPUs each on one device.
 
     Args:
@@ -140,7 +140,7 @@ class PoolEngine(Engine):
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class RayEngine(Engine):
+class RayExecutor(Executor):
     """Runs on a Ray cluster: the one that RAY_ADDRESS names or that runs here, or a new one on this machine.
 
     Every run takes one GPU where the cluster has GPUs, else one CPU. Run directories stay on the machine of the run,
@@ -154,7 +154,7 @@ class RayEngine(Engine):
         try:
             import ray  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise ValueError("--engine ray needs Ray: pip install ray") from error
+            raise ValueError("--executor ray needs Ray: pip install ray") from error
         self._ray: Any = ray
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         resources = ray.cluster_resources()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from anchorwise.comparison import Study, Workplace, compare, engines
-from anchorwise.comparison.engines import SerialEngine, make_engine
-from anchorwise.comparison.plan import plan
+from anchorwise.comparison import Study, Workplace, compare, executors
+from anchorwise.comparison.executors import SerialExecutor, make_executor
+from anchorwise.comparison.schedule import Schedule
 from anchorwise.comparison.work import Places
 
 
@@ -25,18 +25,18 @@ def _children(pid: int) -> Path:
 
 
 def test_one_worker_is_this_process(tmp_path: Path):
-    assert isinstance(make_engine("local", _places(tmp_path), 1), SerialEngine)
+    assert isinstance(make_executor("local", _places(tmp_path), 1), SerialExecutor)
 
 
-def test_an_unknown_engine_is_refused_with_those_there_are(tmp_path: Path):
-    with pytest.raises(ValueError, match="--engine must be one of 'local', 'ray', got 'rai'; did you mean 'ray'"):
-        make_engine("rai", _places(tmp_path), 1)
+def test_an_unknown_executor_is_refused_with_those_there_are(tmp_path: Path):
+    with pytest.raises(ValueError, match="--executor must be one of 'local', 'ray', got 'rai'; did you mean 'ray'"):
+        make_executor("rai", _places(tmp_path), 1)
 
 
 def test_ray_where_it_is_not_installed_is_named_with_the_way_out(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match="--engine ray needs Ray: pip install ray"):
-        make_engine("ray", _places(tmp_path), 1)
+    with pytest.raises(ValueError, match="--executor ray needs Ray: pip install ray"):
+        make_executor("ray", _places(tmp_path), 1)
 
 
 def test_an_interrupt_stops_a_worker_that_does_not_train_yet(study: Study, monkeypatch, tmp_path: Path):
@@ -45,10 +45,10 @@ def test_an_interrupt_stops_a_worker_that_does_not_train_yet(study: Study, monke
         pytest.fail("the run went on")
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(engines, "perform", interrupted)
+    monkeypatch.setattr(executors, "perform", interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            engines._perform_in_pool(plan(study, {})[0].wanted[0], _places(tmp_path))
+            executors._perform_in_pool(Schedule(study).progress({})[0].wanted[0], _places(tmp_path))
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -57,28 +57,28 @@ def test_an_interrupt_stops_a_worker_that_does_not_train_yet(study: Study, monke
 def test_a_worker_that_imports_a_script_without_a_main_guard_ends_without_a_word(tmp_path: Path, monkeypatch, capfd):
     monkeypatch.setattr(current_process(), "_inheriting", True, raising=False)
     with pytest.raises(SystemExit) as ended:
-        make_engine("local", _places(tmp_path), 2)
-    assert ended.value.code == engines._UNGUARDED
+        make_executor("local", _places(tmp_path), 2)
+    assert ended.value.code == executors._UNGUARDED
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
     ("exit_status", "message"),
     [
-        (engines._UNGUARDED, r"put the call under `if __name__ == \"__main__\":`, or choose num_workers=1"),
+        (executors._UNGUARDED, r"put the call under `if __name__ == \"__main__\":`, or choose num_workers=1"),
         (0, r"too little memory for 2 runs at a time; lower num_workers \(--workers"),
     ],
 )
 def test_workers_that_die_say_why(study: Study, tmp_path: Path, monkeypatch, exit_status: int, message: str):
-    engine = make_engine("local", _places(tmp_path), 2)
+    executor = make_executor("local", _places(tmp_path), 2)
     try:
-        monkeypatch.setattr(engine._pool, "submit", _broken)
-        monkeypatch.setattr(engine._context, "Process", lambda target: _Ended(exit_status))
-        engine.start(plan(study, {})[0].wanted[0])
+        monkeypatch.setattr(executor._pool, "submit", _broken)
+        monkeypatch.setattr(executor._context, "Process", lambda target: _Ended(exit_status))
+        executor.start(Schedule(study).progress({})[0].wanted[0])
         with pytest.raises(ChildProcessError, match=message):
-            engine.next_result()
+            executor.next_result()
     finally:
-        engine.close()
+        executor.close()
 
 
 def _broken(*_: object) -> None:
@@ -139,7 +139,7 @@ def _descendants(pid: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("engine", "num_workers"),
+    ("executor", "num_workers"),
     [
         ("local", 2),
         pytest.param(
@@ -147,9 +147,9 @@ def _descendants(pid: int) -> list[int]:
         ),
     ],
 )
-def test_every_engine_gives_the_tables_of_one_process(study: Study, tmp_path: Path, engine: str, num_workers: int):
+def test_every_executor_gives_the_tables_of_one_process(study: Study, tmp_path: Path, executor: str, num_workers: int):
     tables = []
-    for folder, name, workers in ((tmp_path / "one", "local", 1), (tmp_path / "many", engine, num_workers)):
-        compare(Workplace(study, folder), num_workers=workers, engine=name)
+    for folder, name, workers in ((tmp_path / "one", "local", 1), (tmp_path / "many", executor, num_workers)):
+        compare(Workplace(study, folder), num_workers=workers, executor=name)
         tables.append([(folder / table).read_text() for table in ("numbers.csv", "verdicts.md", "summary.json")])
     assert tables[0] == tables[1]

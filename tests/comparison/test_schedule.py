@@ -1,8 +1,8 @@
 from anchorwise.comparison import Halving, Study, Workplace
-from anchorwise.comparison import plan as plan_module
-from anchorwise.comparison.plan import Progress, epochs_of_runs, plan
+from anchorwise.comparison import schedule as schedule_module
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
+from anchorwise.comparison.schedule import Progress, Schedule, epochs_of_runs
 from anchorwise.comparison.summary import Summary
 from tests.comparison.conftest import tempered
 
@@ -14,7 +14,7 @@ def _result(run: StudyRun, accuracy: float | None) -> RunResult:
 
 
 def _of(study: Study, results: dict[str, RunResult], objective: str = "info_nce") -> Progress:
-    return next(progress for progress in plan(study, results) if progress.objective == objective)
+    return next(progress for progress in Schedule(study).progress(results) if progress.objective == objective)
 
 
 def _answer(study: Study, accuracies: dict[float, float | None], objective: str = "info_nce") -> dict[str, RunResult]:
@@ -74,13 +74,13 @@ def test_halving_sends_the_best_of_a_short_rung_to_a_longer_one(study: Study):
     assert sorted(epochs_of_runs(halved))[:6] == [3] * 6  # Four points of InfoNCE, two of DCL.
 
 
-def test_each_run_is_made_once_however_often_a_study_is_planned(study: Study, tmp_path, monkeypatch):
+def test_each_run_is_made_once_however_often_a_study_is_asked_what_comes_next(study: Study, tmp_path, monkeypatch):
     workplace = Workplace(study, tmp_path)
     results = _answer(study, {0.2: 0.4, 0.5: 0.6})
-    first = workplace.plan(results)
-    assert first == plan(study, results)
-    monkeypatch.setattr(plan_module, "study_run", None)
-    assert workplace.plan(results) == first
+    first = workplace.progress(results)
+    assert first == Schedule(study).progress(results)
+    monkeypatch.setattr(schedule_module, "study_run", None)
+    assert workplace.progress(results) == first
 
 
 def test_a_key_does_not_depend_on_where_a_study_lies(study: Study):
@@ -105,8 +105,8 @@ def test_a_key_depends_on_all_that_numbers_depend_on(study: Study):
 
 def test_what_has_not_been_chosen_yet_has_not_failed(study: Study):
     summary = Summary(study, {})
-    assert summary.entry("digits", "info_nce").failures == ["its point is not chosen yet"]
-    assert summary.entry("digits", "arctanh").failures == ["seed 1 has not run", "seed 2 has not run"]
+    assert summary.standing("digits", "info_nce").failures == ["its point is not chosen yet"]
+    assert summary.standing("digits", "arctanh").failures == ["seed 1 has not run", "seed 2 has not run"]
 
 
 def test_a_choice_at_an_end_of_its_grid_says_so(study: Study):
@@ -115,7 +115,7 @@ def test_a_choice_at_an_end_of_its_grid_says_so(study: Study):
 
     def choice(best: float) -> str:
         results = _answer(wider, {temperature: float(temperature == best) for temperature in (0.1, 0.2, 0.5)})
-        return Summary(wider, results).entry("digits", "info_nce").choice
+        return Summary(wider, results).standing("digits", "info_nce").choice
 
     assert choice(0.1) == "temperature 0.1 (lowest tried)"
     assert choice(0.2) == "temperature 0.2"
