@@ -20,9 +20,9 @@ def main() -> None:
     results, folder = map(Path, sys.argv[1:])
     study = study_recipe("compare-cifar10-small")
     summary = Summary(study, Workplace(study, results.parent, results).known())
-    entries = [entry for entry in summary.standings[DATA_SET] if entry.objective in DRAWN]
+    entries = [one for one in summary.standings[DATA_SET] if one.objective in DRAWN]
     figures = {
-        "temperature": grid_figure(entries, study.primary, title="Accuracy against temperature, while choosing"),
+        "temperature": grid_figure(entries, summary.primary, title="Accuracy against temperature, while choosing"),
         "differences": difference_figure(summary, DATA_SET, title="Against InfoNCE at its best temperature"),
     }
     for name, figure in figures.items():

@@ -165,7 +165,7 @@ def ladder_figure(summary: Summary, data_set: str, *, title: str) -> Figure | No
     _bar(axes, metric, first, 0, GREY)
     ends = [level]
     for row, (before, name) in enumerate(pairwise(ladder), start=1):
-        step = summary.difference(data_set, name, before, metric)
+        step = summary.difference(data_set, name, before, metric.name)
         if step is None:
             continue
         size = metric.factor * float(step.mean)

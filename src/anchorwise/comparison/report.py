@@ -170,7 +170,7 @@ def _data_section(summary: Summary, data_set: str) -> ReportSection:
 def _difference(summary: Summary, standing: Standing, metric: Metric) -> str:
     if standing.objective == summary.study.baseline:
         return ""
-    difference = summary.difference(standing.progress.data_set, standing.objective, summary.study.baseline, metric)
+    difference = summary.difference(standing.progress.data_set, standing.objective, summary.study.baseline, metric.name)
     return "-" if difference is None else between(metric, difference)
 
 

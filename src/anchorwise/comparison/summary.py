@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from anchorwise import _checks
+from anchorwise.comparison.costs import COSTS
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.schedule import Progress, Schedule
 from anchorwise.comparison.study import Study, point_label
@@ -131,6 +133,15 @@ class Summary:
         """What tables have room for."""
         return tuple(metric for judge in judges_of(self.study.evaluation.judges) for metric in judge.headlines)
 
+    def metric(self, name: str) -> Metric:
+        """Return the metric of that name, of those that the judges measure or of the costs.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        known = metrics_of(self.study.evaluation.judges) | {cost.name: cost for cost in COSTS}
+        return known[_checks.one_of("metric", name, known)]
+
     @cached_property
     def by_split(self) -> tuple[Metric, ...]:
         """What points could be chosen by, the primary metric first."""
@@ -167,9 +178,9 @@ class Summary:
                 found[data_set, one.objective] = judge_differences(differences, rule, failures=failures)
         return found
 
-    def difference(self, data_set: str, objective: str, reference: str, metric: Metric) -> Intervals | None:
+    def difference(self, data_set: str, objective: str, reference: str, metric: str) -> Intervals | None:
         """Return the paired difference of two objectives with its plain interval; None without a common seed."""
-        paired = _paired(self.standing(data_set, objective), self.standing(data_set, reference), metric)
+        paired = _paired(self.standing(data_set, objective), self.standing(data_set, reference), self.metric(metric))
         return seed_intervals(np.array(paired), level=self.study.interval_level) if paired else None
 
     def machines(self, part: Literal["processor", "accelerator", "anchorwise", "torch"]) -> list[str]:
