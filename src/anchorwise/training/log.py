@@ -1,43 +1,44 @@
-"""What a run writes down while it goes on: JSON lines and TensorBoard events."""
+"""What a run writes down while it goes on: JSON lines, and what the loggers that it names make of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anchorwise import _files
+from anchorwise.training.config import LoggerName
+from anchorwise.training.loggers import loggers
 from anchorwise.training.run_directory import RunDirectory, log_line
 
 
 class RunLog:
-    """Appends to `log.jsonl` and to TensorBoard.
+    """Appends to `log.jsonl` and tells the loggers.
 
     Args:
         directory: The run's folder.
         next_step: Lines of this step and later, which a killed run wrote after its last checkpoint, are removed.
+        log_to: Loggers beside it.
     """
 
-    def __init__(self, directory: RunDirectory, *, next_step: int) -> None:
-        # Not above: whoever only judges or diagnoses embeddings needs no TensorBoard.
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, directory: RunDirectory, *, next_step: int, log_to: Sequence[LoggerName]) -> None:
         kept = _lines_before(directory, next_step)
         _files.write_text(directory.log_file, "".join(kept))
         self._path = directory.log_file
+        self._loggers = loggers(log_to, directory, next_step=next_step)
         self._file = self._path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(directory.path / "tensorboard", purge_step=next_step)
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Write one line; `kind` is "step" or "watch"."""
         with _files.writing(self._path):
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()
-        for name, value in values.items():
-            self._events.add_scalar(f"{kind}/{name}", value, step)
+        for logger in self._loggers:
+            logger.write(kind, step, values)
 
     def close(self) -> None:
         """Write out what is buffered."""
         self._file.close()
-        self._events.close()
+        for logger in self._loggers:
+            logger.close()
 
 
 def _lines_before(directory: RunDirectory, step: int) -> list[str]:
