@@ -8,14 +8,16 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from anchorwise.methods.registry import METHODS
-from tests.methods.training import method_of, optimizer_of, train
+from tests.methods.training import in_pieces, method_of, optimizer_of, train
 
 NUM_STEPS = 4
 
 
-def trained(name: str, mine: slice = slice(None), *, is_shared: bool = False) -> dict[str, torch.Tensor]:
+def trained(
+    name: str, mine: slice = slice(None), *, is_shared: bool = False, max_rows: int = 99
+) -> dict[str, torch.Tensor]:
     """Train a method without batch normalisation on some samples of every batch; return its losses and its state."""
-    method = method_of(name, norm="layer")
+    method = in_pieces(method_of(name, norm="layer"), max_rows)
     network = DistributedDataParallel(method, broadcast_buffers=False) if is_shared else method
     losses = train(method, optimizer_of(method), range(NUM_STEPS), mine=mine, network=network)
     return {"losses": torch.tensor(losses), **method.state_dict()}
@@ -26,6 +28,7 @@ def main(folder: str, rank: int, world_size: int) -> None:
     # Uneven: 4 of 6 samples, and 2.
     mine = slice(0, 4) if rank == 0 else slice(4, 6)
     results = {name: trained(name, mine, is_shared=True) for name in METHODS}
+    results["in pieces"] = trained("simclr", mine, is_shared=True, max_rows=3)
     torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 

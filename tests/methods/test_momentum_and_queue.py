@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise.models.momentum import MomentumTwin, rising_momentum
+from anchorwise.models.momentum import MomentumTwin, early_momentum, rising_momentum
 from anchorwise.models.queue import Queue
 
 
@@ -84,3 +84,17 @@ def test_the_nearest_row_is_that_of_the_largest_cosine_and_never_an_empty_slot()
     torch.testing.assert_close(
         queue.nearest(torch.tensor([[9.0, 1.0], [-2.0, -1.0]])), torch.tensor([[1.0, 0], [0, 1]])
     )
+
+
+def test_an_average_follows_running_statistics_too_and_copies_counts():
+    online = nn.BatchNorm1d(1)
+    twin = MomentumTwin(online)
+    online(torch.tensor([[9.0], [11.0]]))
+    twin.average(online, 0.75)
+    assert online.running_mean.item() == pytest.approx(1.0)
+    assert twin.network.running_mean.item() == pytest.approx(0.25)
+    assert twin.network.num_batches_tracked == 1
+
+
+def test_an_early_average_has_not_forgotten_where_it_began():
+    assert [early_momentum(0.99, step) for step in (0, 8, 890, 9000)] == pytest.approx([0.1, 0.5, 0.99, 0.99])

@@ -38,6 +38,14 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     return make(encoder, objective or build(make.own_objective), config).double()
 
 
+def in_pieces(method: Method, max_rows: int) -> Method:
+    """Let all encoders of a method, its copies too, train on at most so many views at a time."""
+    for part in method.modules():
+        if isinstance(part, Encoder):
+            part.in_pieces_of(max_rows)
+    return method
+
+
 def clock_at(step: int) -> Clock:
     """Return the clock of a training of eight steps in four epochs."""
     return Clock(step, num_steps=NUM_STEPS, steps_per_epoch=2)

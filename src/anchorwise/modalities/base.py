@@ -6,7 +6,7 @@ A modality is a folder with these four and a line in `anchorwise.modalities.regi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,6 +19,8 @@ from anchorwise._config import Section
 from anchorwise.modalities.fingerprint import DataFacts, Fingerprint, digest
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.selection import balanced_indices
+from anchorwise.models.pieces import encoded_in_pieces
+from anchorwise.models.still import hold_still
 
 # n = samples of a set, b = samples of this rank's batch, m = chosen samples, f = features
 
@@ -194,21 +196,62 @@ class ViewMaker(nn.Module, ABC):
 
 
 class Encoder(nn.Module):
-    """A backbone without its classifier, whose output width is known.
+    """A backbone without its classifier, whose output width is known. Subclasses say in `encode` how it is called.
 
     Args:
         backbone: Maps views to feature rows.
         num_features: Width of a row.
+
+    Attributes:
+        origin: Where its first weights come from, in words; empty for random ones.
     """
 
     def __init__(self, backbone: nn.Module, *, num_features: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.num_features = num_features
+        self.origin = ""
+        self._max_rows: int | None = None
+        self._still: tuple[str, ...] = ()
 
     def forward(self, view: View) -> Float[Tensor, "b f"]:
+        """Return one feature row per sample; in training, piece by piece where that was asked for."""
+        if self._max_rows is None or not self.training:
+            return self.encode(view)
+        return encoded_in_pieces(self, self.encode, view, max_rows=self._max_rows)
+
+    def encode(self, view: View) -> Float[Tensor, "b f"]:
         """Return one feature row per sample."""
         return self.backbone(view)
+
+    def in_pieces_of(self, max_rows: int | None) -> None:
+        """Train on at most so many views at a time, with the gradient of all (`anchorwise.models.pieces`).
+
+        Raises:
+            ValueError: If a class of one's own does something else in `forward`.
+        """
+        if max_rows is not None and type(self).forward is not Encoder.forward:
+            raise ValueError(
+                f"train.micro_batch_size must be left out for {type(self).__name__}, which has a forward of its own; "
+                "override encode instead"
+            )
+        self._max_rows = max_rows
+
+    def hold_still(self, patterns: Sequence[str]) -> None:
+        """Leave parts of the backbone as they are (`anchorwise.models.still`).
+
+        Raises:
+            ValueError: If a pattern matches nothing.
+        """
+        self._still = hold_still(self.backbone, patterns)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """Set the mode of all parts but those that are held still, which stay in evaluation mode."""
+        super().train(mode)
+        for name in self._still:
+            self.backbone.get_submodule(name).eval()
+        return self
 
 
 class FrozenEncoder(ABC):
@@ -269,9 +312,22 @@ class Modality(ABC):
             ValueError: If there can be no such views.
         """
 
+    def resolved_encoder(self, encoder: Any) -> Section:
+        """Return the encoder's section with what depends on files filled in.
+
+        Raises:
+            FileNotFoundError: If a file is not there.
+            ValueError: If it is another one than the section says.
+        """
+        return encoder
+
     @abstractmethod
     def new_encoder(self, encoder: Any, samples: Samples) -> Encoder:
-        """Return a freshly initialised encoder of such samples; its weights come from torch's global generator."""
+        """Return an encoder of such samples as a training begins with it: random weights come from torch's generator.
+
+        Raises:
+            ValueError: If weights to start from, or parts to hold still, are not those of such an encoder.
+        """
 
     @abstractmethod
     def freeze(self, encoder: Encoder, section: Any, views: ViewMaker) -> FrozenEncoder:

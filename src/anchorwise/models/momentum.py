@@ -43,6 +43,28 @@ class MomentumTwin(nn.Module):
         for own, other in zip(self.network.parameters(), online.parameters(), strict=True):
             own.lerp_(other, 1.0 - momentum)
 
+    @torch.no_grad()
+    def average(self, online: nn.Module, momentum: float) -> None:
+        """Move parameters and buffers alike, for a copy that sees no batches of its own; counts are copied.
+
+        Source: running statistics are averaged as in timm's ModelEmaV2.
+        """
+        self.follow(online, momentum)
+        for own, other in zip(self.network.buffers(), online.buffers(), strict=True):
+            own.copy_(own.lerp(other, 1.0 - momentum) if own.is_floating_point() else other)
+
+
+def early_momentum(most: float, step: int) -> float:
+    """Return the momentum of a step whose copy has not forgotten where it began: an average over a tenth of the steps.
+
+    Source: num_updates of TensorFlow's ExponentialMovingAverage, min(decay, (1 + step) / (10 + step)).
+
+    Args:
+        most: Of all later steps, in [0, 1].
+        step: Counted from 0.
+    """
+    return min(most, (1.0 + step) / (10.0 + step))
+
 
 def rising_momentum(start: float, step: int, num_steps: int) -> float:
     """Return the momentum of a step on its way along half a cosine from `start` to 1.

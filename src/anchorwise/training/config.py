@@ -61,6 +61,9 @@ class OptimizerConfig(Section):
     warmup_epochs: float = Field(default=1.0, ge=0, le=1_000_000)
 
 
+LoggerName = Literal["tensorboard", "wandb"]
+
+
 class TrainConfig(Section):
     """How long and in what steps.
 
@@ -68,11 +71,17 @@ class TrainConfig(Section):
         num_epochs: Passes over the images.
         batch_size: Images of a batch over all ranks together, at least 2: each gives two views, and an image alone has
             no negatives.
+        micro_batch_size: Views that a rank encodes at a time, for batches beyond its memory: with the gradient of the
+            whole batch, at the price of encoding twice (`anchorwise.models.pieces`). Batch normalisation in the encoder
+            sees these views only. All at once if left out.
         drop_last: Leave out a last batch that is not full.
         seed: Decides initial weights, the order of images and every random view.
         device: "auto" takes CUDA where there is one.
         amp: bfloat16 autocast of the network on devices that multiply in it: GPUs, and CPUs with AVX-512 BF16 or AMX.
             Scores stay in float32.
+        ema: Momentum of a moving average of the encoder's weights and running statistics, such as 0.999, which is then
+            what is watched, kept and judged; its first steps average over fewer. None if left out.
+        log_to: What takes the numbers of the run beside `log.jsonl`: "tensorboard", "wandb".
         checkpoint_every_epochs: A run killed at any moment goes on from its last checkpoint.
         knn_every_epochs: kNN accuracy on a validation part of the training images this often; 0 never.
         log_every_steps: Steps between two lines of the log.
@@ -80,10 +89,13 @@ class TrainConfig(Section):
 
     num_epochs: Epochs = 100
     batch_size: int = Field(default=256, ge=2, le=10**9)
+    micro_batch_size: Count | None = None
     drop_last: bool = False
     seed: Seed = 0
     device: str = Field(default="auto", json_schema_extra=NO_IDENTITY)
     amp: bool = True
+    ema: float | None = Field(default=None, ge=0, lt=1)
+    log_to: tuple[LoggerName, ...] = Field(default=("tensorboard",), json_schema_extra=NO_IDENTITY)
     checkpoint_every_epochs: Epochs = Field(default=1, json_schema_extra=NO_IDENTITY)
     knn_every_epochs: int = Field(default=1, ge=0, le=1_000_000, json_schema_extra=NO_IDENTITY)
     log_every_steps: Count = Field(default=10, json_schema_extra=NO_IDENTITY)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from anchorwise import _files
+from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.base import Samples, Splits
@@ -24,6 +25,7 @@ from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_c
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
 from anchorwise.training.log import RunLog
+from anchorwise.training.loggers import check_loggers
 from anchorwise.training.measured import measured
 from anchorwise.training.monitor import watched
 from anchorwise.training.optimizers import lr_at
@@ -57,15 +59,17 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
     directory = RunDirectory(Path(out))
+    check_loggers(config.train.log_to)
     with ranks(config.train.device) as here:
         here.from_first(directory.refuse_others)
         modality = modality_of(config.modality)
         with reading_progress(show=show_progress and here.is_first) as show:
             splits = here.together(lambda: modality.load(config.data, on_progress=show))
-        config = resolved(config, splits.pretrain)
+        config = here.together(lambda: resolved(config, splits.pretrain))
+        here.refuse_unlike("the configuration", identity(config))
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
-        state = initial_state(config, splits.pretrain, here.device)
+        state = here.together(lambda: initial_state(config, splits.pretrain, here.device))
         check_objective(state.model, has_labels=splits.pretrain.labels is not None)
         facts = splits.facts()
         here.refuse_unlike("the samples", facts)
@@ -104,7 +108,8 @@ class _Run:
         state.num_steps, state.steps_per_epoch = self.num_steps, self.steps_per_epoch
         self._take_up(state)
         with ExitStack() as stack:
-            log = RunLog(self.directory, next_step=state.step) if self.here.is_first else None
+            log_to = self.config.train.log_to
+            log = RunLog(self.directory, next_step=state.step, log_to=log_to) if self.here.is_first else None
             if log is not None:
                 stack.callback(log.close)
             shown = {"heading": self._heading(state), "show": self.show_progress and self.here.is_first}
@@ -126,6 +131,8 @@ class _Run:
             f"batches of {train.batch_size} on {self.here.device}{ranks}",
             f"{train.num_epochs:,} epochs, {self.num_steps:,} steps, into {self.directory.path}",
         ]
+        if state.model.encoder.origin and not state.step:
+            lines.append(state.model.encoder.origin)
         if state.step:
             lines.append(f"goes on from step {state.step:,}")
         return "\n".join(lines)
@@ -220,6 +227,8 @@ class _Run:
 
     def _finish(self, state: RunState) -> None:
         """Write the encoder, then the summary, which says that the run is done."""
+        if state.average is not None:
+            state.frozen(state.model.encoder).save(self.directory.without_average)
         state.frozen().save(self.directory.path)
         num_images, train = len(self.splits.pretrain), self.config.train
         num_seen = train.num_epochs * (self.steps_per_epoch * train.batch_size if train.drop_last else num_images)

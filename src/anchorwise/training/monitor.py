@@ -17,6 +17,6 @@ def watched(state: RunState, train: Samples, device: torch.device) -> dict[str, 
     """
     most = _MOST_UNLABELLED if train.labels is None else _MOST_LABELLED
     images = train.balanced_subset(min(most, len(train)), 0)
-    embedded = embed(state.model.encoder, images, transform=state.views.plain, device=device)
+    embedded = embed(state.kept, images, transform=state.views.plain, device=device)
     judges = judges_of(DEFAULT_JUDGES, device=device)
     return {name: value for judge in judges for name, value in judge.watch(embedded).items()}

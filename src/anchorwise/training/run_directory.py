@@ -21,7 +21,8 @@ class RunDirectory:
     """Paths of a run's files.
 
     `config.json`, `data.json` and `environment.json` are there before the first step, `log.jsonl`, `tensorboard/` and
-    `checkpoint.safetensors` while it goes on, `encoder.json`, `encoder.safetensors` and `summary.json` when it is done.
+    `checkpoint.safetensors` while it goes on, `encoder.json`, `encoder.safetensors` and `summary.json` when it is done,
+    with `without_average/` where a moving average is kept.
     """
 
     path: Path
@@ -45,6 +46,11 @@ class RunDirectory:
     def checkpoint_file(self) -> Path:
         """The state from which a stopped run goes on."""
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def without_average(self) -> Path:
+        """Folder of the encoder itself, where its moving average is the one that is kept."""
+        return self.path / "without_average"
 
     @property
     def summary_file(self) -> Path:

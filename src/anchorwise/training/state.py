@@ -1,14 +1,15 @@
 """What a run is made of, and the part of it that changes and is saved."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from anchorwise import _checks
 from anchorwise.methods import METHODS, Clock, Method
-from anchorwise.modalities.base import FrozenEncoder, Modality, Samples, ViewMaker
+from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, ViewMaker
 from anchorwise.modalities.registry import AnyEncoderConfig, modality_of
+from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig
 from anchorwise.training.optimizers import build_optimizer
@@ -24,6 +25,7 @@ class RunState:
         views: Draws the views that the method asks for.
         modality: What samples are.
         encoder_config: What the configuration says of the encoder.
+        average: The encoder's moving average, if there is to be one.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
         num_steps: Of the whole run, for the method's schedules.
@@ -35,6 +37,7 @@ class RunState:
     views: ViewMaker
     modality: Modality
     encoder_config: AnyEncoderConfig
+    average: MomentumTwin | None = None
     step: int = 0
     wall_time_s: float = 0.0
     num_steps: int = 1
@@ -50,9 +53,14 @@ class RunState:
         """How far the run is."""
         return Clock(self.step, self.num_steps, self.steps_per_epoch)
 
-    def frozen(self) -> FrozenEncoder:
-        """Return the encoder as it is now, with what it expects of its input."""
-        return self.modality.freeze(self.model.encoder, self.encoder_config, self.views)
+    @property
+    def kept(self) -> Encoder:
+        """What is watched, kept and judged: the encoder, or its moving average."""
+        return self.model.encoder if self.average is None else cast(Encoder, self.average.network)
+
+    def frozen(self, encoder: Encoder | None = None) -> FrozenEncoder:
+        """Return what is kept, or another encoder of the run, as it is now with what it expects of its input."""
+        return self.modality.freeze(encoder or self.kept, self.encoder_config, self.views)
 
     def saved(self) -> dict[str, Any]:
         """Return everything that a resumed run needs beyond its configuration."""
@@ -62,6 +70,7 @@ class RunState:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "views": self.views.state_dict(),
+            "average": {} if self.average is None else self.average.state_dict(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -77,12 +86,15 @@ class RunState:
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.views.load_state_dict(saved["views"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
 
 
 def resolved(config: RunConfig, samples: Samples) -> RunConfig:
     """Return the configuration with what was left to the data filled in."""
-    augment = modality_of(config.modality).resolved_views(config.augment, config.data, samples)
-    return config.model_copy(update={"augment": augment})
+    modality = modality_of(config.modality)
+    augment = modality.resolved_views(config.augment, config.data, samples)
+    return config.model_copy(update={"augment": augment, "encoder": modality.resolved_encoder(config.encoder)})
 
 
 def initial_state(config: RunConfig, samples: Samples, device: torch.device) -> RunState:
@@ -91,6 +103,8 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device) -> 
     config = resolved(config, samples)
     torch.manual_seed(config.train.seed)
     encoder = modality.new_encoder(config.encoder, samples)
+    encoder.in_pieces_of(config.train.micro_batch_size)
     model = METHODS[config.method.name](encoder, objective, config.method).to(device)
     views = modality.view_maker(config.augment, model.plan, samples).to(device)
-    return RunState(model, build_optimizer(config.optimizer, model), views, modality, config.encoder)
+    average = None if config.train.ema is None else MomentumTwin(model.encoder)
+    return RunState(model, build_optimizer(config.optimizer, model), views, modality, config.encoder, average)

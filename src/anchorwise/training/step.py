@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from anchorwise.modalities.base import Batch
 from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.models.momentum import early_momentum
 from anchorwise.objectives import Outcome
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
@@ -68,6 +69,8 @@ def train_step(
     state.model.after_backward(clock)
     state.optimizer.step()
     state.model.after_step(clock)
+    if state.average is not None and config.train.ema is not None:
+        state.average.average(state.model.encoder, early_momentum(config.train.ema, state.step))
     return (outcome, *made.rows)
 
 

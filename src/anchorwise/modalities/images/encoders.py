@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -10,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise._config import Section
+from anchorwise._config import NO_IDENTITY, Section
 from anchorwise.modalities.base import Encoder, View
 from anchorwise.modalities.images.sizes import Size, height_and_width, in_words
 from anchorwise.modalities.images.small import SmallEncoder, norm_layer
@@ -29,11 +30,18 @@ class EncoderConfig(Section):
         norm: Normalisation layers: "batch", or "group", which makes an image's features independent of its batch.
             A timm backbone brings its own and takes "batch" only.
         width: Channels after the first convolution of "small"; 32 if left out. Only "small" has it.
+        pretrained: Weights to start from: a safetensors file, a file of `torch.save`, or the folder of a finished run
+            (`anchorwise.modalities.images.pretrained`). Random ones if left out.
+        pretrained_digest: Tells the bytes of that file from others; filled in before the run starts.
+        freeze: Parts of the backbone that stay as they are, by name; `*`, `?` and `[...]` stand for characters.
     """
 
     name: str = "small"
     norm: Literal["batch", "group"] = "batch"
     width: int | None = Field(default=None, ge=8, le=8192)
+    pretrained: Path | None = Field(default=None, json_schema_extra=NO_IDENTITY)
+    pretrained_digest: str | None = None
+    freeze: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _refuse_what_does_nothing(self) -> "EncoderConfig":
@@ -59,7 +67,7 @@ class ImageEncoder(Encoder):
         self.is_channels_last = True
         return self
 
-    def forward(self, view: View) -> Float[Tensor, "n f"]:
+    def encode(self, view: View) -> Float[Tensor, "n f"]:
         """Return one feature row per image."""
         if not isinstance(view, Tensor):
             raise TypeError(f"an encoder of images takes a tensor of them, got {type(view).__name__}")

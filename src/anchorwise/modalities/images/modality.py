@@ -14,6 +14,7 @@ from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.normalise import pixel_statistics
+from anchorwise.modalities.images.pretrained import file_digest, load_pretrained
 from anchorwise.modalities.images.sizes import as_size
 from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder, load_encoder
 from anchorwise.modalities.progress import OnProgress
@@ -52,6 +53,23 @@ class Images(Modality):
         """Return the policy; left out, that of the data source."""
         return views or policy_for(data.source, _shape(samples)[1:])
 
+    def resolved_encoder(self, encoder: EncoderConfig) -> EncoderConfig:
+        """Return the section with the digest of a pretrained start.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the section names another one's digest.
+        """
+        if encoder.pretrained is None:
+            return encoder
+        digest = file_digest(encoder.pretrained)
+        if encoder.pretrained_digest not in (None, digest):
+            raise ValueError(
+                f"encoder.pretrained must be the file of encoder.pretrained_digest={encoder.pretrained_digest}, got "
+                f"{encoder.pretrained} of {digest}; restore that file, or leave the digest out for a run from this one"
+            )
+        return encoder.model_copy(update={"pretrained_digest": digest})
+
     def view_maker(self, views: AugmentConfig, plan: ViewPlan, samples: Samples) -> ViewMaker:
         """Return random views, normalised by the pixels of the samples."""
         num_channels, height_px, width_px = _shape(samples)
@@ -59,10 +77,14 @@ class Images(Modality):
         return RandomViews(views, num_channels, as_size(height_px, width_px), mean=mean, std=std, plan=plan)
 
     def new_encoder(self, encoder: EncoderConfig, samples: Samples) -> Encoder:
-        """Return a freshly initialised encoder, laid out for speed."""
+        """Return an encoder as a training begins with it, laid out for speed."""
         num_channels, height_px, width_px = _shape(samples)
         size_px = as_size(height_px, width_px)
-        return build_encoder(encoder, num_channels=num_channels, image_size_px=size_px).channels_last()
+        built = build_encoder(encoder, num_channels=num_channels, image_size_px=size_px)
+        if encoder.pretrained is not None:
+            built.origin = load_pretrained(built.backbone, encoder.pretrained)
+        built.hold_still(encoder.freeze or ())
+        return built.channels_last()
 
     def freeze(self, encoder: Encoder, section: EncoderConfig, views: ViewMaker) -> StoredEncoder:
         """Return an encoder with the size and the normalisation of its images."""
