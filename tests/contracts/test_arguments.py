@@ -24,7 +24,7 @@ STOCK: dict[str, Callable[[torch.Tensor], Any]] = {
     "generator": lambda view: torch.Generator(view.device),
 }
 # Settings under which they are taken.
-TAKING = {"selection": {"gate": "likelihood"}, "sup_re_mix": {"mixing": (2.0, 8.0)}}
+TAKING = {"sup_re_mix": {"mixing": (2.0, 8.0)}}
 
 
 def _left_out(case: Case) -> set[str]:

@@ -267,9 +267,22 @@ def test_a_blend_of_labels_of_one_sample_each_is_weince(gate):
     torch.testing.assert_close(outcome.loss, weince.loss, rtol=1e-9, atol=1e-9)
 
 
-def test_the_published_gate_is_refused_beside_labels():
-    with pytest.raises(ValueError, match="needs the same number of negatives for every anchor"):
-        SupCon(temperature=0.5, blend=Blend(gate=PublishedGate()))(*batches.clustered(), labels=ONE_EACH)
+@pytest.mark.parametrize("gate", ["published", "hard"])
+@pytest.mark.parametrize("exponent", ["batch", "anchor", "pooled"])
+def test_sorted_tails_of_distinct_ids_are_those_without_ids(gate, exponent):
+    views, weince = batches.clustered(), WEINCE(gate=gate, exponent=exponent)
+    without = WEINCE(gate=gate, exponent=exponent).detail(*views)
+    outcome = weince.detail(*views, ids=ONE_EACH)
+    torch.testing.assert_close(outcome.per_anchor, without.per_anchor, rtol=1e-11, atol=1e-12)
+    for name, value in without.stats.items():
+        torch.testing.assert_close(outcome.stats[name], value, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("gate", ["published", "hard"])
+def test_sorted_tails_of_labels_of_one_sample_each_are_weinces(gate):
+    views, blend = batches.clustered(), Blend(gate=gate, exponent="batch")
+    outcome = SupCon(temperature=0.5, blend=blend).detail(*views, labels=ONE_EACH)
+    _assert_same_lambda(outcome, WEINCE(gate=gate, exponent="batch").detail(*views))
 
 
 def test_the_loss_on_which_five_libraries_agree():

@@ -32,7 +32,6 @@ from anchorwise import (
     Objective,
     PairwiseViews,
     PolyView,
-    Selection,
     SigLIP,
     Weibit,
 )
@@ -137,12 +136,18 @@ def test_fewer_negatives_than_the_hardest_asked_for_are_all_of_them():
         torch.testing.assert_close(objective(*VIEWS, ids=ids), whole(*VIEWS, ids=ids))
 
 
-def test_a_gate_that_sorts_tails_says_that_it_takes_no_ids():
-    with pytest.raises(ValueError, match="with labels or ids they differ; use gate='likelihood'"):
-        WEINCE(gate="published")(*VIEWS, ids=IDS)
-    with pytest.raises(ValueError, match="with labels or ids they differ"):
-        Selection()(*VIEWS, ids=IDS)
-    assert Selection(gate="likelihood")(*VIEWS, ids=IDS).isfinite()
+@pytest.mark.parametrize("gate", ["published", "hard"])
+def test_a_gate_that_sorts_tails_reads_nothing_where_an_anchor_has_no_negative(gate: str):
+    objective = WEINCE(gate=gate, exponent="anchor")
+    views = [view.clone().requires_grad_() for view in VIEWS]
+    outcome = objective.detail(*views, ids=torch.zeros(24, dtype=torch.long))
+    outcome.loss.backward()
+    assert outcome.loss.item() == 0.0
+    assert all((view.grad == 0.0).all() for view in views)
+    # Two samples of two ids have each other alone: too few for a tail, and a loss.
+    two = objective.detail(*(view[:2] for view in VIEWS), ids=torch.tensor([7, 9]))
+    assert two.loss.isfinite()
+    assert two.stats["evidence"].abs().max() == 0.0
 
 
 @pytest.mark.parametrize("objective", [DCL(), DHEL(), KCL(), FMICL(), MVDHEL(), AlignUniform(), DCLW()])

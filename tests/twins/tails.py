@@ -89,9 +89,11 @@ def hard_blend(batch: Batch, margin: float = 2.0, proximity_quantile: float = 0.
     return [float(r <= pivot and regressions(deltas).delta_aic >= margin) for r, deltas in zip(rho, tails, strict=True)]
 
 
-def regression_exponents(batch: Batch, towards: float | None = None, prior_points: float = 100.0) -> list[float]:
+def regression_exponents(
+    batch: Batch, towards: float | None = None, prior_points: float = 100.0, min_tail_points: int = 32
+) -> list[float]:
     """Slopes on the gate's tails, shrunk to `towards` or to their median, between 0.5 and 16."""
-    fits = [regressions(deltas) for deltas in gate_tails(batch)]
+    fits = [regressions(deltas) for deltas in gate_tails(batch, min_tail_points=min_tail_points)]
     known = sorted(fit.slope for fit in fits if fit.slope > 0)
     centre = known[(len(known) - 1) // 2] if towards is None else towards
     exponents = []

@@ -82,7 +82,7 @@ class WEINCE(Objective):
             view0: Rows of the samples.
             view1: Another view of them.
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other; gate and exponent
-                are read off the others. A gate that sorts tails, such as "published", takes none.
+                are read off the others.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)

@@ -183,7 +183,7 @@ class PooledExponent(Exponent):
 
     def regression(self, negatives: Negatives) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return slope and R^2 of this batch; both 0 where the batch is too small."""
-        num_all = len(negatives.anchors) * negatives.num_negatives
+        num_all = negatives.num_pairs
         num_tail = min(int(max(self.min_tail_points, self.tail_fraction * num_all)), num_all)
         fit = tail_regressions(negatives.pooled_shortfalls(num_tail if num_tail >= FEWEST_POINTS else 0).unsqueeze(0))
         return fit.slope[0], fit.r_squared[0]

@@ -15,6 +15,7 @@ from anchorwise import _checks
 from anchorwise.tails.estimators import HillTail, RegressionTail, TailEstimator
 from anchorwise.tails.likelihood import likelihood_delta_aic
 from anchorwise.tails.negatives import Negatives
+from anchorwise.tails.regression import has_regression
 
 # a = anchors
 
@@ -281,8 +282,9 @@ def _published_evidence(
     if negatives.num_negatives == 0:
         nearest = negatives.hardest_shortfall
         return nearest, nearest[0], torch.zeros_like(nearest)
-    tail_read = negatives.sorted_tail(tail.num_tail(negatives.num_negatives))
+    num_tail = tail.num_tail(negatives.num_negatives)
+    tail_read = negatives.sorted_tail(num_tail)
     fit, nearest = tail_read.fit, tail_read.hardest_shortfall
-    if not fit.exists:
+    if not has_regression(num_tail):
         return nearest, nearest.median(), fit.delta_aic
     return nearest, nearest.sort().values[round(quantile * (len(nearest) - 1))], fit.delta_aic

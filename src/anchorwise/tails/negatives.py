@@ -14,7 +14,7 @@ from anchorwise._precision import full_precision
 from anchorwise.links import Moment, shortfall
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails.exceedances import Exceedances
-from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions
+from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions, uneven_tail_regressions
 
 # a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points, s = statistics
 
@@ -64,47 +64,53 @@ class Negatives:
 
     @property
     def num_negatives(self) -> int:
-        """Negatives of each anchor.
-
-        Raises:
-            ValueError: If anchors have different numbers of negatives.
-        """
+        """Negatives of each anchor, or of the one that has most: where they differ, they are counted on the host."""
         if self.excluded_scores is None:
-            raise ValueError(
-                "a gate or exponent that sorts tails needs the same number of negatives for every anchor, and with "
-                "labels or ids they differ; use gate='likelihood' and exponents read by tails.HillTail"
-            )
+            return int(self.counts.max())
         return self.most_negatives
 
     @property
-    def _most(self) -> int:
-        """Negatives of an anchor at most."""
-        return len(self.keys) if self.excluded_scores is None else self.num_negatives
+    def num_pairs(self) -> int:
+        """Negatives of all anchors together; as `num_negatives`."""
+        if self.excluded_scores is None:
+            return int(self.counts.long().sum())
+        return len(self.anchors) * self.most_negatives
+
+    @property
+    def counts(self) -> Float[Tensor, " a"]:
+        """Negatives of every anchor, where they differ."""
+        return self._once(("counts", 0.0), lambda: self._sum(Moment(0)))
 
     @property
     def most_negatives(self) -> int:
-        """Negatives of an anchor at most."""
+        """What the shapes say that an anchor's negatives are at most."""
         return len(self.keys) - (0 if self.excluded_scores is None else self.excluded_scores.shape[1])
 
     @property
     def hardest_shortfall(self) -> Float[Tensor, " a"]:
         """Shortfall of every anchor's hardest negative; that of an orthogonal one where an anchor has none."""
-        if self._most == 0:
+        if self.most_negatives == 0:
             return torch.ones_like(self.anchors[:, 0])
-        hardest = self.sorted_tail(1).hardest_shortfall
-        return hardest.masked_fill(hardest == torch.inf, 1.0)
+        return self.sorted_tail(1).hardest_shortfall
 
     def sorted_tail(self, num_tail: int) -> SortedTail:
-        """Return what the `num_tail` smallest shortfalls of every row say; the tails themselves are not kept."""
+        """Return what the `num_tail` smallest shortfalls of every row say; the tails themselves are not kept.
+
+        An anchor that has fewer negatives has a shorter tail: all of them.
+        """
+        even = self.excluded_scores is not None
 
         def summary(scores: Float[Tensor, "a t"]) -> Float[Tensor, "a s"]:
             shortfalls = shortfall(scores, self.endpoint)
-            fit = tail_regressions(shortfalls)
-            return torch.stack([fit.slope, fit.r_squared, fit.delta_aic, shortfalls[:, 0]], dim=1)
+            fit = tail_regressions(shortfalls) if even else uneven_tail_regressions(shortfalls)
+            points = [] if isinstance(fit.num_points, int) else [fit.num_points]
+            return torch.stack([fit.slope, fit.r_squared, fit.delta_aic, shortfalls[:, 0], *points], dim=1)
 
         def read() -> SortedTail:
-            slope, r_squared, delta_aic, hardest = engine.tail_summaries(self.contrast, num_tail, summary).unbind(dim=1)
-            return SortedTail(TailRegressions(slope, r_squared, delta_aic, num_points(num_tail)), hardest)
+            found = engine.tail_summaries(self.contrast, num_tail, summary).unbind(dim=1)
+            slope, r_squared, delta_aic, hardest, *points = found
+            fit = TailRegressions(slope, r_squared, delta_aic, points[0] if points else num_points(num_tail))
+            return SortedTail(fit, hardest if even else hardest.masked_fill(hardest == torch.inf, 1.0))
 
         return self._once(("sorted", num_tail), read)
 
@@ -118,7 +124,7 @@ class Negatives:
             among: How many largest ones they are taken from, where more: which of two equal scores comes first depends
                 on how many are looked for.
         """
-        tail = engine.tail_rows(self.contrast, min(max(num_tail, among), self._most))
+        tail = engine.tail_rows(self.contrast, min(max(num_tail, among), self.most_negatives))
         return engine.Tail(tail.scores[:, :num_tail], tail.keys[:, :num_tail])
 
     def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
@@ -151,7 +157,7 @@ class Negatives:
 
     def _summed_moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
         """Mean and variance of every row's negatives, by two passes over the scores."""
-        num_negatives = self._sum(Moment(0)).clamp_min(1.0)
+        num_negatives = self.counts.clamp_min(1.0)
         mean = self._sum(Moment(1)) / num_negatives
         return mean, self._sum(Moment(2, mean)) / num_negatives
 
@@ -162,7 +168,7 @@ class Negatives:
         self, excluded_scores: Float[Tensor, "a e"]
     ) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
         """Mean and variance of every row's negatives, from the keys' first two moments: no pass over the scores."""
-        num_negatives = max(self.num_negatives, 1)
+        num_negatives = max(self.most_negatives, 1)
         centre = self.keys.mean(dim=0)
         centred = self.keys - centre
         with full_precision(self.anchors.device):

@@ -119,6 +119,18 @@ CASES = [
         _weince(twins.published_blend, twins.regression_exponents),
         given={"gate": "published", "exponent": "anchor"},
     ),
+    # Samples of the id that is there five times have 38 negatives, fewer than the tail; the others have 46.
+    Case(
+        "weince-published-ids",
+        WEINCE,
+        _weince(
+            lambda batch: twins.published_blend(batch, min_tail_points=42),
+            lambda batch: twins.regression_exponents(batch, min_tail_points=42),
+        ),
+        given={"gate": PublishedGate(min_tail_points=42), "exponent": "anchor"},
+        call=with_ids,
+        one_graph=False,
+    ),
     Case(
         "weince-cap",
         WEINCE,
