@@ -2,12 +2,13 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from anchorwise import CrossViewInfoNCE, InfoNCE, SupCon
+from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon
 from anchorwise import MoCo as MoCoObjective
 from anchorwise.methods.base import check_objective
 from anchorwise.methods.registry import METHODS
@@ -209,3 +210,29 @@ def test_the_views_of_simclr_share_the_statistics_of_batch_normalisation():
     apart = [method.online(view) for view in views]
     assert method(views, batch).outcome.loss.item() == pytest.approx(InfoNCE()(*together).item())
     assert method(views, batch).outcome.loss.item() != pytest.approx(InfoNCE()(*apart).item())
+
+
+def test_samples_of_one_group_are_no_negatives_of_each_other():
+    method = method_of("simclr", CrossViewInfoNCE())
+    views, batch = views_of_step(method, 0)
+    rows, groups = method.online(torch.cat(views)).chunk(2), batch.ids // 2 + 100
+    expected = CrossViewInfoNCE()(*rows, ids=groups).item()
+    assert expected != pytest.approx(CrossViewInfoNCE()(*rows).item())
+    assert method(views, replace(batch, groups=groups)).outcome.loss.item() == pytest.approx(expected)
+
+
+def test_mocos_queue_knows_the_groups_of_its_keys():
+    method = method_of("moco")
+    views, batch = views_of_step(method, 0)
+    grouped = replace(batch, groups=batch.ids // 2 + 100)
+    method(views, grouped)
+    assert set(grouped.groups.tolist()) <= set(method.queue.ids.tolist())
+    query, key = method.online(views[0]), method.twin(views[1])
+    queue, ids = method.queue.rows.clone(), method.queue.ids.clone()
+    expected = MoCoObjective(temperature=0.2)(query, key, queue=queue, queue_ids=ids, ids=grouped.groups)
+    assert method(views, grouped).outcome.loss.item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_groups_are_refused_where_the_objective_cannot_leave_them_out():
+    with pytest.raises(ValueError, match=r"got SogCLR, which cannot leave out negatives of the anchor's group"):
+        check_objective(method_of("simclr", SogCLR(num_samples=100)), has_labels=False, excludes_groups=True)

@@ -149,7 +149,7 @@ class Method(nn.Module, ABC):
 
         Args:
             *rows: Embeddings.
-            batch: Its ids and labels go to objectives that need them.
+            batch: Its ids and labels go to objectives that need them, its groups, as ids, to those that take ids.
             **there: Handed over where the objective needs or takes it.
         """
         inputs = self.objective.inputs
@@ -157,6 +157,8 @@ class Method(nn.Module, ABC):
         for name, value in (("ids", batch.ids), ("labels", batch.labels)):
             if name in inputs.needs and value is not None:
                 given.setdefault(name, value)
+        if batch.groups is not None and "ids" in inputs.takes:
+            given.setdefault("ids", batch.groups)
         return self.objective.detail(*rows, **given)
 
 
@@ -184,12 +186,13 @@ def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:
     return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))
 
 
-def check_objective(method: Method, *, has_labels: bool) -> None:
+def check_objective(method: Method, *, has_labels: bool, excludes_groups: bool = False) -> None:
     """Refuse an objective that the method, or the samples, cannot serve.
 
     Args:
         method: With its objective.
         has_labels: Whether the samples have labels.
+        excludes_groups: Whether samples of one group are not to be negatives of each other.
 
     Raises:
         ValueError: If it needs something else.
@@ -203,6 +206,8 @@ def check_objective(method: Method, *, has_labels: bool) -> None:
         reason = f"takes {inputs.min_views} views"
     elif ignored:
         reason = f"does not take {', '.join(ignored)}"
+    elif excludes_groups and "ids" not in inputs.takes:
+        reason = "cannot leave out negatives of the anchor's group (train.exclude_groups)"
     else:
         return
     who, objective = type(method).__name__, type(method.objective).__name__

@@ -64,9 +64,9 @@ class MoCo(Method):
         """Return the loss against the queue as it was, then put this batch's keys in."""
         directions = ((0, 1), (1, 0)) if self.symmetric else ((0, 1),)
         pairs = [(self.online(views[query]), self.twin(views[key])) for query, key in directions]
-        queue = {"queue": self.queue.rows.clone(), "queue_ids": self.queue.ids.clone(), "ids": batch.ids}
+        queue = {"queue": self.queue.rows.clone(), "queue_ids": self.queue.ids.clone(), "ids": batch.excluded_ids}
         losses = [self.loss(query, key, batch=batch, **queue) for query, key in pairs]
         outcome = averaged(losses, factor=len(losses))
         for _, key in pairs:
-            self.queue.push(key, batch.ids)
+            self.queue.push(key, batch.excluded_ids)
         return Step(outcome, (pairs[0][0].detach(), pairs[0][1]))

@@ -36,16 +36,23 @@ class Batch:
         raw: The samples, before their views are made.
         ids: The samples' numbers in the data set.
         labels: Their classes; None if unlabelled.
+        groups: What samples belong together and are no negatives of each other; None if each stands alone.
     """
 
     raw: Raw
     ids: Int64[Tensor, " b"]
     labels: Shaped[Tensor, " b"] | None = None
+    groups: Int64[Tensor, " b"] | None = None
+
+    @property
+    def excluded_ids(self) -> Int64[Tensor, " b"]:
+        """Ids of which equal ones are no negatives of each other: the groups, or else the samples' numbers."""
+        return self.ids if self.groups is None else self.groups
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        labels = None if self.labels is None else self.labels.to(device)
-        return Batch(moved(self.raw, device), self.ids.to(device), labels)
+        labels, groups = (None if each is None else each.to(device) for each in (self.labels, self.groups))
+        return Batch(moved(self.raw, device), self.ids.to(device), labels, groups)
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,10 @@ class Samples(ABC):
     def subset(self: Own, ids: Int64[Tensor, " m"]) -> Own:
         """Return a set of these samples, in this order."""
 
+    def thumbnails(self, ids: Int64[Tensor, " b"]) -> Float[Tensor, "b d"] | None:
+        """Return unit rows in which near-equal samples are near each other; None where nothing makes such rows."""
+        return None
+
     def picture(self, item: int) -> UInt8[Tensor, "c h w"] | None:
         """Return a sample as something to look at; None where there is nothing to see."""
         return None
@@ -132,8 +143,9 @@ class Samples(ABC):
         return Fingerprint(what=self.what, content=digest(*self.content()), labels=labels)
 
     def batch(self, ids: Int64[Tensor, " b"]) -> Batch:
-        """Return samples with their numbers and labels."""
-        return Batch(self.take(ids), ids, None if self.labels is None else self.labels[ids])
+        """Return samples with their numbers, labels and groups."""
+        labels, groups = (None if each is None else each[ids] for each in (self.labels, self.groups))
+        return Batch(self.take(ids), ids, labels, groups)
 
     def balanced_subset(self: Own, num_samples: int, seed: int) -> Own:
         """Return `num_samples` samples, equally many of every class where there are labels; depends on `seed` alone.

@@ -75,6 +75,7 @@ class TrainConfig(Section):
             whole batch, at the price of encoding twice (`anchorwise.models.pieces`). Batch normalisation in the encoder
             sees these views only. All at once if left out.
         drop_last: Leave out a last batch that is not full.
+        exclude_groups: Whether samples of one group (`data.group_pattern`) are no negatives of each other.
         seed: Decides initial weights, the order of images and every random view.
         device: "auto" takes CUDA where there is one.
         amp: bfloat16 autocast of the network on devices that multiply in it: GPUs, and CPUs with AVX-512 BF16 or AMX.
@@ -91,6 +92,7 @@ class TrainConfig(Section):
     batch_size: int = Field(default=256, ge=2, le=10**9)
     micro_batch_size: Count | None = None
     drop_last: bool = False
+    exclude_groups: bool = False
     seed: Seed = 0
     device: str = Field(default="auto", json_schema_extra=NO_IDENTITY)
     amp: bool = True

@@ -28,6 +28,7 @@ from anchorwise.training.log import RunLog
 from anchorwise.training.loggers import check_loggers
 from anchorwise.training.measured import measured
 from anchorwise.training.monitor import watched
+from anchorwise.training.near_duplicates import near_duplicates
 from anchorwise.training.optimizers import lr_at
 from anchorwise.training.order import epoch_batches, num_batches
 from anchorwise.training.progress import RunProgress
@@ -70,7 +71,10 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
         state = here.together(lambda: initial_state(config, splits.pretrain, here.device))
-        check_objective(state.model, has_labels=splits.pretrain.labels is not None)
+        has_labels, excludes_groups = splits.pretrain.labels is not None, config.train.exclude_groups
+        check_objective(state.model, has_labels=has_labels, excludes_groups=excludes_groups)
+        if excludes_groups and splits.pretrain.groups is None:
+            raise ValueError("train.exclude_groups needs samples in groups; data.group_pattern says them by file names")
         facts = splits.facts()
         here.refuse_unlike("the samples", facts)
         with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
@@ -133,6 +137,8 @@ class _Run:
         ]
         if state.model.encoder.origin and not state.step:
             lines.append(state.model.encoder.origin)
+        if self.show_progress and train.knn_every_epochs and (near := near_duplicates(self.splits.train)) is not None:
+            lines.append(str(near))
         if state.step:
             lines.append(f"goes on from step {state.step:,}")
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,8 @@ def train_step(
     seed = mixed_seed(config.train.seed, state.step, ranks.rank)
     torch.manual_seed(seed)
     batch = batch.to(ranks.device)
+    if not config.train.exclude_groups:
+        batch = replace(batch, groups=None)
     views, clock = state.views(batch, seed=seed), state.clock
     state.model.before_step(clock)
     with autocast(config, ranks.device):

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from anchorwise._config import NO_IDENTITY, Count, ImageSize, Section, Seed
+from anchorwise.modalities.groups import checked_pattern
 
 DEFAULT_MAX_DECODED_GIB = 4.0
 
@@ -23,6 +24,9 @@ class DataConfig(Section):
         num_train_images: Class-balanced subset of the pretraining and of the training images; a smaller part stays
             whole. None keeps all.
         num_test_images: Class-balanced subset of the test images; None keeps all.
+        group_pattern: Regular expression whose parentheses capture, in the names of the images, what those that belong
+            together have in common: "(.+)_" for the tracks of `00007_00021.jpg`. No split has images of one group on
+            both sides. For folders and archives; None lets each image stand alone.
         seed: Decides the subsets, and the test split of a folder that brings none.
         max_decoded_gib: Memory that the decoded or resized images of a set may take, in GiB, above 0. A file of a few
             kilobytes may hold a picture of a hundred megabytes, so a set that passes this is refused. While it is read,
@@ -37,6 +41,7 @@ class DataConfig(Section):
     image_size_px: ImageSize | None = None
     num_train_images: Count | None = None
     num_test_images: Count | None = None
+    group_pattern: str | None = None
     seed: Seed = 0
     max_decoded_gib: FiniteFloat = Field(default=DEFAULT_MAX_DECODED_GIB, gt=0, json_schema_extra=NO_IDENTITY)
     verify_checksums: bool = Field(default=True, json_schema_extra=NO_IDENTITY)
@@ -46,3 +51,8 @@ class DataConfig(Section):
         if not self.source.strip():
             raise ValueError("data.source must be a data set's name or a path, got nothing; '.' is the current folder")
         return self
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _refuse_no_pattern(cls, value: str | None) -> str | None:
+        return None if value is None else checked_pattern("data.group_pattern", value)

@@ -92,6 +92,11 @@ def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet
         raise ValueError(f"data.download is for {', '.join(DOWNLOADABLE)} only, got it with source {config.source!r}")
     if config.root is not None and config.source not in ROOTED:
         raise ValueError(f"data.root is for {', '.join(ROOTED)} only, got it with source {config.source!r}")
+    if config.group_pattern is not None and config.source in SOURCES:
+        raise ValueError(
+            "data.group_pattern is for the file names of a folder or an archive, got it with source "
+            f"{config.source!r}, whose images have none"
+        )
     if config.source in SOURCES:
         root = config.root or cache_dir() / "datasets"
         return SOURCES[config.source](Path(os.path.expanduser(root)), config, on_progress)
@@ -103,6 +108,7 @@ def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet
         image_size_px=config.image_size_px,
         seed=config.seed,
         max_decoded_gib=config.max_decoded_gib,
+        group_pattern=config.group_pattern,
         on_progress=on_progress,
     )
 

@@ -4,7 +4,8 @@ Layouts, after the folders that lie around everything are taken off:
 
 * `train/` beside `test/` (or `val/`, `valid/`, `validation/`; the first of these counts) are the splits, in capitals
   too. Images outside of them are skipped and named.
-* Where there is no test folder, a seeded, stratified 20 % of the labelled images is the test split.
+* Where there is no test folder, a seeded, stratified 20 % of the labelled images is the test split; images of one group
+  stay together.
 * In a split, `<class>/.../<image>` gives the labels; an image beside class folders is skipped and named. A split
   without folders is unlabelled.
 * Where files beside the images give labels, as in WebDataset's shards (`sidecars` in this package), those count, and an
@@ -19,13 +20,14 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from anchorwise.modalities.base import Skipped, Splits
+from anchorwise.modalities.groups import groups_of
 from anchorwise.modalities.images.cache import Decoded
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
 from anchorwise.modalities.images.reading import read_images
 from anchorwise.modalities.progress import OnProgress
-from anchorwise.modalities.selection import complement, stratified_indices
+from anchorwise.modalities.selection import complement, held_out, stratified_indices
 
 TEST_FRACTION = 0.2
 
@@ -36,6 +38,7 @@ def load_folder(
     image_size_px: int | None = None,
     seed: int = 0,
     max_decoded_gib: float = DEFAULT_MAX_DECODED_GIB,
+    group_pattern: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Splits[ImageSet]:
     """Read a folder or archive of images.
@@ -45,6 +48,7 @@ def load_folder(
         image_size_px: Height and width to resize to; None requires one square size of all images.
         seed: Decides the test split where the folder brings none.
         max_decoded_gib: How much memory the decoded images may take.
+        group_pattern: Says by their names which images belong together (`anchorwise.modalities.groups`).
         on_progress: Told how far the reading is.
 
     Raises:
@@ -53,11 +57,11 @@ def load_folder(
             has none, or class folders are called as splits are.
     """
     decoded = read_images(path, image_size_px=image_size_px, max_decoded_gib=max_decoded_gib, on_progress=on_progress)
-    return arrange(decoded, seed=seed)
+    return arrange(decoded, seed=seed, group_pattern=group_pattern)
 
 
-def arrange(decoded: Decoded, *, seed: int) -> Splits[ImageSet]:
-    """Sort images into splits and classes by their names, as the layouts above say."""
+def arrange(decoded: Decoded, *, seed: int, group_pattern: str | None = None) -> Splits[ImageSet]:
+    """Sort images into splits, classes and groups by their names, as the layouts above say."""
     prefix = _common_folder(decoded.names)
     names = [name.removeprefix(prefix) for name in decoded.names]
     folders = {name.split("/")[0].lower(): name.split("/")[0] for name in names if "/" in name}
@@ -70,7 +74,7 @@ def arrange(decoded: Decoded, *, seed: int) -> Splits[ImageSet]:
     if TRAIN_FOLDER not in folders:
         classes = _classes(decoded, dict(enumerate(names)))
         whole = _part(decoded, classes, _class_names(decoded, classes.values()), "the folder")
-        return _seeded_splits(replace(whole, skipped=broken + whole.skipped), seed)
+        return _seeded_splits(_grouped(replace(whole, skipped=broken + whole.skipped), group_pattern), seed)
     test_folder = next((folder for folder in TEST_FOLDERS if folder in folders), None)
     inside = {
         folder: _classes(decoded, _inside(names, folders[folder]))
@@ -85,7 +89,7 @@ def arrange(decoded: Decoded, *, seed: int) -> Splits[ImageSet]:
         for i, name in enumerate(decoded.names)
         if i not in known
     )
-    train = replace(parts[0], skipped=broken + outside + parts[0].skipped)
+    train = _grouped(replace(parts[0], skipped=broken + outside + parts[0].skipped), group_pattern)
     return Splits(train, train, parts[1]) if test_folder else _seeded_splits(train, seed)
 
 
@@ -132,11 +136,32 @@ def _part(decoded: Decoded, classes: dict[int, str | None], class_names: tuple[s
     return replace(whole.subset(torch.tensor(kept)), labels=labels, class_names=class_names, skipped=skipped)
 
 
+def _grouped(train: ImageSet, pattern: str | None) -> ImageSet:
+    """Return training images with their groups; those of a test folder are never split."""
+    if pattern is None:
+        return train
+    groups = groups_of(train.names, pattern)
+    if len(groups.unique()) == len(train):
+        raise ValueError(
+            f"data.group_pattern must put training images together, got {pattern!r}, by which each of the "
+            f"{len(train):,} stands alone; their names are such as {train.names[0]!r}"
+        )
+    return replace(train, groups=groups)
+
+
 def _seeded_splits(whole: ImageSet, seed: int) -> Splits[ImageSet]:
     if whole.labels is None:
         return Splits(whole, whole, None)
     if len(whole) < 2:
         raise ValueError(f"a test split needs at least 2 images, got {len(whole)}; add images or a test/ folder")
-    test = stratified_indices(whole.labels, max(1, round(TEST_FRACTION * len(whole))), seed=seed)
+    if whole.groups is None:
+        test = stratified_indices(whole.labels, max(1, round(TEST_FRACTION * len(whole))), seed=seed)
+    else:
+        test = held_out(whole.labels, TEST_FRACTION, seed=seed, groups=whole.groups).nonzero().flatten()
+    if not 0 < len(test) < len(whole):
+        raise ValueError(
+            "a test split needs a class of two groups or more, got none; add images, a test/ folder, or another "
+            "data.group_pattern"
+        )
     train = whole.subset(complement(test, len(whole)))
     return Splits(train, train, replace(whole.subset(test), skipped=()))

@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from anchorwise import _checks
 from anchorwise.modalities.base import Samples, Skipped
 
-# n = images, c = channels, h = height, w = width (pixels), m = chosen images
+# n = images, c = channels, h = height, w = width (pixels), m = chosen images, d = width of a thumbnail's row
+
+_THUMBNAIL_PX = 8
+_BLOCK = 1024  # Images in floating point at once.
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,13 @@ class ImageSet(Samples):
     def take(self, ids: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         """Return images; a contiguous ascending range shares the memory of this set."""
         return self.images[_as_slice(ids)]
+
+    def thumbnails(self, ids: Int64[Tensor, " m"]) -> Float[Tensor, "m d"]:
+        """Return images of at most 8 x 8 px without their mean brightness."""
+        height, width = (min(_THUMBNAIL_PX, size) for size in self.size_px)
+        blocks = [adaptive_avg_pool2d(self.take(block).float(), (height, width)) for block in ids.split(_BLOCK)]
+        rows = torch.cat(blocks).flatten(start_dim=1)
+        return normalize(rows - rows.mean(dim=1, keepdim=True), dim=1)
 
     def picture(self, item: int) -> UInt8[Tensor, "c h w"]:
         """Return an image."""
