@@ -1,63 +1,33 @@
 """Hold detached statistics at the values they had in a first call, as the gradient does."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
-import torch
+import pytest
 
-from anchorwise import Objective
-from anchorwise.tails import Exponent, Gate, GateReading, Negatives
-
-
-@dataclass
-class _Tape:
-    values: list = field(default_factory=list)
-    turn: int = 0
-
-    def play(self, make: Callable[[], object]) -> object:
-        if self.turn == len(self.values):
-            self.values.append(make())
-        self.turn += 1
-        return self.values[self.turn - 1]
+from anchorwise.tails import Exponent, Gate, Negatives
 
 
-class _HeldGate(Gate):
-    def __init__(self, gate: Gate) -> None:
-        object.__setattr__(self, "gate", gate)
-        object.__setattr__(self, "tape", _Tape())
+class HeldStatistics:
+    """Every gate and exponent, wherever an objective keeps it, gives again what it gave before the last rewind."""
 
-    def read(self, negatives: Negatives) -> GateReading:
-        return self.tape.play(lambda: self.gate.read(negatives))  # type: ignore[attr-defined]
-
-
-class _HeldExponent(Exponent):
-    def __init__(self, exponent: Exponent) -> None:
-        super().__init__()
-        self.exponent = exponent
-        self.tape = _Tape()
-
-    def forward(self, negatives: Negatives) -> torch.Tensor:
-        return self.tape.play(lambda: self.exponent(negatives))  # type: ignore[return-value]
-
-
-@dataclass
-class Held:
-    tapes: list[_Tape]
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._given: dict[int, list[Any]] = {}
+        self._turns: Counter[int] = Counter()
+        for kind, name in ((Gate, "read"), (Exponent, "forward")):
+            for concrete in kind.__subclasses__():
+                patch.setattr(concrete, name, self._held(getattr(concrete, name)))
 
     def rewind(self) -> None:
-        for tape in self.tapes:
-            tape.turn = 0
+        self._turns.clear()
 
+    def _held(self, compute: Callable[[Any, Negatives], Any]) -> Callable[[Any, Negatives], Any]:
+        def held(part: Any, negatives: Negatives) -> Any:
+            given, turn = self._given.setdefault(id(part), []), self._turns[id(part)]
+            self._turns[id(part)] += 1
+            if turn == len(given):
+                given.append(compute(part, negatives))
+            return given[turn]
 
-def hold_statistics(objective: Objective, call: Callable[[], object]) -> Held:
-    """Hold lambda and exponents of every part at their values in `call`."""
-    tapes = []
-    for module in [*objective.modules()]:
-        if isinstance(getattr(module, "exponent", None), Exponent) and not isinstance(module, _HeldExponent):
-            module.exponent = _HeldExponent(module.exponent)  # type: ignore[arg-type]
-            tapes.append(module.exponent.tape)
-        if isinstance(getattr(module, "gate", None), Gate):
-            module.gate = _HeldGate(module.gate)  # type: ignore[assignment, arg-type]
-            tapes.append(module.gate.tape)
-    call()
-    return Held(tapes)
+        return held

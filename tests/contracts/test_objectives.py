@@ -55,10 +55,11 @@ def test_loss_equals_the_slow_twin(case: Case, batch):
 
 @cases_that(lambda case: case.surrogate is None)
 @unchecked
-def test_gradient_is_the_derivative_with_statistics_held_fixed(case: Case):
+def test_gradient_is_the_derivative_with_statistics_held_fixed(case: Case, monkeypatch: pytest.MonkeyPatch):
     call = case.call(*batches.ordinary(num_samples=6))
     objective = case.objective()
-    held = recording.hold_statistics(objective, lambda: call.loss(objective))
+    held = recording.HeldStatistics(monkeypatch)
+    call.loss(objective)
     names, given = [*call.learned], [*call.learned.values()]
 
     def loss(*inputs: torch.Tensor) -> torch.Tensor:
