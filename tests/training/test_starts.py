@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import RunConfig, RunDirectory, pretrain
 from anchorwise.training.run_embeddings import trained_state
-from anchorwise.training.state import initial_state
+from anchorwise.training.state import initial_state, with_start
 from tests.training.conftest import tiny_run
 
 
@@ -70,6 +70,14 @@ def test_the_file_is_part_of_what_the_run_is_and_its_place_is_not(begun, tmp_pat
     save_file({name: weight + 1 for name, weight in load_file(start).items()}, moved)
     with pytest.raises(ValueError, match=r"encoder\.pretrained_digest is '\w+', not '\w+'"):
         pretrain(_run(moved), run.path, show_progress=False)
+
+
+def test_a_digest_that_is_there_is_believed_and_a_trained_state_needs_no_file(begun, tmp_path):
+    run, _ = begun
+    config = run.config()
+    gone = config.encoder.model_copy(update={"pretrained": tmp_path / "gone.safetensors"})
+    assert with_start(config.model_copy(update={"encoder": gone})).encoder == gone
+    assert trained_state(run, load_splits(config.data)).model.encoder.origin == ""
 
 
 def test_a_digest_that_is_not_the_files_is_refused(begun):

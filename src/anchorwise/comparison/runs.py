@@ -11,6 +11,7 @@ from anchorwise.comparison.study import Point, Study, point_label
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
+from anchorwise.training.state import with_start
 
 _KEY_LENGTH = 16  # Hexadecimal digits: 64 bits.
 
@@ -83,5 +84,5 @@ def study_run(
     num_epochs: int | None = None,
 ) -> StudyRun:
     """Return one run of a study; `num_epochs` is that of a rung of successive halving."""
-    config = study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs)
+    config = with_start(study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs))
     return StudyRun(data_set, objective, point, seed, is_final, config, study.evaluation)

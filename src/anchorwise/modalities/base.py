@@ -329,7 +329,6 @@ class Modality(ABC):
 
         Raises:
             FileNotFoundError: If a file is not there.
-            ValueError: If it is another one than the section says.
         """
         return encoder
 

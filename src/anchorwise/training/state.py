@@ -92,9 +92,19 @@ class RunState:
 
 def resolved(config: RunConfig, samples: Samples) -> RunConfig:
     """Return the configuration with what was left to the data filled in."""
-    modality = modality_of(config.modality)
+    config, modality = with_start(config), modality_of(config.modality)
     augment = modality.resolved_views(config.augment, config.data, samples)
-    return config.model_copy(update={"augment": augment, "encoder": modality.resolved_encoder(config.encoder)})
+    return config.model_copy(update={"augment": augment})
+
+
+def with_start(config: RunConfig) -> RunConfig:
+    """Return the configuration with what tells the encoder's pretrained start from others, where it has one.
+
+    Raises:
+        FileNotFoundError: If it has, and the file is not there.
+    """
+    encoder = modality_of(config.modality).resolved_encoder(config.encoder)
+    return config if encoder is config.encoder else config.model_copy(update={"encoder": encoder})
 
 
 def initial_state(config: RunConfig, samples: Samples, device: torch.device) -> RunState:

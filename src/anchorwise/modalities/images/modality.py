@@ -54,21 +54,14 @@ class Images(Modality):
         return views or policy_for(data.source, _shape(samples)[1:])
 
     def resolved_encoder(self, encoder: EncoderConfig) -> EncoderConfig:
-        """Return the section with the digest of a pretrained start.
+        """Return the section with the digest of a pretrained start; one that is there is believed until it is read.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the section names another one's digest.
         """
-        if encoder.pretrained is None:
+        if encoder.pretrained is None or encoder.pretrained_digest is not None:
             return encoder
-        digest = file_digest(encoder.pretrained)
-        if encoder.pretrained_digest not in (None, digest):
-            raise ValueError(
-                f"encoder.pretrained must be the file of encoder.pretrained_digest={encoder.pretrained_digest}, got "
-                f"{encoder.pretrained} of {digest}; restore that file, or leave the digest out for a run from this one"
-            )
-        return encoder.model_copy(update={"pretrained_digest": digest})
+        return encoder.model_copy(update={"pretrained_digest": file_digest(encoder.pretrained)})
 
     def view_maker(self, views: AugmentConfig, plan: ViewPlan, samples: Samples) -> ViewMaker:
         """Return random views, normalised by the pixels of the samples."""
@@ -82,7 +75,7 @@ class Images(Modality):
         size_px = as_size(height_px, width_px)
         built = build_encoder(encoder, num_channels=num_channels, image_size_px=size_px)
         if encoder.pretrained is not None:
-            built.origin = load_pretrained(built.backbone, encoder.pretrained)
+            built.origin = load_pretrained(built.backbone, encoder.pretrained, digest=encoder.pretrained_digest)
         built.hold_still(encoder.freeze or ())
         return built.channels_last()
 

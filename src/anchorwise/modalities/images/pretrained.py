@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,28 @@ def pretrained_file(path: Path | str) -> Path:
 
 
 def file_digest(path: Path | str) -> str:
-    """Return what tells the bytes of a pretrained start from others: 32 hexadecimal digits."""
-    with pretrained_file(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    """Return what tells the bytes of a pretrained start from others: 32 hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    file = pretrained_file(path)
+    return _digest(file, file.stat().st_size, file.stat().st_mtime_ns)
 
 
-def load_pretrained(backbone: nn.Module, path: Path | str) -> str:
+@lru_cache(maxsize=16)  # The runs of a study begin alike.
+def _digest(file: Path, num_bytes: int, changed_ns: int) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def load_pretrained(backbone: nn.Module, path: Path | str, *, digest: str | None = None) -> str:
     """Put a file's weights into a backbone; classifiers and projection heads beside them are left out.
 
     Args:
         backbone: Changed in place, all of it or not at all; `num_batches_tracked` may be missing.
         path: A safetensors file, a file of `torch.save` that `weights_only` reads, or the folder of a finished run.
+        digest: What `file_digest` must give; None for any file.
 
     Returns:
         One line: from where, how many tensors, what they are called there, and how many others are left out.
@@ -64,9 +76,15 @@ def load_pretrained(backbone: nn.Module, path: Path | str) -> str:
     Raises:
         FileNotFoundError: If it is not there.
         UnusableFileError: If it is damaged, or holds objects that would have to be unpickled.
-        ValueError: If it does not hold the weights of this architecture; the message names what does not fit.
+        ValueError: If it is another file than the digest's, or does not hold the weights of this architecture; the
+            message names what does not fit.
     """
     file = pretrained_file(path)
+    if digest not in (None, found_digest := file_digest(path)):
+        raise ValueError(
+            f"encoder.pretrained must be the file of encoder.pretrained_digest={digest}, got {file} of {found_digest}; "
+            "restore that file, or leave the digest out for another run, from this one"
+        )
     found, own = _read(file), backbone.state_dict()
     prefix, names = _place(found, backbone, file)
     loaded = {name: found[prefix + there] for name, there in names.items() if prefix + there in found}
