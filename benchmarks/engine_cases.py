@@ -117,7 +117,7 @@ def measured(name: str, num_rows: int, dim: int, seconds: float) -> dict[str, fl
         process.append(time.process_time() - start_process)
         for view in views:
             view.grad = None
-    # The first step starts threads and lanes; it counts only where it is all there is.
+    # The first step starts worker threads; it counts only where it is all there is.
     counted = slice(1, None) if len(wall) > 1 else slice(None)
     return {
         "wall_s": statistics.median(wall[counted]),

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from anchorwise import engine
-from anchorwise.engine.tiled import lanes
+from anchorwise.engine.tiled import worker_threads
 from anchorwise.objectives import OBJECTIVES
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
@@ -65,7 +65,7 @@ def narrow(value):
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in OBJECTIVES], ids=lambda case: case.name)
 @pytest.mark.usefixtures("as_users_call")  # Shapes are checked where a case meets its twin.
 def test_float32_embeddings_ask_for_no_float64(case: Case, backend: engine.Backend, monkeypatch):
-    monkeypatch.setattr(lanes, "num_lanes", lambda device: 1)  # The mode belongs to a thread.
+    monkeypatch.setattr(worker_threads, "num_workers", lambda device: 1)  # The mode belongs to a thread.
     call, objective = case.call(*batches.ordinary()), case.objective()
     views = [view.float().requires_grad_() for view in call.views]
     given = tree_map(narrow, call.given)

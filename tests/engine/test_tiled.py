@@ -15,8 +15,8 @@ from anchorwise.engine.backend import backend_for
 from anchorwise.engine.request import LogSumExp
 from anchorwise.engine.tiled import reduction as reduction_module
 from anchorwise.engine.tiled.grid import Grid
-from anchorwise.engine.tiled.lanes import work
 from anchorwise.engine.tiled.tails import largest
+from anchorwise.engine.tiled.worker_threads import for_each_tile
 from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
 from anchorwise.pairs import Contrast, SameId, unit_rows
 from tests import processes
@@ -222,10 +222,10 @@ def test_a_forward_pass_without_gradient_keeps_nothing():
 
 
 def test_tiles_that_do_not_fit_are_made_smaller_once(monkeypatch):
-    rows, sizes, real = _rows(64).requires_grad_(), [], reduction_module.Space.products
+    rows, sizes, real = _rows(64).requires_grad_(), [], reduction_module.Workspace.scores
     ids = torch.arange(64) % 32
 
-    def products(self, anchors: Tensor, keys: Tensor, scale: float = 1.0) -> Tensor:
+    def scores(self, anchors: Tensor, keys: Tensor, scale: float = 1.0) -> Tensor:
         sizes.append(len(anchors))
         if len(anchors) > limit:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
@@ -236,7 +236,7 @@ def test_tiles_that_do_not_fit_are_made_smaller_once(monkeypatch):
             sums = engine.logsumexp_rows(Contrast(rows, rows, [SameId(ids, ids)]), SoftmaxLink(0.1))
         return torch.autograd.grad(sums.sum(), rows)[0]
 
-    monkeypatch.setattr(reduction_module.Space, "products", products)
+    monkeypatch.setattr(reduction_module.Workspace, "scores", scores)
     limit = 16
     torch.testing.assert_close(gradient(Tiled(size=32)), gradient("dense"))
     assert max(sizes) == 32
@@ -254,13 +254,13 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
         engine.logsumexp_rows(Contrast(_rows(20), _rows(20)), Broken())
 
 
-def test_a_forked_process_starts_lanes_of_its_own():
+def test_a_forked_process_starts_worker_threads_of_its_own():
     grid, before, visited = Grid(100, 100, symmetric=True, size=(25, 25)), torch.get_num_threads(), []
     try:
         torch.set_num_threads(2)
-        work(grid.rounds(), visited.append, torch.device("cpu"))
+        for_each_tile(grid.rounds(), visited.append, torch.device("cpu"))
         child = multiprocessing.get_context("fork").Process(
-            target=work, args=([*grid.rounds()], visited.append, torch.device("cpu"))
+            target=for_each_tile, args=([*grid.rounds()], visited.append, torch.device("cpu"))
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads.

@@ -1,32 +1,16 @@
-"""When a tile does not fit into memory: how that is seen, and what is said."""
+"""How much memory is free, and how it is seen that it ran out."""
 
-import math
 import os
 from pathlib import Path
 
 import torch
 
-from anchorwise.engine.tiled.grid import Grid
-from anchorwise.engine.tiled.lanes import num_lanes
-
 MEMORY_INFO = Path("/proc/meminfo")  # Of Linux; it counts what caches would give back.
-
-# Buffers of a tile's size that a lane has at most.
-NUM_BUFFERS = 6
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether an error of torch says that memory ran out; on a CPU its text alone does."""
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-def too_large(grid: Grid, device: torch.device) -> MemoryError:
-    """Return the error for tiles that do not fit, with the number of rows that would."""
-    fits = math.isqrt(free_bytes(device) // (NUM_BUFFERS * 4 * num_lanes(device)))
-    return MemoryError(
-        f"tiles of {grid.size[0]} anchors x {grid.size[1]} keys do not fit into memory beside the embeddings; tiles of "
-        f"about {fits} x {fits} would: anchorwise.engine.use_backend(anchorwise.engine.Tiled(size={max(fits, 1)}))"
-    )
 
 
 def free_bytes(device: torch.device) -> int:

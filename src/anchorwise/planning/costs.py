@@ -13,7 +13,7 @@ from anchorwise import _checks
 from anchorwise.engine import Backend, Dense, Tiled, exceedance_rows, logsumexp_rows, tail_summaries, use_backend
 from anchorwise.engine.memory import free_bytes
 from anchorwise.engine.tiled.backend import tile_size
-from anchorwise.engine.tiled.lanes import num_lanes
+from anchorwise.engine.tiled.worker_threads import num_workers
 from anchorwise.links import BlendLink, SoftmaxLink
 from anchorwise.pairs import Contrast, unit_rows
 
@@ -128,7 +128,7 @@ def _formulas(tiled_numbers: Callable[[int, int], float]) -> list[_Formula]:
 
 def _tiled_numbers(num_rows: int, dim: int, *, device: torch.device) -> float:
     size = min(num_rows, tile_size(num_rows, device))
-    return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * num_lanes(device)
+    return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * num_workers(device)
 
 
 def _seconds(step: Callable[[Tensor, Tensor], None], anchors: Tensor, keys: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Sums of any link, or of its exponential, weighted or not; its slopes come from autograd, inside the tile."""
+"""Sums of any link, or of its exponential, weighted or not; its gradient comes from autograd, inside the tile."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.engine.tiled.pairs_left import Side
-from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
-from anchorwise.engine.tiled.space import Space
+from anchorwise.engine.log_sum import LogSum, SoftmaxGradient
+from anchorwise.engine.tiled.masking import Side
+from anchorwise.engine.tiled.reducer import Reducer, RowGradients
+from anchorwise.engine.tiled.workspace import Workspace
 from anchorwise.links import Link
 from anchorwise.pairs import PairWeight
 
@@ -35,40 +36,43 @@ class _AnyLink(Reducer):
         """The gradients by the link's tensors."""
         return self._gradients
 
-    def _of(self, side: Side) -> list[Tensor]:
+    def _parameters_of(self, side: Side) -> list[Tensor]:
         return [value if value.ndim == 0 else value[side.rows] for value in self._parameters]
 
-    def _values(self, scores: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    def _values(self, scores: Float[Tensor, "r c"], parameters: Sequence[Tensor]) -> Float[Tensor, "r c"]:
         those = iter(parameters)
         return self._link.with_parameters(lambda _: next(those))(scores)
 
-    def _log_weights(self, side: Side, like: Tensor) -> Tensor:
+    def _log_weights(self, side: Side, like: Float[Tensor, "r c"]) -> Float[Tensor, "r c"] | Float[Tensor, ""]:
         if self._weight is None:
             return like.new_zeros(())
         anchors, keys = self._weight.anchor_values[side.rows], self._weight.key_values[side.columns]
         return self._weight.log_weights(anchors, keys).to(like)
 
-    def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
-        """Return the tile's slopes."""
+    def score_gradients(
+        self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace
+    ) -> Float[Tensor, "r c"]:
+        """Return the tile's gradient."""
         result = torch.zeros_like(scores)
         for side in sides:
-            result += side.upright(self._slopes(side.upright(scores), side))
+            result += side.anchor_major(self._of_side(side.anchor_major(scores), side))
         return result
 
-    def _slopes(self, scores: Tensor, side: Side) -> Tensor:
+    def _of_side(self, scores: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
+        """Return the gradient by the scores of the side's anchors, a row each, and add up that by the parameters."""
         with torch.enable_grad():
-            inputs = [scores.detach(), *(value.detach() for value in self._of(side))]
+            inputs = [scores.detach(), *(value.detach() for value in self._parameters_of(side))]
             wanted = [value.requires_grad_() for value in inputs]
             values = self._values(wanted[0], wanted[1:])
             if not values.requires_grad:
                 return torch.zeros_like(scores)
-            gradients = torch.autograd.grad(values, wanted, self._factors(values.detach(), side), allow_unused=True)
+            gradients = torch.autograd.grad(values, wanted, self._upstream(values.detach(), side), allow_unused=True)
         for known, gradient in zip(self._gradients, gradients[1:], strict=True):
             if known is not None and gradient is not None:
                 known.add(side, gradient)
         return torch.zeros_like(scores) if gradients[0] is None else gradients[0]
 
-    def _factors(self, values: Tensor, side: Side) -> Tensor:
+    def _upstream(self, values: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
         """Return the gradient of the loss by the link's values, a row per anchor."""
         raise NotImplementedError
 
@@ -80,34 +84,34 @@ class LinkLogSum(_AnyLink):
         super().__init__(link, parameters, weight, like)
         self._sums = LogSum(like, len(like))
 
-    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
         """Add a tile."""
         for side in sides:
-            logits = self._values(side.upright(scores), self._of(side))
+            logits = self._values(side.anchor_major(scores), self._parameters_of(side))
             logits = (logits + self._log_weights(side, logits)) * math.log2(math.e)
-            self._sums.add(side.rows, side.fill_upright_(logits, -torch.inf))
+            self._sums.add(side.rows, side.fill_anchor_major_(logits, -torch.inf))
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""
         return self._sums.value()
 
     @property
-    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
-        """The sums, as peak and total."""
-        return self._sums.peak, self._sums.total
+    def saved(self) -> tuple[Float[Tensor, " a"], ...]:
+        """Running maximum and sum."""
+        return self._sums.running_max, self._sums.running_sum
 
-    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
-        """Take what logits are relative to, and what shares of a row are multiplied by."""
-        self._shares = Shares.of(kept, gradient)
+    def begin_backward(self, saved: tuple[Float[Tensor, " a"], ...], upstream: Float[Tensor, " a"]) -> None:
+        """Take what logits are relative to, and what their exponentials are multiplied by."""
+        self._softmax = SoftmaxGradient.of(saved, upstream)
 
-    def shares(self, scores: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
-        """Return every key's share of its anchor's sum times the gradient of the anchor, a row per anchor."""
-        return self._factors(self._values(scores, self._of(side)), side)
+    def softmax_weights(self, scores: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
+        """Return the softmax weights of the keys times the upstream gradient of their anchor, a row per anchor."""
+        return self._upstream(self._values(scores, self._parameters_of(side)), side)
 
-    def _factors(self, values: Tensor, side: Side) -> Tensor:
+    def _upstream(self, values: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
         logits = (values + self._log_weights(side, values)) * math.log2(math.e)
-        powers = (logits - self._shares.peak[side.rows].unsqueeze(1)).exp2()
-        return side.fill_upright_(powers, 0.0) * self._shares.factor[side.rows].unsqueeze(1)
+        powers = (logits - self._softmax.shift[side.rows].unsqueeze(1)).exp2()
+        return side.fill_anchor_major_(powers, 0.0) * self._softmax.factor[side.rows].unsqueeze(1)
 
 
 class LinkSum(_AnyLink):
@@ -115,23 +119,23 @@ class LinkSum(_AnyLink):
 
     def __init__(self, link: Link, parameters: Sequence[Tensor], weight: PairWeight | None, like: Tensor) -> None:
         super().__init__(link, parameters, weight, like)
-        self._totals = like.new_zeros(len(like))
+        self._sums = like.new_zeros(len(like))
 
-    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
         """Add a tile."""
         for side in sides:
-            terms = self._values(side.upright(scores), self._of(side))
+            terms = self._values(side.anchor_major(scores), self._parameters_of(side))
             weighted = terms * self._log_weights(side, terms).exp()
-            self._totals[side.rows] += side.fill_upright_(weighted, 0.0).sum(dim=1)
+            self._sums[side.rows] += side.fill_anchor_major_(weighted, 0.0).sum(dim=1)
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the sums."""
-        return self._totals
+        return self._sums
 
-    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
+    def begin_backward(self, saved: tuple[Float[Tensor, " a"], ...], upstream: Float[Tensor, " a"]) -> None:
         """Take what terms are multiplied by."""
-        self._gradient = gradient
+        self._of_rows = upstream
 
-    def _factors(self, values: Tensor, side: Side) -> Tensor:
-        weights = self._log_weights(side, values).exp() * self._gradient[side.rows].unsqueeze(1)
-        return side.fill_upright_(weights.expand_as(values).clone(), 0.0)
+    def _upstream(self, values: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
+        weights = self._log_weights(side, values).exp() * self._of_rows[side.rows].unsqueeze(1)
+        return side.fill_anchor_major_(weights.expand_as(values).clone(), 0.0)

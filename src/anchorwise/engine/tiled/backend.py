@@ -14,25 +14,27 @@ from anchorwise.engine.request import Backend, Request, Summary
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.engine.tiled.any_link import LinkLogSum, LinkSum
 from anchorwise.engine.tiled.attention import attend
-from anchorwise.engine.tiled.chosen import chosen_scores
 from anchorwise.engine.tiled.common_softmax import CommonSoftmax
 from anchorwise.engine.tiled.exceedances import ExceedanceAdder
+from anchorwise.engine.tiled.gathered_scores import gather_scores
 from anchorwise.engine.tiled.grid import Grid, Tile
 from anchorwise.engine.tiled.log_shortfall import LogShortfallSum
-from anchorwise.engine.tiled.pairs_left import PairsLeft
+from anchorwise.engine.tiled.masking import PairMask
 from anchorwise.engine.tiled.reducer import Reducer
 from anchorwise.engine.tiled.reduction import Reduction
-from anchorwise.engine.tiled.space import Space
 from anchorwise.engine.tiled.tails import PooledTail, WholeRows, largest, largest_with_keys
+from anchorwise.engine.tiled.workspace import Workspace
 from anchorwise.links import Link
 from anchorwise.links.base import LogShortfall
 from anchorwise.pairs import Contrast
 
 # a = anchors, k = keys, d = embedding width, e = width of values, t = tail points, s = statistics
 
+_NewReducer = Callable[[tuple[Tensor, ...]], Reducer]
+
 # So few scores are faster all at once than in tiles; on a GPU, where calls cost launches, as many as one tile has.
 _NUM_DENSE_SCORES = {"cpu": 256 * 256, "cuda": 4096 * 4096}
-# Scores of whole rows that are in memory at once, for each lane; elsewhere as many as a tile has.
+# Scores of whole rows that are in memory at once, for each worker thread; elsewhere as many as a tile has.
 _NUM_WHOLE_ROW_SCORES = 2**20
 
 
@@ -66,38 +68,38 @@ class Tiled(Backend):
 
     def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of weight * exp(link(score)))."""
-        make, parameters = _log_sum(contrast, link)
-        return self._reduction(contrast, make)(contrast.anchors, contrast.keys, parameters)
+        new_reducer, parameters = _log_sum(contrast, link)
+        return self._reduction(contrast, new_reducer)(contrast.anchors, contrast.keys, parameters)
 
     def sum_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of weight * link(score)."""
-        make = partial(_link_sum, link, contrast.detached())
-        return self._reduction(contrast, make)(contrast.anchors, contrast.keys, link.parameters)
+        new_reducer = partial(_link_sum, link, contrast.detached())
+        return self._reduction(contrast, new_reducer)(contrast.anchors, contrast.keys, link.parameters)
 
     def attend_rows(self, contrast: Contrast, values: Float[Tensor, "k e"], link: Link) -> Float[Tensor, "a e"]:
         """Return the means of the values, weighted by the softmax of the logits."""
-        make = partial(_link_log_sum, link, contrast.detached())
         fixed = tuple(parameter.detach() for parameter in link.parameters)
-        return self._reduction(contrast, lambda _: make(fixed)).fitting(
-            lambda fit: attend(fit, contrast.anchors, contrast.keys, values), contrast.anchors.device
+        reduction = self._reduction(contrast, lambda _: _link_log_sum(link, contrast.detached(), fixed))
+        return reduction.with_smaller_tiles_if_needed(
+            lambda fitting: attend(fitting, contrast.anchors, contrast.keys, values), contrast.anchors.device
         )
 
     def scores_at(self, contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a t"]:
         """Return the scores of every anchor with keys of its own."""
-        return chosen_scores(contrast.anchors, contrast.keys, index)
+        return gather_scores(contrast.anchors, contrast.keys, index)
 
     @torch.no_grad()
     def tail_rows(self, contrast: Contrast, num_tail: int) -> Tail:
         """Return the largest scores of every row with their keys."""
         anchors = contrast.anchors
         scores = anchors.new_zeros(len(anchors), num_tail)
-        chosen = torch.zeros(scores.shape, dtype=torch.int64, device=anchors.device)
+        keys = torch.zeros(scores.shape, dtype=torch.int64, device=anchors.device)
 
-        def step(rows: slice, of_rows: Tensor) -> None:
-            scores[rows], chosen[rows] = largest_with_keys(of_rows, num_tail)
+        def step(rows: slice, of_rows: Float[Tensor, "r k"]) -> None:
+            scores[rows], keys[rows] = largest_with_keys(of_rows, num_tail)
 
         _whole_rows(contrast).visit(step)
-        return Tail(scores, chosen)
+        return Tail(scores, keys)
 
     @torch.no_grad()
     def tail_summaries(self, contrast: Contrast, num_tail: int, summary: Summary) -> Float[Tensor, "a s"]:
@@ -117,24 +119,24 @@ class Tiled(Backend):
         """Return the sums over the scores above every row's threshold."""
         anchors, keys = contrast.anchors, contrast.keys
 
-        def run(fit: Reduction) -> ExceedanceSums:
-            adder, space = ExceedanceAdder(threshold, endpoint), Space(anchors)
+        def run(fitting: Reduction) -> ExceedanceSums:
+            adder, workspace = ExceedanceAdder(threshold, endpoint), Workspace(anchors)
 
             def add(tile: Tile) -> None:
-                sides = fit.pairs.sides(tile)
+                sides = fitting.mask.sides(tile)
                 if sides:
-                    adder.add(space.products(anchors[tile.anchors], keys[tile.keys]), sides, space)
+                    adder.add(workspace.scores(anchors[tile.anchors], keys[tile.keys]), sides, workspace)
 
-            fit.visit(add, anchors.device)
+            fitting.visit(add, anchors.device)
             return adder.sums()
 
-        return self._reduction(contrast, _no_reducer).fitting(run, anchors.device)
+        return self._reduction(contrast, _no_reducer).with_smaller_tiles_if_needed(run, anchors.device)
 
-    def _reduction(self, contrast: Contrast, make: Callable[[tuple[Tensor, ...]], Reducer]) -> Reduction:
+    def _reduction(self, contrast: Contrast, new_reducer: _NewReducer) -> Reduction:
         num_anchors, num_keys = len(contrast.anchors), len(contrast.keys)
         size = self.size or tile_size(num_anchors, contrast.anchors.device)
         grid = Grid(num_anchors, num_keys, contrast.is_symmetric, (size, size))
-        return Reduction(grid, PairsLeft(contrast.exclude, contrast.only), make)
+        return Reduction(grid, PairMask(contrast.exclude, contrast.only), new_reducer)
 
 
 def tile_size(num_anchors: int, device: torch.device) -> int:
@@ -149,10 +151,10 @@ def tile_size(num_anchors: int, device: torch.device) -> int:
 def _whole_rows(contrast: Contrast) -> WholeRows:
     anchors = contrast.anchors
     num_scores = _NUM_WHOLE_ROW_SCORES if anchors.device.type == "cpu" else tile_size(len(anchors), anchors.device) ** 2
-    return WholeRows(anchors, contrast.keys, PairsLeft(contrast.exclude, contrast.only), num_scores)
+    return WholeRows(anchors, contrast.keys, PairMask(contrast.exclude, contrast.only), num_scores)
 
 
-def _log_sum(contrast: Contrast, link: Link) -> tuple[Callable[[tuple[Tensor, ...]], Reducer], tuple[Tensor, ...]]:
+def _log_sum(contrast: Contrast, link: Link) -> tuple[_NewReducer, tuple[Tensor, ...]]:
     """Return what makes the reducer that fits the link, and the tensors it is made of."""
     form, detached = link.log_shortfall, contrast.detached()
     if form is None or contrast.weight is not None:

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.engine.tiled.pairs_left import Side, filled_for_each
+from anchorwise.engine.tiled.masking import Side, masked_for_each
 from anchorwise.engine.tiled.reducer import Reducer, RowGradients
-from anchorwise.engine.tiled.space import Space
+from anchorwise.engine.tiled.workspace import Workspace
 
 # a = anchors, r = anchors of a tile, c = keys of a tile
 
@@ -28,45 +28,48 @@ class CommonSoftmax(Reducer):
 
     def __init__(self, slope: float | Tensor, like: Tensor) -> None:
         self._slope = slope.item() if isinstance(slope, Tensor) else slope
-        self._totals = like.new_zeros(len(like))
+        self._sums = like.new_zeros(len(like))
         self._is_tensor = isinstance(slope, Tensor)
         self._by_slope = RowGradients.of(slope, len(like))
         self.scale = self._slope * math.log2(math.e)
 
-    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
         """Add a tile."""
-        for side, exponentials in zip(sides, filled_for_each(sides, scores.exp2_(), 0.0), strict=True):
-            self._totals[side.rows] += exponentials.sum(dim=side.dim)
+        for side, exponentials in zip(sides, masked_for_each(sides, scores.exp2_(), 0.0), strict=True):
+            self._sums[side.rows] += exponentials.sum(dim=side.dim)
 
     def value(self) -> Float[Tensor, " a"]:
         """Return the logarithms."""
-        return self._totals.log()
+        return self._sums.log()
 
     @property
-    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
+    def saved(self) -> tuple[Float[Tensor, " a"], ...]:
         """The sums."""
-        return (self._totals,)
+        return (self._sums,)
 
-    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
-        """Turn gradients into what exponentials are multiplied by."""
-        (totals,) = kept
-        self._factors = (gradient * self._slope / totals).masked_fill(totals == 0.0, 0.0)
+    def begin_backward(self, saved: tuple[Float[Tensor, " a"], ...], upstream: Float[Tensor, " a"]) -> None:
+        """Turn the upstream gradient into what exponentials are multiplied by."""
+        (sums,) = saved
+        self._factors = (upstream * self._slope / sums).masked_fill(sums == 0.0, 0.0)
 
-    def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
-        """Return the tile's slopes."""
-        logits = None if self._by_slope is None else space.tile("logits", scores.shape).copy_(scores)
-        parts = filled_for_each(sides, scores.exp2_(), 0.0)
-        factors = [side.along(self._factors) for side in sides]
+    def score_gradients(
+        self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace
+    ) -> Float[Tensor, "r c"]:
+        """Return the tile's gradient."""
+        logits = None if self._by_slope is None else workspace.buffer("logits", scores.shape).copy_(scores)
+        exponentials = masked_for_each(sides, scores.exp2_(), 0.0)
+        factors = [side.broadcast(self._factors) for side in sides]
         if len(sides) == 1:
-            slopes = parts[0].mul_(factors[0])
-        elif parts[0] is parts[1]:
-            slopes = parts[0].mul_(torch.add(*factors, out=space.tile("factors", scores.shape)))
+            result = exponentials[0].mul_(factors[0])
+        elif exponentials[0] is exponentials[1]:
+            # exp(s_ij) f_i + exp(s_ij) f_j: where the same pairs count on both sides, one product with f_i + f_j.
+            result = exponentials[0].mul_(torch.add(*factors, out=workspace.buffer("factors", scores.shape)))
         else:
-            slopes = parts[0].mul_(factors[0]).addcmul_(parts[1], factors[1])
+            result = exponentials[0].mul_(factors[0]).addcmul_(exponentials[1], factors[1])
         if self._by_slope is not None and logits is not None:
-            # Slopes have one slope as a factor and these logits, of base 2, the scale.
-            self._by_slope.add(sides[0], (slopes * logits).sum() / (self._slope * self.scale))
-        return slopes
+            # The result has the slope as a factor, and these logits, of base 2, the scale.
+            self._by_slope.add(sides[0], (result * logits).sum() / (self._slope * self.scale))
+        return result
 
     @property
     def parameter_gradients(self) -> list[RowGradients | None]:

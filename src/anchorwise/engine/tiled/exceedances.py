@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise.engine.results import ExceedanceSums
-from anchorwise.engine.tiled.pairs_left import Side, filled_for_each
-from anchorwise.engine.tiled.space import Space, logs_of
+from anchorwise.engine.tiled.masking import Side, masked_for_each
+from anchorwise.engine.tiled.workspace import Workspace, fast_log
 from anchorwise.links import MIN_SHORTFALL
 
 # a = anchors, r = anchors of a tile, c = keys of a tile
@@ -27,15 +27,15 @@ class ExceedanceAdder:
         self._count, self._log_ratio, self._excess, self._num_at_endpoint = threshold.new_zeros(4, len(threshold))
         self._smallest = torch.full_like(threshold, torch.inf)
 
-    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
         """Add a tile; overwrites the scores."""
         logs = latest = None
-        parts = filled_for_each(sides, torch.sub(self._endpoint, scores, out=scores), torch.inf)
+        parts = masked_for_each(sides, torch.sub(self._endpoint, scores, out=scores), torch.inf)
         for side, shortfalls in zip(sides, parts, strict=True):
             counted = self._counted(shortfalls, side)
             if logs is None or counted is not latest:
-                logs, latest = logs_of(counted, out=space.tile("logs", counted.shape)), counted
-            self._add_side(counted, logs, side, space.tile("work", counted.shape))
+                logs, latest = fast_log(counted, out=workspace.buffer("logs", counted.shape)), counted
+            self._add_side(counted, logs, side, workspace.buffer("work", counted.shape))
 
     def _counted(self, shortfalls: Float[Tensor, "r c"], side: Side) -> Float[Tensor, "r c"]:
         """Return the shortfalls with those out of the way that are no tail: infinite."""
@@ -45,15 +45,17 @@ class ExceedanceAdder:
         if shortfalls.device.type == "cpu" and not bool((smallest < MIN_SHORTFALL).any()):
             return shortfalls
         at_endpoint = shortfalls < MIN_SHORTFALL
-        above = at_endpoint & (shortfalls < side.along(self._widest))
+        above = at_endpoint & (shortfalls < side.broadcast(self._widest))
         self._num_at_endpoint[side.rows] += above.sum(dim=side.dim)
         return shortfalls.masked_fill(at_endpoint, torch.inf)
 
-    def _add_side(self, shortfalls: Tensor, logs: Tensor, side: Side, work: Tensor) -> None:
-        rows, dim, widest = side.rows, side.dim, side.along(self._widest)
+    def _add_side(
+        self, shortfalls: Float[Tensor, "r c"], logs: Float[Tensor, "r c"], side: Side, work: Float[Tensor, "r c"]
+    ) -> None:
+        rows, dim, widest = side.rows, side.dim, side.broadcast(self._widest)
         self._count[rows] += torch.lt(shortfalls, widest, out=work).sum(dim=dim)
         self._excess[rows] += torch.sub(widest, shortfalls, out=work).relu_().sum(dim=dim)
-        self._log_ratio[rows] += torch.sub(side.along(self._log_widest), logs, out=work).relu_().sum(dim=dim)
+        self._log_ratio[rows] += torch.sub(side.broadcast(self._log_widest), logs, out=work).relu_().sum(dim=dim)
 
     def sums(self) -> ExceedanceSums:
         """Return the sums of all tiles."""

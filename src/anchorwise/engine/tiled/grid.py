@@ -74,7 +74,11 @@ class Grid:
                 yield [Tile(rows[(i + shift) % len(rows)], column) for i, column in enumerate(columns)]
 
     def _mirrored_rounds(self) -> Iterator[list[Tile]]:
-        """A round-robin tournament of the blocks, after a round of each with itself."""
+        """A round-robin tournament of the blocks, after a round of each with itself.
+
+        A block meets one other in a round, so no two tiles have a row in common, and every other one once in all. The
+        circle method: the first player stays, the others move on by one seat (None is a seat without a player).
+        """
         blocks = self.anchor_blocks()
         yield [Tile(block, block) for block in blocks]
         players: list[slice | None] = [*blocks, *([None] if len(blocks) % 2 else [])]

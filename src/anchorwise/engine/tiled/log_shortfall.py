@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.engine.tiled.pairs_left import Side
-from anchorwise.engine.tiled.reducer import LogSum, Reducer, RowGradients, Shares
-from anchorwise.engine.tiled.space import Space, logs_of
+from anchorwise.engine.log_sum import LogSum, SoftmaxGradient
+from anchorwise.engine.tiled.masking import Side
+from anchorwise.engine.tiled.reducer import Reducer, RowGradients
+from anchorwise.engine.tiled.workspace import Workspace, fast_log
 from anchorwise.links import MIN_SHORTFALL
 from anchorwise.links.base import LogShortfall
 
@@ -36,11 +37,11 @@ class LogShortfallSum(Reducer):
         self._has_power = isinstance(link.power, Tensor) or link.power != 0.0
         self._sums = LogSum(like, len(like))
 
-    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> None:
+    def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
         """Add a tile."""
-        logs = self._log_shortfalls(scores, space)[0]
+        logs = self._log_shortfalls(scores, workspace)[0]
         for side in sides:
-            logits = self._logits(scores, logs, side, space)
+            logits = self._logits(scores, logs, side, workspace)
             self._sums.add(side.rows, side.fill_(logits, -torch.inf), dim=side.dim)
 
     def value(self) -> Float[Tensor, " a"]:
@@ -48,28 +49,31 @@ class LogShortfallSum(Reducer):
         return self._sums.value()
 
     @property
-    def kept(self) -> tuple[Float[Tensor, " a"], ...]:
-        """The sums, as peak and total."""
-        return self._sums.peak, self._sums.total
+    def saved(self) -> tuple[Float[Tensor, " a"], ...]:
+        """Running maximum and sum."""
+        return self._sums.running_max, self._sums.running_sum
 
-    def start_slopes(self, kept: tuple[Float[Tensor, " a"], ...], gradient: Float[Tensor, " a"]) -> None:
-        """Take what the logits are relative to, and what shares of a row are multiplied by."""
-        self._shares = Shares.of(kept, gradient)
-        self._slope_factor = self._shares.factor * self._slope
-        self._power_factor = self._shares.factor * self._power
+    def begin_backward(self, saved: tuple[Float[Tensor, " a"], ...], upstream: Float[Tensor, " a"]) -> None:
+        """Take what the logits are relative to, and what their exponentials are multiplied by."""
+        self._softmax = SoftmaxGradient.of(saved, upstream)
+        # A logit's slope is `slope + power / shortfall`: with the rows' factors in both terms no tile needs them again.
+        self._slope_factor = self._softmax.factor * self._slope
+        self._power_factor = self._softmax.factor * self._power
 
-    def slopes(self, scores: Float[Tensor, "r c"], sides: list[Side], space: Space) -> Float[Tensor, "r c"]:
-        """Return the tile's slopes."""
-        logs, inverses = self._log_shortfalls(scores, space, inverse=True)
-        result = space.tile("result", scores.shape)
+    def score_gradients(
+        self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace
+    ) -> Float[Tensor, "r c"]:
+        """Return the tile's gradient."""
+        logs, inverses = self._log_shortfalls(scores, workspace, inverse=True)
+        result = workspace.buffer("result", scores.shape)
         for index, side in enumerate(sides):
-            powers = self._logits(scores, logs, side, space).sub_(side.along(self._shares.peak)).exp2_()
+            powers = self._logits(scores, logs, side, workspace).sub_(side.broadcast(self._softmax.shift)).exp2_()
             side.fill_(powers, 0.0)
             self._add_parameter_gradients(powers, scores, logs, side)
             if index == 0:
                 self._slope_of_logit(inverses, side, result).mul_(powers)
             else:
-                result.addcmul_(powers, self._slope_of_logit(inverses, side, space.tile("factors", scores.shape)))
+                result.addcmul_(powers, self._slope_of_logit(inverses, side, workspace.buffer("factors", scores.shape)))
         return result
 
     @property
@@ -79,36 +83,44 @@ class LogShortfallSum(Reducer):
         return [gradient for value, gradient in both if isinstance(value, Tensor)]
 
     def _log_shortfalls(
-        self, scores: Float[Tensor, "r c"], space: Space, *, inverse: bool = False
-    ) -> tuple[Tensor | None, Tensor | None]:
+        self, scores: Float[Tensor, "r c"], workspace: Workspace, *, inverse: bool = False
+    ) -> tuple[Float[Tensor, "r c"] | None, Float[Tensor, "r c"] | None]:
         """Return the logarithms of the shortfalls, and what their slopes are: 0 where the floor acts."""
         if not self._has_power:
             return None, None
-        shortfalls = torch.sub(self._endpoint, scores, out=space.tile("shortfalls", scores.shape))
-        logs = torch.clamp_min(shortfalls, MIN_SHORTFALL, out=space.tile("logs", scores.shape))
-        logs_of(logs, out=logs)
+        shortfalls = torch.sub(self._endpoint, scores, out=workspace.buffer("shortfalls", scores.shape))
+        logs = torch.clamp_min(shortfalls, MIN_SHORTFALL, out=workspace.buffer("logs", scores.shape))
+        fast_log(logs, out=logs)
         if not inverse:
             return logs, None
         return logs, torch.threshold_(shortfalls, MIN_SHORTFALL, torch.inf).reciprocal_()
 
     def _logits(
-        self, scores: Float[Tensor, "r c"], logs: Tensor | None, side: Side, space: Space
+        self, scores: Float[Tensor, "r c"], logs: Float[Tensor, "r c"] | None, side: Side, workspace: Workspace
     ) -> Float[Tensor, "r c"]:
         """Return logits of base 2."""
-        per_score = side.along(self._slope * math.log2(math.e))
-        logits = torch.mul(scores, per_score, out=space.tile("logits", scores.shape))
+        per_score = side.broadcast(self._slope * math.log2(math.e))
+        logits = torch.mul(scores, per_score, out=workspace.buffer("logits", scores.shape))
         if logs is not None:
-            logits.addcmul_(logs, side.along(self._power * -math.log2(math.e)))
+            logits.addcmul_(logs, side.broadcast(self._power * -math.log2(math.e)))
         return logits
 
-    def _slope_of_logit(self, inverses: Tensor | None, side: Side, out: Tensor) -> Float[Tensor, "r c"]:
+    def _slope_of_logit(
+        self, inverses: Float[Tensor, "r c"] | None, side: Side, out: Float[Tensor, "r c"]
+    ) -> Float[Tensor, "r c"]:
         """Return the slopes of the logits times the factors of their rows."""
         if inverses is None:
-            return out.copy_(side.along(self._slope_factor))
-        return torch.mul(inverses, side.along(self._power_factor), out=out).add_(side.along(self._slope_factor))
+            return out.copy_(side.broadcast(self._slope_factor))
+        return torch.mul(inverses, side.broadcast(self._power_factor), out=out).add_(side.broadcast(self._slope_factor))
 
-    def _add_parameter_gradients(self, powers: Tensor, scores: Tensor, logs: Tensor | None, side: Side) -> None:
-        factor = self._shares.factor[side.rows]
+    def _add_parameter_gradients(
+        self,
+        powers: Float[Tensor, "r c"],
+        scores: Float[Tensor, "r c"],
+        logs: Float[Tensor, "r c"] | None,
+        side: Side,
+    ) -> None:
+        factor = self._softmax.factor[side.rows]
         if self._by_slope is not None:
             self._by_slope.add(side, factor * (powers * scores).sum(dim=side.dim))
         if self._by_power is not None and logs is not None:

@@ -1,6 +1,7 @@
 """A reduction of rows of scores that are never all there: forward and backward, tile by tile."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -8,16 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.engine.memory import is_out_of_memory, too_large
+from anchorwise.engine.memory import free_bytes, is_out_of_memory
+from anchorwise.engine.second_order import once_differentiable
 from anchorwise.engine.tiled.grid import Grid, Tile
-from anchorwise.engine.tiled.lanes import work
-from anchorwise.engine.tiled.pairs_left import PairsLeft
+from anchorwise.engine.tiled.masking import PairMask
 from anchorwise.engine.tiled.reducer import Reducer
-from anchorwise.engine.tiled.space import Space
+from anchorwise.engine.tiled.worker_threads import for_each_tile, num_workers
+from anchorwise.engine.tiled.workspace import Workspace
 
 # a = anchors, k = keys, d = embedding width
 
 Result = TypeVar("Result")
+
+# Buffers of a tile's size that a worker thread has at most.
+_NUM_BUFFERS = 6
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,13 @@ class Reduction:
 
     Attributes:
         grid: The tiles.
-        pairs: Which pairs count.
-        make: Makes the reducer from the link's parameters that are tensors.
+        mask: Which pairs count.
+        new_reducer: Makes the reducer from the link's parameters that are tensors.
     """
 
     grid: Grid
-    pairs: PairsLeft
-    make: Callable[[tuple[Tensor, ...]], Reducer]
+    mask: PairMask
+    new_reducer: Callable[[tuple[Tensor, ...]], Reducer]
 
     def __call__(
         self, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], parameters: tuple[Tensor, ...]
@@ -40,7 +45,7 @@ class Reduction:
         """Return the reduction with gradients to anchors, keys and parameters; second derivatives are refused."""
         return _Reduce.apply(self, anchors, None if self.grid.symmetric else keys, *parameters)
 
-    def fitting(self, run: Callable[["Reduction"], Result], device: torch.device) -> Result:
+    def with_smaller_tiles_if_needed(self, run: Callable[["Reduction"], Result], device: torch.device) -> Result:
         """Run with these tiles; where they do not fit into memory, once more with smaller ones.
 
         Raises:
@@ -56,103 +61,110 @@ class Reduction:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise too_large(self.grid.smaller(), device) from error
+            raise _too_large(self.grid.smaller(), device) from error
 
     def visit(self, step: Callable[[Tile], None], device: torch.device) -> None:
         """Take the step for each tile."""
-        work(self.grid.rounds(), step, device, at_once=self.grid.is_large)
+        for_each_tile(self.grid.rounds(), step, device, at_once=self.grid.is_large)
 
-    def reduce(self, reducer: Reducer, anchors: Tensor, keys: Tensor) -> Float[Tensor, " a"]:
+    def reduce(
+        self, reducer: Reducer, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"]
+    ) -> Float[Tensor, " a"]:
         """Return the reduction, without gradient."""
-        space = Space(anchors)
+        workspace = Workspace(anchors)
 
         def add(tile: Tile) -> None:
-            sides = self.pairs.sides(tile)
+            sides = self.mask.sides(tile)
             if sides:
-                scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
-                reducer.add(scores, sides, space)
+                scores = workspace.scores(anchors[tile.anchors], keys[tile.keys], reducer.scale)
+                reducer.add(scores, sides, workspace)
 
         self.visit(add, anchors.device)
         return reducer.value()
 
-    def gradients(self, reducer: Reducer, anchors: Tensor, keys: Tensor, wanted: tuple[bool, bool]) -> list[Tensor]:
-        """Return the gradients by anchors and by keys; those that are not wanted are empty."""
-        space = Space(anchors)
+    def gradients(
+        self, reducer: Reducer, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], wanted: tuple[bool, bool]
+    ) -> tuple[Float[Tensor, "_ d"], Float[Tensor, "_ d"]]:
+        """Return the gradients by anchors and by keys; those that are not wanted have no rows.
+
+        With G the gradient by the scores, they are `G @ keys` and `G.T @ anchors`. Where the anchors are the keys, the
+        first has both parts and the second is the same tensor: a tile above the diagonal gives a row of each.
+        """
+        workspace = Workspace(anchors)
         by_anchors = torch.zeros_like(anchors if wanted[0] else anchors[:0])
         by_keys = by_anchors if self.grid.symmetric else torch.zeros_like(keys if wanted[1] else keys[:0])
-        # A tile on the diagonal is its own mirror image: seen from both sides its slopes come symmetric, for one
+        # A tile on the diagonal is its own mirror image: seen from both sides its gradient comes symmetric, for one
         # product instead of two. Parameters would then be counted twice.
         both_sides = self.grid.symmetric and not any(reducer.parameter_gradients)
 
         def add(tile: Tile) -> None:
             diagonal = self.grid.symmetric and tile.anchors == tile.keys
-            sides = self.pairs.sides(replace(tile, mirrored=tile.mirrored or (diagonal and both_sides)))
+            sides = self.mask.sides(replace(tile, mirrored=tile.mirrored or (diagonal and both_sides)))
             if not sides:
                 return
-            scores = space.products(anchors[tile.anchors], keys[tile.keys], reducer.scale)
-            slopes = reducer.slopes(scores, sides, space)
+            scores = workspace.scores(anchors[tile.anchors], keys[tile.keys], reducer.scale)
+            by_scores = reducer.score_gradients(scores, sides, workspace)
             if diagonal and not both_sides:
-                slopes = slopes + slopes.T
+                by_scores = by_scores + by_scores.T
+            # No two tiles of a round have a row in common, so these sums need no lock; and the order of the rounds is
+            # that of every row's terms, whatever the number of threads.
             if len(by_anchors):
-                by_anchors[tile.anchors].addmm_(slopes, keys[tile.keys])
+                by_anchors[tile.anchors].addmm_(by_scores, keys[tile.keys])
             if len(by_keys) and not diagonal:
-                by_keys[tile.keys].addmm_(slopes.T, anchors[tile.anchors])
+                by_keys[tile.keys].addmm_(by_scores.T, anchors[tile.anchors])
 
         self.visit(add, anchors.device)
-        return [by_anchors, by_keys]
+        return by_anchors, by_keys
+
+
+def _too_large(grid: Grid, device: torch.device) -> MemoryError:
+    """Return the error for tiles that do not fit, with the number of rows that would."""
+    fits = math.isqrt(free_bytes(device) // (_NUM_BUFFERS * 4 * num_workers(device)))
+    return MemoryError(
+        f"tiles of {grid.size[0]} anchors x {grid.size[1]} keys do not fit into memory beside the embeddings; tiles of "
+        f"about {fits} x {fits} would: anchorwise.engine.use_backend(anchorwise.engine.Tiled(size={max(fits, 1)}))"
+    )
 
 
 class _Reduce(torch.autograd.Function):
+    """Two passes over the tiles: a score's gradient needs its row's sum, which is known when all scores have been seen.
+
+    So the backward pass computes every score again. Keeping them would take the memory that tiles are there to save.
+    """
+
     @staticmethod
     def forward(
-        ctx: Any, reduction: Reduction, anchors: Tensor, keys: Tensor | None, *parameters: Tensor
+        ctx: Any,
+        reduction: Reduction,
+        anchors: Float[Tensor, "a d"],
+        keys: Float[Tensor, "k d"] | None,
+        *parameters: Tensor,
     ) -> Float[Tensor, " a"]:
         all_keys = anchors if keys is None else keys
 
-        def run(fit: Reduction) -> tuple[Tensor, tuple[Tensor, ...]]:
-            reducer = fit.make(parameters)
-            return fit.reduce(reducer, anchors, all_keys), reducer.kept
+        def run(fitting: Reduction) -> tuple[Tensor, tuple[Tensor, ...]]:
+            reducer = fitting.new_reducer(parameters)
+            return fitting.reduce(reducer, anchors, all_keys), reducer.saved
 
-        value, kept = reduction.fitting(run, anchors.device)
-        ctx.reduction, ctx.num_kept = reduction, len(kept)
-        ctx.save_for_backward(*kept, anchors, keys, *parameters)
+        value, saved = reduction.with_smaller_tiles_if_needed(run, anchors.device)
+        ctx.reduction, ctx.num_saved = reduction, len(saved)
+        ctx.save_for_backward(*saved, anchors, keys, *parameters)
         return value
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
-        kept, (anchors, keys, *parameters) = ctx.saved_tensors[: ctx.num_kept], ctx.saved_tensors[ctx.num_kept :]
-        wanted, learned = ctx.needs_input_grad[1:3], ctx.needs_input_grad[3:]
-        marked = [given.detach().requires_grad_(wants) for given, wants in zip(parameters, learned, strict=True)]
+    def backward(ctx: Any, *grad_outputs: Float[Tensor, " a"]) -> tuple[Any, ...]:
+        saved, (anchors, keys, *parameters) = ctx.saved_tensors[: ctx.num_saved], ctx.saved_tensors[ctx.num_saved :]
+        wanted, learnt = ctx.needs_input_grad[1:3], ctx.needs_input_grad[3:]
+        marked = [given.detach().requires_grad_(wants) for given, wants in zip(parameters, learnt, strict=True)]
         detached = anchors.detach()
 
-        def run(fit: Reduction) -> list[Tensor | None]:
-            reducer = fit.make(tuple(marked))
-            reducer.start_slopes(kept, grad_outputs[0].detach())
-            by_rows = fit.gradients(reducer, detached, detached if keys is None else keys.detach(), wanted)
+        def run(fitting: Reduction) -> list[Tensor | None]:
+            reducer = fitting.new_reducer(tuple(marked))
+            reducer.begin_backward(saved, grad_outputs[0].detach())
+            by_rows = fitting.gradients(reducer, detached, detached if keys is None else keys.detach(), wanted)
             by_parameters = [gradient and gradient.value() for gradient in reducer.parameter_gradients]
             return [*(part if wants else None for part, wants in zip(by_rows, wanted, strict=True)), *by_parameters]
 
-        gradients = ctx.reduction.fitting(run, anchors.device)
-        return None, *once(gradients, anchors, *([] if keys is None else [keys]), *parameters, grad_outputs[0])
-
-
-def once(gradients: Sequence[Tensor | None], *sources: Tensor) -> list[Tensor | None]:
-    """Return gradients that refuse to be differentiated by the `sources` that they are made of."""
-    if not torch.is_grad_enabled():
-        return [*gradients]
-    return [None if gradient is None else _Once.apply(gradient, *sources) for gradient in gradients]
-
-
-class _Once(torch.autograd.Function):
-    """Hand a gradient on, and refuse to be differentiated."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *sources: Tensor) -> Tensor:
-        return gradient.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, ...]:
-        raise RuntimeError(
-            "this backend has no second derivatives, since it keeps no scores; for them compute the loss under "
-            'anchorwise.engine.use_backend("dense")'
-        )
+        gradients = ctx.reduction.with_smaller_tiles_if_needed(run, anchors.device)
+        sources = (anchors, *([] if keys is None else [keys]), *parameters, grad_outputs[0])
+        return None, *once_differentiable(gradients, *sources)

@@ -16,15 +16,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise.engine.tiled.grid import Grid, Tile
-from anchorwise.engine.tiled.lanes import work
-from anchorwise.engine.tiled.pairs_left import PairsLeft
-from anchorwise.engine.tiled.space import Space
+from anchorwise.engine.tiled.masking import PairMask
+from anchorwise.engine.tiled.worker_threads import for_each_tile
+from anchorwise.engine.tiled.workspace import Workspace
 
 # a = anchors, k = keys, d = embedding width, r = anchors of a block, t = tail points, s = statistics
 
+# One score in so many is looked at to tell where a row's tail begins.
 _SAMPLED = 16
+# Shorter rows are sorted whole: their sample would be too small to tell.
 _SMALLEST_SAMPLED_ROW = 2048
-# Scores above the tail's beginning that are kept before it is looked for again.
+# Scores above the tail's beginning that are kept before it is looked for again: so many that sorting them out is rare.
 _NUM_LOOSE = 2**20
 
 
@@ -35,13 +37,13 @@ class WholeRows:
     Attributes:
         anchors: Unit rows.
         keys: Unit rows.
-        pairs: Which pairs count; scores of others are minus infinity.
+        mask: Which pairs count; scores of others are minus infinity.
         num_scores: Scores of a block at most.
     """
 
     anchors: Float[Tensor, "a d"]
     keys: Float[Tensor, "k d"]
-    pairs: PairsLeft
+    mask: PairMask
     num_scores: int
 
     def visit(self, step: Callable[[slice, Float[Tensor, "r k"]], None]) -> None:
@@ -49,20 +51,22 @@ class WholeRows:
         num_rows = max(self.num_scores // max(len(self.keys), 1), 1)
         grid = Grid(len(self.anchors), len(self.keys), symmetric=False, size=(num_rows, max(len(self.keys), 1)))
         blocks = [[Tile(block, slice(0, len(self.keys))) for block in grid.anchor_blocks()]]
-        space = Space(self.anchors)
+        workspace = Workspace(self.anchors)
 
         def visit(tile: Tile) -> None:
-            scores = space.products(self.anchors[tile.anchors], self.keys)
-            sides = self.pairs.sides(tile)
+            scores = workspace.scores(self.anchors[tile.anchors], self.keys)
+            sides = self.mask.sides(tile)
             if not sides:
                 scores.fill_(-torch.inf)
             else:
                 sides[0].fill_(scores, -torch.inf)
             step(tile.anchors, scores)
 
-        work(blocks, visit, self.anchors.device, at_once=grid.is_large)
+        for_each_tile(blocks, visit, self.anchors.device, at_once=grid.is_large)
 
-    def collect(self, width: int, of_block: Callable[[Float[Tensor, "r k"]], Tensor]) -> Float[Tensor, "a s"]:
+    def collect(
+        self, width: int, of_block: Callable[[Float[Tensor, "r k"]], Float[Tensor, "r s"]]
+    ) -> Float[Tensor, "a s"]:
         """Return what `of_block` makes of the blocks, `width` numbers a row."""
         result = self.anchors.new_zeros(len(self.anchors), width)
 
@@ -114,8 +118,8 @@ class PooledTail:
         self._beginning = -math.inf
         self._lock = threading.Lock()
 
-    def add(self, scores: Tensor) -> None:
-        """Add scores of any shape."""
+    def add(self, scores: Float[Tensor, "r k"]) -> None:
+        """Add some rows' scores."""
         above = scores[scores >= self._beginning]
         with self._lock:
             self._kept.append(above)

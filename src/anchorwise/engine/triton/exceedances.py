@@ -48,6 +48,7 @@ def _exceedances_kernel(
     DEPTH: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
+    # As in the kernel of sums: a program has SIZE anchors, and all keys pass by in order.
     rows = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     here = rows < num_anchors
     widest = tl.load(numbers + rows, mask=here, other=0.0)[:, None]

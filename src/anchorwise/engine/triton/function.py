@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.engine.tiled import reducer
-from anchorwise.engine.tiled.reduction import once
-from anchorwise.engine.triton.gradients import Shares, Wanted, gradients_of
+from anchorwise.engine.log_sum import SoftmaxGradient
+from anchorwise.engine.second_order import once_differentiable
+from anchorwise.engine.triton.gradients import NeedsGradient, RowNumbers, gradients_of
 from anchorwise.engine.triton.setting import Setting
 from anchorwise.engine.triton.sums import sums_of
 from anchorwise.links.base import Parameter
@@ -21,7 +21,7 @@ class LogSumExpRows(torch.autograd.Function):
     """`log sum over keys of exp(slope * s - power * log(endpoint - s))`.
 
     Called as `apply(setting, anchors, keys, slope, power)`; keys are None where they are the anchors, and every score
-    is then computed once for both gradients.
+    is then computed once for both gradients. Scores are computed again backward: their gradients need the rows' sums.
     """
 
     @staticmethod
@@ -39,21 +39,21 @@ class LogSumExpRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
         """Return the gradients, which refuse to be differentiated."""
-        anchors, keys, *parameters, peak, total, hardest, hardest_at = ctx.saved_tensors
+        anchors, keys, *parameters, running_max, running_sum, hardest, hardest_at = ctx.saved_tensors
         slope, power = (
             value if tensor is None else tensor for value, tensor in zip(ctx.fixed, parameters, strict=True)
         )
-        shares = reducer.Shares.of((peak, total), grad_outputs[0].detach())
-        numbers = torch.cat([_numbers(anchors, slope, power), torch.stack([shares.peak, shares.factor])])
+        softmax = SoftmaxGradient.of((running_max, running_sum), grad_outputs[0].detach())
+        numbers = torch.cat([_numbers(anchors, slope, power), torch.stack([softmax.shift, softmax.factor])])
         rows = anchors.detach()
-        wanted = Wanted(*ctx.needs_input_grad[1:])
+        wanted = NeedsGradient(*ctx.needs_input_grad[1:])
         by_anchors, by_keys, by_numbers = gradients_of(
-            ctx.setting, rows, rows if keys is None else keys.detach(), Shares(numbers, hardest, hardest_at), wanted
+            ctx.setting, rows, rows if keys is None else keys.detach(), RowNumbers(numbers, hardest, hardest_at), wanted
         )
         gradients = [by_anchors, by_keys, _like(slope, by_numbers[0]), _like(power, by_numbers[1])]
         due = [part if wants else None for part, wants in zip(gradients, ctx.needs_input_grad[1:], strict=True)]
         sources = [tensor for tensor in (anchors, keys, *parameters) if tensor is not None]
-        return None, *once(due, *sources, grad_outputs[0])
+        return None, *once_differentiable(due, *sources, grad_outputs[0])
 
 
 @torch.no_grad()

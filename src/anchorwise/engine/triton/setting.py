@@ -44,6 +44,8 @@ class Blocks:
 
 # The fastest of fifteen on an H100 (benchmarks/results/engine_h200_2026-11-27.md). With four warps, or blocks of 128
 # rows, the gradient leaves the registers; what is in shared memory fits the 99 KiB of the smallest current card.
+# A program's gradient has size x span float32: 64 x 128 are 32 KiB of registers over 256 threads, 32 a thread.
+# bfloat16 factors take half the shared memory, so twice the depth and span fit.
 BLOCKS = {"float32": Blocks(64, 32, 128, 8), "bfloat16": Blocks(64, 64, 256, 8)}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anchorwise.engine.tiled.grid import Tile
@@ -17,33 +17,33 @@ from anchorwise.pairs import SameId
 _MASK_FROM = 16
 
 
-class LeftOut(ABC):
+class TileMask(ABC):
     """Pairs of a tile that do not count."""
 
     @abstractmethod
-    def fill_(self, tile: Tensor, value: float, *, transposed: bool = False) -> None:
+    def fill_(self, tile: Float[Tensor, "_ _"], value: float, *, transposed: bool = False) -> None:
         """Write `value` where pairs do not count, into a tile in its own layout or transposed."""
 
 
 @dataclass(frozen=True)
-class _Places(LeftOut):
+class _IndexMask(TileMask):
     """A few pairs, by row and column."""
 
     rows: Int[Tensor, " p"]
     columns: Int[Tensor, " p"]
 
-    def fill_(self, tile: Tensor, value: float, *, transposed: bool = False) -> None:
+    def fill_(self, tile: Float[Tensor, "_ _"], value: float, *, transposed: bool = False) -> None:
         place = (self.columns, self.rows) if transposed else (self.rows, self.columns)
         tile.index_put_(place, tile.new_tensor(value))
 
 
 @dataclass(frozen=True)
-class _Mask(LeftOut):
+class _DenseMask(TileMask):
     """Any pairs."""
 
     mask: Bool[Tensor, "r c"]
 
-    def fill_(self, tile: Tensor, value: float, *, transposed: bool = False) -> None:
+    def fill_(self, tile: Float[Tensor, "_ _"], value: float, *, transposed: bool = False) -> None:
         tile.masked_fill_(self.mask.T if transposed else self.mask, value)
 
 
@@ -55,38 +55,38 @@ class Side:
         rows: The anchors.
         columns: Their keys.
         dim: The tile's dimension along which an anchor's keys lie: 1, and 0 for a tile's mirror image.
-        left_out: The pairs that do not count; the same object on both sides of a tile where they are the same pairs.
+        masks: The pairs that do not count; the same object on both sides of a tile where they are the same pairs.
     """
 
     rows: slice
     columns: slice
     dim: int
-    left_out: tuple[LeftOut, ...]
+    masks: tuple[TileMask, ...]
 
-    def along(self, per_anchor: Tensor) -> Tensor:
+    def broadcast(self, per_anchor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Return the anchors' numbers so that they multiply the tile; a single number as it is."""
         return per_anchor if per_anchor.ndim == 0 else per_anchor[self.rows].unsqueeze(self.dim)
 
-    def fill_(self, tile: Tensor, value: float) -> Tensor:
+    def fill_(self, tile: Float[Tensor, "r c"], value: float) -> Float[Tensor, "r c"]:
         """Write `value` where pairs do not count, and return the tile."""
-        for part in self.left_out:
+        for part in self.masks:
             part.fill_(tile, value)
         return tile
 
-    def upright(self, tile: Tensor) -> Tensor:
+    def anchor_major(self, tile: Float[Tensor, "_ _"]) -> Float[Tensor, "_ _"]:
         """Return the tile, or its mirror image, with the anchors as rows."""
         return tile if self.dim == 1 else tile.T
 
-    def fill_upright_(self, tile: Tensor, value: float) -> Tensor:
+    def fill_anchor_major_(self, tile: Float[Tensor, "r c"], value: float) -> Float[Tensor, "r c"]:
         """Write `value` where pairs do not count into a tile with the anchors as rows, and return it."""
-        for part in self.left_out:
+        for part in self.masks:
             part.fill_(tile, value, transposed=self.dim == 0)
         return tile
 
 
-def filled_for_each(sides: Sequence[Side], tile: Tensor, value: float) -> list[Tensor]:
+def masked_for_each(sides: Sequence[Side], tile: Float[Tensor, "r c"], value: float) -> list[Float[Tensor, "r c"]]:
     """Return the tile for each side with `value` where its pairs do not count; the tile itself where it serves all."""
-    if all(side.left_out is sides[0].left_out for side in sides):
+    if all(side.masks is sides[0].masks for side in sides):
         return [sides[0].fill_(tile, value)] * len(sides)
     return [side.fill_(tile.clone(), value) for side in sides]
 
@@ -108,7 +108,7 @@ class _Block:
 
 
 @dataclass
-class PairsLeft:
+class PairMask:
     """The pairs that count.
 
     Attributes:
@@ -119,47 +119,52 @@ class PairsLeft:
     exclude: Sequence[SameId] = ()
     only: SameId | None = None
     _blocks: dict[tuple[int, int, int], _Block] = field(default_factory=dict)
-    _lists: dict[tuple[int, int, int, int, int], tuple[LeftOut, ...] | None] = field(default_factory=dict)
+    _masks: dict[tuple[int, int, int, int, int], tuple[TileMask, ...] | None] = field(default_factory=dict)
 
     def sides(self, tile: Tile) -> list[Side]:
-        """Return the sides of the tile that have pairs left."""
-        left_out = self._left_out(tile.anchors, tile.keys, 1)
-        sides = [] if left_out is None else [Side(tile.anchors, tile.keys, 1, left_out)]
+        """Return the sides of the tile that have pairs left.
+
+        Seen from its mirror image a tile's keys are the anchors, so it is their anchor ids that are compared with key
+        ids. Where both are the same tensor that is the same comparison, and one mask serves both sides.
+        """
+        masks = self._masks_of(tile.anchors, tile.keys, 1)
+        sides = [] if masks is None else [Side(tile.anchors, tile.keys, 1, masks)]
         if tile.mirrored:
             if not self._mirrors():
-                left_out = self._left_out(tile.keys, tile.anchors, 0)
-            if left_out is not None:
-                sides.append(Side(tile.keys, tile.anchors, 0, left_out))
+                masks = self._masks_of(tile.keys, tile.anchors, 0)
+            if masks is not None:
+                sides.append(Side(tile.keys, tile.anchors, 0, masks))
         return sides
 
     def _mirrors(self) -> bool:
         """Return whether a pair counts if and only if its mirror image does."""
         return all(same.anchor_ids is same.key_ids for same in (*self.exclude, *filter(None, [self.only])))
 
-    def _left_out(self, rows: slice, columns: slice, dim: int) -> tuple[LeftOut, ...] | None:
-        """Return the pairs that do not count; None where that is all of them. Lists are kept, masks are not."""
+    def _masks_of(self, rows: slice, columns: slice, dim: int) -> tuple[TileMask, ...] | None:
+        """Return the pairs that do not count; None where that is all of them. Those by index are kept: they are few."""
         place = (rows.start, rows.stop, columns.start, columns.stop, dim)
-        if place in self._lists:
-            return self._lists[place]
-        found = self._find_left_out(rows, columns, dim)
-        if found is None or not any(isinstance(part, _Mask) for part in found):
-            self._lists[place] = found
+        if place in self._masks:
+            return self._masks[place]
+        found = self._find_masks(rows, columns, dim)
+        if found is None or not any(isinstance(part, _DenseMask) for part in found):
+            self._masks[place] = found
         return found
 
-    def _find_left_out(self, rows: slice, columns: slice, dim: int) -> tuple[LeftOut, ...] | None:
-        parts: list[LeftOut] = []
+    def _find_masks(self, rows: slice, columns: slice, dim: int) -> tuple[TileMask, ...] | None:
+        parts: list[TileMask] = []
+        # Most tiles need no mask: two blocks whose ids have no range in common have no pair of equal ids.
         for same in self.exclude:
             block, key_block = self._block(same.anchor_ids, rows), self._block(same.key_ids, columns)
             if block.low > key_block.high or key_block.low > block.high:
                 continue
             if block.low == block.high == key_block.low == key_block.high:
                 return None
-            parts.append(_places(block, key_block, dim) or _Mask(_same(same, rows, columns, dim)))
+            parts.append(_index_mask(block, key_block, dim) or _DenseMask(_same(same, rows, columns, dim)))
         if self.only is not None:
             block, key_block = self._block(self.only.anchor_ids, rows), self._block(self.only.key_ids, columns)
             if block.low > key_block.high or key_block.low > block.high:
                 return None
-            parts.append(_Mask(_same(self.only, rows, columns, dim).logical_not_()))
+            parts.append(_DenseMask(_same(self.only, rows, columns, dim).logical_not_()))
         return tuple(parts)
 
     def _block(self, ids: Int[Tensor, " a"], rows: slice) -> _Block:
@@ -169,18 +174,18 @@ class PairsLeft:
         return self._blocks[place]
 
 
-def _places(block: _Block, key_block: _Block, dim: int) -> _Places | None:
+def _index_mask(block: _Block, key_block: _Block, dim: int) -> _IndexMask | None:
     """Return the pairs of equal ids, in the tile's own layout; None where there are so many that a mask is cheaper."""
     first = torch.searchsorted(key_block.rising, block.rising)
     counts = torch.searchsorted(key_block.rising, block.rising, right=True) - first
-    total = int(counts.sum())
-    if total * _MASK_FROM > len(block.rising) * len(key_block.rising):
+    num_pairs = int(counts.sum())
+    if num_pairs * _MASK_FROM > len(block.rising) * len(key_block.rising):
         return None
     # The pairs, anchor by anchor: those of an anchor are neighbours among the keys in rising order.
     skipped = (first - (counts.cumsum(0) - counts)).repeat_interleave(counts)
     rows = block.order.repeat_interleave(counts)
-    columns = key_block.order[torch.arange(total, device=rows.device) + skipped]
-    return _Places(rows, columns) if dim == 1 else _Places(columns, rows)
+    columns = key_block.order[torch.arange(num_pairs, device=rows.device) + skipped]
+    return _IndexMask(rows, columns) if dim == 1 else _IndexMask(columns, rows)
 
 
 def _same(same: SameId, rows: slice, columns: slice, dim: int) -> Bool[Tensor, "r c"]:
