@@ -1,0 +1,68 @@
+"""SimCLR's first losses are those of version 0.1, so nothing has moved: order, views, weights, objective or optimiser.
+
+In float64, where rounding does not grow from step to step; the views are float32, their last bits the machine's.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.registry import modality_of
+from anchorwise.training import apply_overrides, recipe
+from anchorwise.training.distributed import Ranks
+from anchorwise.training.optimizers import lr_at
+from anchorwise.training.order import epoch_batches
+from anchorwise.training.state import initial_state, resolved
+from anchorwise.training.step import train_step
+
+REFERENCE = json.loads((Path(__file__).parent / "reference_losses.json").read_text())
+
+
+class _Doubled(nn.Module):
+    def __init__(self, views: nn.Module) -> None:
+        super().__init__()
+        self.views = views
+
+    def forward(self, *arguments, **named) -> tuple[Tensor, ...]:
+        return tuple(view.double() for view in self.views(*arguments, **named))
+
+
+def _pictures() -> ImageSet:
+    """Coarse noise in place of CIFAR-10, which does not come with the tests."""
+    generator = torch.Generator().manual_seed(0)
+    blocks = torch.randint(256, (512, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    images = blocks.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    return ImageSet(images, torch.arange(512) % 10, tuple("0123456789"), tuple(map(str, range(512))))
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", REFERENCE)
+def test_the_first_losses_of_a_recipe_are_those_of_version_0_1(name: str):
+    config = apply_overrides(recipe(name), ["train.amp=false", "train.device=cpu"])
+    samples = modality_of(config.modality).load(config.data).pretrain if name == "digits" else _pictures()
+    config = resolved(config, samples)
+    state, here = initial_state(config, samples, torch.device("cpu")), Ranks(0, 1, torch.device("cpu"))
+    state.model.double().train()
+    state.views = _Doubled(state.views)
+    train, optimizer, losses = config.train, config.optimizer, []
+    cut = {"batch_size": train.batch_size, "seed": train.seed, "drop_last": train.drop_last}
+    steps_per_epoch = len(epoch_batches(len(samples), epoch=0, **cut))
+    for step in range(len(REFERENCE[name])):
+        rate = lr_at(
+            step,
+            num_steps=train.num_epochs * steps_per_epoch,
+            num_warmup_steps=round(optimizer.warmup_epochs * steps_per_epoch),
+            peak_lr=optimizer.peak_lr,
+        )
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        ids = epoch_batches(len(samples), epoch=step // steps_per_epoch, **cut)[step % steps_per_epoch]
+        outcome, *_ = train_step(state, state.model, samples.batch(ids), config, here)
+        losses.append(outcome.loss.item())
+        state.step += 1
+    assert losses[0] == pytest.approx(REFERENCE[name][0], rel=1e-6)
+    assert losses == pytest.approx(REFERENCE[name], rel=1e-3)
