@@ -18,9 +18,9 @@ from torch import Tensor
 
 import anchorwise
 from anchorwise import _files
-from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.gates import LikelihoodGate
 from anchorwise.tails.likelihood import likelihood_delta_aic
+from anchorwise.tails.tail_sums import TailSums
 
 RESULTS = Path(__file__).parent / "results"
 GATE = LikelihoodGate()
@@ -53,7 +53,7 @@ def normal_pairs(num_images: int, of_images: float, of_classes: float, generator
     return own + shared + math.sqrt(of_classes) * symmetric(10)[label][:, label]
 
 
-def exceedances(scores: Tensor) -> Exceedances:
+def exceedances(scores: Tensor) -> TailSums:
     """Return the tails of all rows as the gate reads them, from scores in place of embeddings."""
     image = torch.arange(len(scores) // 2).repeat(2)
     counted = image.unsqueeze(1) != image
@@ -63,7 +63,7 @@ def exceedances(scores: Tensor) -> Exceedances:
     quantile = torch.special.ndtri(mean.new_tensor(1.0 - GATE.tail_fraction))
     widest = (1.0 - mean - quantile * variance.sqrt()).unsqueeze(1)
     above = counted & (1.0 - scores < widest)
-    return Exceedances(
+    return TailSums(
         threshold_shortfall=widest.squeeze(1),
         hardest_shortfall=1.0 - scores.masked_fill(~counted, -torch.inf).amax(dim=1),
         count=above.sum(dim=1).to(mean),

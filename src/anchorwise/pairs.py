@@ -235,10 +235,10 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     _tensor_checks.some_samples(units.shape[1], *views)
     if ids is None:
         return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
-    return Views(units, per_sample("ids", ids, views[0]), distinct=False, ranks=ranks)
+    return Views(units, gathered_ids("ids", ids, views[0]), distinct=False, ranks=ranks)
 
 
-def per_sample(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
+def gathered_ids(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:
     """Return ids, one for each row of a view, of the samples of all ranks.
 
     Raises:
@@ -248,7 +248,7 @@ def per_sample(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n 
     return gather_rows(_tensor_checks.one_per_sample(name, values, view))
 
 
-def class_per_sample(
+def gathered_classes(
     name: str, values: Integer[Tensor, " n"] | Bool[Tensor, " n"], view: Float[Tensor, "n d"]
 ) -> Int[Tensor, " m"]:
     """Return classes, one for each row of a view, of the samples of all ranks; booleans are two classes.

@@ -8,8 +8,8 @@ import torch
 from anchorwise import WEINCE, InfoNCE, tails
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails import gates
-from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.negatives import negatives_of
+from anchorwise.tails.tail_sums import TailSums
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_a_row_with_a_long_tail_of_its_own_is_judged_by_that_alone():
 
 
 def test_a_short_row_is_lent_the_batchs_mean_exceedance_in_units_of_its_own_threshold():
-    tail = Exceedances(*torch.tensor([[0.5, 1.0], [0.1, 0.2], [2.0, 6.0], [1.0, 2.5], [0.8, 2.0]]))
+    tail = TailSums(*torch.tensor([[0.5, 1.0], [0.1, 0.2], [2.0, 6.0], [1.0, 2.5], [0.8, 2.0]]))
     longer = tail.completed(6)
     # The batch: 8 points, log ratios 3.5 in all, relative excesses 2.8 in all.
     assert longer.count.tolist() == [6.0, 6.0]
@@ -52,7 +52,7 @@ def test_a_short_row_is_lent_the_batchs_mean_exceedance_in_units_of_its_own_thre
 
 
 def test_a_batch_of_too_few_exceedances_lends_none():
-    tail = Exceedances(*torch.tensor([[0.5, 1.0], [0.1, 0.2], [2.0, 6.0], [1.0, 2.5], [0.8, 2.0]]))
+    tail = TailSums(*torch.tensor([[0.5, 1.0], [0.1, 0.2], [2.0, 6.0], [1.0, 2.5], [0.8, 2.0]]))
     longer = tail.completed(9)
     assert torch.equal(longer.count, tail.count)
     assert torch.equal(longer.sum_log_ratio, tail.sum_log_ratio)
@@ -106,7 +106,7 @@ def _evidence(scores, counted):
     deviation = ((scores - mean.unsqueeze(1)).square() * counted).sum(dim=1).div(count).sqrt()
     widest, shortfalls = (1.0 - mean - 1.2815515655446004 * deviation).unsqueeze(1), 1.0 - scores
     above = counted & (shortfalls < widest)
-    tail = Exceedances(
+    tail = TailSums(
         threshold_shortfall=widest.squeeze(1),
         hardest_shortfall=mean,
         count=above.sum(dim=1).double(),

@@ -50,7 +50,7 @@ class Logits:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class MinedPairs:
     """Which pairs count.
 
     Attributes:
@@ -103,7 +103,7 @@ def _classes(name: str, labels: Tensor, rows: Tensor) -> Tensor:
     return _tensor_checks.class_per_sample(name, _tensor_checks.tensor(name, labels).to(rows.device), rows)
 
 
-def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bool) -> Pairs:
+def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bool) -> MinedPairs:
     """Return the pairs that a miner chose, or all pairs of equal and of different labels.
 
     Args:
@@ -116,7 +116,7 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
     """
     num_anchors, num_keys = len(given.anchors), len(given.keys)
     if indices_tuple is None:
-        return Pairs(*_padded(*_same_label(given), num_anchors), None)
+        return MinedPairs(*_padded(*_same_label(given), num_anchors), None)
     if len(indices_tuple) not in (3, 4):
         raise ValueError(f"indices_tuple must be 3 tensors (triplets) or 4 (pairs), got {len(indices_tuple)}")
     lists = [_tensor_checks.tensor(f"indices_tuple[{place}]", indices) for place, indices in enumerate(indices_tuple)]
@@ -127,7 +127,7 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
     attracted = attracted.sort().values if repeats else attracted.unique()
     times = torch.bincount(log_negatives, minlength=num_anchors * num_keys).view(num_anchors, num_keys)
     times = times if repeats else times.clamp_max(1)
-    return Pairs(*_padded(attracted // num_keys, attracted % num_keys, num_anchors), times)
+    return MinedPairs(*_padded(attracted // num_keys, attracted % num_keys, num_anchors), times)
 
 
 def _rows(given: Labelled, indices: Tensor, place: int, of_keys: bool) -> Int[Tensor, " q"]:

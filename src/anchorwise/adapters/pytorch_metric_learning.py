@@ -18,7 +18,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless
-from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, Pairs, labelled, pairs_of
+from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, MinedPairs, labelled, pairs_of
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import Objective
 from anchorwise.objectives.parts.cross_entropy import softmax_nll
@@ -70,7 +70,7 @@ class _PairLoss(Described, ABC):
         return self._loss(given, pairs).to(embeddings.dtype)
 
     @abstractmethod
-    def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]: ...
+    def _loss(self, given: Labelled, pairs: MinedPairs) -> Float[Tensor, ""]: ...
 
 
 @final
@@ -94,7 +94,7 @@ class NTXentLoss(_PairLoss):
     def __init__(self, temperature: float = 0.07, *, blend: Blend | None = None) -> None:
         super().__init__(temperature, blend)
 
-    def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]:
+    def _loss(self, given: Labelled, pairs: MinedPairs) -> Float[Tensor, ""]:
         logits = pairs.logits(given, self.blend, self.temperature)
         per_pair = softmax_nll(logits.positives, logits.log_negatives.unsqueeze(1).expand_as(logits.positives))
         return per_pair[pairs.is_positive].mean()
@@ -121,7 +121,7 @@ class SupConLoss(_PairLoss):
     def __init__(self, temperature: float = 0.1, *, blend: Blend | None = None) -> None:
         super().__init__(temperature, blend)
 
-    def _loss(self, given: Labelled, pairs: Pairs) -> Float[Tensor, ""]:
+    def _loss(self, given: Labelled, pairs: MinedPairs) -> Float[Tensor, ""]:
         logits = pairs.logits(given, self.blend, self.temperature)
         is_positive, log_negatives = pairs.is_positive, logits.log_negatives
         has_negative = log_negatives > -torch.inf

@@ -12,7 +12,7 @@ from anchorwise.objectives.objective import Inputs, Objective
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One objective.
 
     Attributes:
@@ -42,12 +42,12 @@ class Entry:
         return f"({', '.join([*views, *needed, *optional])})"
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[CatalogueEntry]:
     """Return the entries of all registered objectives, by name."""
     return [describe(name) for name in sorted(OBJECTIVES)]
 
 
-def describe(name: str) -> Entry:
+def describe(name: str) -> CatalogueEntry:
     """Return the entry of one objective.
 
     Raises:
@@ -57,7 +57,7 @@ def describe(name: str) -> Entry:
     module = inspect.getdoc(inspect.getmodule(make)) or ""
     source = re.search(r"^Source.*?: (.*?)(?:\n\n|\Z)", module, re.MULTILINE | re.DOTALL)
     inputs = make.inputs if isinstance(make, type) and issubclass(make, Objective) else Inputs()
-    return Entry(
+    return CatalogueEntry(
         name=name,
         python_name=make.__name__,
         summary=_one_line((inspect.getdoc(make) or "").split("\n\n")[0]),

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 from anchorwise import _checks, tails
 from anchorwise.objectives import registry
 from anchorwise.objectives.objective import Objective
-from anchorwise.tails.names import made
+from anchorwise.tails.names import from_table
 
 
 def _by_file() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _build(part: str, config: Mapping[str, Any], table: Mapping[Any, Callable[..
         if key != "name":
             _checks.one_of(f"hyperparameter of {name}", key, accepted)
             arguments[key] = _value(f"{name}.{key}", value, hints.get(key))
-    return made(part, name, table, arguments)
+    return from_table(part, name, table, arguments)
 
 
 def _value(key: str, value: Any, hint: Any) -> Any:

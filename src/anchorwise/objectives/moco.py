@@ -13,7 +13,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
-from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, per_sample, views_of
+from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, gathered_ids, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = samples, d = embedding width, k = keys in the queue
@@ -82,5 +82,5 @@ def _excluded(
     held = _tensor_checks.one_per_row("queue_ids", queue_ids, "rows of queue", queue)
     exclude = [SameId(held.new_full((num_samples,), EMPTY_SLOT), held)]
     if ids is not None:
-        exclude.append(SameId(per_sample("ids", ids, view0), held))
+        exclude.append(SameId(gathered_ids("ids", ids, view0), held))
     return tuple(exclude), None

@@ -14,7 +14,7 @@ from anchorwise import _tensor_checks
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
-from anchorwise.pairs import Contrast, SameId, per_sample, views_of
+from anchorwise.pairs import Contrast, SameId, gathered_ids, views_of
 
 # n = samples, d = embedding width, k = prototypes
 
@@ -57,7 +57,7 @@ class ProtoNCE(Objective):
         phi = _tensor_checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
-        own = _places(per_sample("assignments", assignments, view0), len(centres))
+        own = _places(gathered_ids("assignments", assignments, view0), len(centres))
         # A key's temperature is part of the key: scores are then logits.
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)

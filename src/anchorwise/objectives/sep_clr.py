@@ -16,7 +16,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._ranks import Ranks, gather_rows
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, class_per_sample, views_of
+from anchorwise.pairs import Contrast, SameId, gathered_classes, views_of
 
 # n = samples, d = width of the common rows, e = width of the salient rows
 
@@ -91,7 +91,7 @@ class SepCLR(Objective):
         views = views_of(view0, view1)
         commons, ranks = views.units, views.ranks
         _tensor_checks.num_samples(self, views.num_samples)
-        is_target = class_per_sample("targets", targets, view0) > 0
+        is_target = gathered_classes("targets", targets, view0) > 0
         longest = self._longest(commons.dtype, views.num_samples)
         rows = _bounded(_salient_rows(salients, view0), longest, commons)
         held = rows * is_target.unsqueeze(1)

@@ -19,7 +19,7 @@ from anchorwise.links.base import per_row
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
-from anchorwise.pairs import Contrast, SameId, Views, class_per_sample, unit_rows, views_of
+from anchorwise.pairs import Contrast, SameId, Views, gathered_classes, unit_rows, views_of
 
 # n = samples, d = embedding width, a = anchors
 
@@ -113,7 +113,7 @@ class SimLAP(Objective):
         _tensor_checks.same_shape("view0", view0, "gates", gates)
         _tensor_checks.same_device("view0", view0, "gates", gates)
         gates = gather_rows(gates)
-        labels, partners = class_per_sample("labels", labels, view0), class_per_sample("partners", partners, view0)
+        labels, partners = gathered_classes("labels", labels, view0), gathered_classes("partners", partners, view0)
         gates, link = gates.to(views.units), softmax_link(self.temperature, logit_scale, views.units)
         losses = _cosine_losses if self.renormalise else _dot_losses
         summed = losses(views, gates, _Classes(labels, partners), link)

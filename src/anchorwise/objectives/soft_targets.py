@@ -17,7 +17,7 @@ from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = samples, a = anchors, k = keys, d = embedding width, c = values per row
 
@@ -70,7 +70,7 @@ class SoftTargets(Objective):
         self.temperature = _checks.positive("temperature", temperature)
         self.alpha = _checks.fraction("alpha", alpha)
         self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
-        self.blend = blend
+        self.blend = as_blend(blend)
 
     def detail(
         self,

@@ -15,7 +15,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link, temperature_of
-from anchorwise.pairs import Contrast, PairWeight, SameId, Views, class_per_sample, num_same, views_of
+from anchorwise.pairs import Contrast, PairWeight, SameId, Views, gathered_classes, num_same, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = samples, d = embedding width, a = anchors, k = keys
@@ -121,7 +121,7 @@ class SupCon(Objective):
         anchors = views.units[0] if self.only_first_view else rows
         if mask is None:
             labels = _tensor_checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
-            classes = class_per_sample("labels", labels, view0).repeat(views.num_views)
+            classes = gathered_classes("labels", labels, view0).repeat(views.num_views)
             positives = _of_classes(classes, anchors)
         else:
             self._refuse_beside_mask(labels, views)

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.likelihood import hill_exponent
 from anchorwise.tails.negatives import Negatives
 from anchorwise.tails.regression import TailRegressions
+from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors
 
@@ -20,7 +20,7 @@ FEWEST_POINTS = 10  # Of a regression, as released.
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ExponentEstimate:
     """An exponent per anchor, and how much it was read off.
 
     Attributes:
@@ -52,11 +52,11 @@ class TailEstimator(ABC):
     """Reads an exponent off every anchor's tail."""
 
     @abstractmethod
-    def estimate(self, negatives: Negatives) -> Estimate:
+    def estimate(self, negatives: Negatives) -> ExponentEstimate:
         """Return every anchor's own estimate."""
 
     @abstractmethod
-    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+    def shrink(self, estimate: ExponentEstimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Return the anchors' estimates, each drawn to `towards` as far as it is not to be trusted."""
 
 
@@ -82,15 +82,15 @@ class HillTail(TailEstimator):
         tail_fraction_up_to(0.5, self.tail_fraction)
         _checks.at_least("prior_points", self.prior_points, 0.0)
 
-    def estimate(self, negatives: Negatives) -> Estimate:
+    def estimate(self, negatives: Negatives) -> ExponentEstimate:
         """Return Hill's exponent of every row and the share of it that shrinkage keeps."""
         return self.estimate_of(negatives.exceedances(self.tail_fraction))
 
-    def estimate_of(self, tail: Exceedances) -> Estimate:
+    def estimate_of(self, tail: TailSums) -> ExponentEstimate:
         """Return the estimates from what the rows' exceedances add up to."""
-        return Estimate(hill_exponent(tail), tail.count)
+        return ExponentEstimate(hill_exponent(tail), tail.count)
 
-    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+    def shrink(self, estimate: ExponentEstimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Average 1 / exponent."""
         weight = estimate.weight(self.prior_points)
         return 1.0 / (weight / estimate.exponent.nan_to_num(nan=1.0) + (1.0 - weight) / towards)
@@ -140,20 +140,20 @@ class RegressionTail(TailEstimator):
         num_tail = min(int(max(self.min_tail_points, wanted)), num_negatives)
         return num_tail if num_tail >= FEWEST_POINTS else 0
 
-    def estimate(self, negatives: Negatives) -> Estimate:
+    def estimate(self, negatives: Negatives) -> ExponentEstimate:
         """Return the slope of every row and the share of it that shrinkage keeps."""
         num_tail = self.num_tail(negatives.num_negatives)
         if num_tail == 0:
             nothing = torch.zeros_like(negatives.anchors[:, 0])
-            return Estimate(nothing / nothing, nothing)
+            return ExponentEstimate(nothing / nothing, nothing)
         return self.estimate_of(negatives.sorted_tail(num_tail).fit)
 
-    def estimate_of(self, fit: TailRegressions) -> Estimate:
+    def estimate_of(self, fit: TailRegressions) -> ExponentEstimate:
         """Return the estimates from the rows' regressions."""
         trusted = (fit.r_squared >= self.min_r_squared) & (fit.slope > 0)
-        return Estimate(torch.where(trusted, fit.slope, torch.nan), fit.num_points * fit.r_squared)
+        return ExponentEstimate(torch.where(trusted, fit.slope, torch.nan), fit.num_points * fit.r_squared)
 
-    def shrink(self, estimate: Estimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+    def shrink(self, estimate: ExponentEstimate, towards: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
         """Average the exponents themselves, as released."""
         weight = estimate.weight(self.prior_points)
         mixed = weight * estimate.exponent.nan_to_num(nan=1.0) + (1.0 - weight) * towards

@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.tails.exceedances import Exceedances
+from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors, q = nodes of a quadrature, p = probabilities of the table, m, w = numbers and widths of the table
 
@@ -39,7 +39,7 @@ _MAX_POISSON = 12.0  # Above this expected number of points beyond the endpoint,
 
 
 @torch.no_grad()
-def exponential_pvalue(tail: Exceedances) -> Float[Tensor, " a"]:
+def exponential_pvalue(tail: TailSums) -> Float[Tensor, " a"]:
     """Return the probability, under the exponential law, of an AIC difference at least as large as each row's.
 
     Meant for 8 exceedances or more. Below 0.0005 it is extrapolated: an order of magnitude, not digits.

@@ -153,7 +153,7 @@ class LikelihoodGate(Gate):
     the exceedances alone, so no row is sorted.
 
     A tail of fewer than `min_tail_points` exceedances says nothing by itself: it is filled up to that number with the
-    batch's mean exceedance, relative to the row's own threshold (`Exceedances.completed`). Under exponential laws a
+    batch's mean exceedance, relative to the row's own threshold (`TailSums.completed`). Under exponential laws a
     filled-up row passes for bounded less often than a long row of its own, also where negatives move together
     (benchmarks/results/small-batches_2-core-epyc_2026-11-27.md). It takes a batch in which twice `min_tail_points`
     exceedances are to be expected, since most pairs of rows are there from both sides: with the defaults, 14 samples

@@ -16,19 +16,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from anchorwise.tails.exceedances import Exceedances
+from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors
 
 
 @torch.no_grad()
-def hill_exponent(tail: Exceedances) -> Float[Tensor, " a"]:
+def hill_exponent(tail: TailSums) -> Float[Tensor, " a"]:
     """Return Hill's estimate of the shortfall law's exponent; not a number where a row has no exceedance."""
     return tail.count / functional.threshold(tail.sum_log_ratio, 0.0, torch.nan)
 
 
 @torch.no_grad()
-def likelihood_delta_aic(tail: Exceedances) -> Float[Tensor, " a"]:
+def likelihood_delta_aic(tail: TailSums) -> Float[Tensor, " a"]:
     """Return AIC of the exponential law minus AIC of the shortfall law; 0 where a row has no exceedance.
 
     Positive favours the shortfall law. Both have one parameter and describe the same data, so this is twice the
@@ -40,6 +40,6 @@ def likelihood_delta_aic(tail: Exceedances) -> Float[Tensor, " a"]:
 
 
 @torch.no_grad()
-def exponential_log_likelihood(tail: Exceedances) -> Float[Tensor, " a"]:
+def exponential_log_likelihood(tail: TailSums) -> Float[Tensor, " a"]:
     """Return the exponential law's log-likelihood of a row's exceedances at its maximum; 0 where a row has none."""
     return torch.where(tail.mean_excess > 0, -tail.count * (tail.mean_excess.log() + 1.0), 0.0)

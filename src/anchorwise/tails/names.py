@@ -48,7 +48,7 @@ def as_gate(value: GateName | Gate) -> Gate:
     Raises:
         ValueError: If `value` is neither, or names a gate that has no defaults.
     """
-    return value if isinstance(value, Gate) else made("gate", value, GATES)
+    return value if isinstance(value, Gate) else from_table("gate", value, GATES)
 
 
 def as_exponent(value: float | ExponentName | Exponent, tail: TailEstimator) -> Exponent:
@@ -63,11 +63,11 @@ def as_exponent(value: float | ExponentName | Exponent, tail: TailEstimator) -> 
     """
     if not isinstance(value, str | Exponent):
         return FixedExponent(value)
-    exponent: Exponent = value if isinstance(value, Exponent) else made("exponent", value, EXPONENTS)
+    exponent: Exponent = value if isinstance(value, Exponent) else from_table("exponent", value, EXPONENTS)
     return exponent.beside(tail)
 
 
-def made(
+def from_table(
     part: str, name: object, table: Mapping[Any, Callable[..., Any]], arguments: Mapping[str, Any] | None = None
 ) -> Any:
     """Return what `name` stands for in a table, made with these arguments.

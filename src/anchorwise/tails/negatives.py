@@ -13,8 +13,8 @@ from anchorwise import engine
 from anchorwise._precision import full_precision
 from anchorwise.links import Moment, shortfall
 from anchorwise.pairs import Contrast, views_of
-from anchorwise.tails.exceedances import Exceedances
 from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions, uneven_tail_regressions
+from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points, s = statistics
 
@@ -131,13 +131,13 @@ class Negatives:
         """Return the `num_tail` smallest shortfalls of the whole batch, rising."""
         return shortfall(engine.pooled_tail(self.contrast, num_tail), self.endpoint)
 
-    def exceedances(self, tail_fraction: float) -> Exceedances:
+    def exceedances(self, tail_fraction: float) -> TailSums:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
 
-        def read() -> Exceedances:
+        def read() -> TailSums:
             threshold = self._threshold(tail_fraction)
             sums = engine.exceedance_rows(self.contrast, threshold, self.endpoint)
-            return Exceedances.of(sums, threshold, self.endpoint)
+            return TailSums.of(sums, threshold, self.endpoint)
 
         return self._once(("exceedances", tail_fraction), read)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
 from anchorwise.links import MIN_SHORTFALL, shortfall
-from anchorwise.tails.exceedances import Exceedances
+from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors, k = scores of an anchor, t = tail points
 
@@ -91,12 +91,12 @@ class RowTails:
         """Score minus threshold in falling order, 0 where a score does not count."""
         return torch.where(self.counted, self.scores - self.threshold.unsqueeze(1), 0.0)
 
-    def sums(self, endpoint: float) -> Exceedances:
+    def sums(self, endpoint: float) -> TailSums:
         """Return what the likelihoods in closed form need; shortfalls are measured from `endpoint`."""
         counted, known = self.counted, self.threshold.nan_to_num(nan=0.0)
         widest = shortfall(known, endpoint)
         ratios = torch.where(counted, widest.unsqueeze(1) / (endpoint - self.scores), 1.0)
-        return Exceedances(
+        return TailSums(
             threshold_shortfall=widest,
             hardest_shortfall=shortfall(torch.where(counted[:, 0], self.scores[:, 0], known), endpoint),
             count=self.count,

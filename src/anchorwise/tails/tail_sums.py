@@ -14,7 +14,7 @@ from anchorwise.links import shortfall
 
 
 @dataclass(frozen=True)
-class Exceedances:
+class TailSums:
     """What a row's scores above its threshold add up to; exact duplicates of the anchor are left out.
 
     Attributes:
@@ -32,7 +32,7 @@ class Exceedances:
     sum_relative_excess: Float[Tensor, " a"]
 
     @classmethod
-    def of(cls, sums: ExceedanceSums, threshold: Float[Tensor, " a"], endpoint: float) -> "Exceedances":
+    def of(cls, sums: ExceedanceSums, threshold: Float[Tensor, " a"], endpoint: float) -> "TailSums":
         """Return what the engine's sums over the scores above a threshold say."""
         widest = shortfall(threshold, endpoint)
         hardest = shortfall(sums.largest_score, endpoint).nan_to_num(nan=torch.nan, posinf=1.0)
@@ -43,7 +43,7 @@ class Exceedances:
         """Mean of score minus threshold over a row's exceedances; 0 where there are none."""
         return self.threshold_shortfall * self.sum_relative_excess / self.count.clamp_min(1.0)
 
-    def completed(self, num_points: int) -> "Exceedances":
+    def completed(self, num_points: int) -> "TailSums":
         """Return tails of `num_points` exceedances at least: what a row lacks, it takes from the whole batch.
 
         A point that is added counts as the mean exceedance of all anchors, relative to the row's own threshold
