@@ -25,7 +25,7 @@ def knn_accuracies(exponent: str, seeds: int, folder: Path) -> list[float]:
     """Return kNN accuracy in percent on digits for each seed."""
     found = []
     for seed in range(seeds):
-        settings = ["objective.name=weibit", f"objective.params={{exponent={exponent!r}}}", f"train.seed={seed}"]
+        settings = ["objective.name=weibit", f"objective.exponent={exponent!r}", f"train.seed={seed}"]
         config = apply_overrides(recipe("digits"), settings)
         directory = pretrain(config, folder / f"{exponent}-{seed}", show_progress=False)
         stored = directory.encoder()

@@ -35,7 +35,7 @@ Step = Callable[[], object]
 
 def _config() -> RunConfig:
     config = recipe("cifar10-small")
-    objective = ObjectiveConfig(name="info_nce", params={"temperature": TEMPERATURE})
+    objective = ObjectiveConfig(name="info_nce", temperature=TEMPERATURE)
     return config.model_copy(update={"objective": objective})
 
 

@@ -125,7 +125,7 @@ def test_a_folder_that_is_not_a_demos_is_refused_before_anything_is_trained(tmp_
 
 def test_both_objectives_differ_in_the_objective_alone():
     info_nce, weince = (demo_config(name, seed=3, num_epochs=None) for name in ("InfoNCE", "WEINCE"))
-    assert info_nce.objective.params["temperature"] == weince.objective.params["temperature"]
+    assert info_nce.whole_objective().hyperparameters == weince.whole_objective().hyperparameters
     assert info_nce.model_copy(update={"objective": weince.objective}) == weince
 
 

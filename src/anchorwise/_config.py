@@ -1,20 +1,43 @@
 """The base of every configuration section, and how one is read: frozen, typed, closed to unknown keys."""
 
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_serializer,
+)
+from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
-from anchorwise import _files
+from anchorwise import _checks, _files
 
 
 class Section(BaseModel):
     """A part of a run's configuration; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Named(Section):
+    """A section whose `name`, a literal of its own in every subclass, decides which of several it is.
+
+    In each a setting has its own default, and what is no setting of it is unknown.
+    """
+
+    if TYPE_CHECKING:
+        name: Any = ""
+
+    @model_serializer(mode="wrap")
+    def _name_first(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        tree = dump(self)
+        return {key: tree[key] for key in sorted(tree, key=lambda key: key != "name")}
 
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -31,17 +54,42 @@ Positive = Annotated[float, Field(ge=1e-30, le=1e30)]
 # `Field(json_schema_extra=NO_IDENTITY)`: with another value the work is still the same work.
 NO_IDENTITY: dict[str, JsonValue] = {"identity": False}
 
+# Settings as they were called before, and what they are called now.
+RENAMED = {
+    "augment": "views",
+    "head": "method.head",
+    "objective.params": "objective",
+    "optimizer.momentum": "optimizer.betas",
+}
+
+
+def follows(name: str) -> dict[str, JsonValue]:
+    """Return what marks a field, in `json_schema_extra`, that starts afresh when the field `name` is named anew."""
+    return {"follows": name}
+
+
+def mark(field: FieldInfo, name: str) -> JsonValue:
+    """Return how a field is marked, None if it is not."""
+    return field.json_schema_extra.get(name) if isinstance(field.json_schema_extra, dict) else None
+
+
+def chosen_by_name(sections: Iterable[type[Named]]) -> Any:
+    """Return the type of what is one of these sections, as its `name` says."""
+    return Annotated[Union[tuple(sections)], Field(discriminator="name")]  # noqa: UP007
+
 
 def identity(section: Section) -> dict[str, Any]:
     """Return the settings that make a piece of work another one, as JSON has them.
 
-    Where files lie, what computes and how often it reports are left out: fields say so with `NO_IDENTITY`.
+    Where files lie, what computes and how often it reports are left out: fields say so with `NO_IDENTITY`. So is what
+    is off, None or false: a new setting that is off unless it is set leaves earlier work findable.
     """
-    plain, kept = section.model_dump(mode="json"), dict[str, Any]()
-    for name, field in type(section).model_fields.items():
-        if field.json_schema_extra != NO_IDENTITY:
-            value = getattr(section, name)
-            kept[name] = identity(value) if isinstance(value, Section) else plain[name]
+    plain, fields, kept = section.model_dump(mode="json"), type(section).model_fields, dict[str, Any]()
+    for name, value in plain.items():
+        is_off = value is None or value is False
+        if not is_off and not (name in fields and mark(fields[name], "identity") is False):
+            part = getattr(section, name)
+            kept[name] = identity(part) if isinstance(part, Section) else value
     return kept
 
 
@@ -65,34 +113,82 @@ def section_of_json(section: type[AnySection], text: str, *, strict: bool = Fals
     try:
         return section.model_validate_json(text, strict=strict)
     except ValidationError as error:
-        raise ValueError(_wording(error, text)) from error
+        raise ValueError(_wording(error, section, text)) from error
 
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 
+Place = tuple[int | str, ...]
 
-def _wording(error: ValidationError, text: str) -> str:
+
+def _wording(error: ValidationError, section: type[Section], text: str) -> str:
+    """Return what is wrong in one line."""
     lines = []
     for problem in error.errors():
         # What is wrong somewhere has a place, so the text is JSON.
-        where = ".".join(map(str, _place(problem["loc"], from_json(text)))) if problem["loc"] else ""
-        message = problem["msg"].removeprefix("Value error, ")
-        got = f"got {_short.repr(problem['input'])}{_form(problem['type'], where, problem['input'])}"
-        lines.append(message if problem["type"] == "value_error" else f"{where}: {message}, {got}")
+        place = tuple(_place(problem["loc"], from_json(text))) if problem["loc"] else ()
+        where, kind = ".".join(map(str, place)), problem["type"]
+        if kind == "value_error":
+            lines.append(problem["msg"].removeprefix("Value error, "))
+        elif kind == "extra_forbidden":
+            lines.append(unknown_setting(where, _names_at(section, problem["loc"][:-1])))
+        elif kind in ("union_tag_not_found", "union_tag_invalid"):
+            names = [str(each.model_fields["name"].default) for each in _sections_at(section, problem["loc"])]
+            one_of, name = f"{where}.name must be one of {', '.join(map(repr, names))}", problem["input"].get("name")
+            lines.append(f"{one_of}, got {name!r}{_checks.hint(name, names)}" if name else f"{one_of}; it is missing")
+        else:
+            got = f"got {_short.repr(problem['input'])}{_form(kind, where, problem['input'])}"
+            lines.append(f"{where}: {problem['msg']}, {got}")
     return "; ".join(lines)
+
+
+def unknown_setting(name: str, here: Iterable[str]) -> str:
+    """Return the refusal of a setting that is not there, with those that are, or with what it is called now.
+
+    Args:
+        name: As it was given, with the tables it stands in.
+        here: Names that stand there.
+    """
+    here, parts = list(here), name.split(".")
+    for first in range(len(parts)):
+        if (new := RENAMED.get(".".join(parts[first:]))) is not None:
+            return f"unknown setting {name!r}; it is {'.'.join([*parts[:first], new])} now"
+    return f"unknown setting {name!r}; here: {', '.join(here)}{_checks.hint(parts[-1], here)}"
+
+
+def _names_at(section: type[Section], place: Place) -> list[str]:
+    """Return the settings that may stand at a place."""
+    return list({name: None for each in _sections_at(section, place) for name in each.model_fields})
+
+
+def _sections_at(section: type[Section], place: Place) -> list[type[Section]]:
+    """Return what may stand at a place: several where a name decides that is not there."""
+    found = [section]
+    for part in place:
+        fields = [each.model_fields[part] for each in found if part in each.model_fields]
+        inner = [each for field in fields for each in _sections_in(field.annotation)]
+        named = [each for each in found if "name" in each.model_fields and each.model_fields["name"].default == part]
+        found = inner or named or found  # What is neither is the key of a mapping.
+    return found
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [each for part in get_args(annotation) for each in _sections_in(part)]
 
 
 def _form(kind: str, where: str, given: object) -> str:
     """Return the form that a value of the wrong kind should have had."""
     if kind in ("tuple_type", "list_type"):
         return f"; write a list: {where}=[{given}]"
-    if kind in ("model_type", "dict_type"):
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"; it has parts, which are set one by one: {where}.NAME=VALUE"
-    return ""
+    return "; it has no parts" if isinstance(given, dict) else ""
 
 
-def _place(path: tuple[int | str, ...], tree: Any) -> Iterator[int | str]:
+def _place(path: Place, tree: Any) -> Iterator[int | str]:
     """Leave out of a path what stands for no key: the name of the section that was chosen among several."""
     for part in path:
         if isinstance(tree, dict) and part not in tree and part == tree.get("name"):

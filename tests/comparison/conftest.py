@@ -6,7 +6,7 @@ from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.models import HeadConfig
-from anchorwise.training import ObjectiveConfig, OptimizerConfig, TrainConfig
+from anchorwise.training import AdamW, ObjectiveConfig, TrainConfig
 
 
 def tempered(name: str, *temperatures: float) -> Contender:
@@ -21,7 +21,7 @@ def tiny_study() -> Study:
         data_sets={"digits": DataConfig(source="digits", num_train_images=60, num_test_images=40)},
         encoder=EncoderConfig(name="small", width=8),
         method=SimCLR.Config(head=HeadConfig(output_width=8)),
-        optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=0),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=0),
         train=TrainConfig(num_epochs=1, batch_size=30, log_every_steps=1, knn_every_epochs=1, device="cpu"),
         objectives={
             "info_nce": tempered("info_nce", 0.2, 0.5),

@@ -37,7 +37,7 @@ def test_the_best_point_on_validation_is_judged_on_fresh_seeds(study: Study):
     progress = _of(study, _answer(study, {0.2: 0.4, 0.5: 0.6}))
     assert progress.chosen == {"objective.temperature": 0.5}
     assert [run.seed for run in progress.wanted] == [1, 2]
-    assert all(run.config.objective.params == {"temperature": 0.5} for run in progress.wanted)
+    assert all(run.config.whole_objective().hyperparameters == {"temperature": 0.5} for run in progress.wanted)
 
 
 def test_the_choice_follows_the_primary_accuracy(study: Study):

@@ -56,7 +56,7 @@ def test_an_exponent_without_a_tail_reads_its_gates_and_one_with_a_tail_its_own(
     )
 
 
-@pytest.mark.parametrize("setting", ["objective.gate=cap", "objective.gate.name=cap", "objective.params.gate=cap"])
+@pytest.mark.parametrize("setting", ["objective.gate=cap", "objective.gate.name=cap", "objective.gate={name='cap'}"])
 def test_a_part_is_set_by_its_name_alone(setting):
     config = apply_overrides(RECIPES["digits"](), ["objective.name=weince", setting])
     assert isinstance(config.objective.build().blend.gate, tails.CapGate)

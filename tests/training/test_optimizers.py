@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
-from anchorwise.training import OptimizerConfig
-from anchorwise.training.optimizers import build_optimizer, lr_at
+from anchorwise.training import LARS, SGD, AdamW, OptimizerConfig
+from anchorwise.training.optimizers import OPTIMIZERS, build_optimizer, lr_at
 
 
 def test_the_schedule_warms_up_linearly_and_ends_near_zero():
@@ -20,11 +21,11 @@ def test_without_warm_up_the_schedule_starts_at_its_peak():
     assert lr_at(0, num_steps=5, num_warmup_steps=0, peak_lr=0.3) == 0.3
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])
-def test_biases_and_norms_have_no_weight_decay(name: str):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_biases_and_norms_have_no_weight_decay(optimizer: type[OptimizerConfig]):
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    optimizer = build_optimizer(OptimizerConfig(name=name, weight_decay=0.5), model)
-    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    groups = build_optimizer(optimizer(weight_decay=0.5), model).param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     assert [decay[id(p)] for p in model.parameters()] == [0.5, 0.0, 0.0, 0.0]
 
 
@@ -33,7 +34,7 @@ def test_lars_takes_the_step_worked_by_hand():
     model = nn.Linear(2, 1, bias=False)
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[3.0, 4.0]]))
-    optimizer = build_optimizer(OptimizerConfig(name="lars", peak_lr=1.0, weight_decay=0.1, momentum=0.0), model)
+    optimizer = build_optimizer(LARS(peak_lr=1.0, weight_decay=0.1, momentum=0.0), model)
     model.weight.grad = torch.ones(1, 2)
     optimizer.step()
     trust = 0.001 * 5.0 / (math.sqrt(2.0) + 0.1 * 5.0)
@@ -41,9 +42,22 @@ def test_lars_takes_the_step_worked_by_hand():
     torch.testing.assert_close(model.weight.detach(), expected)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])
-@pytest.mark.parametrize("setting", [{"peak_lr": 0.5}, {"weight_decay": 0.9}, {"momentum": 0.3}])
-def test_no_setting_of_an_optimiser_does_nothing(name: str, setting: dict[str, float]):
+_OTHER = {
+    "peak_lr": 0.5,
+    "weight_decay": 0.9,
+    "momentum": 0.3,
+    "nesterov": True,
+    "trust_coefficient": 0.1,
+    "betas": (0.3, 0.99),
+}
+_OF_THE_LOOP = ("name", "warmup_epochs", "max_grad_norm")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "setting"),
+    [(each, name) for each in OPTIMIZERS for name in each.model_fields if name not in _OF_THE_LOOP],
+)
+def test_no_setting_of_an_optimiser_does_nothing(optimizer: type[OptimizerConfig], setting: str):
     def weights_after_two_steps(config: OptimizerConfig) -> torch.Tensor:
         model = nn.Linear(2, 1, bias=False)
         with torch.no_grad():
@@ -54,5 +68,16 @@ def test_no_setting_of_an_optimiser_does_nothing(name: str, setting: dict[str, f
             optimizer.step()
         return model.weight.detach()
 
-    first, second = (weights_after_two_steps(OptimizerConfig(name=name, **more)) for more in ({}, setting))
+    first, second = (weights_after_two_steps(optimizer(**more)) for more in ({}, {setting: _OTHER[setting]}))
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(("optimizer", "setting"), [(AdamW, "momentum"), (SGD, "betas"), (SGD, "trust_coefficient")])
+def test_a_setting_of_another_optimiser_is_unknown(optimizer: type[OptimizerConfig], setting: str):
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        optimizer(**{setting: _OTHER[setting]})
+
+
+def test_looking_ahead_without_momentum_is_refused():
+    with pytest.raises(ValidationError, match=r"optimizer\.nesterov must be false where optimizer\.momentum is 0"):
+        SGD(nesterov=True, momentum=0.0)

@@ -1,3 +1,6 @@
+import json
+from typing import Any
+
 import pytest
 from typer.testing import CliRunner
 
@@ -6,8 +9,12 @@ from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig
 from anchorwise.evaluation.evaluate import EvaluationConfig
-from anchorwise.modalities.images.augment import POLICIES
-from anchorwise.training import RECIPES, RunConfig, apply_overrides, recipe
+from anchorwise.training import RECIPES, ObjectiveConfig, RunConfig, apply_overrides, load_config, recipe
+
+
+def _objective(config: RunConfig) -> dict[str, Any]:
+    assert config.objective is not None
+    return config.objective.model_dump()
 
 
 def test_values_are_toml_and_words_are_text():
@@ -30,41 +37,117 @@ def test_an_objective_is_set_by_its_own_names():
     config = apply_overrides(
         recipe("digits"), ["objective.temperature=0.1", "objective.gate=published", "objective.gate.margin=6"]
     )
-    assert config.objective.params == {"temperature": 0.1, "gate": {"name": "published", "margin": 6}}
+    assert _objective(config) == {"name": "weince", "temperature": 0.1, "gate": {"name": "published", "margin": 6}}
+    further = apply_overrides(config, ["objective.gate.evidence_sharpness=2"])
+    assert _objective(further)["gate"] == {"name": "published", "margin": 6, "evidence_sharpness": 2}
 
 
 def test_an_objective_can_be_replaced_whole():
-    config = apply_overrides(recipe("digits"), ["objective.name=info_nce", "objective.params={temperature=0.5}"])
-    assert config.objective.model_dump() == {"name": "info_nce", "params": {"temperature": 0.5}}
+    config = apply_overrides(recipe("digits"), ["objective={name='info_nce', temperature=0.5}"])
+    assert _objective(config) == {"name": "info_nce", "temperature": 0.5}
 
 
-def test_naming_another_objective_starts_from_its_own_defaults():
-    config = apply_overrides(recipe("digits"), ["objective.exponent=anchor", "objective.name=weibit"])
-    assert config.objective.model_dump() == {"name": "weibit", "params": {"exponent": "anchor"}}
+# Whatever has a name is the same: each of these has a setting that is not at its default before it is named.
+@pytest.mark.parametrize(
+    ("before", "named", "setting", "expected"),
+    [
+        ("objective.exponent=anchor", "objective.name=weince", "objective.gate=cap", {"name": "weince", "gate": "cap"}),
+        (
+            "objective.gate={name='published', margin=6}",
+            "objective.gate.name=likelihood",
+            "objective.temperature=0.3",
+            {"name": "weince", "temperature": 0.3, "gate": {"name": "likelihood"}},
+        ),
+        (
+            "views={name='cifar', hue=0.0}",
+            "views.name=stl10",
+            "views.flip_probability=0.25",
+            {"hue": 0.1, "flip_probability": 0.25},
+        ),
+        ("encoder.width=16", "encoder.name=resnet18", "encoder.norm=group", {"width": None, "norm": "group"}),
+        (
+            "optimizer.weight_decay=0.5",
+            "optimizer.name=sgd",
+            "optimizer.nesterov=true",
+            {"weight_decay": 1e-4, "nesterov": True},
+        ),
+        (
+            "method.head.output_width=16",
+            "method.name=moco",
+            "method.momentum=0.9",
+            {"momentum": 0.9, "num_queued": 4096},
+        ),
+    ],
+)
+def test_a_table_whose_name_is_set_starts_from_the_defaults_of_that_name(before, named, setting, expected):
+    config = apply_overrides(recipe("digits"), [before])
+    changed = apply_overrides(config, [setting, named]).model_dump(mode="json")
+    assert changed == apply_overrides(config, [named, setting]).model_dump(mode="json")
+    section = changed[named.partition(".")[0]]
+    assert {name: section[name] for name in expected} == expected
 
 
-def test_a_strength_is_changed_in_a_named_policy():
-    config = apply_overrides(RunConfig(), ["augment.flip_probability=0.25", "augment=cifar"])
-    assert config.augment == POLICIES["cifar"].model_copy(update={"flip_probability": 0.25})
+def test_naming_a_method_takes_its_own_objective_which_can_then_be_changed():
+    config = apply_overrides(recipe("digits"), ["method.name=nnclr"])
+    assert config.objective is None
+    assert config.whole_objective() == ObjectiveConfig(name="cross_view", temperature=0.1, both_directions=False)
+    changed = apply_overrides(recipe("digits"), ["objective.temperature=0.3", "method.name=nnclr"])
+    assert changed.whole_objective() == ObjectiveConfig(name="cross_view", temperature=0.3, both_directions=False)
+    other = apply_overrides(recipe("digits"), ["objective.name=dcl", "method.name=nnclr"])
+    assert other.whole_objective() == ObjectiveConfig(name="dcl")
 
 
-def test_a_strength_alone_would_lose_the_policy_of_the_data():
-    message = "augment.hue would change one strength of a policy that is left to the data; .*--set augment=digits or"
-    with pytest.raises(ValueError, match=message):
-        apply_overrides(RunConfig(), ["augment.hue=0"])
+def test_a_setting_of_a_method_leaves_the_objective():
+    config = apply_overrides(recipe("digits"), ["method.num_views=3"])
+    assert config.objective == recipe("digits").objective
 
 
-def test_a_study_has_no_objective_of_its_own():
-    with pytest.raises(ValueError, match=r"unknown setting 'objective\.temperature'; here: name, "):
-        apply_overrides(study_recipe("compare-digits"), ["objective.temperature=0.2"])
+def test_a_strength_alone_needs_the_policy_that_it_changes():
+    with pytest.raises(ValueError, match=r"^views\.name must be one of 'digits', 'cifar', .*, 'none'; it is missing"):
+        apply_overrides(RunConfig(), ["views.hue=0"])
+
+
+def test_a_study_is_called_as_one_likes_and_has_no_objective_of_its_own():
+    study = study_recipe("compare-digits")
+    assert apply_overrides(study, ["name=mine"]) == study.model_copy(update={"name": "mine"})
+    with pytest.raises(ValueError, match=r"unknown setting 'objective'; here: name, .*; did you mean 'objectives'\?"):
+        apply_overrides(study, ["objective.temperature=0.2"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "new"),
+    [
+        ("augment=imagenet", "'augment'; it is views now"),
+        ("augment.hue=0.1", "'augment'; it is views now"),
+        ("head.output_width=64", "'head'; it is method.head now"),
+        ("objective.params.temperature=0.2", "'objective.params'; it is objective now"),
+        ("objective.params={temperature=0.2}", "'objective.params'; it is objective now"),
+        ("optimizer.momentum=0.8", "'optimizer.momentum'; it is optimizer.betas now"),
+    ],
+)
+def test_a_setting_of_an_earlier_version_is_refused_with_its_new_name(setting: str, new: str, tmp_path):
+    with pytest.raises(ValueError, match=f"^unknown setting {new}$"):
+        apply_overrides(recipe("digits"), [setting])
+
+
+def test_a_configuration_of_an_earlier_version_is_refused_with_the_new_names(tmp_path):
+    tree = json.loads(recipe("digits").model_dump_json())
+    objective = {"name": "weince", "params": {"temperature": 0.2}}
+    optimizer = {"name": "adamw", "peak_lr": 0.002, "momentum": 0.9}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**tree, "augment": None, "objective": objective, "optimizer": optimizer}))
+    with pytest.raises(ValueError, match=r"config\.json cannot be used: ") as refused:
+        load_config(file)
+    for new in ("it is views now", "it is objective now", "it is optimizer.betas now"):
+        assert new in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("train.epoch=5", r"unknown setting 'train.epoch'; here: num_epochs, .*; did you mean 'num_epochs'\?"),
-        ("trian.num_epochs=5", r"unknown setting 'trian.num_epochs'; here: modality, data, .*did you mean 'train'"),
-        ("train.num_epochs.x=5", "unknown setting 'train.num_epochs.x': train.num_epochs has no parts"),
+        ("trian.num_epochs=5", r"unknown setting 'trian'; here: modality, data, .*did you mean 'train'"),
+        ("train.num_epochs.x=5", "train.num_epochs: Input should be a valid integer, got {'x': 5}; it has no parts"),
         ("train.num_epochs", "a setting must have the form name=value, got 'train.num_epochs'"),
         ("train.num_epochs=five", r"train.num_epochs: Input should be a valid integer, got 'five'"),
         ("train.num_epochs='5'", r"train.num_epochs: Input should be a valid integer, got '5'"),
@@ -72,6 +155,10 @@ def test_a_study_has_no_objective_of_its_own():
         ("train.amp=False", "train.amp: Input should be a valid boolean, got 'False'"),
         ("objective.temprature=0.1", "hyperparameter of weince must be one of .* did you mean 'temperature'"),
         ("objective.temperature=-1", "temperature must be above 0, got -1"),
+        ("method.momentun=0.9", r"unknown setting 'method.momentun'; here: head, name, num_views"),
+        ("method.name=mocov3", "method.name must be one of 'simclr', .*, got 'mocov3'; did you mean 'moco_v3'"),
+        ("optimizer.trust_coefficient=1", "unknown setting 'optimizer.trust_coefficient'; here: .*betas"),
+        ("optimizer.betas=0.9", r"optimizer.betas: .* write a list: optimizer.betas=\[0.9\]"),
         ("encoder.name=resnet19", "encoder.name must be one of .*; did you mean 'resnet18'"),
     ],
 )
@@ -133,21 +220,8 @@ def test_a_hyperparameter_that_float32_cannot_hold_is_refused(name: str, value: 
 
 @pytest.mark.parametrize("value", [3000 * "[" + 3000 * "]", "1" + 5000 * "0"])
 def test_a_value_that_cannot_be_read_names_its_setting(value: str):
-    with pytest.raises(ValueError, match=r"^the value of objective.params cannot be read: "):
-        apply_overrides(recipe("digits"), [f"objective.params={value}"])
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "objective.params.name='info_nce'",
-        "objective.params={name='info_nce'}",
-        "objective={name='weince',params={name='dcl'}}",
-    ],
-)
-def test_no_setting_renames_the_objective_it_belongs_to(setting: str):
-    with pytest.raises(ValueError, match=r"objective.params must not hold a name, got .*: 'weince' stays what it is"):
-        apply_overrides(recipe("digits"), [setting])
+    with pytest.raises(ValueError, match=r"^the value of objective cannot be read: "):
+        apply_overrides(recipe("digits"), [f"objective={value}"])
 
 
 @pytest.mark.parametrize("name", RECIPES)

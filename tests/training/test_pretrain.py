@@ -49,7 +49,7 @@ def test_a_run_leaves_everything_a_later_reader_needs(finished: RunDirectory):
     assert [line["epoch"] for line in lines if line["kind"] == "watch"] == [2, 3]
     assert {"loss", "above_chance", "lambda", "hardest_score", "tail_exponent", "images_per_s", "lr"} <= lines[0].keys()
     assert directory.summary()["num_steps"] == 12
-    assert directory.config().augment is not None
+    assert directory.config().views is not None
     assert "torch" in json.loads((directory.path / "environment.json").read_text())
     assert list((directory.path / "tensorboard").iterdir())
     images = torch.rand(2, 1, 8, 8)
@@ -225,10 +225,10 @@ def test_an_objective_that_the_method_cannot_train_leaves_the_folder_free(tiny, 
 
 
 @pytest.mark.parametrize(
-    "settings", [["objective.name=sup_con"], ["objective.name=sog_clr", "objective.params={num_samples=60}"]]
+    "settings", [["objective.name=sup_con"], ["objective.name=sog_clr", "objective.num_samples=60"]]
 )
 def test_labels_and_image_numbers_reach_the_objectives_that_need_them(tiny: RunConfig, tmp_path: Path, settings):
-    config = apply_overrides(tiny, ["objective.params={}", "train.num_epochs=1", *settings])
+    config = apply_overrides(tiny, ["train.num_epochs=1", *settings])
     assert pretrain(config, tmp_path, show_progress=False).summary()["num_steps"] == 4
 
 
@@ -255,7 +255,7 @@ def test_two_ranks_with_uneven_batches_train_as_one_process_does(started, tiny: 
     alike = [*TINY, "encoder.norm=group", "method.head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
     # One epoch in float32: rounding grows from step to step.
     alike += ["train.num_epochs=1", "train.amp=false"]
-    alike += ["data.num_train_images=57", "augment=none", "train.knn_every_epochs=0"]
+    alike += ["data.num_train_images=57", "views.name=none", "train.knn_every_epochs=0"]
     together = RunDirectory(tmp_path / "two")
     started(alike, together.path)
     alone = pretrain(apply_overrides(tiny, alike), tmp_path / "one", show_progress=False)

@@ -9,8 +9,8 @@ from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.run_embeddings import two_view_embeddings
-from anchorwise.training.state import RunState, initial_state, resolved
-from anchorwise.training.step import has_bfloat16, train_step
+from anchorwise.training.state import RunState, initial_state
+from anchorwise.training.step import NonFiniteLossError, has_bfloat16, train_step
 
 CPU = torch.device("cpu")
 
@@ -56,6 +56,35 @@ def test_bfloat16_changes_the_loss_by_its_rounding_alone(tiny: RunConfig, monkey
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
+def _weights(state: RunState) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in state.model.parameters()])
+
+
+_PLAIN_DESCENT = ("optimizer.name=sgd", "optimizer.peak_lr=1", "optimizer.momentum=0", "optimizer.weight_decay=0")
+
+
+@pytest.mark.parametrize("max_grad_norm", [1e-3, 1e6])
+def test_a_clipped_step_is_as_long_as_allowed_and_a_short_one_as_it_was(tiny: RunConfig, max_grad_norm: float):
+    moved = []
+    for settings in (_PLAIN_DESCENT, (*_PLAIN_DESCENT, f"optimizer.max_grad_norm={max_grad_norm}")):
+        state, batch, config = _start(apply_overrides(tiny, settings))
+        before = _weights(state)
+        train_step(state, state.model, batch, config, Ranks(0, 1, CPU))
+        moved.append(_weights(state) - before)
+    plain, clipped = moved
+    torch.testing.assert_close(clipped, plain * min(1.0, max_grad_norm / float(plain.norm())), rtol=1e-2, atol=1e-7)
+
+
+def test_a_gradient_that_cannot_be_clipped_stops_the_run_before_the_update(tiny: RunConfig, monkeypatch):
+    state, batch, config = _start(apply_overrides(tiny, ["optimizer.max_grad_norm=1"]))
+    before = copy.deepcopy(state.model.state_dict())
+    first = next(state.model.parameters())
+    monkeypatch.setattr(type(state.model), "after_backward", lambda *_: first.grad.fill_(torch.inf))
+    with pytest.raises(NonFiniteLossError, match="the gradient of step 0 has norm inf; the last checkpoint is as it"):
+        train_step(state, state.model, batch, config, Ranks(0, 1, CPU))
+    assert all(torch.equal(before[name], weight) for name, weight in state.model.named_parameters())
+
+
 def test_a_run_of_more_views_is_looked_at_in_two(tiny: RunConfig):
     state, _, config = _start(apply_overrides(tiny, ["method.num_views=3", "objective.name=mv_info_nce"]))
     images = load_splits(config.data).pretrain
@@ -64,7 +93,6 @@ def test_a_run_of_more_views_is_looked_at_in_two(tiny: RunConfig):
 
 def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     splits = load_splits(config.data)
-    config = resolved(config, splits.pretrain)
     state = initial_state(config, splits.pretrain, CPU)
     state.model.train()
-    return state, splits.pretrain.batch(torch.arange(16)), config
+    return state, splits.pretrain.batch(torch.arange(16)), state.config

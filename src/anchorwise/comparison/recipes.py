@@ -10,7 +10,7 @@ from anchorwise.methods import BYOL, NNCLR, AnyMethodConfig, MoCo, MoCoV3, SimCL
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.models import HeadConfig, PredictorConfig
-from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, recipe
+from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, recipe
 
 TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0)
 LEARNING_RATES = (1e-3, 2e-3, 4e-3)
@@ -125,7 +125,7 @@ def compare_paper() -> Study:
         encoder=EncoderConfig(name="resnet18"),
         method=SimCLR.Config(head=HeadConfig(output_width=64)),
         # Adam has no weight decay; the paper names none.
-        optimizer=OptimizerConfig(peak_lr=3e-4, weight_decay=0.0, warmup_epochs=5),
+        optimizer=AdamW(peak_lr=3e-4, weight_decay=0.0, warmup_epochs=5),
         train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),
         objectives=objectives,
         baseline="info_nce",
@@ -184,7 +184,7 @@ def _methods(name: str, data_set: str, run: RunConfig, *, num_queued: int) -> St
 
 def _method(label: str, method: AnyMethodConfig) -> Contender:
     grid = tuple({"optimizer.peak_lr": rate} for rate in LEARNING_RATES)
-    return Contender(label=label, method=method, objective=ObjectiveConfig.own_of(method.name), grid=grid)
+    return Contender(label=label, method=method, grid=grid)
 
 
 def _field(temperatures: tuple[float, ...]) -> dict[str, Contender]:
@@ -223,13 +223,11 @@ def _hardest_regularised(objective: Mapping[str, Any], temperature: float) -> Ob
     """Both regularisers as in the paper's runs: weights 0.5, 50 negatives, the weibit exponent from the batch."""
     weibit = {"name": "weibit", "exponent": {"name": "pooled"}, "num_hardest": 50}
     softmax = {"name": "info_nce", "temperature": temperature, "num_hardest": 50}
-    params = {"objective": dict(objective), "weibit": weibit, "softmax": softmax}
-    return ObjectiveConfig(name="hardest_regularised", params=params)
+    return ObjectiveConfig(name="hardest_regularised", objective=dict(objective), weibit=weibit, softmax=softmax)
 
 
 def _fixed(label: str, objective: Mapping[str, Any]) -> Contender:
-    params = {name: value for name, value in objective.items() if name != "name"}
-    return Contender(label=label, objective=ObjectiveConfig(name=objective["name"], params=params))
+    return Contender(label=label, objective=ObjectiveConfig(**objective))
 
 
 def _relabelled(contender: Contender, label: str) -> Contender:

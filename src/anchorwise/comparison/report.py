@@ -13,7 +13,7 @@ from anchorwise.comparison.figures import (
     interval_figure,
     ladder_figure,
 )
-from anchorwise.comparison.study import Contender, point_label
+from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import against, between, caption, trained_for, with_spread
 from anchorwise.comparison.verdict import Decision
@@ -95,24 +95,22 @@ def _contender_section(summary: Summary) -> ReportSection:
     )
     # A label may stand twice, a name cannot.
     titles = {name: study.label(name) for name in study.objectives}
-    facts = {
-        title if title == name else f"{title} ({name})": _contender(study.objectives[name])
-        for name, title in titles.items()
-    }
+    facts = {title if title == name else f"{title} ({name})": _contender(study, name) for name, title in titles.items()}
     return ReportSection("What is compared", [Text([words]), Facts(facts)])
 
 
-def _contender(contender: Contender) -> str:
-    """Return what an objective computes, with which settings, and between which it was chosen."""
-    objective = contender.objective
-    standing = describe(objective.name)
-    settings = ", ".join(f"{name}={value}" for name, value in objective.params.items())
+def _contender(study: Study, name: str) -> str:
+    """Return what an objective computes, with which method and settings, and between which it was chosen."""
+    contender, objective = study.objectives[name], study.whole_objective(name)
+    entry = describe(str(objective.name))
+    settings = ", ".join(f"{name}={value}" for name, value in objective.hyperparameters.items())
     tried = "; ".join(point_label(point) for point in contender.grid)
     if len(contender.grid) > _MAX_LISTED:
         tried = f"{counted(len(contender.grid), 'point')}, listed below"
     chosen = f" Chosen between: {tried}." if len(contender.grid) > 1 else ""
-    summary = standing.summary.replace("`", "")
-    return f"{summary} In configurations: {objective.name}{f' with {settings}' if settings else ''}.{chosen}"
+    summary = entry.summary.replace("`", "")
+    method = f"Method {contender.method.name}. " if contender.method is not None else ""
+    return f"{method}{summary} In configurations: {objective.name}{f' with {settings}' if settings else ''}.{chosen}"
 
 
 def _sentence(summary: Summary, data_set: str) -> str:

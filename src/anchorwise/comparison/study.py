@@ -14,15 +14,16 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from anchorwise import _checks, _files
-from anchorwise._config import Section, Seed, section_of_json
+from anchorwise._config import Section, Seed, follows, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
 from anchorwise.evaluation.registry import metrics_of
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.methods import AnyMethodConfig, SimCLR
 from anchorwise.modalities.images import EncoderConfig
-from anchorwise.modalities.images.augment import AugmentConfig
+from anchorwise.modalities.registry import AnyViewsConfig
 from anchorwise.modalities.images.config import DataConfig
-from anchorwise.training import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig, apply_overrides
+from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, apply_overrides
+from anchorwise.training.optimizers import AnyOptimizer
 
 Setting = float | int | bool | str
 # Settings as `anchorwise pretrain --set` names them, to their values.
@@ -38,14 +39,14 @@ class Contender(Section):
     Attributes:
         label: What tables and figures call it; its name in the study if left out.
         method: Trains instead of the study's method, before the settings of a point of the grid.
-        objective: The objective, before the settings of a point of the grid.
+        objective: The objective, before the settings of a point of the grid; the method's own if left out.
         grid: Points to choose from on validation images, each a mapping of settings (`objective.temperature`,
             `optimizer.peak_lr`) to values, at most 1,000. A single point is taken as it is and costs nothing.
     """
 
     label: str = ""
     method: AnyMethodConfig | None = None
-    objective: ObjectiveConfig
+    objective: ObjectiveConfig | None = Field(default=None, json_schema_extra=follows("method"))
     grid: tuple[Point, ...] = Field(default=({},), min_length=1, max_length=1000)
 
 
@@ -78,7 +79,7 @@ class Study(Section):
     Attributes:
         name: Of the study; its folder is called so.
         data_sets: Name to images. The names, not the paths, identify runs, so a study moves between machines.
-        augment: Of the views, for all; the data sources' own policies if left out.
+        views: How views are made, for all; the data sources' own policies if left out.
         encoder: For all.
         method: For all that bring none of their own.
         optimizer: For all, before the settings of a point of a grid.
@@ -100,10 +101,10 @@ class Study(Section):
 
     name: str
     data_sets: dict[str, DataConfig] = Field(min_length=1)
-    augment: AugmentConfig | None = None
+    views: AnyViewsConfig | None = None
     encoder: EncoderConfig = EncoderConfig()
     method: AnyMethodConfig = SimCLR.Config()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
     budget: float = Field(default=1.0, gt=0, le=1)
     objectives: dict[str, Contender] = Field(min_length=2)
@@ -155,6 +156,11 @@ class Study(Section):
         """Return what tables call an objective."""
         return self.objectives[objective].label or objective
 
+    def whole_objective(self, objective: str) -> ObjectiveConfig:
+        """Return what a contender minimises, before the settings of a point, also where it is its method's own."""
+        contender = self.objectives[objective]
+        return (contender.objective or ObjectiveConfig()).of((contender.method or self.method).name)
+
     def run_config(
         self, data_set: str, objective: str, point: Point, *, seed: int, num_epochs: int | None = None
     ) -> RunConfig:
@@ -173,7 +179,7 @@ class Study(Section):
         contender = self.objectives[objective]
         config = RunConfig(
             data=self.data_sets[data_set],
-            augment=self.augment,
+            views=self.views,
             encoder=self.encoder,
             method=contender.method or self.method,
             objective=contender.objective,
@@ -185,7 +191,8 @@ class Study(Section):
         if num_epochs is not None:
             config = shortened(config, num_epochs / self.num_epochs)
         try:
-            return apply_overrides(config, [f"{name}={json.dumps(value)}" for name, value in point.items()])
+            config = apply_overrides(config, [f"{name}={json.dumps(value)}" for name, value in point.items()])
+            return config.model_copy(update={"objective": config.whole_objective()})
         except ValueError as error:
             raise ValueError(f"objectives.{objective}.grid, {point_label(point)}: {error}") from error
 
@@ -288,7 +295,7 @@ def _check_seeds(selection_seeds: Sequence[int], seeds: Sequence[int]) -> None:
 def _check_point(objective: str, point: Point) -> None:
     for name, value in point.items():
         section, _, setting = name.partition(".")
-        if section in ("method", "objective") and setting.removeprefix("params.") == "name":
+        if section in _CHOOSABLE and setting == "name":
             raise ValueError(
                 f"objectives.{objective}.grid has {name!r}, which would train another {section} under its label; give "
                 "that one an entry of its own in objectives"

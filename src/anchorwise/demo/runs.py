@@ -41,9 +41,10 @@ class DemoRun:
     def command(self) -> str:
         """Return what to type for the same training."""
         config = self.directory.config()
+        objective = config.whole_objective()
         settings = (
-            f"objective.name={config.objective.name}",
-            *(f"objective.{name}={value}" for name, value in config.objective.params.items()),
+            f"objective.name={objective.name}",
+            *(f"objective.{name}={value}" for name, value in objective.hyperparameters.items()),
             f"train.seed={self.seed}",
             f"train.num_epochs={config.train.num_epochs}",
         )
@@ -57,7 +58,7 @@ class DemoRun:
 def demo_config(name: str, *, seed: int, num_epochs: int | None) -> RunConfig:
     """Return the recipe with one objective and one seed; both objectives have the recipe's temperature."""
     config = recipe(RECIPE)
-    objective = ObjectiveConfig(name=OBJECTIVES[name], params=config.objective.params)
+    objective = ObjectiveConfig(name=OBJECTIVES[name], **config.whole_objective().hyperparameters)
     train = {"seed": seed, "num_epochs": num_epochs or config.train.num_epochs}
     return config.model_copy(update={"objective": objective, "train": config.train.model_copy(update=train)})
 
@@ -72,7 +73,7 @@ def pretrain_all(out: Path, *, seeds: Sequence[int], num_epochs: int | None) -> 
     for seed in seeds:
         for name in OBJECTIVES:
             config = demo_config(name, seed=seed, num_epochs=num_epochs)
-            directory = RunDirectory(out / f"{config.objective.name}-seed{seed}")
+            directory = RunDirectory(out / f"{OBJECTIVES[name]}-seed{seed}")
             news = "already trained, reused" if directory.is_done else "pretraining"
             print(f"{name}, seed {seed}: {news}", flush=True)
             runs.append(DemoRun(name, seed, pretrain(config, directory.path)))

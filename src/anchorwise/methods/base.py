@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from anchorwise._config import Section
+from anchorwise._config import Named
 from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
 from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
@@ -52,7 +52,7 @@ class Step:
     rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
 
 
-class MethodConfig(Section):
+class MethodConfig(Named):
     """What every method can be told; each has its own settings in its class, and there a `name` too.
 
     Attributes:

@@ -1,10 +1,9 @@
 """Methods by name, and the settings of any of them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from anchorwise.methods.base import Method
+from anchorwise._config import chosen_by_name
+from anchorwise.methods.base import Method, MethodConfig
 from anchorwise.methods.byol import BYOL
 from anchorwise.methods.moco import MoCo
 from anchorwise.methods.moco_v3 import MoCoV3
@@ -23,7 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "simsiam": SimSiam,
 }
 
-AnyMethodConfig = Annotated[
-    SimCLR.Config | MoCo.Config | MoCoV3.Config | SwAV.Config | NNCLR.Config | BYOL.Config | SimSiam.Config,
-    Field(discriminator="name"),
-]
+if TYPE_CHECKING:
+    AnyMethodConfig = MethodConfig
+else:
+    AnyMethodConfig = chosen_by_name(method.Config for method in METHODS.values())

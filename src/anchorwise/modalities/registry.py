@@ -6,12 +6,12 @@ from pathlib import Path
 
 from anchorwise import _checks, _files
 from anchorwise.modalities.base import FrozenEncoder, Modality
-from anchorwise.modalities.images.augment import AugmentConfig
+from anchorwise.modalities.images.augment import AnyViews
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
 
 AnyDataConfig = DataConfig
-AnyViewsConfig = AugmentConfig
+AnyViewsConfig = AnyViews
 AnyEncoderConfig = EncoderConfig
 
 

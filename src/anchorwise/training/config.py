@@ -1,64 +1,60 @@
 """The configuration of a pretraining run: one typed tree, saved before the first step."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, FiniteFloat, field_validator, model_validator
+import torch
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from anchorwise import _checks
-from anchorwise._config import NO_IDENTITY, Count, Epochs, Section, Seed
+from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, unknown_setting
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
 from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
+from anchorwise.training.optimizers import AdamW, AnyOptimizer
 
 
 class ObjectiveConfig(Section):
-    """The objective by its registered name.
+    """The objective by its registered name, with its hyperparameters beside it.
+
+    A hyperparameter that is an object, such as a gate, is a table with its own `name`.
 
     Attributes:
-        name: As `anchorwise.objectives.OBJECTIVES` has it.
-        params: Its hyperparameters; one that is an object, such as a gate, is a table with its own `name`.
+        name: As `anchorwise.objectives.OBJECTIVES` has it. Left out, it is the method's own objective, whose settings
+            stay but for those given here.
     """
 
-    name: str = "weince"
-    params: dict[str, Any] = Field(default_factory=dict)
+    model_config = ConfigDict(extra="allow")
+
+    name: str | None = None
+
+    if TYPE_CHECKING:  # A type checker knows the fields only, not what the objective takes.
+
+        def __init__(self, name: str | None = None, **hyperparameters: Any) -> None: ...
 
     @model_validator(mode="after")
     def _refuse_what_cannot_be_built(self) -> "ObjectiveConfig":
-        if "name" in self.params:
-            raise ValueError(
-                f"objective.params must not hold a name, got {self.params['name']!r}: {self.name!r} stays what it is "
-                "called; another objective is objective.name"
-            )
-        self.build()
+        for name in self.hyperparameters:
+            if f"objective.{name}" in RENAMED:
+                raise ValueError(unknown_setting(f"objective.{name}", ()))
+        if self.name is not None:
+            with torch.device("meta"):  # Tables of a million samples are not made to be thrown away.
+                self.build()
         return self
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Those that do not have the objective's own defaults."""
+        return dict(self.model_extra or {})
 
     def build(self) -> Objective:
         """Return the objective."""
-        return build({"name": self.name, **self.params})
+        return build(self.model_dump())
 
-    @classmethod
-    def own_of(cls, method: str) -> "ObjectiveConfig":
-        """Return the objective that a method's source trains with."""
-        params = dict(METHODS[method].own_objective)
-        return cls(name=params.pop("name"), params=params)
-
-
-class OptimizerConfig(Section):
-    """The optimiser and its schedule: linear warm-up to the peak, then a cosine to zero.
-
-    Attributes:
-        name: "adamw", "sgd" or "lars" (timm's, trust coefficient 0.001).
-        peak_lr: Learning rate after the warm-up.
-        weight_decay: Decoupled for AdamW; never applied to biases and normalisation layers.
-        momentum: Share of the running mean of gradients that a step keeps; AdamW's first beta, the second is 0.999.
-        warmup_epochs: Epochs of linear warm-up; may be a fraction.
-    """
-
-    name: Literal["adamw", "sgd", "lars"] = "adamw"
-    peak_lr: FiniteFloat = Field(default=1e-3, gt=0)
-    weight_decay: FiniteFloat = Field(default=1e-4, ge=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    warmup_epochs: float = Field(default=1.0, ge=0, le=1_000_000)
+    def of(self, method: str) -> "ObjectiveConfig":
+        """Return the whole objective of a run: where it has no name, the method's own with these hyperparameters."""
+        if self.name is not None:
+            return self
+        return ObjectiveConfig(**{**METHODS[method].own_objective, **self.hyperparameters})
 
 
 LoggerName = Literal["tensorboard", "wandb"]
@@ -108,22 +104,35 @@ class RunConfig(Section):
 
     Attributes:
         modality: What samples are; it decides what the settings of data, views and encoder are.
+        data: What is trained on.
+        views: How random views are made; left out, it is the policy of the data source.
+        encoder: What is trained, kept and judged.
         method: Who encodes what, by name, with its settings.
-        objective: What is minimised; it must be one that the method can train.
-        augment: Left out, it is the policy of the data source, and is filled in before the run starts.
+        objective: What is minimised; it must be one that the method can train. Left out, it is the method's own.
+        optimizer: How weights follow gradients.
+        train: How long and in what steps.
     """
 
     # The sections that it decides say it as well, so it makes no other run of one.
     modality: str = Field(default="images", json_schema_extra=NO_IDENTITY)
-    data: AnyDataConfig = AnyDataConfig()
-    augment: AnyViewsConfig | None = None
-    encoder: AnyEncoderConfig = AnyEncoderConfig()
+    data: AnyDataConfig = Field(default=AnyDataConfig(), json_schema_extra=follows("modality"))
+    views: AnyViewsConfig | None = Field(default=None, json_schema_extra=follows("modality"))
+    encoder: AnyEncoderConfig = Field(default=AnyEncoderConfig(), json_schema_extra=follows("modality"))
     method: AnyMethodConfig = SimCLR.Config()
-    objective: ObjectiveConfig = ObjectiveConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    objective: ObjectiveConfig | None = Field(default=None, json_schema_extra=follows("method"))
+    optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
 
     @field_validator("modality")
     @classmethod
     def _refuse_unknown_modality(cls, value: str) -> str:
         return _checks.one_of("modality", value, MODALITIES)
+
+    @model_validator(mode="after")
+    def _refuse_an_objective_that_cannot_be_built(self) -> "RunConfig":
+        self.whole_objective()
+        return self
+
+    def whole_objective(self) -> ObjectiveConfig:
+        """Return the objective, also where it is the method's own."""
+        return (self.objective or ObjectiveConfig()).of(self.method.name)

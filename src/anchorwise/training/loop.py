@@ -34,7 +34,7 @@ from anchorwise.training.order import epoch_batches, num_batches
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
-from anchorwise.training.state import RunState, initial_state, resolved
+from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import check_weights, non_finite_weight, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
@@ -66,11 +66,10 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         modality = modality_of(config.modality)
         with reading_progress(show=show_progress and here.is_first) as show:
             splits = here.together(lambda: modality.load(config.data, on_progress=show))
-        config = here.together(lambda: resolved(config, splits.pretrain))
-        here.refuse_unlike("the configuration", identity(config))
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
         state = here.together(lambda: initial_state(config, splits.pretrain, here.device))
+        here.refuse_unlike("the configuration", identity(state.config))
         has_labels, excludes_groups = splits.pretrain.labels is not None, config.train.exclude_groups
         check_objective(state.model, has_labels=has_labels, excludes_groups=excludes_groups)
         if excludes_groups and splits.pretrain.groups is None:
@@ -78,7 +77,7 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         facts = splits.facts()
         here.refuse_unlike("the samples", facts)
         with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
-            here.from_first(lambda: directory.prepare(config, facts))
+            here.from_first(lambda: directory.prepare(state.config, facts))
             if not here.from_first(lambda: directory.is_done):
                 run.train(state)
     return directory
@@ -127,8 +126,8 @@ class _Run:
 
     def _heading(self, state: RunState) -> str:
         """Say what begins: what is minimised, on what, where, how long, and from where it goes on."""
-        train, objective = self.config.train, self.config.objective
-        settings = "".join(f" {name}={value}" for name, value in objective.params.items())
+        train, objective = self.config.train, state.config.whole_objective()
+        settings = "".join(f" {name}={value}" for name, value in objective.hyperparameters.items())
         ranks = f" on {self.here.world_size} ranks" if self.here.world_size > 1 else ""
         lines = [
             f"pretraining with {objective.name}{settings}: {self.splits.pretrain.what}, "

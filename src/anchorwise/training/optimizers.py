@@ -1,31 +1,129 @@
-"""Optimisers and their schedule."""
+"""Optimisers, each with its own settings, and their schedule: linear warm-up to a peak, then a cosine to zero."""
 
 import math
-from typing import Any
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import torch
+from pydantic import Field, FiniteFloat, model_validator
 from torch import nn
 
+from anchorwise._config import Named, chosen_by_name
 from anchorwise.methods import Method
-from anchorwise.training.config import OptimizerConfig
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class OptimizerConfig(Named):
+    """What every optimiser can be told; each has its own settings beside that, and a `name`.
+
+    Attributes:
+        peak_lr: Learning rate after the warm-up.
+        weight_decay: Never applied to biases and normalisation layers.
+        warmup_epochs: Epochs of linear warm-up; may be a fraction.
+        max_grad_norm: Gradients are scaled down together where their Euclidean norm is larger; None leaves them.
+    """
+
+    peak_lr: FiniteFloat = Field(default=1e-3, gt=0)
+    weight_decay: FiniteFloat = Field(default=1e-4, ge=0)
+    warmup_epochs: float = Field(default=1.0, ge=0, le=1_000_000)
+    max_grad_norm: FiniteFloat | None = Field(default=None, gt=0)
+
+    @abstractmethod
+    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return the optimiser of groups of parameters."""
+
+
+@final
+class AdamW(OptimizerConfig):
+    """Adam with decoupled weight decay.
+
+    Source: Loshchilov and Hutter 2017, Algorithm 2, https://arxiv.org/abs/1711.05101.
+
+    Attributes:
+        betas: Share of the running means of gradients and of their squares that a step keeps.
+    """
+
+    name: Literal["adamw"] = "adamw"
+    betas: tuple[Share, Share] = (0.9, 0.999)
+
+    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return torch's."""
+        return torch.optim.AdamW(groups, lr=self.peak_lr, betas=self.betas)
+
+
+@final
+class SGD(OptimizerConfig):
+    """Stochastic gradient descent with momentum; the rate is SimSiam's for batches of 256.
+
+    Source: Chen and He 2020, section 4.1, https://arxiv.org/abs/2011.10566.
+
+    Attributes:
+        momentum: Share of the running mean of gradients that a step keeps.
+        nesterov: Whether the step looks ahead by the momentum.
+    """
+
+    name: Literal["sgd"] = "sgd"
+    peak_lr: FiniteFloat = Field(default=0.05, gt=0)
+    momentum: Share = 0.9
+    nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _refuse_nesterov_without_momentum(self) -> "SGD":
+        if self.nesterov and not self.momentum:
+            raise ValueError("optimizer.nesterov must be false where optimizer.momentum is 0: it does nothing there")
+        return self
+
+    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return torch's."""
+        return torch.optim.SGD(groups, lr=self.peak_lr, momentum=self.momentum, nesterov=self.nesterov)
+
+
+@final
+class LARS(OptimizerConfig):
+    """Descent whose step in every layer is in proportion to the layer's weights; rate and decay are SimCLR's.
+
+    It is timm's, which leaves parameters without weight decay unscaled, as SimCLR does.
+
+    Source: You et al. 2017, Algorithm 1, https://arxiv.org/abs/1708.03888; Chen et al. 2020, section 2.2 (batches of
+    256), https://arxiv.org/abs/2002.05709.
+
+    Attributes:
+        momentum: Share of the running mean of gradients that a step keeps.
+        trust_coefficient: Length of a layer's step over that of its weights, at rate 1.
+    """
+
+    name: Literal["lars"] = "lars"
+    peak_lr: FiniteFloat = Field(default=0.3, gt=0)
+    weight_decay: FiniteFloat = Field(default=1e-6, ge=0)
+    momentum: Share = 0.9
+    trust_coefficient: FiniteFloat = Field(default=0.001, gt=0)
+
+    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return timm's."""
+        from timm.optim.lars import Lars
+
+        own = {"momentum": self.momentum, "trust_coeff": self.trust_coefficient}
+        return Lars(groups, lr=self.peak_lr, **own)  # pyright: ignore[reportArgumentType]
+
+
+OPTIMIZERS: tuple[type[OptimizerConfig], ...] = (
+    AdamW,
+    SGD,
+    LARS,
+)
+if TYPE_CHECKING:
+    AnyOptimizer = OptimizerConfig
+else:
+    AnyOptimizer = chosen_by_name(OPTIMIZERS)
 
 
 def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.Optimizer:
     """Return the optimiser of what is trained; biases and normalisation layers, all of one axis, get no weight decay.
 
     Groups say in `constant_rate` whether their rate stays at the peak, as a method may ask.
-
-    LARS is timm's, which leaves parameters without weight decay unscaled, as SimCLR does.
-    Source: You et al. 2017, Algorithm 1, https://arxiv.org/abs/1708.03888.
     """
-    groups = _groups(model, config.weight_decay)
-    if config.name == "adamw":
-        return torch.optim.AdamW(groups, lr=config.peak_lr, betas=(config.momentum, 0.999))
-    if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.peak_lr, momentum=config.momentum)
-    from timm.optim.lars import Lars
-
-    return Lars(groups, lr=config.peak_lr, momentum=config.momentum)  # pyright: ignore[reportArgumentType]
+    return config.of(_groups(model, config.weight_decay))
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -1,47 +1,45 @@
-"""`--set a.b=value`: fields of a configuration overridden from the command line."""
+"""`--set a.b=value`: fields of a configuration overridden from the command line.
 
-import json
+There is one rule: a table whose `name` is set starts from that name's defaults, and so does what follows it, as a
+method's objective does. Names come first, in whatever order the settings stand.
+"""
+
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from typing import Any
 
-from anchorwise import _checks
-from anchorwise._config import AnySection, section_of_json
-from anchorwise.methods import METHODS
-from anchorwise.modalities.images.augment import POLICIES
-from anchorwise.training.config import ObjectiveConfig
+from pydantic_core import to_json
 
-# Below these fields a key may be anything: the objective itself refuses what it does not know.
-_OPEN = ("objective", "params")
-_FIRST = ("method.name=", "objective.name=", "augment=")
-_RENAMED = {"head": "method.head"}
+from anchorwise._config import AnySection, Section, mark, section_of_json
 
 
 def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
     """Return `config` with every `dotted.name=value` of `settings` put in.
 
     Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
-    quotes. `objective.temperature=0.2` is short for `objective.params.temperature=0.2`, and an objective's part is
-    reached the same way: `objective.gate.margin=6`. Naming another objective starts from that objective's own defaults,
-    and naming another method from its own defaults and its own objective. `augment=cifar` starts from that policy, and
-    single strengths then change it.
+    quotes. A part of an objective that is given by its name alone has its settings below it: `objective.gate=published`
+    with `objective.gate.margin=6`.
 
     Raises:
         ValueError: If a setting is not of that form, its name is unknown, or its value has the wrong type or range.
     """
-    tree = json.loads(config.model_dump_json())
-    # What starts afresh, another objective or policy, comes before the settings of the new one.
-    for setting in sorted(settings, key=_turn):
-        name, found, text = setting.partition("=")
-        if not found:
-            raise ValueError(f"a setting must have the form name=value, got {setting!r}")
-        _put(tree, name.strip().split("."), _value(name.strip(), text.strip()), name.strip())
-    return section_of_json(type(config), json.dumps(tree), strict=True)
+    changes: dict[str, Any] = {}
+    # Whole tables come before what is set in them.
+    for path, value in sorted(map(_parsed, settings), key=lambda setting: len(setting[0])):
+        table = changes
+        for key in path[:-1]:
+            table[key] = dict(_table(table.get(key)))
+            table = table[key]
+        table[path[-1]] = value
+    return section_of_json(type(config), to_json(_changed(config, changes)).decode(), strict=True)
 
 
-def _turn(setting: str) -> int:
-    return next((turn for turn, first in enumerate(_FIRST) if setting.startswith(first)), len(_FIRST))
+def _parsed(setting: str) -> tuple[list[str], Any]:
+    name, found, text = setting.partition("=")
+    if not found:
+        raise ValueError(f"a setting must have the form name=value, got {setting!r}")
+    return name.strip().split("."), _value(name.strip(), text.strip())
 
 
 def _value(name: str, text: str) -> Any:
@@ -55,44 +53,23 @@ def _value(name: str, text: str) -> Any:
     return text if isinstance(value, date | time) else value
 
 
-def _put(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
-    if path == ["method", "name"] and "method" in tree and value != tree["method"]["name"]:
-        tree["method"] = METHODS[_checks.one_of(name, value, METHODS)].Config().model_dump(mode="json")
-        tree |= {"objective": ObjectiveConfig.own_of(value).model_dump(mode="json")} if "objective" in tree else {}
-    if path == ["augment"] and isinstance(value, str):
-        value = POLICIES[_checks.one_of("augment", value, POLICIES)].model_dump(mode="json")
-    if path[0] == "augment" and len(path) > 1 and tree.get("augment", {}) is None:
-        raise ValueError(
-            f"{name} would change one strength of a policy that is left to the data; name the policy to start from "
-            f"with it: --set augment={' or '.join(POLICIES)}"
-        )
-    if path[0] == "objective" and len(path) > 1 and path[1] not in tree.get("objective", path):
-        path = [*_OPEN, *path[1:]]
-    is_open = tuple(path[:2]) == _OPEN
-    for depth, key in enumerate(path[:-1]):
-        if is_open and depth >= len(_OPEN):
-            tree[key] = _table(tree.get(key))
-        _refuse_unknown(tree, key, name)
-        if tree[key] is None:
-            tree[key] = {}
-        if not isinstance(tree[key], dict):
-            raise ValueError(f"unknown setting {name!r}: {'.'.join(path[: depth + 1])} has no parts")
-        tree = tree[key]
-    if not is_open and tree:
-        _refuse_unknown(tree, path[-1], name)
-    if path == ["objective", "name"] and tree["name"] != value:
-        tree["params"] = {}
-    tree[path[-1]] = value
+def _changed(table: Section | Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with changes put in, and without what starts afresh with what they name."""
+    fields = type(table).model_fields if isinstance(table, Section) else {}
+    named = {key for key, change in changes.items() if "name" in dict(_table(change))}
+    afresh = {key for key, field in fields.items() if mark(field, "follows") in named}
+    kept = {key: part for key, part in dict(table).items() if key not in afresh}
+    return kept | {key: _value_changed(kept.get(key), change) for key, change in changes.items()}
 
 
-def _table(value: Any) -> dict[str, Any]:
-    """Return the table of an objective's part; a part given by name becomes a table with that name."""
-    if isinstance(value, dict):
-        return value
-    return {} if value is None else {"name": value}
+def _value_changed(current: Any, change: Any) -> Any:
+    if not isinstance(change, Mapping):
+        return change
+    return _changed({} if "name" in change else _table(current), change)
 
 
-def _refuse_unknown(tree: dict[str, Any], key: str, name: str) -> None:
-    if key not in tree:
-        hint = f"; it is {_RENAMED[key]} now" if key in _RENAMED else _checks.hint(key, tree)
-        raise ValueError(f"unknown setting {name!r}; here: {', '.join(tree)}{hint}")
+def _table(value: Any) -> Section | Mapping[str, Any]:
+    """Return a value as a table; a part that is given by its name becomes a table with that name."""
+    if isinstance(value, str):
+        return {"name": value}
+    return value if isinstance(value, Section | Mapping) else {}

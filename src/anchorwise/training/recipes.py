@@ -9,7 +9,8 @@ from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.models import HeadConfig
-from anchorwise.training.config import ObjectiveConfig, OptimizerConfig, RunConfig, TrainConfig
+from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig
+from anchorwise.training.optimizers import AdamW
 
 
 def digits() -> RunConfig:
@@ -18,8 +19,8 @@ def digits() -> RunConfig:
         data=DataConfig(source="digits"),
         encoder=EncoderConfig(name="small"),
         method=SimCLR.Config(head=HeadConfig(output_width=64)),
-        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
-        optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=2),
+        objective=ObjectiveConfig(name="weince", temperature=0.2),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=2),
         # Whole batches only: the last of an epoch would have 67 images, whose tails are too short for a gate.
         train=TrainConfig(num_epochs=40, batch_size=256, drop_last=True, knn_every_epochs=5, checkpoint_every_epochs=5),
     )
@@ -30,8 +31,8 @@ def cifar10_small() -> RunConfig:
     return RunConfig(
         data=DataConfig(source="cifar10", num_train_images=20_480),
         encoder=EncoderConfig(name="small"),
-        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
-        optimizer=OptimizerConfig(peak_lr=2e-3, warmup_epochs=0.5),
+        objective=ObjectiveConfig(name="weince", temperature=0.2),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=0.5),
         train=TrainConfig(num_epochs=6, batch_size=256),
     )
 
@@ -42,8 +43,8 @@ def cifar10_resnet18() -> RunConfig:
         data=DataConfig(source="cifar10"),
         encoder=EncoderConfig(name="resnet18"),
         method=SimCLR.Config(head=HeadConfig(output_width=64)),
-        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
-        optimizer=OptimizerConfig(peak_lr=1e-3, warmup_epochs=5),
+        objective=ObjectiveConfig(name="weince", temperature=0.2),
+        optimizer=AdamW(peak_lr=1e-3, warmup_epochs=5),
         train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),
     )
 
@@ -53,8 +54,8 @@ def folder() -> RunConfig:
     return RunConfig(
         data=DataConfig(source="images", image_size_px=64),
         encoder=EncoderConfig(name="resnet18"),
-        objective=ObjectiveConfig(name="weince", params={"temperature": 0.2}),
-        optimizer=OptimizerConfig(peak_lr=1e-3, warmup_epochs=5),
+        objective=ObjectiveConfig(name="weince", temperature=0.2),
+        optimizer=AdamW(peak_lr=1e-3, warmup_epochs=5),
         train=TrainConfig(num_epochs=100, batch_size=256, knn_every_epochs=10, log_every_steps=50),
     )
 

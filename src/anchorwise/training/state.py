@@ -20,6 +20,7 @@ class RunState:
     """Model, objective and optimiser of a run, and how far it is.
 
     Attributes:
+        config: Of the run, with what was left to the data and to the method filled in.
         model: The method, with its encoder and its objective.
         optimizer: Of the model.
         views: Draws the views that the method asks for.
@@ -32,6 +33,7 @@ class RunState:
         steps_per_epoch: Likewise.
     """
 
+    config: RunConfig
     model: Method
     optimizer: torch.optim.Optimizer
     views: ViewMaker
@@ -90,13 +92,6 @@ class RunState:
             self.average.load_state_dict(saved["average"])
 
 
-def resolved(config: RunConfig, samples: Samples) -> RunConfig:
-    """Return the configuration with what was left to the data filled in."""
-    config, modality = with_start(config), modality_of(config.modality)
-    augment = modality.resolved_views(config.augment, config.data, samples)
-    return config.model_copy(update={"augment": augment})
-
-
 def with_start(config: RunConfig) -> RunConfig:
     """Return the configuration with what tells the encoder's pretrained start from others, where it has one.
 
@@ -109,12 +104,13 @@ def with_start(config: RunConfig) -> RunConfig:
 
 def initial_state(config: RunConfig, samples: Samples, device: torch.device) -> RunState:
     """Return the state before the first step; initial weights depend on `train.seed` alone."""
-    modality, objective = modality_of(config.modality), config.objective.build()
-    config = resolved(config, samples)
+    config, modality = with_start(config), modality_of(config.modality)
+    resolved_views = modality.resolved_views(config.views, config.data, samples)
+    config = config.model_copy(update={"views": resolved_views, "objective": config.whole_objective()})
     torch.manual_seed(config.train.seed)
     encoder = modality.new_encoder(config.encoder, samples)
     encoder.in_pieces_of(config.train.micro_batch_size)
-    model = METHODS[config.method.name](encoder, objective, config.method).to(device)
-    views = modality.view_maker(config.augment, model.plan, samples).to(device)
+    model = METHODS[config.method.name](encoder, config.whole_objective().build(), config.method).to(device)
+    views = modality.view_maker(config.views, model.plan, samples).to(device)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
-    return RunState(model, build_optimizer(config.optimizer, model), views, modality, config.encoder, average)
+    return RunState(config, model, build_optimizer(config.optimizer, model), views, modality, config.encoder, average)

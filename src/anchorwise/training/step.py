@@ -19,7 +19,7 @@ _WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train
 
 
 class NonFiniteLossError(ValueError):
-    """A loss or a weight is not finite; the run stops, and its last checkpoint stays."""
+    """A loss, a gradient or a weight is not finite; the run stops, and its last checkpoint stays."""
 
 
 def check_weights(state: RunState) -> None:
@@ -53,7 +53,7 @@ def train_step(
         ranks: Where this process stands.
 
     Raises:
-        NonFiniteLossError: If the loss is not finite.
+        NonFiniteLossError: If the loss, or a gradient that is to be clipped, is not finite.
     """
     seed = mixed_seed(config.train.seed, state.step, ranks.rank)
     torch.manual_seed(seed)
@@ -70,6 +70,10 @@ def train_step(
     state.optimizer.zero_grad(set_to_none=True)
     outcome.loss.backward()
     state.model.after_backward(clock)
+    if config.optimizer.max_grad_norm is not None:
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.optimizer.max_grad_norm)
+        if not math.isfinite(norm.item()):
+            raise NonFiniteLossError(f"the gradient of step {state.step} has norm {norm.item()}; {_WAY_OUT}")
     state.optimizer.step()
     state.model.after_step(clock)
     if state.average is not None and config.train.ema is not None:

@@ -7,6 +7,7 @@ batch and view, not per image, as kornia does; their strengths are drawn per ima
 
 from collections.abc import Sequence
 from math import inf, isinf
+from typing import TYPE_CHECKING, Literal, final
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise._config import Section
+from anchorwise._config import Named, chosen_by_name
 from anchorwise.modalities.base import Batch, View, ViewMaker, ViewPlan
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import Size, height_and_width
@@ -47,7 +48,7 @@ _RANGES = (
 )
 
 
-class AugmentConfig(Section):
+class AugmentConfig(Named):
     """Strengths of a view; a step of probability or strength 0 is left out.
 
     Attributes:
@@ -94,58 +95,102 @@ class AugmentConfig(Section):
     @model_validator(mode="after")
     def _check_ranges(self) -> "AugmentConfig":
         for name in _FRACTIONS:
-            _checks.fraction(f"augment.{name}", getattr(self, name))
+            _checks.fraction(f"views.{name}", getattr(self, name))
         for name, highest in (("rotation_degrees", 180.0), ("hue", 0.5)):
             if not 0.0 <= getattr(self, name) <= highest:
-                raise ValueError(f"augment.{name} must lie in [0, {highest:g}], got {getattr(self, name)!r}")
+                raise ValueError(f"views.{name} must lie in [0, {highest:g}], got {getattr(self, name)!r}")
         for name, highest in _RANGES:
             low, high = getattr(self, name)
             if not 0.0 < low <= high <= highest or isinf(high):
                 raise ValueError(
-                    f"augment.{name} must be two finite numbers, lowest first, above 0 and at most {highest:g}, "
+                    f"views.{name} must be two finite numbers, lowest first, above 0 and at most {highest:g}, "
                     f"got {(low, high)!r}"
                 )
         return self
 
 
-# SimCLR's CIFAR-10 policy (Appendix B.9: strength 0.5, no blur), with crops no smaller than a fifth: at 32 px the
-# paper's 0.08 leaves 9 px.
-_HALF_STRENGTH = AugmentConfig(
-    crop_scale=(0.2, 1.0),
-    flip_probability=0.5,
-    jitter_probability=0.8,
-    brightness=0.4,
-    contrast=0.4,
-    saturation=0.4,
-    hue=0.1,
-    greyscale_probability=0.2,
-)
-_BLUR = {"blur_probability": 0.5}
-# SimCLR's ImageNet policy has twice the jitter and the paper's smallest crops.
-_FULL_STRENGTH = {"crop_scale": (0.08, 1.0), "brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}
+@final
+class NoViews(AugmentConfig):
+    """Pixels as they are, normalised."""
 
-POLICIES: dict[str, AugmentConfig] = {
-    # 8 x 8 grey scans: a mirrored digit is another sign, and half a stroke is a pixel wide.
-    "digits": AugmentConfig(
-        crop_scale=(0.6, 1.0),
-        crop_ratio=(0.8, 1.25),
-        rotation_degrees=12.0,
-        translation_fraction=0.1,
-        jitter_probability=0.8,
-        brightness=0.3,
-        contrast=0.3,
-    ),
-    "cifar": _HALF_STRENGTH,
-    "stl10": _HALF_STRENGTH.model_copy(update=_BLUR),
-    "imagenet": _HALF_STRENGTH.model_copy(update={**_FULL_STRENGTH, **_BLUR}),
-    "none": AugmentConfig(),
+    name: Literal["none"] = "none"
+
+
+@final
+class DigitViews(AugmentConfig):
+    """For 8 x 8 grey scans: a mirrored digit is another sign, and half a stroke is a pixel wide."""
+
+    name: Literal["digits"] = "digits"
+    crop_scale: Range = (0.6, 1.0)
+    crop_ratio: Range = (0.8, 1.25)
+    rotation_degrees: float = 12.0
+    translation_fraction: float = 0.1
+    jitter_probability: float = 0.8
+    brightness: float = 0.3
+    contrast: float = 0.3
+
+
+class _Coloured(AugmentConfig):
+    """SimCLR's CIFAR-10 policy (Appendix B.9: strength 0.5, no blur), with crops no smaller than a fifth.
+
+    At 32 px the paper's 0.08 leaves 9 px.
+    """
+
+    crop_scale: Range = (0.2, 1.0)
+    flip_probability: float = 0.5
+    jitter_probability: float = 0.8
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    hue: float = 0.1
+    greyscale_probability: float = 0.2
+
+
+@final
+class CifarViews(_Coloured):
+    """SimCLR's for CIFAR-10."""
+
+    name: Literal["cifar"] = "cifar"
+
+
+@final
+class STL10Views(_Coloured):
+    """SimCLR's for CIFAR-10 with its blur, for larger images."""
+
+    name: Literal["stl10"] = "stl10"
+    blur_probability: float = 0.5
+
+
+@final
+class ImageNetViews(_Coloured):
+    """SimCLR's for ImageNet: twice the jitter, and the paper's smallest crops."""
+
+    name: Literal["imagenet"] = "imagenet"
+    crop_scale: Range = (0.08, 1.0)
+    brightness: float = 0.8
+    contrast: float = 0.8
+    saturation: float = 0.8
+    hue: float = 0.2
+    blur_probability: float = 0.5
+
+
+POLICIES: dict[str, type[AugmentConfig]] = {
+    "digits": DigitViews,
+    "cifar": CifarViews,
+    "stl10": STL10Views,
+    "imagenet": ImageNetViews,
+    "none": NoViews,
 }
+if TYPE_CHECKING:
+    AnyViews = AugmentConfig
+else:
+    AnyViews = chosen_by_name(POLICIES.values())
 
 
 def policy_for(source: str, size_px: tuple[int, int]) -> AugmentConfig:
     """Return the policy of a data source; those without their own go by size: `cifar` up to 48 px, else `stl10`."""
     named = {"digits": "digits", "stl10": "stl10", "tiny-imagenet": "stl10"}
-    return POLICIES[named.get(source, "cifar" if min(size_px) <= 48 else "stl10")]
+    return POLICIES[named.get(source, "cifar" if min(size_px) <= 48 else "stl10")]()
 
 
 class RandomViews(ViewMaker):
