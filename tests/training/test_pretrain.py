@@ -21,7 +21,7 @@ from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretra
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.run_embeddings import trained_state
-from anchorwise.training.state import RunState, resolved
+from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import NonFiniteLossError
 from tests import processes
 from tests.training.conftest import TINY
@@ -167,7 +167,8 @@ def test_what_makes_another_run_is_the_same_for_a_folder_and_for_a_study(tiny: R
     same = apply_overrides(tiny, [*settings, "train.checkpoint_every_epochs=2", "data.verify_checksums=false"])
     assert identity(same) == identity(tiny)
     directory = RunDirectory(tmp_path)
-    directory.prepare(resolved(same, load_splits(tiny.data).pretrain), load_splits(tiny.data).facts())
+    splits = load_splits(tiny.data)
+    directory.prepare(initial_state(same, splits.pretrain, torch.device("cpu")).config, splits.facts())
     assert identity(apply_overrides(tiny, ["train.amp=false"])) != identity(tiny)
 
 

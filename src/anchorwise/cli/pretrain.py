@@ -30,8 +30,9 @@ def pretrain(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Override one setting, such as train.num_epochs=5, encoder.name=resnet18 or objective.gate.margin=6. "
-            "Values are TOML. May be given several times.",
+            help="Override one setting; several times. Values are TOML. A table whose name is set starts from that "
+            "name's defaults, in whatever order settings stand: --set method.name=moco --set method.momentum=0.999 "
+            "--set optimizer.name=sgd trains MoCo as it comes but for its momentum, with SGD.",
         ),
     ] = None,
     show_config: Annotated[
