@@ -38,7 +38,7 @@ def test_a_runs_configuration_runs_again_elsewhere_and_text_is_a_path(tmp_path: 
     ("text", "reason"),
     [
         ('{"train": {"num_epochs": "3"}}', "train.num_epochs: Input should be a valid integer, got '3'"),
-        ('{"trian": {}}', "unknown setting 'trian'; here: data, "),
+        ('{"trian": {}}', "unknown setting 'trian'; here: modality, "),
         ("[", "Invalid JSON"),
     ],
 )

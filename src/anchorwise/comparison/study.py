@@ -20,8 +20,8 @@ from anchorwise.evaluation.registry import metrics_of
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.methods import AnyMethodConfig, SimCLR
 from anchorwise.modalities.images import EncoderConfig
-from anchorwise.modalities.registry import AnyViewsConfig
 from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.registry import AnyViewsConfig
 from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, apply_overrides
 from anchorwise.training.optimizers import AnyOptimizer
 
