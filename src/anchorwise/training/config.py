@@ -1,6 +1,6 @@
 """The configuration of a pretraining run: one typed tree, saved before the first step."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
