@@ -182,9 +182,12 @@ class Negatives:
         return mean_of_all - shift, torch.addcmul(squares / num_negatives, shift, shift, value=-1.0)
 
 
-@torch.compiler.assume_constant_result
 def _normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
+
+
+# What torch.compiler.assume_constant_result does, which would import the whole compiler, and Triton with it.
+setattr(_normal_quantile, "_dynamo_marked_constant", True)  # noqa: B010  # pyright knows no attribute of a function.
 
 
 @torch.no_grad()
