@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from anchorwise.tails import HardGate as HardGate
     from anchorwise.tails import LikelihoodGate as LikelihoodGate
     from anchorwise.tails import PublishedGate as PublishedGate
+    from anchorwise.training.door import pretrain as pretrain
 
 __version__ = "0.2.0"
 
@@ -42,7 +43,7 @@ _HOMES = {
     **dict.fromkeys(("gather_rows", "over_ranks"), "_ranks"),
 }
 # These need the extra `cli`, so `from anchorwise import *` does without them.
-_WITH_EXTRA = {"diagnose": "diagnostics.diagnosis", "evaluate": "evaluation.evaluate"}
+_WITH_EXTRA = {"pretrain": "training.door", "diagnose": "diagnostics.diagnosis", "evaluate": "evaluation.evaluate"}
 
 if not TYPE_CHECKING:  # A type checker would take every name that is not there for one that is.
 

@@ -62,12 +62,13 @@ def samples_of_run(
     """
     from anchorwise.modalities.registry import modality_of, rebuild
     from anchorwise.training.config import RunConfig
+    from anchorwise.training.own import NO_PARTS
     from anchorwise.training.reading_progress import reading_progress
     from anchorwise.training.run_directory import RunDirectory
 
     frozen, directory = rebuild(run), RunDirectory(run)
     has_run = directory.config_file.is_file()
-    config = directory.config() if has_run else RunConfig()
+    config = NO_PARTS.noted_in(directory.config()) if has_run else RunConfig()
     source, modality = config.data, modality_of(config.modality)
     if data is not None:
         source = modality.other_data(data, like=source, frozen=frozen, root=root, download=download)

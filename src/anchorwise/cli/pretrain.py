@@ -44,19 +44,15 @@ def pretrain(
     The run directory gets config.json and environment.json before the first step, log.jsonl, TensorBoard events and
     checkpoints while it goes on, and the frozen encoder at the end. Under torchrun, all processes share every batch.
     """
-    from anchorwise.training import RunDirectory, apply_overrides, load_config
+    from anchorwise.training import RunDirectory
     from anchorwise.training import pretrain as run
-    from anchorwise.training import recipe as named
+    from anchorwise.training.choosing import configured, run_folder
 
-    is_file = recipe.endswith(".json")
-    config = load_config(recipe) if is_file else named(recipe)
-    if data is not None:  # Not as a setting: a folder may be named 2024, which is no text in TOML.
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": data})})
-    config = apply_overrides(config, settings or [])
+    config = configured(recipe, data=data, settings=settings or [])
     if show_config:
         typer.echo(config.model_dump_json(indent=2))
         return
-    folder = out or Path("runs") / (Path(recipe).stem if is_file else recipe)
+    folder = out or run_folder(recipe)
     was_done = RunDirectory(folder).is_done
     try:
         directory = run(config, folder)

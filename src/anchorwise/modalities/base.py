@@ -119,6 +119,11 @@ class Samples(ABC):
     def take(self, ids: Int64[Tensor, " b"]) -> View:
         """Return samples on the CPU, without anything random."""
 
+    def item(self, number: int) -> Any:
+        """Return one sample as it is kept."""
+        view = self.take(torch.tensor([number]))
+        return view[0] if isinstance(view, Tensor) else {name: part[0] for name, part in view.items()}
+
     @abstractmethod
     def subset(self: Own, ids: Int64[Tensor, " m"]) -> Own:
         """Return a set of these samples, in this order."""
@@ -142,10 +147,15 @@ class Samples(ABC):
         labels = None if self.labels is None else digest(self.labels)
         return Fingerprint(what=self.what, content=digest(*self.content()), labels=labels)
 
-    def batch(self, ids: Int64[Tensor, " b"]) -> Batch:
-        """Return samples with their numbers, labels and groups."""
+    def batch(self, ids: Int64[Tensor, " b"], raw: Raw | None = None) -> Batch:
+        """Return samples with their numbers, labels and groups.
+
+        Args:
+            ids: Which.
+            raw: What views are made of; the samples themselves if left out.
+        """
         labels, groups = (None if each is None else each[ids] for each in (self.labels, self.groups))
-        return Batch(self.take(ids), ids, labels, groups)
+        return Batch(self.take(ids) if raw is None else raw, ids, labels, groups)
 
     def balanced_subset(self: Own, num_samples: int, seed: int) -> Own:
         """Return `num_samples` samples, equally many of every class where there are labels; depends on `seed` alone.
@@ -283,6 +293,15 @@ class FrozenEncoder(ABC):
     def save(self, folder: Path) -> None:
         """Write it into a run's folder; every file appears whole or not at all."""
 
+    @abstractmethod
+    def restore(self, folder: Path) -> None:
+        """Take up the weights that such an encoder wrote into a folder.
+
+        Raises:
+            FileNotFoundError: If they are not there.
+            UnusableFileError: If they are damaged, or not those of this architecture.
+        """
+
 
 class Modality(ABC):
     """All that knows what a sample is.
@@ -313,8 +332,8 @@ class Modality(ABC):
         """Return the data section of all samples of another source, read like those of `like`, to fit an encoder."""
 
     @abstractmethod
-    def resolved_views(self, views: Any, data: Any, samples: Samples) -> Section:
-        """Return the views' section with what was left to the data filled in."""
+    def resolved_views(self, views: Any, data: Any, samples: Samples) -> Section | None:
+        """Return the views' section with what was left to the data filled in; None if views stand in no section."""
 
     @abstractmethod
     def view_maker(self, views: Any, plan: ViewPlan, samples: Samples) -> ViewMaker:
@@ -332,22 +351,27 @@ class Modality(ABC):
         """
         return encoder
 
+    def examples(self, samples: Samples) -> tuple[View, ...]:
+        """Return two samples in the form that an encoder takes them in, of every shape; last those that are judged."""
+        return (samples.take(torch.arange(min(2, len(samples)))),)
+
     @abstractmethod
-    def new_encoder(self, encoder: Any, samples: Samples) -> Encoder:
-        """Return an encoder of such samples as a training begins with it: random weights come from torch's generator.
+    def new_encoder(self, encoder: Any, examples: Sequence[View]) -> Encoder:
+        """Return an encoder of such views as a training begins with it: random weights come from torch's generator.
 
         Raises:
             ValueError: If weights to start from, or parts to hold still, are not those of such an encoder.
         """
 
     @abstractmethod
-    def freeze(self, encoder: Encoder, section: Any, views: ViewMaker) -> FrozenEncoder:
+    def freeze(self, encoder: Encoder, section: Any, views: ViewMaker, examples: Sequence[View]) -> FrozenEncoder:
         """Return a trained encoder with what it expects.
 
         Args:
             encoder: The network.
             section: What the configuration says of it.
             views: What made the views that it was trained on.
+            examples: Such views.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ from anchorwise.modalities.base import FrozenEncoder, Modality
 from anchorwise.modalities.images.augment import AnyViews
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
+from anchorwise.modalities.own.encoder import OWN
 
 AnyDataConfig = DataConfig
 AnyViewsConfig = AnyViews
@@ -44,5 +45,11 @@ def rebuild(folder: Path) -> FrozenEncoder:
     if path.is_file():
         with _files.reading(path):
             found = json.loads(path.read_text(encoding="utf-8"))
-            name = _checks.one_of("modality", found.get("modality", name), MODALITIES)
+            name = found.get("modality", name)
+        if name == OWN:
+            raise ValueError(
+                f"{folder} holds the weights of a network of its caller's own, {found.get('network')!r}, which nothing "
+                "here can build; call anchorwise.pretrain with it as before, or give its load_state_dict what "
+                "safetensors.torch.load_file reads from encoder.safetensors"
+            )
     return modality_of(name).rebuild(folder)

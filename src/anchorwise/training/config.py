@@ -111,6 +111,7 @@ class RunConfig(Section):
         objective: What is minimised; it must be one that the method can train. Left out, it is the method's own.
         optimizer: How weights follow gradients.
         train: How long and in what steps.
+        own: Parts that a caller brought from Python, in words; the sections of the same names do not count.
     """
 
     # The sections that it decides say it as well, so it makes no other run of one.
@@ -122,6 +123,7 @@ class RunConfig(Section):
     objective: ObjectiveConfig | None = Field(default=None, json_schema_extra=follows("method"))
     optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
+    own: dict[str, str] | None = None
 
     @field_validator("modality")
     @classmethod

@@ -19,7 +19,6 @@ from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.base import Samples, Splits
-from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
@@ -31,6 +30,7 @@ from anchorwise.training.monitor import watched
 from anchorwise.training.near_duplicates import near_duplicates
 from anchorwise.training.optimizers import lr_at
 from anchorwise.training.order import epoch_batches, num_batches
+from anchorwise.training.own import NO_PARTS, OwnParts
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
@@ -59,28 +59,45 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         NonFiniteLossError: If a loss or a weight is not finite; the last checkpoint stays.
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
-    directory = RunDirectory(Path(out))
+    return train_run(config, out, show_progress=show_progress)[0]
+
+
+def train_run(
+    config: RunConfig, out: Path | str, own: OwnParts = NO_PARTS, *, show_progress: bool = True
+) -> tuple[RunDirectory, RunState, Splits[Samples]]:
+    """Do what `pretrain` does, also with parts that stand in no configuration.
+
+    Returns:
+        The run directory, the state at the end, or the first state of a run that was done before, and the samples.
+
+    Raises:
+        ValueError: As `pretrain`, and if the configuration is that of a run whose own parts are not given.
+    """
+    config = own.noted_in(config)
+    directory, modality = RunDirectory(Path(out)), own.modality_of(config)
     check_loggers(config.train.log_to)
     with ranks(config.train.device) as here:
         here.from_first(directory.refuse_others)
-        modality = modality_of(config.modality)
         with reading_progress(show=show_progress and here.is_first) as show:
             splits = here.together(lambda: modality.load(config.data, on_progress=show))
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
-        state = here.together(lambda: initial_state(config, splits.pretrain, here.device))
+        state = here.together(lambda: initial_state(config, splits.pretrain, here.device, own))
         here.refuse_unlike("the configuration", identity(state.config))
         has_labels, excludes_groups = splits.pretrain.labels is not None, config.train.exclude_groups
         check_objective(state.model, has_labels=has_labels, excludes_groups=excludes_groups)
         if excludes_groups and splits.pretrain.groups is None:
-            raise ValueError("train.exclude_groups needs samples in groups; data.group_pattern says them by file names")
+            raise ValueError(
+                "train.exclude_groups needs samples in groups; data.group_pattern says them by file names, and "
+                "groups= in Python"
+            )
         facts = splits.facts()
         here.refuse_unlike("the samples", facts)
         with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
             here.from_first(lambda: directory.prepare(state.config, facts))
             if not here.from_first(lambda: directory.is_done):
                 run.train(state)
-    return directory
+    return directory, state, splits
 
 
 @dataclass

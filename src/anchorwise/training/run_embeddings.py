@@ -13,6 +13,7 @@ from anchorwise.evaluation.embed import as_device
 from anchorwise.modalities.base import Samples, Splits
 from anchorwise.modalities.registry import modality_of
 from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.own import NO_PARTS
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state
@@ -75,7 +76,7 @@ def embed_run_views(
         ValueError: If the samples do not fit the encoder.
     """
     directory, place = RunDirectory(folder), as_device(device)
-    config = directory.config()
+    config = NO_PARTS.noted_in(directory.config())
     modality, source = modality_of(config.modality), config.data
     if data is not None:
         source = modality.other_data(data, like=source)

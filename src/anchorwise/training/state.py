@@ -1,18 +1,20 @@
 """What a run is made of, and the part of it that changes and is saved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 
 from anchorwise import _checks
-from anchorwise.methods import METHODS, Clock, Method
-from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, ViewMaker
-from anchorwise.modalities.registry import AnyEncoderConfig, modality_of
+from anchorwise.methods import Clock, Method
+from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, View, ViewMaker
+from anchorwise.modalities.registry import modality_of
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig
 from anchorwise.training.optimizers import build_optimizer
+from anchorwise.training.own import NO_PARTS, OwnParts
 
 
 @dataclass
@@ -25,7 +27,7 @@ class RunState:
         optimizer: Of the model.
         views: Draws the views that the method asks for.
         modality: What samples are.
-        encoder_config: What the configuration says of the encoder.
+        examples: Two samples in the form that the encoder takes them in.
         average: The encoder's moving average, if there is to be one.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
@@ -38,7 +40,7 @@ class RunState:
     optimizer: torch.optim.Optimizer
     views: ViewMaker
     modality: Modality
-    encoder_config: AnyEncoderConfig
+    examples: Sequence[View]
     average: MomentumTwin | None = None
     step: int = 0
     wall_time_s: float = 0.0
@@ -62,7 +64,7 @@ class RunState:
 
     def frozen(self, encoder: Encoder | None = None) -> FrozenEncoder:
         """Return what is kept, or another encoder of the run, as it is now with what it expects of its input."""
-        return self.modality.freeze(encoder or self.kept, self.encoder_config, self.views)
+        return self.modality.freeze(encoder or self.kept, self.config.encoder, self.views, self.examples)
 
     def saved(self) -> dict[str, Any]:
         """Return everything that a resumed run needs beyond its configuration."""
@@ -102,15 +104,30 @@ def with_start(config: RunConfig) -> RunConfig:
     return config if encoder is config.encoder else config.model_copy(update={"encoder": encoder})
 
 
-def initial_state(config: RunConfig, samples: Samples, device: torch.device) -> RunState:
-    """Return the state before the first step; initial weights depend on `train.seed` alone."""
-    config, modality = with_start(config), modality_of(config.modality)
-    resolved_views = modality.resolved_views(config.views, config.data, samples)
-    config = config.model_copy(update={"views": resolved_views, "objective": config.whole_objective()})
+def initial_state(config: RunConfig, samples: Samples, device: torch.device, own: OwnParts = NO_PARTS) -> RunState:
+    """Return the state before the first step; initial weights, but for the caller's own, depend on `train.seed` alone.
+
+    Args:
+        config: Of the run.
+        samples: To train on.
+        device: Where the model goes.
+        own: Parts that stand in no configuration.
+
+    Raises:
+        ValueError: If parts do not fit together.
+    """
+    modality = own.modality_of(config)
+    examples = modality.examples(samples)
+    resolved = {
+        "views": modality.resolved_views(config.views, config.data, samples),
+        "encoder": modality.resolved_encoder(config.encoder),
+        "objective": config.whole_objective(),
+    }
+    config = config.model_copy(update=resolved)
     torch.manual_seed(config.train.seed)
-    encoder = modality.new_encoder(config.encoder, samples)
+    encoder = modality.new_encoder(config.encoder, examples)
     encoder.in_pieces_of(config.train.micro_batch_size)
-    model = METHODS[config.method.name](encoder, config.whole_objective().build(), config.method).to(device)
+    model = own.method_of(config, encoder).to(device)
     views = modality.view_maker(config.views, model.plan, samples).to(device)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
-    return RunState(config, model, build_optimizer(config.optimizer, model), views, modality, config.encoder, average)
+    return RunState(config, model, build_optimizer(config.optimizer, model), views, modality, examples, average)

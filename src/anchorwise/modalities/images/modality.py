@@ -1,5 +1,6 @@
 """Images as a modality."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -7,13 +8,13 @@ import torch
 from torch import Tensor
 
 from anchorwise._config import section_of_json
-from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, Splits, ViewMaker, ViewPlan
+from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, Splits, View, ViewMaker, ViewPlan
 from anchorwise.modalities.images.augment import AugmentConfig, RandomViews, policy_for
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
-from anchorwise.modalities.images.normalise import pixel_statistics
+from anchorwise.modalities.images.normalise import Normalisation, pixel_statistics
 from anchorwise.modalities.images.pretrained import file_digest, load_pretrained
 from anchorwise.modalities.images.sizes import as_size
 from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder, load_encoder
@@ -51,7 +52,7 @@ class Images(Modality):
 
     def resolved_views(self, views: AugmentConfig | None, data: DataConfig, samples: Samples) -> AugmentConfig:
         """Return the policy; left out, that of the data source."""
-        return views or policy_for(data.source, _shape(samples)[1:])
+        return views or policy_for(data.source, _shape(self.examples(samples))[1:])
 
     def resolved_encoder(self, encoder: EncoderConfig) -> EncoderConfig:
         """Return the section with the digest of a pretrained start; one that is there is believed until it is read.
@@ -65,13 +66,15 @@ class Images(Modality):
 
     def view_maker(self, views: AugmentConfig, plan: ViewPlan, samples: Samples) -> ViewMaker:
         """Return random views, normalised by the pixels of the samples."""
-        num_channels, height_px, width_px = _shape(samples)
-        mean, std = pixel_statistics(_pixels(samples))
+        num_channels, height_px, width_px = _shape(self.examples(samples))
+        pixels = _pixels(samples)
+        _check_range(pixels)
+        mean, std = pixel_statistics(pixels)
         return RandomViews(views, num_channels, as_size(height_px, width_px), mean=mean, std=std, plan=plan)
 
-    def new_encoder(self, encoder: EncoderConfig, samples: Samples) -> Encoder:
+    def new_encoder(self, encoder: EncoderConfig, examples: Sequence[View]) -> Encoder:
         """Return an encoder as a training begins with it, laid out for speed."""
-        num_channels, height_px, width_px = _shape(samples)
+        num_channels, height_px, width_px = _shape(examples)
         size_px = as_size(height_px, width_px)
         built = build_encoder(encoder, num_channels=num_channels, image_size_px=size_px)
         if encoder.pretrained is not None:
@@ -79,10 +82,13 @@ class Images(Modality):
         built.hold_still(encoder.freeze or ())
         return built.channels_last()
 
-    def freeze(self, encoder: Encoder, section: EncoderConfig, views: ViewMaker) -> StoredEncoder:
-        """Return an encoder with the size and the normalisation of its images."""
-        normalisation = cast(RandomViews, views).normalisation
-        num_channels, height_px, width_px = normalisation.shape
+    def freeze(
+        self, encoder: Encoder, section: EncoderConfig, views: ViewMaker, examples: Sequence[View]
+    ) -> StoredEncoder:
+        """Return an encoder with the size and the normalisation of its images; own views normalise by themselves."""
+        num_channels, height_px, width_px = _shape(examples)
+        plain = Normalisation(num_channels, (height_px, width_px))
+        normalisation = views.normalisation if isinstance(views, RandomViews) else plain
         mean, std = (tuple(part.flatten().tolist()) for part in (normalisation.mean, normalisation.std))
         size_px = as_size(height_px, width_px)
         spec = EncoderSpec(encoder=section, num_channels=num_channels, image_size_px=size_px, mean=mean, std=std)
@@ -93,13 +99,13 @@ class Images(Modality):
         return load_encoder(folder)
 
 
-def _shape(samples: Samples) -> tuple[int, int, int]:
-    """Return channels, height and width.
+def _shape(examples: Sequence[View]) -> tuple[int, int, int]:
+    """Return channels, height and width of the last, which is what is judged.
 
     Raises:
         ValueError: If the samples are no images.
     """
-    first = samples.take(torch.arange(1))
+    first = examples[-1]
     if not isinstance(first, Tensor) or first.ndim != 4:
         form = tuple(first.shape[1:]) if isinstance(first, Tensor) else type(first).__name__
         raise ValueError(
@@ -108,6 +114,14 @@ def _shape(samples: Samples) -> tuple[int, int, int]:
         )
     _, num_channels, height_px, width_px = first.shape
     return num_channels, height_px, width_px
+
+
+def _check_range(pixels: Tensor) -> None:
+    if pixels.is_floating_point() and not (float(pixels.min()) >= 0.0 and float(pixels.max()) <= 1.0):
+        raise ValueError(
+            "images in floating point must lie in [0, 1] for the recipe's views, got "
+            f"{float(pixels.min()):.4g} .. {float(pixels.max()):.4g}; scale them, or bring your own views"
+        )
 
 
 def _pixels(samples: Samples) -> Tensor:

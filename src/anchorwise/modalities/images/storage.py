@@ -62,6 +62,11 @@ class StoredEncoder(FrozenEncoder):
         """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""
         save_encoder(folder, self)
 
+    def restore(self, folder: Path) -> None:
+        """Take up the weights in a folder."""
+        with _files.reading(folder / WEIGHTS_FILE):
+            self.encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+
 
 def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:
     """Write `encoder.json` and `encoder.safetensors` into `folder`; each file appears whole or not at all."""
@@ -86,6 +91,6 @@ def load_encoder(folder: Path | str) -> StoredEncoder:
     spec = read_section(EncoderSpec, folder / SPEC_FILE)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
-    with _files.reading(folder / WEIGHTS_FILE):
-        encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    return StoredEncoder(encoder.eval(), spec)
+    stored = StoredEncoder(encoder.eval(), spec)
+    stored.restore(folder)
+    return stored

@@ -1,0 +1,1 @@
+"""Samples, views and networks that a caller brings, in place of those of a recipe."""

@@ -1,0 +1,86 @@
+"""A modality with parts of the caller's own in place of a recipe's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from torch import Tensor, nn
+
+from anchorwise._config import Section
+from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, Splits, View, ViewMaker, ViewPlan
+from anchorwise.modalities.own.encoder import OwnFrozen, own_encoder
+from anchorwise.modalities.own.items import unit
+from anchorwise.modalities.own.views import OwnViews
+from anchorwise.modalities.progress import OnProgress
+
+
+@final
+@dataclass(frozen=True)
+class Own(Modality):
+    """What a caller brings; whatever is left out is another modality's.
+
+    Attributes:
+        base: That modality.
+        samples: To train on.
+        network: To train.
+        make_views: Makes views of a sample or of a batch.
+        on_batches: Whether it takes a batch.
+    """
+
+    base: Modality
+    samples: Samples | None = None
+    network: nn.Module | None = None
+    make_views: Callable[..., Any] | None = None
+    on_batches: bool = False
+
+    def load(self, data: Any, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
+        """Return the own samples, or read those of the recipe."""
+        if self.samples is None:
+            return self.base.load(data, on_progress=on_progress)
+        return Splits(self.samples, self.samples, None)
+
+    def other_data(self, source: str, *, like: Any, frozen: FrozenEncoder | None = None, **where: Any) -> Section:
+        """Return where to find other samples than the recipe's."""
+        return self.base.other_data(source, like=like, frozen=frozen, **where)
+
+    def resolved_views(self, views: Any, data: Any, samples: Samples) -> Section | None:
+        """Return the recipe's views; own ones stand in no configuration."""
+        return None if self.make_views is not None else self.base.resolved_views(views, data, samples)
+
+    def resolved_encoder(self, encoder: Any) -> Section:
+        """Return the section of the recipe's encoder with what depends on files."""
+        return encoder if self.network is not None else self.base.resolved_encoder(encoder)
+
+    def view_maker(self, views: Any, plan: ViewPlan, samples: Samples) -> ViewMaker:
+        """Return what makes views; own ones are made once to see that there are enough."""
+        if self.make_views is None:
+            return self.base.view_maker(views, plan, samples)
+        maker = OwnViews(self.make_views, plan, on_batches=self.on_batches)
+        maker.try_out(samples)
+        return maker
+
+    def examples(self, samples: Samples) -> tuple[View, ...]:
+        """Return two views of every shape."""
+        plain = [unit(part) if isinstance(part, Tensor) else part for part in self.base.examples(samples)]
+        if self.make_views is None:
+            return tuple(plain)
+        return (*OwnViews(self.make_views, ViewPlan(), on_batches=self.on_batches).examples(samples), *plain)
+
+    def new_encoder(self, encoder: Any, examples: Sequence[View]) -> Encoder:
+        """Return the own network, or a new one of the recipe's architecture."""
+        if self.network is not None:
+            return own_encoder(self.network, examples)
+        built = self.base.new_encoder(encoder, examples)
+        own_encoder(built, examples)  # It is made for what is judged, and must take the views as well.
+        return built
+
+    def freeze(self, encoder: Encoder, section: Any, views: ViewMaker, examples: Sequence[View]) -> FrozenEncoder:
+        """Return the trained network with what it expects."""
+        if self.network is None:
+            return self.base.freeze(encoder, section, views, examples)
+        return OwnFrozen(encoder, views)
+
+    def rebuild(self, folder: Path) -> FrozenEncoder:
+        """Read an encoder of a recipe's architecture."""
+        return self.base.rebuild(folder)

@@ -1,0 +1,88 @@
+"""A configuration from what somebody asks for: a recipe, data, a method, an objective, settings by name."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anchorwise import _checks
+from anchorwise.methods import METHODS, Method, MethodConfig
+from anchorwise.training.config import RunConfig
+from anchorwise.training.overrides import apply_overrides
+from anchorwise.training.recipes import load_config, recipe
+
+OwnMethod = tuple[type[Method], MethodConfig]
+
+
+def configured(
+    start: str | Path | RunConfig | None, *, data: str | Path | None = None, settings: Sequence[str] = ()
+) -> RunConfig:
+    """Return a configuration.
+
+    Args:
+        start: Name of a recipe, a JSON file, or a configuration; None for every setting's default.
+        data: Where samples come from; unlike a setting it may be any text, such as a folder named 2024.
+        settings: As `apply_overrides` takes them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If there is no such recipe, or a setting does not fit.
+    """
+    if isinstance(start, RunConfig):
+        config = start
+    elif start is None:
+        config = RunConfig()
+    else:
+        config = load_config(start) if str(start).endswith(".json") else recipe(str(start))
+    if data is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": str(data)})})
+    return apply_overrides(config, settings)
+
+
+def run_folder(start: str | Path) -> Path:
+    """Return where a run goes that is given no folder."""
+    return Path("runs") / (Path(start).stem if str(start).endswith(".json") else str(start))
+
+
+def with_method(config: RunConfig, method: str | MethodConfig | type[Method]) -> RunConfig:
+    """Return a configuration with a registered method and that method's own objective.
+
+    Raises:
+        ValueError: If there is no method of that name.
+    """
+    if isinstance(method, str):
+        name = _checks.one_of("method", method, METHODS)
+        return config if name == config.method.name else with_method(config, METHODS[name].Config())
+    section = method.Config() if isinstance(method, type) else method
+    return config.model_copy(update={"method": section, "objective": None})
+
+
+def own_method(method: str | MethodConfig | type[Method] | None) -> OwnMethod | None:
+    """Return a method that is in no registry, with its settings; None for one that is.
+
+    Raises:
+        TypeError: If it is neither name nor settings nor class of a method.
+    """
+    if method is None or isinstance(method, str):
+        return None
+    if isinstance(method, MethodConfig):
+        owner = next((each for each in _all_methods() if each.Config is type(method)), None)
+        if owner is None:
+            raise TypeError(f"method must be settings of a method's class, got {type(method).__name__}, of no class")
+        return None if owner in METHODS.values() else (owner, method)
+    if not (isinstance(method, type) and issubclass(method, Method)):
+        raise TypeError(
+            f"method must be a name, settings, or a subclass of anchorwise.methods.Method, got {method!r}; give the "
+            "class itself, not an object of it"
+        )
+    return None if method in METHODS.values() else (method, method.Config())
+
+
+def as_settings(values: Mapping[str, Any]) -> list[str]:
+    """Return settings by name in the form of the command line."""
+    # What JSON writes of a number, a text, a truth value or a list of them is TOML as well.
+    return [f"{name}={json.dumps(str(value) if isinstance(value, Path) else value)}" for name, value in values.items()]
+
+
+def _all_methods(kind: type[Method] = Method) -> list[type[Method]]:
+    return [each for below in kind.__subclasses__() for each in (below, *_all_methods(below))]

@@ -1,0 +1,111 @@
+"""A run that is done: its encoder, its log, and what can be made of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.embed import as_device, embed_samples
+from anchorwise.evaluation.evaluate import evaluate
+from anchorwise.modalities.base import FrozenEncoder, Samples, Splits
+from anchorwise.modalities.own.samples import as_samples
+from anchorwise.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class SampleForm:
+    """How to read samples that somebody hands over (`anchorwise.modalities.own.samples.as_samples`).
+
+    Attributes:
+        image_column: Name of the column that is the sample.
+        label_column: Name of the column with its class.
+        plain: Makes of an item what an encoder is judged on.
+    """
+
+    image_column: str | None = None
+    label_column: str | None = None
+    plain: Callable[[Any], Any] | None = None
+
+    def samples(self, given: Any, labels: Any = None, groups: Any = None) -> Samples:
+        """Return samples as the trainer takes them."""
+        columns = {"image_column": self.image_column, "label_column": self.label_column}
+        return as_samples(given, labels=labels, groups=groups, **columns, plain=self.plain)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished pretraining.
+
+    Attributes:
+        directory: Its folder.
+        frozen: The trained encoder with what it expects of its input.
+        splits: The samples it was trained on.
+        form: How further samples are read.
+    """
+
+    directory: RunDirectory
+    frozen: FrozenEncoder
+    splits: Splits[Samples]
+    form: SampleForm
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The trained network, in evaluation mode: the caller's own module, or that of the recipe.
+
+        It maps what `frozen.plain` makes of samples to rows of shape (samples, features).
+        """
+        return self.frozen.encoder.backbone
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the log: "step" with the loss and the tail of the hardest negatives, and what judges say."""
+        return self.directory.log()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What came out: number of steps, time, the last numbers."""
+        return self.directory.summary()
+
+    def embed(self, samples: Any = None, *, labels: Any = None, split: str = "") -> Embeddings:
+        """Return one feature row per sample, in the order of the samples; nothing is random.
+
+        Args:
+            samples: As `anchorwise.pretrain` takes them; left out, those of the training.
+            labels: Class of every sample, where `samples` does not have them.
+            split: Kept with the features.
+
+        Raises:
+            TypeError: If they are no samples.
+            ValueError: If the encoder does not take them.
+        """
+        given = self.splits.train if samples is None else self.form.samples(samples, labels)
+        device = as_device(self.directory.config().train.device)
+        return embed_samples(self.frozen, given, split=split, device=device)
+
+    def evaluate(self, train: Any = None, test: Any = None, config: Mapping[str, Any] | None = None) -> Any:
+        """Judge the encoder by linear probe, kNN, recall and geometry (`anchorwise.evaluate`).
+
+        Args:
+            train: Labelled samples to fit classifiers on; left out, those of the training.
+            test: Labelled samples to score, each once; left out, the data set's own test part.
+            config: How, as `anchorwise.evaluate` takes it.
+
+        Returns:
+            What `anchorwise.evaluate` gives.
+
+        Raises:
+            ValueError: If there is nothing to score, or labels are missing.
+        """
+        scored = self.splits.test if test is None else test
+        if scored is None:
+            raise ValueError("test must be samples to score, got none, and these data have no test part of their own")
+        return evaluate(self.embed(train, split="train"), self.embed(scored, split="test"), config)
+
+
+def restored(frozen: FrozenEncoder, directory: RunDirectory) -> FrozenEncoder:
+    """Return the encoder with the weights that its run ended with, in evaluation mode."""
+    frozen.restore(directory.path)
+    frozen.encoder.eval()
+    return frozen
