@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, Exceedances, pooled_exceedances
+from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, PooledExceedances, pooled_exceedances
 from anchorwise.diagnostics.figures import cosine_figure, exceedance_figure, quantile_figure
 from anchorwise.diagnostics.laws import fit_laws
 from anchorwise.diagnostics.pooled import Estimate, ThresholdChoice, ThresholdFit
@@ -61,7 +61,7 @@ def test_no_global_state_of_matplotlib_is_touched(tail):
 @pytest.mark.parametrize(("num_values", "num_bins"), [(1, 8), (250, 13), (1_000_000, 40)])
 def test_few_exceedances_are_drawn_in_few_bins(num_values, num_bins):
     values = np.linspace(0.001, 0.1, num_values)
-    few = Exceedances(values, 0.5, 10 * num_values, 0, np.zeros(len(HISTOGRAM_EDGES) - 1, np.int64))
+    few = PooledExceedances(values, 0.5, 10 * num_values, 0, np.zeros(len(HISTOGRAM_EDGES) - 1, np.int64))
     patch = exceedance_figure(few, fit_laws(few), title="t").axes[0].patches[0]
     assert len(patch.get_data().values) == num_bins
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, Exceedances
+from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, PooledExceedances
 from anchorwise.diagnostics.goodness import anderson_darling, exponential_p_values, goodness_of_fit
 
 
@@ -45,7 +45,7 @@ def test_the_law_that_made_the_scores_fits_and_the_other_does_not(law):
     rng = np.random.default_rng(3)
     y = rng.exponential(0.05, 3000) if law == "exponential" else 0.3 * (1 - rng.random(3000) ** (1 / 2.0))
     y = np.sort(y[y < 0.299])[::-1]
-    found = goodness_of_fit(Exceedances(y, 0.7, 100_000, 0, np.zeros(len(HISTOGRAM_EDGES) - 1, int)), rng)
+    found = goodness_of_fit(PooledExceedances(y, 0.7, 100_000, 0, np.zeros(len(HISTOGRAM_EDGES) - 1, int)), rng)
     assert found.num_values == 500
     fitting, other = found.exponential, found.shortfall
     if law == "shortfall":

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, Exceedances
+from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, PooledExceedances
 from anchorwise.diagnostics.laws import fit_laws
 
 
 def exceedances(y, threshold=0.7):
-    return Exceedances(np.sort(y)[::-1], threshold, 100 * len(y), 0, np.zeros(len(HISTOGRAM_EDGES) - 1, np.int64))
+    return PooledExceedances(np.sort(y)[::-1], threshold, 100 * len(y), 0, np.zeros(len(HISTOGRAM_EDGES) - 1, np.int64))
 
 
 def shortfall_sample(exponent, num=5000, distance=0.3):

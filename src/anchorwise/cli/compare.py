@@ -14,8 +14,8 @@ def compare(  # The options of a command.
     study: Annotated[
         str,
         typer.Argument(
-            help="compare-digits, compare-cifar10-small, compare-ablation, compare-methods-digits, compare-methods, "
-            "compare-paper, or a JSON file such as --show-config prints."
+            help="demo, compare-digits, compare-cifar10-small, compare-ablation, compare-methods-digits, "
+            "compare-methods, compare-paper, or a JSON file such as --show-config prints."
         ),
     ] = "compare-digits",
     out: Annotated[
@@ -72,7 +72,7 @@ def compare(  # The options of a command.
     images with fresh seeds. Every run is kept under a key of its configuration: a study that was stopped goes on, and
     another seed or objective reuses what is there. Tables and report.html are in the folder of the study.
     """
-    from anchorwise.comparison import Workplace, compare
+    from anchorwise.comparison import Workplace
     from anchorwise.comparison.compare import run_one
 
     if engine is not None:
@@ -94,11 +94,29 @@ def compare(  # The options of a command.
             if result.status == "failed":
                 raise typer.Exit(1)
         else:
-            summary = compare(workplace, num_workers=num_workers, executor=executor, say=_say)
-            _print_verdicts(summary, workplace)
+            run_study(workplace, num_workers=num_workers, executor=executor)
     except KeyboardInterrupt as interrupt:
-        typer.echo(str(interrupt) or "stopped; the same command goes on", err=True)
-        raise typer.Exit(130) from None
+        raise _interrupted(interrupt) from None
+
+
+def run_study(workplace: "Workplace", *, num_workers: int | None = None, executor: str = "local") -> None:
+    """Do what is missing of a study, saying how far it is, and print the verdicts.
+
+    Raises:
+        typer.Exit: If a signal ended it early.
+    """
+    from anchorwise.comparison import compare
+
+    try:
+        summary = compare(workplace, num_workers=num_workers, executor=executor, say=_say)
+    except KeyboardInterrupt as interrupt:
+        raise _interrupted(interrupt) from None
+    _print_verdicts(summary, workplace)
+
+
+def _interrupted(interrupt: KeyboardInterrupt) -> typer.Exit:
+    typer.echo(str(interrupt) or "stopped; the same command goes on", err=True)
+    return typer.Exit(130)
 
 
 def _study(name: str, data: str | None, only: list[str], settings: list[str], budget: float | None) -> "Study":

@@ -15,9 +15,12 @@ def demo(
 ) -> None:
     """Pretrain with InfoNCE and WEINCE on real digits, judge both, show where their hardest negatives end.
 
-    A second call takes up what is there: finished trainings are reused, a stopped one goes on.
+    It is `anchorwise compare demo`: finished trainings are reused, a stopped one goes on.
     """
-    from anchorwise.demo import run_demo
+    from anchorwise.cli.compare import run_study
+    from anchorwise.comparison import Workplace, study_recipe
 
-    path = run_demo(out, seeds=range(num_seeds), num_epochs=num_epochs)
-    typer.echo(f"\nThe report, to be opened in a browser: {path.resolve().as_uri()}")
+    study = study_recipe("demo")
+    changes = {} if num_epochs is None else {"train": study.train.model_copy(update={"num_epochs": num_epochs})}
+    seeds = tuple(range(1, num_seeds + 1))
+    run_study(Workplace(study.model_copy(update={"seeds": seeds, **changes}), out))

@@ -6,6 +6,7 @@ from time import monotonic
 from anchorwise import _outputs
 from anchorwise.comparison.executors import Executor, default_workers, make_executor
 from anchorwise.comparison.forecast import duration, forecast
+from anchorwise.comparison.illustrations import illustrations
 from anchorwise.comparison.preflight import checked_images
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
@@ -49,7 +50,8 @@ def compare(
     finally:
         worker.close()
     summary = Summary(study, results, workplace.progress(results))
-    write_all(summary, workplace.out)
+    pictures = illustrations(summary, workplace.places.runs) if study.is_illustrated else []
+    write_all(summary, workplace.out, pictures)
     return summary
 
 

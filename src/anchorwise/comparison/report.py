@@ -1,6 +1,6 @@
 """The report of a comparison."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -38,17 +38,25 @@ PROTOCOL = (
 )
 
 _MAX_LISTED = 9  # Points in a sentence.
-TAIL_METRICS = [metric for metric in STEP_METRICS if metric.about]
+CURVES = [metric for metric in STEP_METRICS if metric.about]
 
 
-def comparison_report(summary: Summary) -> Report:
-    """Return the report of a study, as far as it has come."""
+def comparison_report(summary: Summary, illustrations: Sequence[ReportSection] = ()) -> Report:
+    """Return the report of a study, as far as it has come.
+
+    Args:
+        summary: Of the study.
+        illustrations: Further sections (`anchorwise.comparison.illustrations`).
+    """
     study = summary.study
-    sections = [_verdict_section(summary), _contender_section(summary)]
+    about = [ReportSection("What this is", [Text([study.about])])] if study.about else []
+    sections = [*about, _verdict_section(summary), _contender_section(summary)]
     sections += [_data_section(summary, data_set) for data_set in study.data_sets]
     if study.ladder:
         sections.append(_ladder_section(summary))
-    sections += [_choice_section(summary), _cost_section(summary), _tail_section(summary)]
+    if any(len(contender.grid) > 1 for contender in study.objectives.values()):
+        sections.append(_choice_section(summary))
+    sections += [*illustrations, _curve_section(summary), _cost_section(summary)]
     if failures := _failures(summary):
         sections.append(ReportSection("What went wrong", [Facts(failures)]))
     return Report(f"{study.name}: objectives compared", _headline(summary), [*sections, _origin_section(summary)])
@@ -56,8 +64,10 @@ def comparison_report(summary: Summary) -> Report:
 
 def _headline(summary: Summary) -> str:
     study = summary.study
+    has_grids = any(len(contender.grid) > 1 for contender in study.objectives.values())
+    chosen = "each at the best point of its own grid" if has_grids else "each as it is set"
     return _collapsed(summary) + (
-        f"{counted(len(study.objectives), 'objective')}, each at the best point of its own grid, on "
+        f"{counted(len(study.objectives), 'objective')}, {chosen}, on "
         f"{', '.join(study.data_sets)}: {counted(len(study.seeds), 'encoder seed')} each, against "
         f"{study.label(study.baseline)}. Trained for {trained_for(study)}."
     )
@@ -245,18 +255,21 @@ def _cost_section(summary: Summary) -> ReportSection:
     return ReportSection("Cost", blocks)
 
 
-def _tail_section(summary: Summary) -> ReportSection:
-    words = "Mean over seeds, of logged steps. The hardest negative is the one nearest to an anchor in its batch."
+def _curve_section(summary: Summary) -> ReportSection:
+    words = (
+        "Mean over seeds, of logged steps. Above chance: the loss minus that of embeddings that know nothing. The "
+        "hardest negative is the one nearest to an anchor in its batch. What is missing, an objective does not have."
+    )
     blocks: list[Block] = []
     for data_set, standings in summary.standings.items():
         figures = {
             f"{metric.label} over training": history_figure(
                 standings, "step", metric, title=f"{data_set}, {metric.label}", y_label=metric.about
             )
-            for metric in TAIL_METRICS
+            for metric in CURVES
         }
         blocks += _pictures(figures, words)
-    return ReportSection("The tail over training", blocks)
+    return ReportSection("Over training", blocks)
 
 
 def _failures(summary: Summary) -> dict[str, str]:

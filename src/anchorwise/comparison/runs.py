@@ -28,6 +28,7 @@ class StudyRun:
         is_final: Judged on test images as well; other runs choose a point and see validation images only.
         config: Of the training.
         evaluation: How its features are judged.
+        keeps_checkpoint: Whether the state at the end of the training is looked at later.
     """
 
     data_set: str
@@ -37,6 +38,7 @@ class StudyRun:
     is_final: bool
     config: RunConfig
     evaluation: EvaluationConfig
+    keeps_checkpoint: bool = False
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -85,4 +87,5 @@ def study_run(
 ) -> StudyRun:
     """Return one run of a study; `num_epochs` is that of a rung of successive halving."""
     config = with_start(study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs))
-    return StudyRun(data_set, objective, point, seed, is_final, config, study.evaluation)
+    is_shown = study.is_illustrated and is_final and seed == study.seeds[0]
+    return StudyRun(data_set, objective, point, seed, is_final, config, study.evaluation, is_shown)

@@ -97,6 +97,9 @@ class Study(Section):
         smallest_difference: Smaller differences do not matter; accuracy in [0, 1].
         interval_level: Of the intervals.
         ladder: Objectives in an order in which each changes one thing of the one before, for the waterfall.
+        about: What it is for, above the report.
+        is_illustrated: Whether the report shows the encoders of the first seed beside their numbers: views, tails,
+            nearest neighbours, and what needs no training. Their run directories then keep their checkpoints.
     """
 
     name: str
@@ -117,6 +120,8 @@ class Study(Section):
     smallest_difference: float = Field(default=0.01, ge=0, lt=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
     ladder: tuple[str, ...] = ()
+    about: str = ""
+    is_illustrated: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> "Study":

@@ -90,7 +90,8 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -
     if step_peak_mib is not None:
         cost["step_peak_mib"] = step_peak_mib
     # The checkpoint is for going on, and is three times as large as all the rest.
-    directory.checkpoint_file.unlink(missing_ok=True)
+    if not run.keeps_checkpoint:
+        directory.checkpoint_file.unlink(missing_ok=True)
     rounded = {name: float(f"{value:.5g}") for name, value in cost.items()}
     return {**scores, "cost": rounded, "history": _history(directory, train_s)}
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from anchorwise.comparison.tables import (
     verdict_rows,
 )
 from anchorwise.evaluation.statistics import Intervals
+from anchorwise.reporting.report import ReportSection
 
 REPORT_FILE = "report.html"
 
 
-def write_all(summary: Summary, out: Path) -> None:
+def write_all(summary: Summary, out: Path, illustrations: Sequence[ReportSection] = ()) -> None:
     """Write tables and report into `out`, each whole or not at all.
 
     `numbers.csv`, `verdicts.md`, `verdicts.tex` and `summary.json` hold what the same study gives again on the same
@@ -41,7 +43,7 @@ def write_all(summary: Summary, out: Path) -> None:
     _files.write_text(out / "verdicts.md", markdown(columns, rows, words))
     _files.write_text(out / "verdicts.tex", latex(columns, rows, words))
     _files.write_text(out / "summary.json", json.dumps(as_json(summary), indent=1) + "\n")
-    comparison_report(summary).write(out / REPORT_FILE)
+    comparison_report(summary, illustrations).write(out / REPORT_FILE)
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from anchorwise.diagnostics.anchors import (
     same_class_share,
 )
 from anchorwise.diagnostics.draws import Blocks, Draw, blocks_of, read_draws
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.false_negatives import false_negatives
 from anchorwise.diagnostics.gradient import LinkReport, compare_links
 from anchorwise.diagnostics.laws import TailFit, fit_laws
@@ -75,7 +75,7 @@ class Diagnosis:
     tails: Tails
     blocks: Blocks
     thresholds: ThresholdChoice
-    exceedances: Exceedances
+    exceedances: PooledExceedances
     laws: TailFit
     readings: AnchorReadings
     draws: tuple[Draw, ...]

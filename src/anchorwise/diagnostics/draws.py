@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from anchorwise.diagnostics.anchors import AnchorReadings
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.goodness import LEVEL, Goodness, goodness_of_fit
 from anchorwise.diagnostics.laws import MIN_EXCEEDANCES
 from anchorwise.diagnostics.pooled import Estimate, ThresholdFit, bootstrap_weights, fit_excess, share_of
@@ -65,7 +65,7 @@ def blocks_of(rows: Rows, tails: Tails, num_draws: int) -> Blocks:
 
 
 def read_draws(
-    tails: Tails, readings: AnchorReadings, blocks: Blocks, exceedances: Exceedances, *, num_draws: int, seed: int
+    tails: Tails, readings: AnchorReadings, blocks: Blocks, exceedances: PooledExceedances, *, num_draws: int, seed: int
 ) -> tuple[Draw, ...]:
     """Split the anchors into draws that share no block, and read each."""
     return tuple(
@@ -78,7 +78,7 @@ def _read(
     tails: Tails,
     readings: AnchorReadings,
     blocks: np.ndarray,
-    exceedances: Exceedances,
+    exceedances: PooledExceedances,
     in_draw: np.ndarray,
     seed: int,
 ) -> Draw:
@@ -93,7 +93,7 @@ def _read(
     pooled = goodness = None
     if len(excess) >= MIN_EXCEEDANCES and excess.mean() > np.finfo(float).eps:
         pooled = fit_excess(excess, renumbered[anchors[in_draw[anchors]]], exceedances.threshold, weights)
-        part = Exceedances(excess, exceedances.threshold, exceedances.num_negatives, 0, exceedances.histogram)
+        part = PooledExceedances(excess, exceedances.threshold, exceedances.num_negatives, 0, exceedances.histogram)
         goodness = goodness_of_fit(part, rng)
     return Draw(
         num_anchors=int(usable.sum()),

@@ -22,7 +22,7 @@ CHUNK_SCORES = 1 << 22  # Cosines held at once: 32 MiB in float64.
 
 
 @dataclass(frozen=True, eq=False)
-class Exceedances:
+class PooledExceedances:
     """The negatives' cosines above a threshold, each unordered pair of rows once.
 
     Attributes:
@@ -45,7 +45,7 @@ class Exceedances:
         return 1.0 - self.threshold
 
 
-def pooled_exceedances(*views: Float[Tensor, "n d"], quantile: float = 0.99) -> Exceedances:
+def pooled_exceedances(*views: Float[Tensor, "n d"], quantile: float = 0.99) -> PooledExceedances:
     """Return the exceedances of the embeddings of one, two or more views of the same images.
 
     Row i of every view comes from image i; pairs of rows of one image are not negatives. Memory grows with the number
@@ -76,7 +76,7 @@ def pooled_exceedances(*views: Float[Tensor, "n d"], quantile: float = 0.99) -> 
     num_exceedances = min(round((1.0 - quantile) * num_negatives), max(0, len(hardest) - 1))
     threshold = float(hardest[num_exceedances]) if len(hardest) else 1.0
     values = hardest[:num_exceedances].numpy() - threshold
-    return Exceedances(values, threshold, num_negatives, num_duplicates, counts.astype(np.int64))
+    return PooledExceedances(values, threshold, num_negatives, num_duplicates, counts.astype(np.int64))
 
 
 def _stack(views: tuple[Tensor, ...]) -> tuple[Float[Tensor, "r d"], Int[Tensor, " r"]]:

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, Exceedances
+from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, PooledExceedances
 from anchorwise.diagnostics.laws import Law, TailFit
 from anchorwise.reporting.figures import GREEN, GREY, PURPLE, add_legend, panel
 
 MOST_BINS, FEWEST_BINS = 40, 8
 
 
-def exceedance_figure(exceedances: Exceedances, fit: TailFit, *, title: str, log_density: bool = False) -> Figure:
+def exceedance_figure(exceedances: PooledExceedances, fit: TailFit, *, title: str, log_density: bool = False) -> Figure:
     """Return the density of the exceedances with both laws, on a linear or a logarithmic axis.
 
     Args:
@@ -46,7 +46,7 @@ def _num_bins(num_values: int) -> int:
     return min(max(round(2.0 * num_values ** (1.0 / 3.0)), FEWEST_BINS), MOST_BINS)
 
 
-def quantile_figure(exceedances: Exceedances, fit: TailFit, *, title: str) -> Figure:
+def quantile_figure(exceedances: PooledExceedances, fit: TailFit, *, title: str) -> Figure:
     """Return a QQ plot: the cosines against what each law expects at the same rank; on the diagonal the law holds."""
     figure, axes = panel(title, "expected by the law", "measured cosine")
     y, threshold = np.sort(exceedances.values), exceedances.threshold
@@ -66,7 +66,7 @@ def quantile_figure(exceedances: Exceedances, fit: TailFit, *, title: str) -> Fi
     return figure
 
 
-def cosine_figure(exceedances: Mapping[str, Exceedances], colours: Mapping[str, str], *, title: str) -> Figure:
+def cosine_figure(exceedances: Mapping[str, PooledExceedances], colours: Mapping[str, str], *, title: str) -> Figure:
     """Return the distribution of all negatives' cosines, one line per name, with the thresholds marked."""
     figure, axes = panel(title, "cosine of the negative", "share of negatives per 0.01", width_inch=4.8)
     for name, item in exceedances.items():

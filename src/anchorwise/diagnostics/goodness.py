@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 
 # s = samples, m = values in a sample
 
@@ -28,7 +28,7 @@ class Goodness:
     Attributes:
         exponential: Of the exponential law.
         shortfall: Of the power of the shortfall from 1.
-        num_values: Exceedances drawn for the test.
+        num_values: PooledExceedances drawn for the test.
     """
 
     exponential: float
@@ -41,7 +41,7 @@ class Goodness:
         return max(self.exponential, self.shortfall) < LEVEL
 
 
-def goodness_of_fit(exceedances: Exceedances, rng: np.random.Generator) -> Goodness:
+def goodness_of_fit(exceedances: PooledExceedances, rng: np.random.Generator) -> Goodness:
     """Test both laws on at most 500 exceedances drawn at random."""
     num_values = min(MAX_VALUES, len(exceedances.values))
     chosen = rng.choice(exceedances.values, num_values, replace=False)

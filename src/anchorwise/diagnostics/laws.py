@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from scipy import stats
 
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.tails import likelihood_evidence, pareto_estimate
 
 # m = exceedances, p = probabilities
@@ -73,7 +73,7 @@ class TailFit:
     message: str = ""
 
 
-def fit_laws(exceedances: Exceedances) -> TailFit:
+def fit_laws(exceedances: PooledExceedances) -> TailFit:
     """Fit all laws; data that allow no fit are reported, not raised."""
     y, m = exceedances.values, len(exceedances.values)
     if m < MIN_EXCEEDANCES:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.stream import Pairs, Tails
 from anchorwise.tails.pareto import law_of_moments
 
@@ -104,12 +104,12 @@ def choose_threshold(pooled: Pairs, blocks: Int[np.ndarray, " a"], num_negatives
     return ThresholdChoice(fits, len(fits) - 1, is_stable=False)
 
 
-def exceedances_above(tails: Tails, count: int) -> Exceedances:
+def exceedances_above(tails: Tails, count: int) -> PooledExceedances:
     """Return the `count` largest pooled scores as exceedances of the next one."""
     threshold = float(tails.pooled.scores[count])
     values = tails.pooled.scores[:count].astype(np.float64) - threshold
     num_duplicates = len(tails.duplicates.scores)
-    return Exceedances(values, threshold, tails.num_negatives, num_duplicates, tails.histogram)
+    return PooledExceedances(values, threshold, tails.num_negatives, num_duplicates, tails.histogram)
 
 
 def bootstrap_weights(num_blocks: int, seed: int) -> Float[np.ndarray, "r b"]:

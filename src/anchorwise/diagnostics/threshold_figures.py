@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.figures import laws_of
 from anchorwise.diagnostics.laws import TailFit
 from anchorwise.diagnostics.pooled import Estimate, ThresholdChoice
@@ -45,7 +45,7 @@ def endpoint_figure(choice: ThresholdChoice) -> Figure:
     return figure
 
 
-def return_level_figure(exceedances: Exceedances, fit: TailFit) -> Figure:
+def return_level_figure(exceedances: PooledExceedances, fit: TailFit) -> Figure:
     """Return the cosine that one in so many negatives exceeds, measured and by the laws, beyond the data too."""
     figure, axes = panel("How near do negatives come?", "one in so many negatives", "has at least this cosine")
     y = exceedances.values

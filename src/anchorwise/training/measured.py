@@ -14,7 +14,7 @@ from anchorwise.training.tail_statistics import statistics_of
 # Those that stand on a line of progress and in reports; a log has more.
 STEP_METRICS = (
     Metric("loss", "loss", higher_is_better=False, digits=3),
-    Metric("above_chance", "above chance", higher_is_better=False, digits=3),
+    Metric("above_chance", "above chance", higher_is_better=False, digits=3, about="loss - log candidates"),
     Metric("lambda", "lambda", higher_is_better=None, about="mean over anchors"),
     Metric("exponent", "exponent", higher_is_better=None, digits=1, about="mean over anchors"),
     Metric("hardest_score", "hardest", higher_is_better=None, digits=3, about="cosine, median over anchors"),

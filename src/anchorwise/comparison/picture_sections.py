@@ -1,11 +1,11 @@
 """What one can see: views of one image, and nearest neighbours in feature space."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from anchorwise.demo.contenders import Contender
+from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.neighbors import nearest
 from anchorwise.evaluation.rows import judged_rows
 from anchorwise.modalities.images.augment import RandomViews
@@ -35,23 +35,23 @@ def view_section(image_set: ImageSet, maker: RandomViews) -> ReportSection:
     return ReportSection("What the encoder sees", [Text([explanation]), PictureRows(rows)])
 
 
-def neighbor_section(contenders: Sequence[Contender], test: ImageSet) -> ReportSection:
-    """Return the section with the nearest test images of a few test images, by every contender."""
+def neighbor_section(features: Mapping[str, Embeddings], test: ImageSet) -> ReportSection:
+    """Return the section with the nearest test images of a few test images, by their features."""
     queries = test.balanced_subset(min(NUM_QUERIES, len(test)), seed=1).names
     blocks = [
-        PictureRows([_neighbor_row(contender, test, test.names.index(query)) for contender in contenders])
+        PictureRows([_neighbor_row(name, rows, test, test.names.index(query)) for name, rows in features.items()])
         for query in queries
     ]
     explanation = (
         "Left: test images of different classes, drawn at random and not for how they come out; what holds for all of "
-        "them is in the table of results. Right: the test images with the most similar features (first seed), most "
+        "them is in the tables. Right: the test images with the most similar features (first seed), most "
         "similar first. Labels are below; a dashed frame marks another class than the query's."
     )
     return ReportSection("Nearest neighbours", [Text([explanation]), *blocks])
 
 
-def _neighbor_row(contender: Contender, test: ImageSet, query: int) -> PictureRow:
-    features = judged_rows(contender.test)
+def _neighbor_row(name: str, embeddings: Embeddings, test: ImageSet, query: int) -> PictureRow:
+    features = judged_rows(embeddings)
     # One more than shown: the query finds itself, or its exact twin, among the first.
     found = next(nearest(features[query : query + 1], features, num_neighbors=min(NUM_NEIGHBORS + 1, len(features))))
     others = [index for index in found.indices[0].tolist() if index != query][:NUM_NEIGHBORS]
@@ -60,7 +60,7 @@ def _neighbor_row(contender: Contender, test: ImageSet, query: int) -> PictureRo
     for index in others:
         label = _label(test, index)
         pictures.append(Picture(image_uri(test.images[index]), label, "right" if label == query_label else "wrong"))
-    return PictureRow(contender.name, pictures)
+    return PictureRow(name, pictures)
 
 
 def _label(image_set: ImageSet, index: int) -> str:

@@ -1,11 +1,10 @@
-"""Where the hardest negatives end: the part of the report that the objectives are about."""
+"""Where the hardest negatives of trained encoders end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from anchorwise.demo.contenders import COLOURS, Contender
-from anchorwise.diagnostics.exceedances import Exceedances
+from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.figures import cosine_figure, exceedance_figure, quantile_figure
-from anchorwise.diagnostics.laws import TailFit
+from anchorwise.diagnostics.laws import TailFit, fit_laws
 from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Block, Figures, ReportSection, Table, Text
 
@@ -40,14 +39,15 @@ COLUMNS = (
 )
 
 
-def tail_section(contenders: Sequence[Contender]) -> ReportSection:
-    """Return the section for all contenders that have embeddings."""
-    tails = {
-        contender.name: (contender.exceedances, contender.fit)
-        for contender in contenders
-        if contender.exceedances is not None and contender.fit is not None
-    }
-    overview = cosine_figure({name: found for name, (found, _) in tails.items()}, COLOURS, title="All negatives")
+def tail_section(tails: Mapping[str, PooledExceedances], colours: Mapping[str, str]) -> ReportSection:
+    """Return the section of negatives above a threshold, by encoder.
+
+    Args:
+        tails: Of every encoder's embeddings, by its name.
+        colours: By name.
+    """
+    fits = {name: fit_laws(found) for name, found in tails.items()}
+    overview = cosine_figure(tails, colours, title="All negatives")
     blocks: list[Block] = [
         Text(EXPLANATION),
         Figures(
@@ -57,20 +57,13 @@ def tail_section(contenders: Sequence[Contender]) -> ReportSection:
             "with the hardest 1 % to its right. Dotted: 1, where cosines end.",
         ),
     ]
-    blocks += [_tail_figures(name, found, fit) for name, (found, fit) in tails.items()]
-    rows = [_tail_row(name, found, fit) for name, (found, fit) in tails.items()]
-    blocks += [
-        Table(
-            COLUMNS,
-            rows,
-            FIT_CAPTION,
-        ),
-        Text([CAUTION]),
-    ]
+    blocks += [_tail_figures(name, found, fits[name]) for name, found in tails.items()]
+    rows = [_tail_row(name, found, fits[name]) for name, found in tails.items()]
+    blocks += [Table(COLUMNS, rows, FIT_CAPTION), Text([CAUTION])]
     return ReportSection("Where the hardest negatives end", blocks)
 
 
-def _tail_figures(name: str, found: Exceedances, fit: TailFit) -> Figures:
+def _tail_figures(name: str, found: PooledExceedances, fit: TailFit) -> Figures:
     figures = [
         exceedance_figure(found, fit, title=name),
         exceedance_figure(found, fit, title=f"{name}, log axis", log_density=True),
@@ -82,7 +75,7 @@ def _tail_figures(name: str, found: Exceedances, fit: TailFit) -> Figures:
     return Figures([figure_uri(figure) for figure in figures], [f"{name}: {kind}" for kind in kinds], words)
 
 
-def _tail_row(name: str, found: Exceedances, fit: TailFit) -> list[str]:
+def _tail_row(name: str, found: PooledExceedances, fit: TailFit) -> list[str]:
     hardest = f"{found.threshold + found.values[0]:.4f}" if len(found.values) else "-"
     cells = [name, f"{found.threshold:.4f}", hardest]
     if fit.exponential is None:

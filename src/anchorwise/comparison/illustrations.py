@@ -1,0 +1,100 @@
+"""What one can see of a study's encoders: views, tails, neighbours, what they add to pixels; where a study asks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from anchorwise.comparison.fingerprint import loaded
+from anchorwise.comparison.picture_sections import neighbor_section, view_section
+from anchorwise.comparison.runs import StudyRun
+from anchorwise.comparison.summary import Standing, Summary
+from anchorwise.comparison.tail_section import tail_section
+from anchorwise.diagnostics.exceedances import pooled_exceedances
+from anchorwise.diagnostics.training_section import training_section
+from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.embed import as_device, embed_samples, pixels, test_of
+from anchorwise.evaluation.registry import judges_of
+from anchorwise.modalities.images.augment import RandomViews
+from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.reporting.figures import GREY, PALETTE
+from anchorwise.reporting.report import ReportSection, Table, Text
+from anchorwise.training import RunDirectory
+from anchorwise.training.run_embeddings import trained_state, two_view_embeddings
+from anchorwise.training.state import initial_state
+
+PIXELS, UNTRAINED = "pixels", "untrained"
+
+
+def illustrations(summary: Summary, runs: Path) -> list[ReportSection]:
+    """Return sections on the encoders of the first seed, read from its run directories; none where they are not here.
+
+    Args:
+        summary: Of a study that is done.
+        runs: Folder of the run directories.
+    """
+    sections: list[ReportSection] = []
+    for data_set, standings in summary.standings.items():
+        shown = {standing.label: _first(standing) for standing in standings if standing.by_seed}
+        there = {label: run for label, run in shown.items() if _directory(runs, run).checkpoint_file.is_file()}
+        if there:
+            title = "" if len(summary.standings) == 1 else f"{data_set}: "
+            found = _of_data_set(summary, standings, there, runs)
+            sections += [ReportSection(f"{title}{section.title}", section.blocks) for section in found]
+    return sections
+
+
+def _first(standing: Standing) -> StudyRun:
+    return next(run for run in standing.progress.finals if run.seed in standing.by_seed)
+
+
+def _directory(runs: Path, run: StudyRun) -> RunDirectory:
+    return RunDirectory(runs / run.training_key)
+
+
+def _of_data_set(
+    summary: Summary, standings: list[Standing], shown: Mapping[str, StudyRun], runs: Path
+) -> list[ReportSection]:
+    config = next(iter(shown.values())).config
+    device, (splits, _) = as_device(config.train.device), loaded(config)
+    states = {label: trained_state(_directory(runs, run), splits, device) for label, run in shown.items()}
+    blank = initial_state(config, splits.pretrain, device)
+    states[UNTRAINED] = blank
+    features = {label: embed_samples(state.frozen(), test_of(splits), device=device) for label, state in states.items()}
+    tails = {
+        label: pooled_exceedances(*two_view_embeddings(state, splits.train, device=device))
+        for label, state in states.items()
+    }
+    colours = {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(shown)} | {UNTRAINED: GREY}
+    references = {UNTRAINED: (embed_samples(blank.frozen(), splits.train, device=device), features[UNTRAINED])}
+    sections = [tail_section(tails, colours)]
+    if isinstance(splits.train, ImageSet) and isinstance(splits.test, ImageSet):
+        features[PIXELS] = pixels(splits.test)
+        references[PIXELS] = (pixels(splits.train), features[PIXELS])
+        seen = [view_section(splits.train, blank.views)] if isinstance(blank.views, RandomViews) else []
+        sections = [*seen, *sections, neighbor_section(features, splits.test)]
+    moved = training_section(_logs(standings, runs), colours)
+    return [_reference_section(summary, references), *sections, *([moved] if moved else [])]
+
+
+def _logs(standings: list[Standing], runs: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the logs of all trainings that judge, by objective and seed."""
+    finals = [(standing, run) for standing in standings for run in standing.progress.finals]
+    directories = {f"{standing.label}/{run.seed}": _directory(runs, run) for standing, run in finals}
+    return {name: directory.log() for name, directory in directories.items() if directory.log_file.is_file()}
+
+
+def _reference_section(summary: Summary, references: Mapping[str, tuple[Embeddings, Embeddings]]) -> ReportSection:
+    """Return what needs no training, judged like the rest."""
+    rows = []
+    for name, (train, test) in references.items():
+        numbers: dict[str, tuple[float, ...]] = {}
+        for judge in judges_of(summary.study.evaluation.judges):
+            numbers |= judge.judge(train, test, judge.choose(train)).numbers
+        rows.append([name, *(metric.number(fmean(numbers[metric.name])) for metric in summary.metrics)])
+    words = (
+        "An objective has only earned what it adds to what needs no training: the encoder with its random starting "
+        "weights, and the pixels themselves where there are any."
+    )
+    columns = ["", *(metric.heading for metric in summary.metrics)]
+    return ReportSection("What needs no training", [Text([words]), Table(columns, rows, "Test samples.")])
