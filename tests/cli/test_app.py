@@ -102,9 +102,7 @@ def test_a_fault_of_the_program_itself_keeps_its_traceback(monkeypatch):
         app.main()
 
 
-@pytest.mark.parametrize(
-    "package", ["comparison", "modalities", "demo", "diagnostics", "evaluation", "models", "training"]
-)
+@pytest.mark.parametrize("package", ["comparison", "modalities", "diagnostics", "evaluation", "models", "training"])
 def test_a_package_that_an_extra_is_needed_for_says_which(monkeypatch, package: str):
     module = importlib.import_module(f"anchorwise.{package}")
     monkeypatch.setitem(sys.modules, "pydantic", None)

@@ -53,7 +53,7 @@ def compare_digits() -> Study:
 def demo() -> Study:
     """InfoNCE and WEINCE on scikit-learn's 8 px digits, 40 epochs, report with pictures: 3 minutes on two CPU cores."""
     run = recipe("digits")
-    settings = run.objective.params
+    settings = run.objective.hyperparameters
     return Study(
         name="demo",
         data_sets={"digits": run.data},
