@@ -4,9 +4,9 @@ Exclusions are integer ids, one per row, and never a mask: a mask has as many en
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
@@ -17,6 +17,8 @@ from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
 
 # n = samples, v = views, d = embedding width, a = anchors, k = keys, e = excluded keys per anchor, c = values per row,
 # m = samples of all ranks
+
+Made = TypeVar("Made")
 
 EMPTY_SLOT = -1  # The id of a row of a queue that is not there yet: it is no negative.
 
@@ -62,8 +64,8 @@ class Contrast:
         anchors: Unit rows, float32 or float64.
         keys: Unit rows; the same tensor where the anchors are the keys, and every score is then computed once.
         exclude: The pairs that are no negatives.
-        excluded_keys: The keys of those pairs, where every anchor has the same number of them; None where the
-            numbers differ, as with labels.
+        num_excluded: How many of those pairs every anchor has, all of `exclude[0]`; None where the numbers differ, as
+            with labels.
         only: The only pairs that count; None counts all that are not excluded.
         weight: Weights of pairs; None weighs all alike.
         ranks: The processes that hold the same rows and share the work on them; None where this one is alone.
@@ -72,10 +74,20 @@ class Contrast:
     anchors: Float[Tensor, "a d"]
     keys: Float[Tensor, "k d"]
     exclude: Sequence[SameId] = ()
-    excluded_keys: Int[Tensor, "a e"] | None = None
+    num_excluded: int | None = None
     only: SameId | None = None
     weight: PairWeight | None = None
     ranks: Ranks | None = None
+    _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, what: str, make: Callable[[], Made]) -> Made:
+        """Return what `make` makes of this contrast, made once for all that is asked of it.
+
+        A contrast that `replace` makes of this one starts anew.
+        """
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
 
     @property
     def is_symmetric(self) -> bool:
@@ -87,13 +99,29 @@ class Contrast:
         anchors = self.anchors.detach()
         return replace(self, anchors=anchors, keys=anchors if self.is_symmetric else self.keys.detach())
 
+    @property
+    def excluded_keys(self) -> Int[Tensor, "a e"]:
+        """Which keys every anchor leaves out; `num_excluded` says how many.
+
+        Raises:
+            ValueError: If the numbers differ.
+        """
+        if self.num_excluded is None:
+            raise ValueError("anchors leave out different numbers of keys, which are no matrix")
+        if self.num_excluded == 0:
+            return torch.empty(len(self.anchors), 0, dtype=torch.int64, device=self.anchors.device)
+        same = self.exclude[0]
+        rising = same.key_ids.sort(stable=True)
+        first = torch.searchsorted(rising.values, same.anchor_ids)
+        places = torch.arange(self.num_excluded, device=first.device)
+        return rising.indices[first.unsqueeze(1) + places]
+
     def of_anchors(self, rows: slice) -> "Contrast":
         """Return the contrast of some of the anchors with all keys."""
         return replace(
             self,
             anchors=self.anchors[rows],
             exclude=tuple(same.of_anchors(rows) for same in self.exclude),
-            excluded_keys=None if self.excluded_keys is None else self.excluded_keys[rows],
             only=None if self.only is None else self.only.of_anchors(rows),
             weight=None if self.weight is None else replace(self.weight, anchor_values=self.weight.anchor_values[rows]),
         )
@@ -187,10 +215,7 @@ class Views:
         rows, same_sample = self.rows, SameId(ids, ids)
         if not same_view:
             return Contrast(rows, rows, (same_sample, self._same_view()), ranks=self.ranks)
-        if not self.distinct:
-            return Contrast(rows, rows, (same_sample,), ranks=self.ranks)
-        of_views = torch.arange(len(rows), device=ids.device).view(self.num_views, self.num_samples)
-        return Contrast(rows, rows, (same_sample,), of_views.T.repeat(self.num_views, 1), ranks=self.ranks)
+        return Contrast(rows, rows, (same_sample,), self.num_views if self.distinct else None, ranks=self.ranks)
 
     def same_sample(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one sample."""
@@ -210,9 +235,8 @@ class Views:
         return self._between(self.units[view], self.units[other])
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
-        index = torch.arange(self.num_samples, device=self.ids.device).unsqueeze(1)
-        excluded = index if self.distinct else None
-        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), excluded, ranks=self.ranks)
+        num_excluded = 1 if self.distinct else None
+        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), num_excluded, ranks=self.ranks)
 
 
 def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None) -> Views:

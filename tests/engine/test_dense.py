@@ -54,11 +54,11 @@ def test_tails_are_the_largest_scores_in_falling_order():
     torch.testing.assert_close(pooled, scores.flatten().sort(descending=True).values[:7])
 
 
-def test_exceedances_are_counted_above_the_threshold_and_duplicates_apart():
+def test_exceedances_are_counted_above_the_threshold_without_duplicates():
     keys = unit_rows(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], dtype=torch.float64))
     sums = exceedance_rows(Contrast(keys[:1], keys), torch.tensor([0.5], dtype=torch.float64), 1.0)
     assert sums.count.tolist() == [1.0]
-    assert sums.num_at_endpoint.tolist() == [2.0]
+    assert sums.largest_score.tolist() == [1.0]
     torch.testing.assert_close(sums.sum_excess, torch.tensor([0.5 - 0.2], dtype=torch.float64))
     torch.testing.assert_close(sums.sum_log_ratio, torch.tensor([0.5 / 0.2], dtype=torch.float64).log())
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anchorwise import WEINCE, InfoNCE, engine
 from anchorwise.engine import Triton, use_backend
-from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SoftmaxLink
+from anchorwise.links import MIN_SHORTFALL, ArctanhLink, BlendLink, Link, ShortfallLink, SoftmaxLink
 from anchorwise.pairs import Contrast, SameId, unit_rows
 from tests.engine.weights import Distance
 
@@ -161,9 +161,8 @@ def test_exceedances_are_those_of_the_dense_backend(backend: Triton):
             contrast = Contrast(anchors.to(precision), keys.to(precision), exclude)
             results[name] = engine.exceedance_rows(contrast, threshold.to(precision), 1.0)
     sums, exact = results[backend], results["dense"]
-    assert exact.num_at_endpoint.sum() > 0
+    assert (exact.largest_score > 1.0 - MIN_SHORTFALL).any()
     torch.testing.assert_close(sums.count.double(), exact.count)
-    torch.testing.assert_close(sums.num_at_endpoint.double(), exact.num_at_endpoint)
     torch.testing.assert_close(sums.largest_score.double(), exact.largest_score, rtol=0, atol=3e-7)
     coarse = backend is BFLOAT16
     # A shortfall of 1e-4 has four digits left in float32; a coarse score is off by about 1e-3.

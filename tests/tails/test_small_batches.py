@@ -72,7 +72,7 @@ def test_where_lambda_cannot_be_read_one_warning_says_from_where_it_can(num_samp
 
 def test_few_anchors_with_many_negatives_need_no_others():
     negatives = negatives_of(views_of(*views(200)).pooled())
-    one = tails.Negatives(Contrast(negatives.anchors[:1], negatives.keys), negatives.anchors.new_zeros(1, 2))
+    one = tails.Negatives(Contrast(negatives.anchors[:1], negatives.keys, num_excluded=0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert tails.LikelihoodGate().read(one).blend > 0.0

@@ -12,6 +12,7 @@ from anchorwise.engine.calls import (
     tail_summaries,
 )
 from anchorwise.engine.dense import Dense
+from anchorwise.engine.moments import moment_rows
 from anchorwise.engine.request import Backend
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.engine.tiled.backend import Tiled
@@ -27,6 +28,7 @@ __all__ = [
     "attend_rows",
     "exceedance_rows",
     "logsumexp_rows",
+    "moment_rows",
     "pooled_tail",
     "scores_at",
     "sum_rows",

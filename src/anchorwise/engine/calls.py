@@ -149,7 +149,14 @@ _IN_TILES = (
 
 
 def _checked(contrast: Contrast) -> Contrast:
-    """Refuse rows in which 1 - s has no digits, and rows and ids that do not fit each other."""
+    """Refuse rows in which 1 - s has no digits, and rows and ids that do not fit each other; look at them once.
+
+    Backends are given the same contrast each time, so that they may keep what they have computed of it.
+    """
+    return contrast.once("checked", lambda: _with_checked_rows(contrast))
+
+
+def _with_checked_rows(contrast: Contrast) -> Contrast:
     anchors, keys = contrast.anchors, contrast.keys
     if anchors.dtype not in (torch.float32, torch.float64):
         raise TypeError(

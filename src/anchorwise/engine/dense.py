@@ -75,22 +75,22 @@ class Dense(Backend):
         """Return the sums over the scores above every row's threshold."""
         with torch.no_grad():
             scores = _counted_scores(contrast)
-            shortfalls, widest = endpoint - scores, (endpoint - threshold).unsqueeze(1)
-            at_endpoint = shortfalls < MIN_SHORTFALL
-            num_at_endpoint = (at_endpoint & (shortfalls < widest)).sum(dim=1).to(scores.dtype)
-            shortfalls.masked_fill_(at_endpoint, torch.inf)
+            widest = (endpoint - threshold).unsqueeze(1)
+            shortfalls = torch.threshold_(endpoint - scores, MIN_SHORTFALL, torch.inf)
             ratios, excess = widest / shortfalls, torch.relu_(widest - shortfalls)
             return ExceedanceSums(
                 sum_log_ratio=ratios.clamp_min_(1.0).log_().sum(dim=1),
                 sum_excess=excess.sum(dim=1),
                 count=excess.sign_().sum(dim=1),
-                num_at_endpoint=num_at_endpoint,
                 largest_score=scores.amax(dim=1),
             )
 
 
 def _scores(contrast: Contrast) -> Float[Tensor, "a k"]:
-    return products(contrast.anchors, contrast.keys)
+    # Statistics, which have no gradient, may be the first to ask for what the loss then has one by.
+    with torch.enable_grad():
+        scores = contrast.once("scores", lambda: products(contrast.anchors, contrast.keys))
+    return scores if torch.is_grad_enabled() else scores.detach()
 
 
 def _logits(contrast: Contrast, link: Link) -> tuple[Float[Tensor, "a k"], Bool[Tensor, "a k"]]:
@@ -112,6 +112,10 @@ def _log_weights(weight: PairWeight, like: Tensor) -> Tensor:
 
 
 def _left_out(contrast: Contrast) -> Bool[Tensor, "a k"]:
+    return contrast.once("left_out", lambda: _mask(contrast))
+
+
+def _mask(contrast: Contrast) -> Bool[Tensor, "a k"]:
     masks = [same.anchor_ids.unsqueeze(1) == same.key_ids for same in contrast.exclude]
     if contrast.only is not None:
         masks.append(contrast.only.anchor_ids.unsqueeze(1) != contrast.only.key_ids)

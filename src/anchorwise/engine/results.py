@@ -26,16 +26,14 @@ class ExceedanceSums:
     With delta the shortfall of a score from the endpoint and delta_u that of the threshold.
 
     Attributes:
-        count: Exceedances, those at the endpoint left out.
+        count: Exceedances. Those whose shortfall is below `MIN_SHORTFALL` are in no sum: exact duplicates are false
+            negatives, not tail.
         sum_log_ratio: Sum of log(delta_u / delta).
         sum_excess: Sum of delta_u - delta: by how much scores exceed the threshold.
-        num_at_endpoint: Exceedances left out because their shortfall is below `MIN_SHORTFALL`: exact duplicates are
-            false negatives, not tail.
         largest_score: The row's, whether above the threshold or not; minus infinity where no key is left.
     """
 
     count: Float[Tensor, " a"]
     sum_log_ratio: Float[Tensor, " a"]
     sum_excess: Float[Tensor, " a"]
-    num_at_endpoint: Float[Tensor, " a"]
     largest_score: Float[Tensor, " a"]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise.links.base import Link
+from anchorwise.links.base import Link, per_row
 
 # a = anchors
 
@@ -62,5 +62,7 @@ class Moment(Link):
         """Return the centred power."""
         if self.order == 0:
             return torch.ones_like(scores)
-        centre = self.centre.unsqueeze(1) if isinstance(self.centre, Tensor) and scores.ndim == 2 else self.centre
-        return (scores - centre) ** self.order
+        centred = (
+            scores if isinstance(self.centre, float) and self.centre == 0.0 else scores - per_row(self.centre, scores)
+        )
+        return centred if self.order == 1 else centred**self.order

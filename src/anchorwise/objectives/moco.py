@@ -6,7 +6,6 @@ https://arxiv.org/abs/1911.05722.
 
 from typing import final
 
-import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
@@ -74,11 +73,11 @@ class MoCo(Objective):
 
 def _excluded(
     view0: Tensor, num_samples: int, queue: Tensor, ids: Tensor | None, queue_ids: Tensor | None
-) -> tuple[tuple[SameId, ...], Tensor | None]:
+) -> tuple[tuple[SameId, ...], int | None]:
     if queue_ids is None:
         if ids is not None:
             raise ValueError("ids need queue_ids beside them: the sample numbers of the queue's entries")
-        return (), torch.empty(num_samples, 0, dtype=torch.int64, device=view0.device)
+        return (), 0
     held = _tensor_checks.one_per_row("queue_ids", queue_ids, "rows of queue", queue)
     exclude = [SameId(held.new_full((num_samples,), EMPTY_SLOT), held)]
     if ids is not None:

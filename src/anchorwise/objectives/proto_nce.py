@@ -61,7 +61,7 @@ class ProtoNCE(Objective):
         # A key's temperature is part of the key: scores are then logits.
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
-        contrast = Contrast(rows, keys, (SameId(own, numbers),), own.unsqueeze(1), ranks=views.ranks)
+        contrast = Contrast(rows, keys, (SameId(own, numbers),), 1, ranks=views.ranks)
         losses = cross_entropy(contrast, (rows * keys[own]).sum(dim=1), SoftmaxLink(1.0))
         return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})
 

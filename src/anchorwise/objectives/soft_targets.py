@@ -137,7 +137,7 @@ def _without_own(contrast: Contrast) -> Contrast:
     """Contrast the anchors with all keys but their own, which are the first ones."""
     index = torch.arange(len(contrast.keys), device=contrast.keys.device)
     own = index[: len(contrast.anchors)]
-    return replace(contrast, exclude=(SameId(own, index),), excluded_keys=own.unsqueeze(1))
+    return replace(contrast, exclude=(SameId(own, index),), num_excluded=1)
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import engine
-from anchorwise._precision import full_precision
 from anchorwise.links import Moment, shortfall
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions, uneven_tail_regressions
@@ -39,8 +38,7 @@ class Negatives:
     """The negatives of every anchor.
 
     Attributes:
-        contrast: Anchors, keys, and the pairs that are no negatives, without gradient.
-        excluded_scores: The cosines of those pairs, the same number in every row; None where the numbers differ.
+        contrast: Anchors, keys, and the pairs that are no negatives.
         endpoint: Where scores end; shortfalls are measured from it.
 
     Statistics of whole rows are dear: each is read once and kept for the gate and the exponent that share it. None
@@ -48,43 +46,42 @@ class Negatives:
     """
 
     contrast: Contrast
-    excluded_scores: Float[Tensor, "a e"] | None
     endpoint: float = 1.0
     _read: dict[tuple[str, float], Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def anchors(self) -> Float[Tensor, "a d"]:
-        """Unit rows."""
-        return self.contrast.anchors
+        """Unit rows, without gradient."""
+        return self.contrast.anchors.detach()
 
     @property
     def keys(self) -> Float[Tensor, "k d"]:
-        """Unit rows."""
-        return self.contrast.keys
+        """Unit rows, without gradient."""
+        return self.contrast.keys.detach()
 
     @property
     def num_negatives(self) -> int:
         """Negatives of each anchor, or of the one that has most: where they differ, they are counted on the host."""
-        if self.excluded_scores is None:
+        if self.contrast.num_excluded is None:
             return int(self.counts.max())
         return self.most_negatives
 
     @property
     def num_pairs(self) -> int:
         """Negatives of all anchors together; as `num_negatives`."""
-        if self.excluded_scores is None:
+        if self.contrast.num_excluded is None:
             return int(self.counts.long().sum())
         return len(self.anchors) * self.most_negatives
 
     @property
     def counts(self) -> Float[Tensor, " a"]:
         """Negatives of every anchor, where they differ."""
-        return self._once(("counts", 0.0), lambda: self._sum(Moment(0)))
+        return self._once(("counts", 0.0), lambda: engine.sum_rows(self.contrast, Moment(0)))
 
     @property
     def most_negatives(self) -> int:
         """What the shapes say that an anchor's negatives are at most."""
-        return len(self.keys) - (0 if self.excluded_scores is None else self.excluded_scores.shape[1])
+        return len(self.keys) - (self.contrast.num_excluded or 0)
 
     @property
     def hardest_shortfall(self) -> Float[Tensor, " a"]:
@@ -98,7 +95,7 @@ class Negatives:
 
         An anchor that has fewer negatives has a shorter tail: all of them.
         """
-        even = self.excluded_scores is not None
+        even = self.contrast.num_excluded is not None
 
         def summary(scores: Float[Tensor, "a t"]) -> Float[Tensor, "a s"]:
             shortfalls = shortfall(scores, self.endpoint)
@@ -135,7 +132,8 @@ class Negatives:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
 
         def read() -> TailSums:
-            threshold = self._threshold(tail_fraction)
+            mean, variance = engine.moment_rows(self.contrast)
+            threshold = torch.add(mean, variance.sqrt(), alpha=_normal_quantile(1.0 - tail_fraction))
             sums = engine.exceedance_rows(self.contrast, threshold, self.endpoint)
             return TailSums.of(sums, threshold, self.endpoint)
 
@@ -143,43 +141,9 @@ class Negatives:
 
     def _once(self, what: tuple[str, float], read: Callable[[], Statistic]) -> Statistic:
         if what not in self._read:
-            self._read[what] = read()
+            with torch.no_grad():
+                self._read[what] = read()
         return self._read[what]
-
-    def _threshold(self, tail_fraction: float) -> Float[Tensor, " a"]:
-        mean, variance = self._moments()
-        return torch.add(mean, variance.clamp_min(0.0).sqrt(), alpha=_normal_quantile(1.0 - tail_fraction))
-
-    def _moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-        if self.excluded_scores is None:
-            return self._summed_moments()
-        return self._moments_without(self.excluded_scores)
-
-    def _summed_moments(self) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-        """Mean and variance of every row's negatives, by two passes over the scores."""
-        num_negatives = self.counts.clamp_min(1.0)
-        mean = self._sum(Moment(1)) / num_negatives
-        return mean, self._sum(Moment(2, mean)) / num_negatives
-
-    def _sum(self, moment: Moment) -> Float[Tensor, " a"]:
-        return engine.sum_rows(self.contrast, moment)
-
-    def _moments_without(
-        self, excluded_scores: Float[Tensor, "a e"]
-    ) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-        """Mean and variance of every row's negatives, from the keys' first two moments: no pass over the scores."""
-        num_negatives = max(self.most_negatives, 1)
-        centre = self.keys.mean(dim=0)
-        centred = self.keys - centre
-        with full_precision(self.anchors.device):
-            mean_of_all = self.anchors @ centre
-            squares_of_all = ((self.anchors @ (centred.T @ centred)) * self.anchors).sum(dim=1)
-        # All scores, less the mean of all: a collapsed batch does not cancel, and those that count add up to minus the
-        # excluded ones.
-        excluded = excluded_scores - mean_of_all.unsqueeze(1)
-        shift = excluded.sum(dim=1) / num_negatives
-        squares = squares_of_all - excluded.square().sum(dim=1)
-        return mean_of_all - shift, torch.addcmul(squares / num_negatives, shift, shift, value=-1.0)
 
 
 def _normal_quantile(probability: float) -> float:
@@ -190,11 +154,9 @@ def _normal_quantile(probability: float) -> float:
 setattr(_normal_quantile, "_dynamo_marked_constant", True)  # noqa: B010  # pyright knows no attribute of a function.
 
 
-@torch.no_grad()
 def negatives_of(contrast: Contrast, *, endpoint: float = 1.0) -> Negatives:
-    """Return the negatives of a contrast, detached."""
-    alone, excluded = contrast.detached(), contrast.excluded_keys
-    return Negatives(alone, None if excluded is None else engine.scores_at(alone, excluded), endpoint)
+    """Return the negatives of a contrast."""
+    return Negatives(contrast, endpoint)
 
 
 @torch.no_grad()

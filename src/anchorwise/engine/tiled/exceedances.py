@@ -24,7 +24,7 @@ class ExceedanceAdder:
         self._endpoint = threshold.new_tensor(endpoint)
         self._widest = self._endpoint - threshold
         self._log_widest = self._widest.clamp_min(MIN_SHORTFALL).log()
-        self._count, self._log_ratio, self._excess, self._num_at_endpoint = threshold.new_zeros(4, len(threshold))
+        self._count, self._log_ratio, self._excess = threshold.new_zeros(3, len(threshold))
         self._smallest = torch.full_like(threshold, torch.inf)
 
     def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
@@ -44,10 +44,7 @@ class ExceedanceAdder:
         # On a GPU looking first would cost more than what it saves.
         if shortfalls.device.type == "cpu" and not bool((smallest < MIN_SHORTFALL).any()):
             return shortfalls
-        at_endpoint = shortfalls < MIN_SHORTFALL
-        above = at_endpoint & (shortfalls < side.broadcast(self._widest))
-        self._num_at_endpoint[side.rows] += above.sum(dim=side.dim)
-        return shortfalls.masked_fill(at_endpoint, torch.inf)
+        return torch.threshold(shortfalls, MIN_SHORTFALL, torch.inf)
 
     def _add_side(
         self, shortfalls: Float[Tensor, "r c"], logs: Float[Tensor, "r c"], side: Side, work: Float[Tensor, "r c"]
@@ -59,6 +56,4 @@ class ExceedanceAdder:
 
     def sums(self) -> ExceedanceSums:
         """Return the sums of all tiles."""
-        return ExceedanceSums(
-            self._count, self._log_ratio, self._excess, self._num_at_endpoint, self._endpoint - self._smallest
-        )
+        return ExceedanceSums(self._count, self._log_ratio, self._excess, self._endpoint - self._smallest)

@@ -21,11 +21,11 @@ def exceedances_of(
     """Return the sums over the scores above every row's threshold."""
     widest = setting.endpoint - threshold.to(anchors.dtype)
     numbers = torch.stack([widest, widest.clamp_min(MIN_SHORTFALL).log()])
-    sums = anchors.new_zeros(4, len(anchors))
+    sums = anchors.new_zeros(3, len(anchors))
     largest = torch.full_like(sums[0], -torch.inf)
     launch_over_keys(_exceedances_kernel, setting, (anchors, keys), numbers, (sums, largest))
-    count, sum_log_ratio, sum_excess, num_at_endpoint = sums
-    return ExceedanceSums(count, sum_log_ratio, sum_excess, num_at_endpoint, largest)
+    count, sum_log_ratio, sum_excess = sums
+    return ExceedanceSums(count, sum_log_ratio, sum_excess, largest)
 
 
 @triton.jit
@@ -56,7 +56,6 @@ def _exceedances_kernel(
     count = tl.zeros([SIZE], dtype=tl.float32)
     log_ratio = tl.zeros([SIZE], dtype=tl.float32)
     excess = tl.zeros([SIZE], dtype=tl.float32)
-    num_at_endpoint = tl.zeros([SIZE], dtype=tl.float32)
     best = tl.full([SIZE], float("-inf"), dtype=tl.float32)
     best_at = tl.full([SIZE], -1, dtype=tl.int32)
     for start in range(0, num_keys, SIZE):
@@ -66,36 +65,27 @@ def _exceedances_kernel(
         scores = tl.where(gone, float("-inf"), products)
         if RESCORES:
             scores, put_back, best, best_at = tile.hold_out(scores, start, best, best_at)
-            count, log_ratio, excess, num_at_endpoint = _added(
-                count, log_ratio, excess, num_at_endpoint, put_back[:, None], widest, log_widest, endpoint
-            )
+            count, log_ratio, excess = _added(count, log_ratio, excess, put_back[:, None], widest, log_widest, endpoint)
         else:
             best = tl.maximum(best, tl.max(scores, axis=1))
-        count, log_ratio, excess, num_at_endpoint = _added(
-            count, log_ratio, excess, num_at_endpoint, scores, widest, log_widest, endpoint
-        )
+        count, log_ratio, excess = _added(count, log_ratio, excess, scores, widest, log_widest, endpoint)
     if RESCORES:
         best = tile.scores_at(exact_anchors, exact_keys, rows, best_at, num_anchors, WIDTH, DEPTH)
-        count, log_ratio, excess, num_at_endpoint = _added(
-            count, log_ratio, excess, num_at_endpoint, best[:, None], widest, log_widest, endpoint
-        )
+        count, log_ratio, excess = _added(count, log_ratio, excess, best[:, None], widest, log_widest, endpoint)
     tl.store(sums + rows, count, mask=here)
     tl.store(sums + num_anchors + rows, log_ratio, mask=here)
     tl.store(sums + 2 * num_anchors + rows, excess, mask=here)
-    tl.store(sums + 3 * num_anchors + rows, num_at_endpoint, mask=here)
     tl.store(largest + rows, best, mask=here)
 
 
 @triton.jit
-def _added(count, log_ratio, excess, num_at_endpoint, scores, widest, log_widest, endpoint):
+def _added(count, log_ratio, excess, scores, widest, log_widest, endpoint):
     """Add some scores of every row to its sums."""
     shortfalls = endpoint - scores
-    above, ended = shortfalls < widest, tile.at_endpoint(shortfalls)
-    counted = above & ~ended
+    counted = (shortfalls < widest) & ~tile.at_endpoint(shortfalls)
     ratios = tl.where(counted, log_widest - tile.log_shortfalls(scores, endpoint), 0.0)
     return (
         count + tl.sum(counted.to(tl.float32), axis=1),
         log_ratio + tl.sum(ratios, axis=1),
         excess + tl.sum(tl.where(counted, widest - shortfalls, 0.0), axis=1),
-        num_at_endpoint + tl.sum((above & ended).to(tl.float32), axis=1),
     )

@@ -79,7 +79,7 @@ def _with_further(contrast: Contrast, further: Sequence[FurtherKeys], ids: Int[T
         contrast,
         keys=torch.cat([contrast.keys, *(keys.rows for keys in further)]),
         exclude=tuple(exclude),
-        excluded_keys=None if named or len(exclude) > 1 else contrast.excluded_keys,
+        num_excluded=None if named or len(exclude) > 1 else contrast.num_excluded,
     )
 
 
