@@ -25,7 +25,7 @@ TILED = Tiled(size=17)
 
 def _loss_and_gradients(case: Case, mine: slice, world_size: int) -> list[torch.Tensor | None]:
     own = [view[mine].clone().requires_grad_() for view in batches.ordinary()]
-    part = case.call(*batches.ordinary()).of_images(lambda values: values[mine])
+    part = case.call(*batches.ordinary()).of_samples(lambda values: values[mine])
     loss = replace(part, views=case.call(*own).views).loss(case.objective())
     loss.backward()
     # DistributedDataParallel takes the mean over ranks.
