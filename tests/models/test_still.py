@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from anchorwise.models.still import hold_still
+from anchorwise.models.still import hold_still, parts_without_gradient
 
 
 @pytest.fixture
@@ -38,3 +38,10 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_parts_there_are(netw
     with pytest.raises(ValueError, match=r"encoder\.freeze .*'layer1', which matches none; there are stem, blocks, "):
         hold_still(network, ["stem", "layer1"])
     assert not _still(network)
+
+
+def test_parts_without_a_gradient_are_those_with_weights_that_take_none(network):
+    network["stem"].requires_grad_(False)
+    network["blocks"][0][1].requires_grad_(False)
+    network["blocks"][2][0].bias.requires_grad_(False)
+    assert parts_without_gradient(network) == ["stem", "blocks.0.1"]

@@ -52,6 +52,14 @@ def test_an_own_network_is_trained_in_place_and_kept_as_its_own_state_dictionary
         rebuild(finished.directory.path)
 
 
+def test_parts_of_an_own_network_that_take_no_gradient_stay_as_they_are_with_their_statistics(tmp_path):
+    begun = network()
+    begun[:2].requires_grad_(False)
+    before = {name: value.clone() for name, value in begun.state_dict().items()}
+    run = mine(tmp_path / "run", encoder=begun, set={**OWN, "train.num_epochs": 1})
+    assert all(torch.equal(value, before[name]) for name, value in run.encoder.state_dict().items())
+
+
 def test_a_finished_run_is_given_back_by_the_same_call_with_its_weights_in_the_new_network(finished):
     again = mine(finished.directory.path, encoder=network(seed=1))
     assert _same(again.encoder, finished.encoder)

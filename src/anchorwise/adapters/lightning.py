@@ -1,18 +1,18 @@
 """Lightning: how good and how healthy the embeddings of a LightningModule are while it trains."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.embed import evaluation_mode
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
 from anchorwise.training.tail_statistics import tail_statistics
 
@@ -74,7 +74,7 @@ class OnlineMonitor(_callback()):
         """Read the tail of a training batch; every rank does."""
         if self._views is None or trainer.global_step % self._every_num_steps:
             return
-        with _judged(pl_module):
+        with evaluation_mode(pl_module):
             view0, view1 = (rows.float() for rows in self._views(pl_module, batch))
             values = tail_statistics(view0, view1)
         pl_module.log_dict({f"tail/{name}": value for name, value in values.items()})
@@ -83,7 +83,7 @@ class OnlineMonitor(_callback()):
         """Judge the rows of the loader, on the first rank."""
         if (trainer.current_epoch + 1) % self._every_num_epochs or not trainer.is_global_zero:
             return
-        with _judged(pl_module):
+        with evaluation_mode(pl_module):
             judged, judges = self._rows(pl_module), judges_of(DEFAULT_JUDGES)
             try:
                 numbers = {name: value for judge in judges for name, value in judge.watch(judged).items()}
@@ -107,16 +107,3 @@ class OnlineMonitor(_callback()):
         kept = slice(self._max_rows)
         classes = torch.cat(labels)[kept].numpy() if labels else None
         return Embeddings((torch.cat(features)[kept].numpy(),), labels=classes)
-
-
-@contextmanager
-def _judged(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without a graph; every part gets its own mode back."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode

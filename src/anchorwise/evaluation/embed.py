@@ -43,7 +43,7 @@ def embed(
     _checks.count("batch_size", batch_size)
     parts = torch.arange(len(samples)).split(batch_size)
     rows = []
-    with _frozen(_on(encoder, torch.device(device))) as frozen:
+    with evaluation_mode(_on(encoder, torch.device(device))) as frozen:
         for ids in track(parts, description=f"Embedding {split}".rstrip(), disable=not show_progress):
             rows.append(frozen(transform(moved(samples.take(ids), device))).float().cpu())
     return _of_samples(torch.cat(rows), samples, split)
@@ -137,13 +137,13 @@ def _on(encoder: nn.Module, device: torch.device) -> nn.Module:
 
 
 @contextmanager
-def _frozen(encoder: nn.Module) -> Iterator[nn.Module]:
+def evaluation_mode(network: nn.Module) -> Iterator[nn.Module]:
     """Evaluation mode without gradients; every module gets its own mode back."""
-    modes = {module: module.training for module in encoder.modules()}
-    encoder.eval()
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
     try:
         with torch.no_grad():
-            yield encoder
+            yield network
     finally:
         for module, mode in modes.items():
             module.training = mode

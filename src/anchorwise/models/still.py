@@ -34,6 +34,12 @@ def hold_still(network: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, _ in network.named_modules() if _matches(name, patterns))
 
 
+def parts_without_gradient(network: nn.Module) -> list[str]:
+    """Return the names of parts that have parameters, none of which takes a gradient."""
+    parts = {name: [weight.requires_grad for weight in part.parameters()] for name, part in network.named_modules()}
+    return [name for name, wanted in parts.items() if name and wanted and not any(wanted)]
+
+
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     parts = name.split(".")
     around = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]

@@ -13,6 +13,7 @@ from anchorwise.modalities.own.encoder import OwnFrozen, own_encoder
 from anchorwise.modalities.own.items import unit
 from anchorwise.modalities.own.views import OwnViews
 from anchorwise.modalities.progress import OnProgress
+from anchorwise.models.still import parts_without_gradient
 
 
 @final
@@ -68,9 +69,11 @@ class Own(Modality):
         return (*OwnViews(self.make_views, ViewPlan(), on_batches=self.on_batches).examples(samples), *plain)
 
     def new_encoder(self, encoder: Any, examples: Sequence[View]) -> Encoder:
-        """Return the own network, or a new one of the recipe's architecture."""
+        """Return the own network, or a new one of the recipe's architecture; what takes no gradient is held still."""
         if self.network is not None:
-            return own_encoder(self.network, examples)
+            encoder = own_encoder(self.network, examples)
+            encoder.hold_still(parts_without_gradient(self.network))
+            return encoder
         built = self.base.new_encoder(encoder, examples)
         own_encoder(built, examples)  # It is made for what is judged, and must take the views as well.
         return built
