@@ -103,6 +103,16 @@ def test_moco_compares_with_the_queue_as_it_was_before_the_step():
     assert set(batch.ids.tolist()) <= set(method.queue.ids.tolist())
 
 
+def test_moco_with_an_objective_of_the_batch_has_both_the_batch_and_the_queue_as_negatives():
+    method = method_of("moco", CrossViewInfoNCE(both_directions=False))
+    train(method, optimizer_of(method), range(3))
+    queue, ids = method.queue.rows.clone(), method.queue.ids.clone()
+    views, batch = views_of_step(method, 3)
+    query, key = method.online(views[0]), method.twin(views[1])
+    alike = CrossViewInfoNCE(both_directions=False)(query, key, queue=queue, queue_ids=ids, ids=batch.ids)
+    assert method(views, batch).outcome.loss.item() == pytest.approx(alike.item(), rel=1e-12)
+
+
 def test_moco_that_never_follows_is_a_loop_over_stored_keys():
     method = method_of("moco", momentum=1.0, num_queued=18, random_queue=False)
     optimizer, stored, losses = optimizer_of(method), [], []
