@@ -1,5 +1,6 @@
 """Runs that begin with somebody's weights, hold parts of them still, and keep a moving average."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.images.pretrained import load_pretrained
 from anchorwise.training import RunConfig, RunDirectory, pretrain
 from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import initial_state, with_start
@@ -59,6 +61,15 @@ def test_the_average_is_kept_and_the_encoder_itself_is_not_lost(begun):
     assert not torch.equal(kept[name], itself[name])
     assert torch.equal(kept[name], last.kept.state_dict()[name].contiguous())
     assert torch.equal(itself[name], last.model.encoder.state_dict()[name].contiguous())
+
+
+def test_a_checkpoint_is_a_start_too_with_the_trained_encoder_of_those_in_it(begun):
+    run, _ = begun
+    last = trained_state(run, load_splits(run.config().data))
+    backbone = copy.deepcopy(last.kept.backbone)
+    load_pretrained(backbone, run.checkpoint_file)
+    expected = last.model.encoder.backbone.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in backbone.state_dict().items())
 
 
 def test_the_file_is_part_of_what_the_run_is_and_its_place_is_not(begun, tmp_path):

@@ -107,7 +107,7 @@ def _read(file: Path) -> dict[str, Tensor]:
             held = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             raise ValueError(
-                "torch cannot read it as weights alone, and unpickling anything else runs what the file says. If you "
+                "it is damaged, or holds objects beside weights, and unpickling those runs what the file says. If you "
                 "trust it, keep its weights: torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'own.pt')"
             ) from error
         return dict(_tensors(held, ""))
@@ -172,6 +172,7 @@ def _refuse_another(
     elif unlike:
         there, here = loaded[unlike[0]].shape, own[unlike[0]].shape
         problem = f"has {_named(unlike)} of another shape, {tuple(there)} instead of {tuple(here)}"
+        way_out += ", with images of the size and the channels it was trained on"
         if len(there) == len(here) == 4 and there[2:] != here[2:]:
             way_out = (
                 "that is the first layer for larger images, which encoder.name=timm/resnet18, timm/resnet34 and "
