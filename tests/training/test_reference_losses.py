@@ -16,7 +16,7 @@ from anchorwise.training import apply_overrides, recipe
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.optimizers import lr_at
 from anchorwise.training.order import epoch_batches
-from anchorwise.training.state import initial_state, resolved
+from anchorwise.training.state import initial_state
 from anchorwise.training.step import train_step
 
 REFERENCE = json.loads((Path(__file__).parent / "reference_losses.json").read_text())
@@ -44,7 +44,6 @@ def _pictures() -> ImageSet:
 def test_the_first_losses_of_a_recipe_are_those_of_version_0_1(name: str):
     config = apply_overrides(recipe(name), ["train.amp=false", "train.device=cpu"])
     samples = modality_of(config.modality).load(config.data).pretrain if name == "digits" else _pictures()
-    config = resolved(config, samples)
     state, here = initial_state(config, samples, torch.device("cpu")), Ranks(0, 1, torch.device("cpu"))
     state.model.double().train()
     state.views = _Doubled(state.views)
