@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anchorwise import embeddings as embeddings
     from anchorwise import engine as engine
     from anchorwise import objectives as objectives
+    from anchorwise import planning as planning
     from anchorwise import synthetic as synthetic
     from anchorwise import tails as tails
     from anchorwise._ranks import gather_rows as gather_rows
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_PACKAGES = ("adapters", "embeddings", "engine", "objectives", "synthetic", "tails")
+_PACKAGES = ("adapters", "embeddings", "engine", "objectives", "planning", "synthetic", "tails")
 # Where names are; that of every objective is in `objectives`.
 _HOMES = {
     "Objective": "objectives",

@@ -52,7 +52,7 @@ def main(folder: Path, rank: int, world_size: int) -> None:
         anchorwise.InfoNCE()(*(view[:0] for view in own))
     except ValueError as error:  # On all ranks, or this would wait.
         results["nothing"] = str(error)
-    with use_backend(TILED):  # Whole rows are dealt in larger blocks: here one, so most ranks have none.
+    with use_backend(TILED):  # Not per anchor: the largest of what all ranks have found.
         results["pooled"] = [anchorwise.Weibit(exponent=PooledExponent())(*own)]
     with anchorwise.over_ranks(None):
         results["alone"] = [anchorwise.InfoNCE()(*own)]

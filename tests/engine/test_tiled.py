@@ -10,9 +10,9 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from anchorwise import WEINCE, engine
-from anchorwise.engine import Dense, Tiled, use_backend
+from anchorwise.engine import Backend, Dense, Tiled, use_backend
 from anchorwise.engine.backend import backend_for
-from anchorwise.engine.request import LogSumExp
+from anchorwise.engine.request import LogSumExp, Request
 from anchorwise.engine.tiled import reduction as reduction_module
 from anchorwise.engine.tiled.grid import Grid
 from anchorwise.engine.tiled.tails import largest
@@ -298,6 +298,42 @@ def test_the_backend_is_chosen_by_size_and_can_be_forced(monkeypatch):
         backend_for(few)
 
 
+class OnlySoftmax(Backend):
+    """Computes one kind of request, and counts."""
+
+    asked = 0
+
+    def supports(self, request: Request) -> bool:
+        return isinstance(request, LogSumExp) and isinstance(request.link, SoftmaxLink)
+
+    def suits(self, request: Request) -> bool:
+        return False
+
+    def logsumexp_rows(self, contrast: Contrast, link: Link) -> Tensor:
+        OnlySoftmax.asked += 1
+        return Dense().logsumexp_rows(contrast, link)
+
+
+def test_a_backend_of_ones_own_is_asked_for_what_it_supports_and_nothing_else():
+    rows = _rows(6)
+    contrast = Contrast(rows, rows)
+
+    def answers() -> list[Tensor]:
+        links = [SoftmaxLink(0.1), ArctanhLink()]
+        return [*(engine.logsumexp_rows(contrast, link) for link in links), engine.tail_rows(contrast, 2).scores]
+
+    expected = answers()
+    assert OnlySoftmax.asked == 0
+    with use_backend(OnlySoftmax()):
+        assert all(torch.equal(*pair) for pair in zip(answers(), expected, strict=True))
+    assert OnlySoftmax.asked == 1
+
+
+def test_names_that_have_moved_say_where_to():
+    with pytest.raises(AttributeError, match=r"no attribute 'plan'; it is now anchorwise.planning.plan"):
+        getattr(engine, "plan")  # noqa: B009
+
+
 @pytest.mark.usefixtures("as_users_call")
 def test_rows_and_ids_that_do_not_fit_are_refused():
     rows, ids = _rows(6), torch.arange(6)
@@ -305,6 +341,8 @@ def test_rows_and_ids_that_do_not_fit_are_refused():
         engine.logsumexp_rows(Contrast(rows, _rows(6, width=4)), SoftmaxLink(0.1))
     with pytest.raises(TypeError, match=r"anchors must be float32 or float64, got torch.bfloat16; .*unit_rows widens"):
         engine.logsumexp_rows(Contrast(rows.bfloat16(), rows.bfloat16()), SoftmaxLink(0.1))
+    with pytest.raises(TypeError, match=r"contrast must be an anchorwise.pairs.Contrast, got Tensor; rows, keys and"):
+        engine.logsumexp_rows(rows, SoftmaxLink(0.1))
     with pytest.raises(ValueError, match=r"key_ids must have one id for each of the 6 keys, shape \(6,\), got \(5,\)"):
         engine.logsumexp_rows(Contrast(rows, rows, [SameId(ids, ids[:5])]), SoftmaxLink(0.1))
 

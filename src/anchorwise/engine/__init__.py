@@ -1,5 +1,7 @@
 """Row reductions of the scores between anchors and keys: no caller knows how, or where, they are computed."""
 
+from typing import TYPE_CHECKING
+
 from anchorwise.engine.backend import use_backend
 from anchorwise.engine.calls import (
     attend_rows,
@@ -36,3 +38,11 @@ __all__ = [
     "tail_summaries",
     "use_backend",
 ]
+
+if not TYPE_CHECKING:  # A type checker would take every name that is not there for one that is.
+
+    def __getattr__(name: str) -> None:
+        """Say where a name has gone."""
+        moved = {"plan": "anchorwise.planning.plan", "Cost": "anchorwise.planning.Cost"}
+        way_out = f"; it is now {moved[name]}" if name in moved else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{way_out}")

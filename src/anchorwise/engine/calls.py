@@ -153,6 +153,11 @@ def _checked(contrast: Contrast) -> Contrast:
 
     Backends are given the same contrast each time, so that they may keep what they have computed of it.
     """
+    if not isinstance(contrast, Contrast):
+        raise TypeError(
+            f"contrast must be an anchorwise.pairs.Contrast, got {type(contrast).__name__}; rows, keys and pairs that "
+            "do not count are one argument: Contrast(rows, keys, exclude=[SameId(ids, key_ids)])"
+        )
     return contrast.once("checked", lambda: _with_checked_rows(contrast))
 
 

@@ -167,7 +167,6 @@ CASES = [
         Weibit,
         _weibit(lambda batch: twins.hill_exponents(batch, "batch")),
         given={"exponent": "lagged"},
-        one_graph=False,
     ),
     Case(
         "weibit-endpoint",
