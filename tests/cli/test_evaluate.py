@@ -31,7 +31,7 @@ def files(tmp_path, monkeypatch):
 def test_two_files_of_anyone_are_judged_and_what_was_not_read_is_named(tmp_path):
     result = CliRunner().invoke(app, ["train.npz", "test.npz", "--out", "result.json", *FAST])
     assert result.exit_code == 0, result.output
-    assert "train.npz: Arrays not used: paths." in result.stderr
+    assert "Training rows: Arrays not used: paths." in result.stdout
     assert "30 test rows, classifiers fitted on 60 training rows" in result.stdout
     saved = json.loads((tmp_path / "result.json").read_text())
     assert saved["over_test_rows"]["linear"]["num_rows"] == 30

@@ -211,3 +211,16 @@ def test_rows_that_are_not_finite_are_refused_with_the_first(bad):
     test.views[0][4, 1] = bad
     with pytest.raises(ValueError, match="got 1 of 9 rows with nan or infinity, the first is row 4"):
         evaluate(train, test)
+
+
+def test_what_a_reader_left_out_of_a_file_is_said_from_python_and_on_the_terminal(judged, tmp_path):
+    train, test, _ = judged
+    np.savez(tmp_path / "test.npz", features=test.views[0], labels=test.labels, weights=np.ones(100))
+    result = evaluate(train, tmp_path / "test.npz", CONFIG)
+    note = "Test rows: Arrays not used: weights."
+    assert note in repr(result)
+    assert note in result._repr_html_()
+    assert note in printed("x", result)
+    alone = evaluate(tmp_path / "test.npz")
+    assert "Arrays not used: weights." in printed("x", alone)
+    assert "Arrays not used: weights." in alone._repr_html_()

@@ -103,16 +103,12 @@ def _judged_run(
 def _judged_files(
     paths: list[Path], config: "EvaluationConfig", device: "torch.device"
 ) -> "Evaluation | UnlabelledEvaluation":
-    from anchorwise._terminal import printable
     from anchorwise.embeddings import load_embeddings
     from anchorwise.evaluation.evaluate import evaluate as judge
 
     if len(paths) > 2:
         raise ValueError(f"give the folder of a run, a training and a test file, or one file; got {len(paths)} paths")
     parts = [load_embeddings(path) for path in paths]
-    for path, part in zip(paths, parts, strict=True):
-        for note in part.notes:
-            typer.echo(printable(f"{path.name}: {note}"), err=True)
     if len(parts) == 1:
         return judge(parts[0], device=device)
     train, test = parts

@@ -82,7 +82,7 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -
     device = as_device(run.config.train.device)
     # A run that only needs judging takes no step.
     step_peak_mib = None if directory.is_done else _step_peak_mib(run, splits, device)
-    pretrain(run.config, directory.path, show_progress=False)
+    pretrain(run.config, directory.path, splits=splits, show_progress=False)
     started_s = time.perf_counter()
     scores = _judged(run, directory.encoder(), splits, device)
     train_s = float(directory.summary()["train_time_s"])

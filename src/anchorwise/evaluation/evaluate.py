@@ -94,6 +94,10 @@ def evaluate(
         class_accuracy=dict(accuracies.class_accuracy),
         geometry=Geometry(**{"class_alignment": None, **{name: one for name, (one,) in geometry.numbers.items()}}),
         config=settings,
+        notes=(
+            *(f"Training rows: {note}" for note in fitted.notes),
+            *(f"Test rows: {note}" for note in scored.notes),
+        ),
         over_test_rows={
             name: _over_rows(judgement, name, len(scored), settings.interval_level)
             for judgement in (accuracies, geometry)

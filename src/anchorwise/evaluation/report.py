@@ -13,7 +13,9 @@ def evaluation_report(result: Evaluation, *, source: str) -> Report:
         source: What was judged, for the title.
     """
     sections = [
-        ReportSection("Numbers", [_numbers(result), _by_neighbors(result), Text([result.what_intervals_cover()])]),
+        ReportSection(
+            "Numbers", [_numbers(result), _by_neighbors(result), Text([*result.notes, result.what_intervals_cover()])]
+        ),
         ReportSection("Class by class", [_by_class(result)]),
         ReportSection("How it was made", [Facts(environment()), *_settings(result)]),
     ]

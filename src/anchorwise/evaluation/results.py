@@ -69,6 +69,7 @@ class Evaluation(Section):
             (`anchorwise.evaluation.influence`).
         geometry: Of the test features.
         config: How they were judged.
+        notes: What a reader left out of files, in sentences.
     """
 
     num_train: int
@@ -82,6 +83,7 @@ class Evaluation(Section):
     geometry: Geometry
     config: EvaluationConfig
     over_test_rows: dict[str, RowInterval] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write `path` as JSON, whole or not at all."""
@@ -142,10 +144,10 @@ class Evaluation(Section):
         return "" if interval is None else f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
     def __repr__(self) -> str:
-        return f"<Evaluation. {self.headline}>"
+        return f"<Evaluation. {' '.join((self.headline, *self.notes))}>"
 
     def _repr_html_(self) -> str:
-        return notebook_table([self.headline, *self.what_intervals_cover().splitlines()], self.rows())
+        return notebook_table([*self.notes, self.headline, *self.what_intervals_cover().splitlines()], self.rows())
 
     def report(self, path: Path | str, *, source: str = "an encoder") -> Path:
         """Write a report, one HTML file that loads nothing, and return its path.

@@ -16,12 +16,17 @@ def evaluation_table(name: str, result: Evaluation | UnlabelledEvaluation) -> Gr
         name: What was judged, such as the name of a run.
         result: Its evaluation.
     """
+    notes = [Text(printable(note), "yellow") for note in result.notes]
     if isinstance(result, UnlabelledEvaluation):
         heading = f"{name}: {result.num_rows:,} rows, judged without labels"
-        return Group(_heading(heading), _grid(result.rows()))
+        return Group(*notes, _heading(heading), _grid(result.rows()))
     heading = f"{name}: {result.num_test:,} test rows, classifiers fitted on {result.num_train:,} training rows"
     return Group(
-        _heading(heading), _grid(result.rows()), _by_neighbors(result), Text(result.what_intervals_cover(), "dim")
+        *notes,
+        _heading(heading),
+        _grid(result.rows()),
+        _by_neighbors(result),
+        Text(result.what_intervals_cover(), "dim"),
     )
 
 

@@ -46,6 +46,7 @@ class UnlabelledEvaluation(Section):
         hardest_cosine: Median cosine of the nearest other row that is no duplicate; None for fewer than 202 rows.
         tail_exponent: Median exponent with which the nearest rows thin out towards cosine 1; None likewise. Below about
             10 the end at 1 is felt (`anchorwise diagnose`).
+        notes: What a reader left out of files, in sentences.
     """
 
     num_rows: int
@@ -58,6 +59,7 @@ class UnlabelledEvaluation(Section):
     duplicates: float
     hardest_cosine: float | None
     tail_exponent: float | None
+    notes: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write `path` as JSON, whole or not at all."""
@@ -82,7 +84,7 @@ class UnlabelledEvaluation(Section):
         ]
 
     def _repr_html_(self) -> str:
-        return notebook_table([f"{self.num_rows:,} rows, judged without labels"], self.rows())
+        return notebook_table([*self.notes, f"{self.num_rows:,} rows, judged without labels"], self.rows())
 
 
 def evaluate_unlabelled(embeddings: Embeddings, *, device: torch.device | str = "cpu") -> UnlabelledEvaluation:
@@ -109,6 +111,7 @@ def evaluate_unlabelled(embeddings: Embeddings, *, device: torch.device | str = 
         duplicates=duplicates,
         hardest_cosine=hardest,
         tail_exponent=exponent,
+        notes=embeddings.notes,
     )
 
 

@@ -40,7 +40,9 @@ from anchorwise.training.step import check_weights, non_finite_weight, train_ste
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 
 
-def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) -> RunDirectory:
+def pretrain(
+    config: RunConfig, out: Path | str, *, splits: Splits[Samples] | None = None, show_progress: bool = True
+) -> RunDirectory:
     """Pretrain an encoder into the run directory `out`, or go on with the run that is there.
 
     A run killed at any moment goes on from its last checkpoint; on a CPU its weights come out bit-identical to those of
@@ -50,6 +52,7 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         config: What to do.
         out: Run directory, new or of the same configuration and samples; that of the first rank, where ranks have disks
             of their own.
+        splits: What `config.data` names, where it is loaded already.
         show_progress: Show progress on standard error or, plainly, on standard output.
 
     Raises:
@@ -59,11 +62,16 @@ def pretrain(config: RunConfig, out: Path | str, *, show_progress: bool = True) 
         NonFiniteLossError: If a loss or a weight is not finite; the last checkpoint stays.
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
-    return train_run(config, out, show_progress=show_progress)[0]
+    return train_run(config, out, splits=splits, show_progress=show_progress)[0]
 
 
 def train_run(
-    config: RunConfig, out: Path | str, own: OwnParts = NO_PARTS, *, show_progress: bool = True
+    config: RunConfig,
+    out: Path | str,
+    own: OwnParts = NO_PARTS,
+    *,
+    splits: Splits[Samples] | None = None,
+    show_progress: bool = True,
 ) -> tuple[RunDirectory, RunState, Splits[Samples]]:
     """Do what `pretrain` does, also with parts that stand in no configuration.
 
@@ -78,8 +86,9 @@ def train_run(
     check_loggers(config.train.log_to)
     with ranks(config.train.device) as here:
         here.from_first(directory.refuse_others)
-        with reading_progress(show=show_progress and here.is_first) as show:
-            splits = here.together(lambda: modality.load(config.data, on_progress=show))
+        if splits is None:
+            with reading_progress(show=show_progress and here.is_first) as show:
+                splits = here.together(lambda: modality.load(config.data, on_progress=show))
         # What does not fit the data is refused in these three, before anything is written.
         run = _Run(config, directory, splits, here, show_progress)
         state = here.together(lambda: initial_state(config, splits.pretrain, here.device, own))
