@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from anchorwise.modalities.base import Batch, ViewPlan
-from anchorwise.modalities.images.augment import POLICIES, AugmentConfig, RandomViews, policy_for
+from anchorwise.modalities.images.augment import POLICIES, AugmentConfig, RandomViews, SecondView, policy_for
 from anchorwise.modalities.images.normalise import pixel_statistics
 
 DRAWS = 2000
@@ -232,3 +232,29 @@ def test_views_on_a_gpu_are_repeatable_and_leave_its_random_state_alone():
     first, second = augment(as_batch(images), seed=1), augment(as_batch(images), seed=1)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert torch.equal(before, torch.cuda.get_rng_state())
+
+
+def test_the_second_view_has_strengths_of_its_own_and_so_has_every_other_one_after_it():
+    grey = torch.full((DRAWS, 1, 4, 4), 200, dtype=torch.uint8)
+    config = AugmentConfig(solarise_probability=0.0, second=SecondView(solarise_probability=0.25))
+    views = RandomViews(config, 1, 4, plan=ViewPlan(4))(as_batch(grey), seed=0)
+    inverted = [(view - 55 / 255).abs().amax(dim=(1, 2, 3)) < 1e-5 for view in views]
+    # A standard error is 0.01.
+    assert [float(share.float().mean()) for share in inverted] == pytest.approx([0.0, 0.25, 0.0, 0.25], abs=0.05)
+    assert all(
+        bool(((view - 200 / 255).abs() < 1e-5)[~share].all()) for view, share in zip(views, inverted, strict=True)
+    )
+
+
+def test_solarising_leaves_what_is_darker_than_half():
+    ramp = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    view = one_step(1, 16, solarise_probability=1.0)(as_batch(ramp), seed=0)[0]
+    expected = torch.where(ramp < 128, ramp, 255 - ramp) / 255
+    assert torch.allclose(view, expected, atol=1e-5)
+
+
+def test_byols_first_view_is_blurred_and_its_second_is_not():
+    first, second = (
+        view.diff(dim=3).square().mean() for view in RandomViews(POLICIES["byol"](), 3, 32)(as_batch(noise(64)), seed=0)
+    )
+    assert first < second / 2

@@ -217,10 +217,10 @@ def test_a_range_in_braces_stands_for_its_numbers():
 
 
 def test_a_real_hugging_face_dataset_is_read_by_its_columns():
-    datasets = pytest.importorskip("datasets")
+    datasets, arrow = pytest.importorskip("datasets"), pytest.importorskip("pyarrow")
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["no", "yes"])})
-    images = [Image.new("RGB", (4, 4), (value, 0, 0)) for value in range(3)]
-    table = datasets.Dataset.from_dict({"image": images, "label": [1, 0, 1]}, features=features)
+    columns = {"image": [{"bytes": _png(value), "path": None} for value in range(3)], "label": [1, 0, 1]}
+    table = datasets.Dataset(arrow.Table.from_pydict(columns, schema=features.arrow_schema), fingerprint="mine")
     samples = as_samples(table)
     assert (samples.labels.tolist(), samples.class_names) == ([1, 0, 1], ("no", "yes"))
     assert samples.take(torch.arange(3))[:, 0, 0, 0].tolist() == [0, 1, 2]

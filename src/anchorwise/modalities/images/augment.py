@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, final
 
 import torch
 from jaxtyping import Float
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from anchorwise import _checks
-from anchorwise._config import Named, chosen_by_name
+from anchorwise._config import Named, Section, chosen_by_name
 from anchorwise.modalities.base import Batch, View, ViewMaker, ViewPlan
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import Size, height_and_width
@@ -48,6 +48,18 @@ _RANGES = (
 )
 
 
+class SecondView(Section):
+    """What is another strength in the second view of a sample, and in every other one after it.
+
+    Attributes:
+        blur_probability: Of a Gaussian blur, in [0, 1]; as in the first view if left out.
+        solarise_probability: Of inverting what is brighter than half, in [0, 1]; likewise.
+    """
+
+    blur_probability: float | None = Field(default=None, ge=0, le=1)
+    solarise_probability: float | None = Field(default=None, ge=0, le=1)
+
+
 class AugmentConfig(Named):
     """Strengths of a view; a step of probability or strength 0 is left out.
 
@@ -66,11 +78,13 @@ class AugmentConfig(Named):
         blur_probability: Of a Gaussian blur, in [0, 1].
         blur_kernel_fraction: Kernel width over the image size; the width is rounded to an odd number, at least 3 px.
         blur_sigma_px: Standard deviation of the blur, lowest and highest, in pixels.
+        solarise_probability: Of inverting what is brighter than half, in [0, 1]; never if left out.
         erasing_probability: Of blackening a rectangle, in [0, 1].
         erasing_scale: Area of the rectangle over that of the image, lowest and highest.
         small_crop_scale: As `crop_scale`, of the small views that a method such as SwAV asks for; solo-learn's for
             CIFAR.
         small_size_fraction: Width of a small view over that of the image, in (0, 1]; likewise.
+        second: Strengths that are others in the second view; all views are drawn alike if left out.
     """
 
     crop_scale: Range = (1.0, 1.0)
@@ -91,6 +105,8 @@ class AugmentConfig(Named):
     erasing_scale: Range = (0.02, 0.2)
     small_crop_scale: Range = (0.08, 0.5)
     small_size_fraction: float = 0.5625
+    solarise_probability: float | None = Field(default=None, ge=0, le=1)
+    second: SecondView | None = None
 
     @model_validator(mode="after")
     def _check_ranges(self) -> "AugmentConfig":
@@ -174,11 +190,39 @@ class ImageNetViews(_Coloured):
     blur_probability: float = 0.5
 
 
+@final
+class MoCoV2Views(_Coloured):
+    """MoCo v2's: SimCLR's at half strength, with blur.
+
+    Source: Chen et al. 2020, "Improved Baselines with Momentum Contrastive Learning", Section 3,
+    https://arxiv.org/abs/2003.04297, and its released code.
+    """
+
+    name: Literal["moco_v2"] = "moco_v2"
+    blur_probability: float = 0.5
+
+
+@final
+class BYOLViews(_Coloured):
+    """BYOL's pair: the first view is always blurred, the second hardly ever, but solarised now and then.
+
+    Source: Grill et al. 2020, "Bootstrap Your Own Latent", Appendix B, Table 6, https://arxiv.org/abs/2006.07733.
+    """
+
+    name: Literal["byol"] = "byol"
+    crop_scale: Range = (0.08, 1.0)
+    saturation: float = 0.2
+    blur_probability: float = 1.0
+    second: SecondView | None = SecondView(blur_probability=0.1, solarise_probability=0.2)
+
+
 POLICIES: dict[str, type[AugmentConfig]] = {
     "digits": DigitViews,
     "cifar": CifarViews,
     "stl10": STL10Views,
     "imagenet": ImageNetViews,
+    "moco_v2": MoCoV2Views,
+    "byol": BYOLViews,
     "none": NoViews,
 }
 if TYPE_CHECKING:
@@ -227,6 +271,9 @@ class RandomViews(ViewMaker):
         height_px, width_px = (max(1, round(config.small_size_fraction * side)) for side in sides)
         small = config.model_copy(update={"crop_scale": config.small_crop_scale})
         self.operations = nn.ModuleList(_operations(config, num_channels, sides))
+        second = {} if config.second is None else config.second.model_dump(exclude_none=True)
+        other = config.model_copy(update=second)
+        self.second_operations = nn.ModuleList(_operations(other, num_channels, sides) if second else ())
         self.small_operations = nn.ModuleList(
             _operations(small, num_channels, (height_px, width_px)) if self.plan.num_small else ()
         )
@@ -242,7 +289,9 @@ class RandomViews(ViewMaker):
         """
         pixels = self.normalisation.unit(batch.raw)
         with seeded(pixels.device, seed):
-            kinds = [self.operations] * self.plan.num_views + [self.small_operations] * self.plan.num_small
+            large = (self.operations, self.second_operations if len(self.second_operations) else self.operations)
+            kinds = [large[view % 2] for view in range(self.plan.num_views)]
+            kinds += [self.small_operations] * self.plan.num_small
             return tuple(self.normalisation(_view(operations, pixels)) for operations in kinds)
 
     @torch.no_grad()
@@ -293,12 +342,14 @@ def _colour(config: AugmentConfig, num_channels: int) -> list[nn.Module]:
 
 
 def _damage(config: AugmentConfig, size_px: tuple[int, int]) -> list[nn.Module]:
-    from kornia.augmentation import RandomErasing, RandomGaussianBlur
+    from kornia.augmentation import RandomErasing, RandomGaussianBlur, RandomSolarize
 
     steps: list[nn.Module] = []
     if config.blur_probability:
         kernel_px = max(3, 2 * round((config.blur_kernel_fraction * min(size_px) - 1) / 2) + 1)
         steps.append(RandomGaussianBlur((kernel_px, kernel_px), config.blur_sigma_px, p=config.blur_probability))
+    if config.solarise_probability:
+        steps.append(RandomSolarize(thresholds=(0.5, 0.5), additions=(0.0, 0.0), p=config.solarise_probability))
     if config.erasing_probability:
         steps.append(RandomErasing(scale=config.erasing_scale, p=config.erasing_probability))
     return steps
