@@ -256,7 +256,7 @@ def scalar(name: str, value: float | Tensor, like: Tensor) -> Tensor:
     A number in the memory of the CPU is taken beside any device, as torch does.
     """
     if not isinstance(value, Tensor):
-        return like.new_tensor(number(name, value))
+        return like.new_full((), number(name, value))
     if value.numel() != 1 or value.is_complex() or value.dtype == torch.bool:
         raise ValueError(
             f"{name} must be one real number or a tensor of one, got {value.dtype} of shape {tuple(value.shape)}"

@@ -249,7 +249,7 @@ class CapGate(Gate):
     def read(self, negatives: Negatives) -> GateReading:
         """Return lambda with rho."""
         nearest = negatives.hardest_shortfall
-        distance = nearest.new_tensor(self.distance)
+        distance = nearest.new_full((), self.distance)
         return GateReading(
             torch.sigmoid(self.sharpness * (distance.log() - nearest.log())), {"hardest_shortfall": nearest}
         )

@@ -89,7 +89,7 @@ def gamma_quantile(shape: Float[Tensor, " a"], probability: float) -> Float[Tens
     Source: Wilson and Hilferty 1931, "The distribution of chi-square", https://doi.org/10.1073/pnas.17.12.684, for the
     first guess; Newton's method on the distribution function does the rest.
     """
-    z = torch.special.ndtri(shape.new_tensor(probability))
+    z = torch.special.ndtri(shape.new_full((), probability))
     guess = shape * (1.0 - 1.0 / (9.0 * shape) + z / (3.0 * shape.sqrt())).clamp_min(0.05).pow(3)
     for _ in range(6):
         density = ((shape - 1.0) * guess.log() - guess - torch.lgamma(shape)).exp()

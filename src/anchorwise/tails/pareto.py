@@ -96,7 +96,7 @@ def pareto_estimate(
     shape, scale, variance = (_moments if method == "moments" else _weighted_moments)(tails)
     usable = tails.enough & shape.isfinite() & (scale > 0.0)
     error = (variance / tails.count).sqrt()
-    z = torch.special.ndtri(shape.new_tensor(0.5 + _checks.level(level) / 2.0))
+    z = torch.special.ndtri(shape.new_full((), 0.5 + _checks.level(level) / 2.0))
     alike = noted(tails.enough & ~usable, "the scores above the threshold are all alike")
     return _estimate(
         tails, usable, (shape, scale, error), (shape - z * error, shape + z * error), (*tails.notes, alike)
@@ -143,7 +143,7 @@ def _likelihood_fit(tails: RowTails, level: float) -> ParetoEstimate:
 
 def likelihood_drop(profile: Profile, level: float) -> Float[Tensor, " a"]:
     """Return by how much the log-likelihood per exceedance may fall short of its maximum inside an interval."""
-    normal = torch.special.ndtri(profile.largest.new_tensor(0.5 + level / 2.0))
+    normal = torch.special.ndtri(profile.largest.new_full((), 0.5 + level / 2.0))
     return normal.square() / 2.0 / profile.count
 
 

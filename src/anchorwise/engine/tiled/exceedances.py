@@ -21,7 +21,7 @@ class ExceedanceAdder:
     """
 
     def __init__(self, threshold: Float[Tensor, " a"], endpoint: float) -> None:
-        self._endpoint = threshold.new_tensor(endpoint)
+        self._endpoint = threshold.new_full((), endpoint)
         self._widest = self._endpoint - threshold
         self._log_widest = self._widest.clamp_min(MIN_SHORTFALL).log()
         self._count, self._log_ratio, self._excess = threshold.new_zeros(3, len(threshold))

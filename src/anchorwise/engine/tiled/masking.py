@@ -34,7 +34,7 @@ class _IndexMask(TileMask):
 
     def fill_(self, tile: Float[Tensor, "_ _"], value: float, *, transposed: bool = False) -> None:
         place = (self.columns, self.rows) if transposed else (self.rows, self.columns)
-        tile.index_put_(place, tile.new_tensor(value))
+        tile.index_put_(place, tile.new_full((), value))
 
 
 @dataclass(frozen=True)

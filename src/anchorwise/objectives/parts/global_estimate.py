@@ -50,7 +50,7 @@ class RunningDenominators(nn.Module):
         """
         seen = self.seen[ids]
         before = self.soft_maxima[ids].to(log_estimates) / temperature
-        weight = torch.tensor(gamma, dtype=log_estimates.dtype, device=log_estimates.device)
+        weight = log_estimates.new_full((), gamma)
         moved = torch.logaddexp((1.0 - weight).log() + before, weight.log() + log_estimates)
         log_u = torch.where(seen, moved, log_estimates)
         if self.training:
