@@ -182,7 +182,7 @@ def _sections_in(annotation: Any) -> list[type[Section]]:
 def _form(kind: str, where: str, given: object) -> str:
     """Return the form that a value of the wrong kind should have had."""
     if kind in ("tuple_type", "list_type"):
-        return f"; write a list: {where}=[{given}]"
+        return f"; write a list: {where}=[{given!r}]"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"; it has parts, which are set one by one: {where}.NAME=VALUE"
     return "; it has no parts" if isinstance(given, dict) else ""

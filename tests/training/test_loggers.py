@@ -30,7 +30,7 @@ def wandb(monkeypatch) -> list[FakeRun]:
     """Stands in for the package; what it was asked to start is collected."""
     started = list[FakeRun]()
     module = ModuleType("wandb")
-    module.__spec__ = ModuleSpec("wandb", None)
+    module.__spec__ = ModuleSpec("wandb", None, origin="made up")
 
     def init(**given: Any) -> FakeRun:
         started.append(FakeRun(given))
@@ -81,6 +81,17 @@ def test_a_package_that_is_not_there_is_named_with_what_to_install(monkeypatch):
     check_loggers([])
     with pytest.raises(ValueError, match=r"train\.log_to has wandb, which is not installed: pip install wandb"):
         check_loggers(["wandb"])
+
+
+def test_a_folder_that_is_called_as_a_package_is_none(tmp_path, monkeypatch):
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="wandb, which is not installed"):
+        check_loggers(["wandb"])
+
+
+def test_a_package_that_is_there_is_taken(wandb):
+    check_loggers(["wandb", "tensorboard"])
 
 
 def test_without_loggers_there_is_the_log_alone(directory):

@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, final
 
 import torch
@@ -21,9 +21,9 @@ from anchorwise.training.tail_statistics import tail_statistics
 
 def _callback() -> Any:
     """Return the base class of callbacks; without Lightning a plain one, whose hooks can still be called."""
-    for package in ("lightning", "pytorch_lightning"):
-        if find_spec(package) is not None:
-            return import_module("lightning.pytorch" if package == "lightning" else package).Callback
+    for package in ("lightning.pytorch", "pytorch_lightning"):
+        with suppress(ModuleNotFoundError):
+            return import_module(package).Callback
     return object
 
 

@@ -39,7 +39,8 @@ def check_loggers(names: Sequence[LoggerName]) -> None:
         ValueError: With what to install.
     """
     for name in names:
-        if find_spec(name) is None:
+        found = find_spec(name)
+        if found is None or found.origin is None:  # A folder of that name, as wandb leaves one, is no package.
             raise ValueError(f"train.log_to has {name}, which is not installed: pip install {name}")
 
 
