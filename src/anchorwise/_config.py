@@ -82,12 +82,13 @@ def identity(section: Section) -> dict[str, Any]:
     """Return the settings that make a piece of work another one, as JSON has them.
 
     Where files lie, what computes and how often it reports are left out: fields say so with `NO_IDENTITY`. So is what
-    is off, None or false: a new setting that is off unless it is set leaves earlier work findable.
+    is off by default, None or false: a new setting that is off unless it is set leaves earlier work findable.
     """
     plain, fields, kept = section.model_dump(mode="json"), type(section).model_fields, dict[str, Any]()
     for name, value in plain.items():
-        is_off = value is None or value is False
-        if not is_off and not (name in fields and mark(fields[name], "identity") is False):
+        field = fields.get(name)
+        is_off = field is not None and (value is None or (value is False and field.default is False))
+        if not is_off and not (field is not None and mark(field, "identity") is False):
             part = getattr(section, name)
             kept[name] = identity(part) if isinstance(part, Section) else value
     return kept

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from anchorwise.training.order import epoch_batches, epoch_order, mixed_seed, num_batches
+from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.training.order import ORDERS, ClassBalanced, batch_sizes, epoch_batches, num_batches
 
 CASES = [(10, 4, 1), (10, 4, 2), (10, 3, 3), (9, 4, 2), (13, 4, 3), (7, 7, 7), (3, 100, 2), (17, 5, 4)]
 
@@ -39,9 +40,11 @@ def test_a_last_batch_of_one_image_joins_the_one_before():
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():
-    assert torch.equal(epoch_order(100, seed=1, epoch=2), epoch_order(100, seed=1, epoch=2))
-    orders = [epoch_order(100, seed=seed, epoch=epoch) for seed in range(3) for epoch in range(3)]
-    assert len({tuple(order.tolist()) for order in orders}) == 9
+    def order(seed: int, epoch: int) -> tuple[int, ...]:
+        return tuple(epoch_batches(100, batch_size=100, seed=seed, epoch=epoch)[0].tolist())
+
+    assert order(1, 2) == order(1, 2)
+    assert len({order(seed, epoch) for seed in range(3) for epoch in range(3)}) == 9
 
 
 def test_drawing_batches_leaves_the_global_random_state_alone():
@@ -75,3 +78,54 @@ def test_mixed_seeds_fit_a_generator_and_do_not_collide_for_neighbours():
     seeds = {mixed_seed(a, b, c) for a in range(20) for b in range(20) for c in range(5)}
     assert len(seeds) == 2000
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+# 3 classes of 30, 12 and 8 samples, in no order.
+LABELS = torch.tensor([0] * 30 + [1] * 12 + [2] * 8)[torch.randperm(50, generator=torch.Generator().manual_seed(0))]
+
+
+def _balanced(epoch: int, *, batch_size: int, rank: int = 0, world_size: int = 1) -> list[torch.Tensor]:
+    cut = {"batch_size": batch_size, "world_size": world_size}
+    order = ClassBalanced(ClassBalanced.Config(), LABELS, batch_sizes(50, **cut))
+    return order.batches(50, seed=0, epoch=epoch, rank=rank, world_size=world_size)
+
+
+@pytest.mark.parametrize("batch_size", [2, 9, 10, 24])
+def test_every_class_is_equally_often_in_a_balanced_batch_and_no_sample_twice(batch_size: int):
+    seen: list[int] = []
+    for epoch in range(3):
+        for batch in _balanced(epoch, batch_size=batch_size):
+            counts = torch.bincount(LABELS[batch], minlength=3)
+            assert counts.max() - counts.min() <= 1
+            assert len(batch.unique()) == len(batch)
+            seen += batch.tolist()
+    assert len(seen) == 150
+    # Of the smallest class all come equally often within an epoch, up to one.
+    first = torch.cat(_balanced(0, batch_size=batch_size))
+    times = torch.bincount(first, minlength=50)[LABELS == 2]
+    assert times.max() - times.min() <= 2
+
+
+def test_balanced_batches_depend_on_seed_and_epoch_alone_on_any_number_of_ranks():
+    alone = _balanced(1, batch_size=10)
+    parts = [_balanced(1, batch_size=10, rank=rank, world_size=2) for rank in range(2)]
+    for whole, *shares in zip(alone, *parts, strict=True):
+        assert torch.equal(torch.cat(shares), whole)
+    assert not torch.equal(torch.cat(alone), torch.cat(_balanced(2, batch_size=10)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (None, "order.name=class_balanced needs labelled samples; these have none: take shuffled"),
+        (LABELS, "wants 9 samples of each of 3 classes in a batch of 25, .* has 8; take train.batch_size up to 24"),
+    ],
+)
+def test_balanced_batches_that_cannot_be_are_refused_with_the_way_out(labels, words: str):
+    with pytest.raises(ValueError, match=words):
+        ClassBalanced(ClassBalanced.Config(), labels, [25, 25])
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_order_is_registered_under_the_name_of_its_settings(name: str):
+    assert ORDERS[name].Config().name == name

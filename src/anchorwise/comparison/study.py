@@ -24,6 +24,7 @@ from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.registry import AnyViewsConfig
 from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, apply_overrides
 from anchorwise.training.optimizers import AnyOptimizer
+from anchorwise.training.order import AnyOrderConfig, Shuffled
 
 Setting = float | int | bool | str
 # Settings as `anchorwise pretrain --set` names them, to their values.
@@ -82,6 +83,7 @@ class Study(Section):
         views: How views are made, for all; the data sources' own policies if left out.
         encoder: For all.
         method: For all that bring none of their own.
+        order: Which samples make a batch, for all.
         optimizer: For all, before the settings of a point of a grid.
         train: Epochs and steps, the same for all. Its seed stays 0: `seeds` says which.
         budget: Fraction of these epochs that is trained, in (0, 1], at least one epoch; the warm-up shrinks with it.
@@ -107,6 +109,7 @@ class Study(Section):
     views: AnyViewsConfig | None = None
     encoder: EncoderConfig = EncoderConfig()
     method: AnyMethodConfig = SimCLR.Config()
+    order: AnyOrderConfig = Shuffled.Config()
     optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
     budget: float = Field(default=1.0, gt=0, le=1)
@@ -188,6 +191,7 @@ class Study(Section):
             encoder=self.encoder,
             method=contender.method or self.method,
             objective=contender.objective,
+            order=self.order,
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),
         )

@@ -11,6 +11,7 @@ from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
 from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
 from anchorwise.training.optimizers import AdamW, AnyOptimizer
+from anchorwise.training.order import AnyOrderConfig, Shuffled
 
 
 class ObjectiveConfig(Section):
@@ -109,6 +110,7 @@ class RunConfig(Section):
         encoder: What is trained, kept and judged.
         method: Who encodes what, by name, with its settings.
         objective: What is minimised; it must be one that the method can train. Left out, it is the method's own.
+        order: Which samples make a batch.
         optimizer: How weights follow gradients.
         train: How long and in what steps.
         own: Parts that a caller brought from Python, in words; the sections of the same names do not count.
@@ -121,6 +123,7 @@ class RunConfig(Section):
     encoder: AnyEncoderConfig = Field(default=AnyEncoderConfig(), json_schema_extra=follows("modality"))
     method: AnyMethodConfig = SimCLR.Config()
     objective: ObjectiveConfig | None = Field(default=None, json_schema_extra=follows("method"))
+    order: AnyOrderConfig = Shuffled.Config()
     optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
     own: dict[str, str] | None = None

@@ -29,7 +29,7 @@ from anchorwise.training.measured import measured
 from anchorwise.training.monitor import watched
 from anchorwise.training.near_duplicates import near_duplicates
 from anchorwise.training.optimizers import lr_at
-from anchorwise.training.order import epoch_batches, num_batches
+from anchorwise.training.order import ORDERS, batch_sizes
 from anchorwise.training.own import NO_PARTS, OwnParts
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
@@ -118,13 +118,11 @@ class _Run:
     show_progress: bool
 
     def __post_init__(self) -> None:
-        train = self.config.train
-        self.steps_per_epoch = num_batches(
-            len(self.splits.pretrain),
-            batch_size=train.batch_size,
-            world_size=self.here.world_size,
-            drop_last=train.drop_last,
-        )
+        train, samples = self.config.train, self.splits.pretrain
+        cut = {"batch_size": train.batch_size, "world_size": self.here.world_size, "drop_last": train.drop_last}
+        sizes = batch_sizes(len(samples), **cut)
+        self.steps_per_epoch = len(sizes)
+        self.order = ORDERS[self.config.order.name](self.config.order, samples.labels, sizes)
         self.num_steps = train.num_epochs * self.steps_per_epoch
 
     def say_waiting(self) -> None:
@@ -193,15 +191,8 @@ class _Run:
     ) -> None:
         """Take the steps of one epoch that are left, then evaluate and save."""
         train, epoch = self.config.train, state.step // self.steps_per_epoch
-        batches = epoch_batches(
-            len(self.splits.pretrain),
-            batch_size=train.batch_size,
-            seed=train.seed,
-            epoch=epoch,
-            rank=self.here.rank,
-            world_size=self.here.world_size,
-            drop_last=train.drop_last,
-        )
+        among = {"rank": self.here.rank, "world_size": self.here.world_size}
+        batches = self.order.batches(len(self.splits.pretrain), seed=train.seed, epoch=epoch, **among)
         for ids in batches[state.step % self.steps_per_epoch :]:
             values = self._step(state, network, ids)
             if log is not None and values:

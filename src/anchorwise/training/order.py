@@ -3,16 +3,140 @@
 There is no state to save: a resumed run asks for the same epoch again and skips the batches it has done.
 """
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._config import Named, chosen_by_name
 from anchorwise.modalities.seeds import mixed_seed
 
-# b = images of one rank in one batch
+# b = images of one rank in one batch, or of all of them, d = embedding width
+
+
+class OrderConfig(Named):
+    """What every order can be told; each has its own settings in its class, and there a `name` too."""
+
+
+class Order(ABC):
+    """Which samples make the batches of an epoch.
+
+    Args:
+        config: Settings, of the class's own `Config`.
+        labels: Classes of the samples; None if unlabelled.
+        sizes: Samples of every batch of an epoch, over all ranks.
+
+    Raises:
+        ValueError: If no such batches can be made of these samples.
+    """
+
+    Config: ClassVar[type[OrderConfig]]
+
+    def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
+        self.config, self.labels, self.sizes = config, labels, sizes
+
+    @abstractmethod
+    def epoch(self, num_images: int, generator: torch.Generator) -> list[Int64[Tensor, " b"]]:
+        """Return the numbers of the samples of every batch, those of all ranks together.
+
+        Args:
+            num_images: Samples in the set.
+            generator: What is drawn with; it depends on seed and epoch alone.
+        """
+
+    @final
+    def batches(
+        self, num_images: int, *, seed: int, epoch: int, rank: int = 0, world_size: int = 1
+    ) -> list[Int64[Tensor, " b"]]:
+        """Return a rank's part of every batch of an epoch; with those of the others it makes the whole batch.
+
+        Raises:
+            ValueError: If a number is out of its range.
+        """
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must lie in 0..{world_size - 1} for {world_size} ranks, got {rank}")
+        _checks.count("seed", seed, 0)
+        _checks.count("epoch", epoch, 0)
+        generator = torch.Generator().manual_seed(mixed_seed(seed, epoch))
+        return [batch.tensor_split(world_size)[rank] for batch in self.epoch(num_images, generator)]
+
+    def saw(self, ids: Int64[Tensor, " b"], rows: Float[Tensor, "b d"]) -> None:  # noqa: B027
+        """Take note of the rows of samples, for orders that choose by them."""
+
+
+@final
+class Shuffled(Order):
+    """Every sample once an epoch, in random order."""
+
+    class Config(OrderConfig):
+        """There is nothing to set."""
+
+        name: Literal["shuffled"] = "shuffled"
+
+    def epoch(self, num_images: int, generator: torch.Generator) -> list[Int64[Tensor, " b"]]:
+        """Cut a permutation; what does not fill a batch is left out."""
+        order = torch.randperm(num_images, generator=generator)
+        return list(order[: sum(self.sizes)].split(self.sizes))
+
+
+@final
+class ClassBalanced(Order):
+    """Every class equally often in every batch, one more or less where the size is no multiple of their number.
+
+    Samples of a class come in random order, all of them before one comes again; so those of rare classes come more
+    often than once an epoch, those of frequent ones less, and no sample stands twice in a batch.
+    """
+
+    class Config(OrderConfig):
+        """There is nothing to set."""
+
+        name: Literal["class_balanced"] = "class_balanced"
+
+    def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
+        super().__init__(config, labels, sizes)
+        if labels is None:
+            raise ValueError("order.name=class_balanced needs labelled samples; these have none: take shuffled")
+        self.members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
+        wanted, smallest = -(-max(sizes) // len(self.members)), min(map(len, self.members))
+        if wanted > smallest:
+            raise ValueError(
+                f"order.name=class_balanced wants {wanted} samples of each of {len(self.members)} classes in a batch "
+                f"of {max(sizes)}, and the smallest class has {smallest}; take train.batch_size up to "
+                f"{smallest * len(self.members)}, or order.name=shuffled"
+            )
+
+    def epoch(self, num_images: int, generator: torch.Generator) -> list[Int64[Tensor, " b"]]:
+        """Deal the places of a batch to the classes in turn, then draw from each."""
+        waiting = [ids[:0] for ids in self.members]
+        batches = []
+        for size in self.sizes:
+            turn, drawn = torch.randperm(len(self.members), generator=generator).tolist(), list[Tensor]()
+            for place, which in enumerate(turn):
+                wanted = len(range(place, size, len(turn)))
+                ids, rest = self.members[which], waiting[which]
+                if len(rest) < wanted:  # What waits comes first, and is last of the next round.
+                    again = ids[torch.randperm(len(ids), generator=generator)]
+                    is_waiting = torch.isin(again, rest)
+                    rest = torch.cat([rest, again[~is_waiting], again[is_waiting]])
+                drawn.append(rest[:wanted])
+                waiting[which] = rest[wanted:]
+            batch = torch.cat(drawn)
+            batches.append(batch[torch.randperm(len(batch), generator=generator)])
+        return batches
+
+
+ORDERS: dict[str, type[Order]] = {
+    "shuffled": Shuffled,
+    "class_balanced": ClassBalanced,
+}
+if TYPE_CHECKING:
+    AnyOrderConfig = OrderConfig
+else:
+    AnyOrderConfig = chosen_by_name(order.Config for order in ORDERS.values())
 
 
 def num_batches(num_images: int, *, batch_size: int, world_size: int = 1, drop_last: bool = False) -> int:
@@ -22,6 +146,16 @@ def num_batches(num_images: int, *, batch_size: int, world_size: int = 1, drop_l
         ValueError: As `epoch_batches`.
     """
     return len(_batch_bounds(num_images, batch_size, world_size, drop_last)) - 1
+
+
+def batch_sizes(num_images: int, *, batch_size: int, world_size: int = 1, drop_last: bool = False) -> list[int]:
+    """Return the samples of every batch of an epoch, over all ranks.
+
+    Raises:
+        ValueError: As `epoch_batches`.
+    """
+    bounds = _batch_bounds(num_images, batch_size, world_size, drop_last)
+    return [stop - start for start, stop in pairwise(bounds)]
 
 
 def epoch_batches(
@@ -34,7 +168,7 @@ def epoch_batches(
     world_size: int = 1,
     drop_last: bool = False,
 ) -> list[Int64[Tensor, " b"]]:
-    """Return this rank's part of every batch of an epoch.
+    """Return this rank's part of every batch of an epoch that sees all images in random order.
 
     Args:
         num_images: Images in the set.
@@ -52,20 +186,9 @@ def epoch_batches(
     Raises:
         ValueError: If a number is out of its range, or there are fewer images than ranks.
     """
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank must lie in 0..{world_size - 1} for {world_size} ranks, got {rank}")
-    bounds = _batch_bounds(num_images, batch_size, world_size, drop_last)
-    order = epoch_order(num_images, seed=seed, epoch=epoch)
-    batches = [order[start:stop] for start, stop in pairwise(bounds)]
-    return [batch.tensor_split(world_size)[rank] for batch in batches]
-
-
-def epoch_order(num_images: int, *, seed: int, epoch: int) -> Int64[Tensor, " n"]:
-    """Return the permutation of 0 .. num_images - 1 in which an epoch sees the images."""
-    _checks.count("seed", seed, 0)
-    _checks.count("epoch", epoch, 0)
-    generator = torch.Generator().manual_seed(mixed_seed(seed, epoch))
-    return torch.randperm(num_images, generator=generator)
+    sizes = batch_sizes(num_images, batch_size=batch_size, world_size=world_size, drop_last=drop_last)
+    order = Shuffled(Shuffled.Config(), None, sizes)
+    return order.batches(num_images, seed=seed, epoch=epoch, rank=rank, world_size=world_size)
 
 
 def _batch_bounds(num_images: int, batch_size: int, world_size: int, drop_last: bool) -> list[int]:
