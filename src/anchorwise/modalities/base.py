@@ -13,14 +13,18 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from anchorwise import _files
 from anchorwise._config import Section
 from anchorwise.modalities.fingerprint import DataFacts, Fingerprint, digest
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.selection import balanced_indices
 from anchorwise.models.pieces import encoded_in_pieces
 from anchorwise.models.still import hold_still
+
+WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
 # n = samples of a set, b = samples of this rank's batch, m = chosen samples, f = features
 
@@ -294,6 +298,13 @@ class FrozenEncoder(ABC):
         """Write it into a run's folder; every file appears whole or not at all."""
 
     @abstractmethod
+    def take_up(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up the weights that such an encoder has written.
+
+        Raises:
+            RuntimeError: If they are not those of this architecture.
+        """
+
     def restore(self, folder: Path) -> None:
         """Take up the weights that such an encoder wrote into a folder.
 
@@ -301,6 +312,8 @@ class FrozenEncoder(ABC):
             FileNotFoundError: If they are not there.
             UnusableFileError: If they are damaged, or not those of this architecture.
         """
+        with _files.reading(folder / WEIGHTS_FILE):
+            self.take_up(read_weights(folder))
 
 
 class Modality(ABC):
@@ -382,6 +395,17 @@ class Modality(ABC):
             FileNotFoundError: If a file is missing.
             UnusableFileError: If one is damaged.
         """
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights that an encoder wrote into a folder.
+
+    Raises:
+        FileNotFoundError: If they are not there.
+        UnusableFileError: If they are damaged.
+    """
+    with _files.reading(folder / WEIGHTS_FILE):
+        return load_file(folder / WEIGHTS_FILE)
 
 
 def moved(raw: Any, device: torch.device | str) -> Any:

@@ -18,7 +18,7 @@ from anchorwise.training.config import RunConfig
 from anchorwise.training.loop import train_run
 from anchorwise.training.overrides import apply_overrides
 from anchorwise.training.own import OwnParts, in_words
-from anchorwise.training.run import Run, SampleForm, restored
+from anchorwise.training.run import Run, SampleForm
 
 OWN_SOURCE = "own"  # What a configuration says of samples that stand in none.
 
@@ -103,9 +103,10 @@ def pretrain(
         settings = {"objective.name": objective, **settings}
     config, parts = _with_method(config, parts, method, settings)
     folder = _folder(recipe, out)
-    directory, state, splits = train_run(config, folder, parts, show_progress=show_progress)
+    directory, state, splits = train_run(config, folder, parts, show_progress=show_progress, take_up=True)
+    state.model.eval()
     # The caller's own network takes up what is kept, which may be a moving average of it.
-    return Run(directory, restored(state.frozen(state.model.encoder), directory), splits, form)
+    return Run(directory, state.frozen(state.model.encoder), splits, form)
 
 
 def _in_words(parts: Mapping[str, Any], samples: Samples | None, objective: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ from anchorwise import _files
 from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
-from anchorwise.modalities.base import Samples, Splits
+from anchorwise.modalities.base import Samples, Splits, read_weights
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
@@ -72,11 +72,20 @@ def train_run(
     *,
     splits: Splits[Samples] | None = None,
     show_progress: bool = True,
+    take_up: bool = False,
 ) -> tuple[RunDirectory, RunState, Splits[Samples]]:
     """Do what `pretrain` does, also with parts that stand in no configuration.
 
+    Args:
+        config: As `pretrain` takes it.
+        out: Likewise.
+        own: The parts.
+        splits: As `pretrain` takes them.
+        show_progress: Likewise.
+        take_up: Give the encoder the weights that are kept, also where the run was done before.
+
     Returns:
-        The run directory, the state at the end, or the first state of a run that was done before, and the samples.
+        The run directory, the state at the end, and the samples.
 
     Raises:
         ValueError: As `pretrain`, and if the configuration is that of a run whose own parts are not given.
@@ -106,6 +115,9 @@ def train_run(
             here.from_first(lambda: directory.prepare(state.config, facts))
             if not here.from_first(lambda: directory.is_done):
                 run.train(state)
+        if take_up:  # From the first rank's disk, which need not be the others'; and all wait until they are written.
+            weights = here.from_first(lambda: read_weights(directory.path))
+            state.frozen(state.model.encoder).take_up(weights)
     return directory, state, splits
 
 

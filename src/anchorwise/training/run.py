@@ -102,10 +102,3 @@ class Run:
         if scored is None:
             raise ValueError("test must be samples to score, got none, and these data have no test part of their own")
         return evaluate(self.embed(train, split="train"), self.embed(scored, split="test"), config)
-
-
-def restored(frozen: FrozenEncoder, directory: RunDirectory) -> FrozenEncoder:
-    """Return the encoder with the weights that its run ended with, in evaluation mode."""
-    frozen.restore(directory.path)
-    frozen.encoder.eval()
-    return frozen

@@ -1,5 +1,6 @@
 """A frozen encoder on disk: weights in safetensors beside a JSON file that says how to rebuild it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,17 +8,15 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from pydantic import Field, FiniteFloat
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.base import Encoder, FrozenEncoder, View
+from anchorwise.modalities.base import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, View
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import AnySize
-
-WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
 
 class EncoderSpec(Section):
@@ -62,10 +61,9 @@ class StoredEncoder(FrozenEncoder):
         """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""
         save_encoder(folder, self)
 
-    def restore(self, folder: Path) -> None:
-        """Take up the weights in a folder."""
-        with _files.reading(folder / WEIGHTS_FILE):
-            self.encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    def take_up(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up weights."""
+        self.encoder.load_state_dict(weights)
 
 
 def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:

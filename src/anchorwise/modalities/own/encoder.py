@@ -3,20 +3,19 @@
 import copy
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from anchorwise import _files
-from anchorwise.modalities.base import Encoder, FrozenEncoder, View, ViewMaker
+from anchorwise.modalities.base import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, View, ViewMaker
 
-WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 OWN = "own"  # In place of a modality's name: no name makes a caller's own network again.
 
 
@@ -96,14 +95,9 @@ class OwnFrozen(FrozenEncoder):
         with _files.replacing(folder / WEIGHTS_FILE) as temporary:
             save_file(weights, temporary)
 
-    def restore(self, folder: Path) -> None:
-        """Take up the weights in a run's folder.
-
-        Raises:
-            UnusableFileError: If they are not those of this network.
-        """
-        with _files.reading(folder / WEIGHTS_FILE):
-            self.encoder.backbone.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    def take_up(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up weights."""
+        self.encoder.backbone.load_state_dict(weights)
 
 
 def text_of(part: Any) -> str:
