@@ -1,10 +1,12 @@
 """`anchorwise.pretrain` with parts of one's own, each for itself and together."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 from torchvision.transforms import v2
@@ -15,6 +17,7 @@ from anchorwise.modalities.registry import rebuild
 from anchorwise.training import loop as loop_module
 from anchorwise.training import pretrain
 from anchorwise.training.run_embeddings import embed_run_views
+from tests import processes
 
 QUICK = {"train.device": "cpu", "train.log_every_steps": 1, "encoder.width": 8, "method.head.output_width": 8}
 OWN = {name: value for name, value in QUICK.items() if not name.startswith("encoder.")}
@@ -114,6 +117,32 @@ def test_a_stopped_run_goes_on_to_the_same_bits_with_views_of_ones_own(finished,
         mine(tmp_path)
     torch.manual_seed(99)
     assert _same(mine(tmp_path, encoder=network(seed=5)).encoder, finished.encoder)
+
+
+def _noisy(sample: Tensor) -> Tensor:
+    return sample + torch.rand(sample.shape)
+
+
+def _trained(folder: Path, ranks: dict[str, str]) -> None:
+    os.environ.update(ranks)
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(2 * 9 * 12, 6))
+    settings = {**OWN, "method.head.norm": "none", "train.amp": False, "train.knn_every_epochs": 0}
+    out = folder / ranks.get("RANK", "alone")
+    run = mine(out / "run", samples=IMAGES[:15], labels=None, encoder=encoder, views=_noisy, set=settings)
+    out.mkdir(exist_ok=True)
+    save_file(run.encoder.state_dict(), out / "weights.safetensors")
+
+
+@pytest.mark.whole
+def test_ranks_with_disks_of_their_own_see_the_views_of_one_process_and_all_get_the_weights(tmp_path: Path):
+    processes.side_by_side(_trained, [(tmp_path, ranks) for ranks in processes.of_torchrun(2)])
+    processes.side_by_side(_trained, [(tmp_path, {})])
+    first, second, alone = (load_file(tmp_path / name / "weights.safetensors") for name in ("0", "1", "alone"))
+    assert not (tmp_path / "1" / "run").exists()
+    for name, weights in alone.items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], weights, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.whole
