@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from anchorwise.diagnostics.diagnosis import Diagnosis, diagnose
-from anchorwise.diagnostics.pooled import Estimate, bootstrap_weights, fit_above
+from anchorwise.diagnostics.pooled import PooledEstimate, bootstrap_weights, fit_above
 from anchorwise.diagnostics.stream import Pairs
 from anchorwise.embeddings import Embeddings
 from anchorwise.synthetic.embeddings import sphere_points
@@ -60,7 +60,7 @@ def coverage(exponent: float, num_exceedances: int, num_copies: int) -> tuple[fl
     return tuple(held / NUM_SIMULATIONS)
 
 
-def holds_one(end: Estimate) -> bool:
+def holds_one(end: PooledEstimate) -> bool:
     """Say whether the interval of an end holds 1."""
     return not end.is_below(1.0) and end.low is not None and end.low <= 1.0
 

@@ -8,7 +8,7 @@ import torch
 from anchorwise.diagnostics.exceedances import HISTOGRAM_EDGES, PooledExceedances, pooled_exceedances
 from anchorwise.diagnostics.figures import cosine_figure, exceedance_figure, quantile_figure
 from anchorwise.diagnostics.laws import fit_laws
-from anchorwise.diagnostics.pooled import Estimate, ThresholdChoice, ThresholdFit
+from anchorwise.diagnostics.pooled import PooledEstimate, ThresholdChoice, ThresholdFit
 from anchorwise.diagnostics.threshold_figures import mean_excess_figure
 from anchorwise.reporting.pictures import figure_uri
 
@@ -68,7 +68,7 @@ def test_few_exceedances_are_drawn_in_few_bins(num_values, num_bins):
 
 @pytest.mark.parametrize(("chosen", "lines"), [(0, 4), (2, 2)])
 def test_laws_beyond_the_last_threshold_are_neither_drawn_nor_named(tail, chosen, lines):
-    at = Estimate(0.1, 0.05, 0.15)
+    at = PooledEstimate(0.1, 0.05, 0.15)
     fits = tuple(ThresholdFit(threshold, 500, at, at, at) for threshold in (0.5, 0.6, 0.7))
     axes = mean_excess_figure(ThresholdChoice(fits, chosen, is_stable=chosen < 2), tail[1]).axes[0]
     assert len(axes.get_legend().get_texts()) == lines

@@ -7,7 +7,7 @@ from anchorwise.diagnostics.false_negatives import FalseNegatives, true_negative
 from anchorwise.diagnostics.goodness import Goodness
 from anchorwise.diagnostics.gradient import SHORTFALL, WEINCE, LinkReport, LinkShares
 from anchorwise.diagnostics.law_answers import ENDLESS, ENDS, ENDS_FOR_SOME, NEITHER, ends_where, which_law
-from anchorwise.diagnostics.pooled import Estimate, ThresholdFit
+from anchorwise.diagnostics.pooled import PooledEstimate, ThresholdFit
 from anchorwise.diagnostics.space import SpaceReport
 from anchorwise.diagnostics.statements import INCONCLUSIVE, interval_text
 from anchorwise.diagnostics.stream import Pairs, Tails
@@ -20,7 +20,7 @@ SPACE = SpaceReport(800, 8, 7.0, (1.0,), -2.0, None, None, (0.1,), None)
 
 
 def around(value, half_width):
-    return Estimate(value, value - half_width, value + half_width)
+    return PooledEstimate(value, value - half_width, value + half_width)
 
 
 def draw(rejecting=0.8, half_width=0.05, shape=-0.2, num_blocks=400, refusing=0.06):
@@ -112,8 +112,8 @@ def test_a_temperature_is_named_only_if_all_batches_agree(matched, answer):
         ([around(1.0, 0.02)] * 2, "at 1, as far as one can tell"),
         ([around(0.95, 0.02)] * 2, "below 1"),
         ([around(0.95, 0.02), around(1.0, 0.02)], INCONCLUSIVE),
-        ([Estimate(None, 1.1, None)] * 2, "no end in sight"),
-        ([Estimate(None, 0.97, None), around(1.0, 0.02)], "at 1, as far as one can tell"),
+        ([PooledEstimate(None, 1.1, None)] * 2, "no end in sight"),
+        ([PooledEstimate(None, 0.97, None), around(1.0, 0.02)], "at 1, as far as one can tell"),
         ([around(0.85, 0.02)] * 2, INCONCLUSIVE),  # Harder negatives, at 0.9, were seen.
     ],
 )
@@ -141,8 +141,8 @@ def test_without_exceedances_there_is_no_end():
 
 
 def test_intervals_are_written_with_open_ends():
-    assert interval_text(Estimate(1.0, 0.9, None), "{:.1f}") == "1.0 [0.9, none]"
-    assert interval_text(Estimate(None, None, None), "{:.1f}") == "none"
+    assert interval_text(PooledEstimate(1.0, 0.9, None), "{:.1f}") == "1.0 [0.9, none]"
+    assert interval_text(PooledEstimate(None, None, None), "{:.1f}") == "none"
 
 
 def tails(num_anchors=400):

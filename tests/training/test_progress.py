@@ -12,7 +12,7 @@ from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.registry import JUDGES, warnings_of
 from anchorwise.objectives import InfoNCE, Prediction, Weibit
-from anchorwise.training import RunConfig, pretrain
+from anchorwise.training import RunConfig, apply_overrides, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training import progress as progress_module
 from anchorwise.training.measured import measured
@@ -113,3 +113,11 @@ def test_a_run_that_goes_on_says_from_where(tiny: RunConfig, tmp_path: Path, cap
             pretrain(tiny, tmp_path, show_progress=False)
     pretrain(tiny, tmp_path, show_progress=True)
     assert capsys.readouterr().out.splitlines()[2] == "goes on from step 4"
+
+
+def test_a_run_is_watched_by_the_judges_of_its_configuration(tiny: RunConfig, tmp_path: Path):
+    config = apply_overrides(tiny, ['judges=[{name="geometry"}]', "train.num_epochs=1", "train.knn_every_epochs=1"])
+    lines = pretrain(config, tmp_path, show_progress=False).log()
+    assert set(lines[-1]) == {"kind", "step", "epoch", "effective_rank", "spread"}
+    with pytest.raises(ValueError, match="judges"):
+        apply_overrides(tiny, ['judges=[{name="geometer"}]'])

@@ -194,6 +194,7 @@ class Study(Section):
             order=self.order,
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),
+            judges=self.evaluation.judges,
         )
         if self.budget < 1.0:
             config = shortened(config, self.budget)

@@ -9,7 +9,7 @@ from anchorwise.diagnostics.anchors import AnchorReadings
 from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.goodness import LEVEL, Goodness, goodness_of_fit
 from anchorwise.diagnostics.laws import MIN_EXCEEDANCES
-from anchorwise.diagnostics.pooled import Estimate, ThresholdFit, bootstrap_weights, fit_excess, share_of
+from anchorwise.diagnostics.pooled import PooledEstimate, ThresholdFit, bootstrap_weights, fit_excess, share_of
 from anchorwise.diagnostics.rows import Rows
 from anchorwise.diagnostics.stream import Tails
 
@@ -48,8 +48,8 @@ class Draw:
 
     num_anchors: int
     num_blocks: int
-    rejecting: Estimate
-    refusing: Estimate
+    rejecting: PooledEstimate
+    refusing: PooledEstimate
     delta_aic: float
     exponent: float
     pooled: ThresholdFit | None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from anchorwise.diagnostics.draws import MIN_BLOCKS, Draw
-from anchorwise.diagnostics.pooled import Estimate
+from anchorwise.diagnostics.pooled import PooledEstimate
 from anchorwise.diagnostics.statements import INCONCLUSIVE, MOST, SOME, Statement, by_draw
 
 ENDLESS, NEITHER = "one without an end", "neither of the two"
@@ -120,9 +120,9 @@ def _fewest_blocks(draws: Sequence[Draw]) -> int:
     return min(one.num_blocks for one in draws)
 
 
-def _ends(draws: Sequence[Draw]) -> list[Estimate]:
-    return [Estimate(None, None, None) if one.pooled is None else one.pooled.endpoint for one in draws]
+def _ends(draws: Sequence[Draw]) -> list[PooledEstimate]:
+    return [PooledEstimate(None, None, None) if one.pooled is None else one.pooled.endpoint for one in draws]
 
 
-def _shape(draw: Draw) -> Estimate:
-    return Estimate(None, None, None) if draw.pooled is None else draw.pooled.shape
+def _shape(draw: Draw) -> PooledEstimate:
+    return PooledEstimate(None, None, None) if draw.pooled is None else draw.pooled.shape

@@ -26,7 +26,7 @@ NUM_BOOTSTRAP = 499
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PooledEstimate:
     """A number with its 95 % interval; an end of the interval is None where there is no bound."""
 
     value: float | None
@@ -56,9 +56,9 @@ class ThresholdFit:
 
     threshold: float
     num_exceedances: int
-    shape: Estimate
-    endpoint: Estimate
-    mean_excess: Estimate
+    shape: PooledEstimate
+    endpoint: PooledEstimate
+    mean_excess: PooledEstimate
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def fit_excess(
 
 def share_of(
     is_so: Bool[np.ndarray, " a"], blocks: Int[np.ndarray, " a"], weights: Float[np.ndarray, "r b"]
-) -> Estimate:
+) -> PooledEstimate:
     """Return the share of anchors of which something is so, with an interval from resampled blocks."""
     sums = np.stack(
         [np.bincount(blocks, weights=part, minlength=weights.shape[1]) for part in (is_so, np.ones_like(is_so))]
@@ -161,14 +161,14 @@ def _moments_fit(
     return mean, shape, endpoint
 
 
-def _estimate(values: Float[np.ndarray, " r"]) -> Estimate:
+def _estimate(values: Float[np.ndarray, " r"]) -> PooledEstimate:
     """Make an estimate of the first value with the percentiles of the others."""
     repeated = values[1:][~np.isnan(values[1:])]
     if not len(repeated) or np.isnan(values[0]):
-        return Estimate(None, None, None)
+        return PooledEstimate(None, None, None)
     low, high = np.quantile(repeated, (0.025, 0.975), method="nearest")
-    return Estimate(*(float(number) if np.isfinite(number) else None for number in (values[0], low, high)))
+    return PooledEstimate(*(float(number) if np.isfinite(number) else None for number in (values[0], low, high)))
 
 
-def _holds(interval: Estimate, number: float | None) -> bool:
+def _holds(interval: PooledEstimate, number: float | None) -> bool:
     return number is not None and not (interval.is_below(number) or interval.is_above(number))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from anchorwise.diagnostics.pooled import Estimate
+from anchorwise.diagnostics.pooled import PooledEstimate
 
 INCONCLUSIVE = "inconclusive"
 MOST, SOME = 0.5, 0.1  # Shares of anchors.
@@ -28,12 +28,12 @@ class Statement:
     numbers: Mapping[str, str]
 
 
-def by_draw(estimates: Sequence[Estimate], form: str) -> str:
+def by_draw(estimates: Sequence[PooledEstimate], form: str) -> str:
     """Return the estimates of all draws as text."""
     return ", ".join(interval_text(one, form) for one in estimates)
 
 
-def interval_text(estimate: Estimate, form: str) -> str:
+def interval_text(estimate: PooledEstimate, form: str) -> str:
     """Return an estimate with its interval as text; a missing bound is "none"."""
     if estimate.value is None and estimate.low is None:
         return "none"

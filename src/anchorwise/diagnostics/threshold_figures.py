@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from anchorwise.diagnostics.exceedances import PooledExceedances
 from anchorwise.diagnostics.figures import laws_of
 from anchorwise.diagnostics.laws import TailFit
-from anchorwise.diagnostics.pooled import Estimate, ThresholdChoice
+from anchorwise.diagnostics.pooled import PooledEstimate, ThresholdChoice
 from anchorwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, add_legend, panel
 
 
@@ -65,7 +65,9 @@ def return_level_figure(exceedances: PooledExceedances, fit: TailFit) -> Figure:
     return figure
 
 
-def _band(axes: Axes, choice: ThresholdChoice, found: Sequence[Estimate], label: str, most: float = np.inf) -> None:
+def _band(
+    axes: Axes, choice: ThresholdChoice, found: Sequence[PooledEstimate], label: str, most: float = np.inf
+) -> None:
     """Draw estimates with their intervals over the thresholds, and mark the one that is used."""
     thresholds = [fit.threshold for fit in choice.fits]
     value, low, high = (

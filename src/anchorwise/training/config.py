@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, unknown_setting
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudgeConfig
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
 from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
@@ -113,6 +114,7 @@ class RunConfig(Section):
         order: Which samples make a batch.
         optimizer: How weights follow gradients.
         train: How long and in what steps.
+        judges: Who watches the encoder while it trains (`anchorwise.evaluation.registry`).
         own: Parts that a caller brought from Python, in words; the sections of the same names do not count.
     """
 
@@ -126,6 +128,7 @@ class RunConfig(Section):
     order: AnyOrderConfig = Shuffled.Config()
     optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
+    judges: tuple[AnyJudgeConfig, ...] = Field(default=DEFAULT_JUDGES, json_schema_extra=NO_IDENTITY)
     own: dict[str, str] | None = None
 
     @field_validator("modality")

@@ -3,7 +3,7 @@
 import torch
 
 from anchorwise.evaluation.embed import embed
-from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
+from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.base import Samples
 from anchorwise.training.state import RunState
 
@@ -18,5 +18,5 @@ def watched(state: RunState, train: Samples, device: torch.device) -> dict[str, 
     most = _MOST_UNLABELLED if train.labels is None else _MOST_LABELLED
     images = train.balanced_subset(min(most, len(train)), 0)
     embedded = embed(state.kept, images, transform=state.views.plain, device=device)
-    judges = judges_of(DEFAULT_JUDGES, device=device)
+    judges = judges_of(state.config.judges, device=device)
     return {name: value for judge in judges for name, value in judge.watch(embedded).items()}
