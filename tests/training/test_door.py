@@ -188,13 +188,14 @@ class Distances(Method):
 
 
 @pytest.mark.whole
-def test_a_method_of_ones_own_is_a_class_whose_settings_are_set_by_name(tmp_path: Path):
+def test_a_method_of_ones_own_is_a_class_whose_settings_are_set_by_name(tmp_path: Path, capsys):
     settings = {**OWN, "method.scale": 2.0}
     run = anchorwise.pretrain(
         out=tmp_path, samples=IMAGES, encoder=network(), views=VIEWS, method=Distances, epochs=1, set=settings
     )
     assert "Distances(Config" in run.directory.config().own["method"]
     assert "scale=2.0" in run.directory.config().own["method"]
+    assert capsys.readouterr().out.startswith("pretraining with Prediction(")
 
 
 @pytest.mark.whole

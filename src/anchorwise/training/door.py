@@ -154,6 +154,7 @@ def _with_method(
     if objective is None and not any(name.startswith("objective") for name in rest):
         objective = build(kind.own_objective)
     words = parts.words | {"method": f"{kind.__module__}.{kind.__qualname__}({section!r})"}
+    words |= {} if objective is None else {"objective": in_words(objective)}
     config = apply_overrides(config.model_copy(update={"objective": None}), as_settings(rest))
     return config, replace(parts, method=kind, method_config=section, objective=objective, words=words)
 

@@ -164,9 +164,10 @@ class _Run:
         """Say what begins: what is minimised, on what, where, how long, and from where it goes on."""
         train, objective = self.config.train, state.config.whole_objective()
         settings = "".join(f" {name}={value}" for name, value in objective.hyperparameters.items())
+        minimised = (self.config.own or {}).get("objective", f"{objective.name}{settings}")
         ranks = f" on {self.here.world_size} ranks" if self.here.world_size > 1 else ""
         lines = [
-            f"pretraining with {objective.name}{settings}: {self.splits.pretrain.what}, "
+            f"pretraining with {minimised}: {self.splits.pretrain.what}, "
             f"batches of {train.batch_size} on {self.here.device}{ranks}",
             f"{train.num_epochs:,} epochs, {self.num_steps:,} steps, into {self.directory.path}",
         ]
