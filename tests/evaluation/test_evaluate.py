@@ -137,7 +137,7 @@ def test_intervals_over_test_rows_stand_beside_those_over_splits_and_both_are_ex
 
 def test_an_evaluation_is_data_a_page_and_a_notebook_cell(judged, tmp_path):
     *_, result = judged
-    assert result.headline in repr(result)
+    assert result.headline in repr(result) == str(result)
     assert result.headline in result._repr_html_()
     assert result.report(tmp_path / "page.html", source="<mine>") == tmp_path / "page.html"
     page = (tmp_path / "page.html").read_text()

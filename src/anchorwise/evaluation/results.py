@@ -146,6 +146,8 @@ class Evaluation(Section):
     def __repr__(self) -> str:
         return f"<Evaluation. {' '.join((self.headline, *self.notes))}>"
 
+    __str__ = __repr__  # Pydantic's own prints every number.
+
     def _repr_html_(self) -> str:
         return notebook_table([*self.notes, self.headline, *self.what_intervals_cover().splitlines()], self.rows())
 

@@ -1,5 +1,6 @@
 """Pretraining from configuration to frozen encoder: the same numbers however often it is stopped and resumed."""
 
+import inspect
 import json
 import signal
 import threading
@@ -38,6 +39,9 @@ from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import check_weights, non_finite_weight, train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
+_DDP_ARGUMENTS = inspect.signature(DistributedDataParallel).parameters
+# Whether buffers are sent around before every forward pass; torch 2.13 has another word for it.
+_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _DDP_ARGUMENTS else "broadcast_buffers"
 
 
 def pretrain(
@@ -197,7 +201,7 @@ class _Run:
         if self.here.world_size == 1:
             return state.model
         # Buffers are alike on all ranks, but for running statistics: of these the first rank's are kept.
-        return DistributedDataParallel(state.model, broadcast_buffers=False)
+        return DistributedDataParallel(state.model, **{_BUFFERS: False})  # pyright: ignore[reportArgumentType]
 
     def _epoch(
         self, state: RunState, network: nn.Module, log: RunLog | None, progress: RunProgress, stopping: list[int]

@@ -34,7 +34,7 @@ class SampleForm:
         return as_samples(given, labels=labels, groups=groups, **columns, plain=self.plain)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished pretraining.
 
@@ -67,6 +67,10 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What came out: number of steps, time, the last numbers."""
         return self.directory.summary()
+
+    def __repr__(self) -> str:
+        trained_on = self.splits.pretrain.what
+        return f"<Run in {self.directory.path}: {type(self.encoder).__name__} trained on {trained_on}>"
 
     def embed(self, samples: Any = None, *, labels: Any = None, split: str = "") -> Embeddings:
         """Return one feature row per sample, in the order of the samples; nothing is random.
