@@ -14,6 +14,7 @@ from anchorwise.comparison.tables import caption
 from anchorwise.comparison.write import as_json, write_all
 from anchorwise.evaluation.registry import JUDGES
 from anchorwise.objectives.catalogue import describe
+from anchorwise.training import RunConfig
 from tests.evaluation.widest import WidestColumn
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "studies" / "compare-digits"
@@ -100,6 +101,12 @@ def without_grids(study: Study) -> Study:
 def test_a_new_judge_is_in_every_table_and_figure_by_its_registration(without_grids: Study, monkeypatch, tmp_path):
     monkeypatch.setitem(JUDGES, "widest", WidestColumn)
     monkeypatch.setattr(type(without_grids.evaluation), "judges", (WidestColumn.Config(),))
+    # What a configuration may hold was decided when the registry was read, so the new judge judges and watches nothing.
+    config = Study.run_config
+    as_before = {"judges": RunConfig().judges}
+    monkeypatch.setattr(
+        Study, "run_config", lambda *given, **named: config(*given, **named).model_copy(update=as_before)
+    )
     study = without_grids.model_copy(update={"primary": "widest"})
     summary = Summary(study, _answered(study, "widest", widest=0.3))
     write_all(summary, tmp_path)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anchorwise.diagnostics.pooled import (
-    Estimate,
+    PooledEstimate,
     bootstrap_weights,
     choose_threshold,
     exceedances_above,
@@ -99,7 +99,7 @@ def test_a_share_has_the_spread_of_its_blocks():
 
 
 def test_an_open_interval_is_above_but_never_below():
-    ending, endless = Estimate(0.9, 0.8, 0.99), Estimate(None, 1.1, None)
+    ending, endless = PooledEstimate(0.9, 0.8, 0.99), PooledEstimate(None, 1.1, None)
     assert ending.is_below(1.0)
     assert not ending.is_above(0.8)
     assert endless.is_above(1.0)

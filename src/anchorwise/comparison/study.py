@@ -194,7 +194,6 @@ class Study(Section):
             order=self.order,
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),
-            judges=self.evaluation.judges,
         )
         if self.budget < 1.0:
             config = shortened(config, self.budget)
@@ -202,9 +201,10 @@ class Study(Section):
             config = shortened(config, num_epochs / self.num_epochs)
         try:
             config = apply_overrides(config, [f"{name}={json.dumps(value)}" for name, value in point.items()])
-            return config.model_copy(update={"objective": config.whole_objective()})
         except ValueError as error:
             raise ValueError(f"objectives.{objective}.grid, {point_label(point)}: {error}") from error
+        # What is judged, and how, is no choice of a grid.
+        return config.model_copy(update={"objective": config.whole_objective(), "judges": self.evaluation.judges})
 
     def only(self, objectives: Sequence[str]) -> "Study":
         """Return the study of these objectives and the baseline; the ladder stays where all of it does.

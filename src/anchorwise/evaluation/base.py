@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 import torch
 
-from anchorwise._config import Section
+from anchorwise._config import Named
 from anchorwise.embeddings import Embeddings
 
 Unit = Literal["%", "ms", "s", "MiB", "images/s", ""]
@@ -72,7 +72,7 @@ class Metric:
         return f"{self.label} {self.number(value)}{gap}{self.unit}".strip()
 
 
-class JudgeConfig(Section):
+class JudgeConfig(Named):
     """How a judge judges; each has its own settings in its class, and there a `name` too."""
 
 

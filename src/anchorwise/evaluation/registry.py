@@ -1,18 +1,21 @@
 """Judges by name, the settings of any of them, and several of them at work."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import Field
 
+from anchorwise._config import chosen_by_name
 from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 
 JUDGES: dict[str, type[Judge[Any]]] = {"classification": Classification, "geometry": GeometryJudge}
 
-AnyJudgeConfig = Annotated[Classification.Config | GeometryJudge.Config, Field(discriminator="name")]
+if TYPE_CHECKING:
+    AnyJudgeConfig = JudgeConfig
+else:
+    AnyJudgeConfig = chosen_by_name(judge.Config for judge in JUDGES.values())
 
 # What features of labelled images are asked.
 DEFAULT_JUDGES: tuple[AnyJudgeConfig, ...] = (Classification.Config(), GeometryJudge.Config())
