@@ -58,5 +58,6 @@ def compile_tiles_as_one_graph() -> None:
         torch.compile(InfoNCE(), fullgraph=True, backend="eager")(*VIEWS)
 
 
+@pytest.mark.whole
 def test_tiles_that_are_to_be_compiled_as_one_graph_name_the_dense_backend():
     processes.side_by_side(compile_tiles_as_one_graph, [()])

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from anchorwise import synthetic
@@ -51,6 +52,7 @@ def test_rows_move_with_their_block():
     assert result.message == "3 blocks: intervals from fewer than 30 are too short"
 
 
+@pytest.mark.whole
 def test_intervals_for_independent_scores_are_too_short_in_clusters_and_blocks_mend_some_of_it():
     truth, plain, blocked = hill_truth(), [], []
     for seed in range(25):
