@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from anchorwise.methods.registry import METHODS
+from anchorwise.methods import METHODS
 from tests.methods.training import in_pieces, method_of, optimizer_of, train
 
 NUM_STEPS = 4

@@ -10,8 +10,8 @@ from torch import nn
 
 from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon
 from anchorwise import MoCo as MoCoObjective
+from anchorwise.methods import METHODS
 from anchorwise.methods.base import check_objective
-from anchorwise.methods.registry import METHODS
 from anchorwise.objectives import build
 from tests.methods.training import NUM_STEPS, clock_at, method_of, optimizer_of, train, views_of_step
 
@@ -246,3 +246,8 @@ def test_mocos_queue_knows_the_groups_of_its_keys():
 def test_groups_are_refused_where_the_objective_cannot_leave_them_out():
     with pytest.raises(ValueError, match=r"got SogCLR, which cannot leave out negatives of the anchor's group"):
         check_objective(method_of("simclr", SogCLR(num_samples=100)), has_labels=False, excludes_groups=True)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_called_in_configurations_as_its_file_is(name: str):
+    assert METHODS[name].Config().model_dump()["name"] == name

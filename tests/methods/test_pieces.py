@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anchorwise.methods.registry import METHODS
+from anchorwise.methods import METHODS
 from anchorwise.modalities.base import Encoder
 from tests.methods.training import in_pieces, method_of, optimizer_of, train, views_of_step
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from anchorwise.methods.registry import METHODS
+from anchorwise.methods import METHODS
 from tests.methods.ranks_worker import trained
 
 pytestmark = pytest.mark.whole

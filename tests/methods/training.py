@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise import Objective
+from anchorwise.methods import METHODS
 from anchorwise.methods.base import Clock, Method
-from anchorwise.methods.registry import METHODS
 from anchorwise.modalities.base import Batch, Encoder
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build

@@ -156,7 +156,7 @@ def test_a_configuration_of_an_earlier_version_is_refused_with_the_new_names(tmp
         ("objective.temprature=0.1", "hyperparameter of weince must be one of .* did you mean 'temperature'"),
         ("objective.temperature=-1", "temperature must be above 0, got -1"),
         ("method.momentun=0.9", r"unknown setting 'method.momentun'; here: head, name, num_views"),
-        ("method.name=mocov3", "method.name must be one of 'simclr', .*, got 'mocov3'; did you mean 'moco_v3'"),
+        ("method.name=mocov3", "method.name must be one of 'byol', .*, got 'mocov3'; did you mean 'moco_v3'"),
         ("optimizer.trust_coefficient=1", "unknown setting 'optimizer.trust_coefficient'; here: .*betas"),
         ("optimizer.betas=0.9", r"optimizer.betas: .* write a list: optimizer.betas=\[0.9\]"),
         ("encoder.name=resnet19", "encoder.name must be one of .*; did you mean 'resnet18'"),

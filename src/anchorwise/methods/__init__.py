@@ -1,34 +1,31 @@
-"""Who encodes what, and which rows meet: one method per file.
+"""Who encodes what, and which rows meet: one method per file; `registry` names them all.
 
-A method is a module: views of a batch in, the objective's outcome out. `anchorwise.methods.registry` has them by name.
+A method is a module: views of a batch in, the objective's outcome out.
 """
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Projected, Step
-from anchorwise.methods.byol import BYOL
-from anchorwise.methods.moco import MoCo
-from anchorwise.methods.moco_v3 import MoCoV3
-from anchorwise.methods.nnclr import NNCLR
-from anchorwise.methods.registry import METHODS, AnyMethodConfig
-from anchorwise.methods.simclr import SimCLR
-from anchorwise.methods.simsiam import SimSiam
-from anchorwise.methods.swav import SwAV
-from anchorwise.modalities.base import Batch, ViewPlan
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BYOL",
-    "METHODS",
-    "NNCLR",
-    "AnyMethodConfig",
-    "Batch",
-    "Clock",
-    "Method",
-    "MethodConfig",
-    "MoCo",
-    "MoCoV3",
-    "Projected",
-    "SimCLR",
-    "SimSiam",
-    "Step",
-    "SwAV",
-    "ViewPlan",
-]
+from anchorwise.methods.base import Clock as Clock
+from anchorwise.methods.base import Method as Method
+from anchorwise.methods.base import MethodConfig as MethodConfig
+from anchorwise.methods.base import Projected as Projected
+from anchorwise.methods.base import Step as Step
+from anchorwise.methods.from_config import METHODS as METHODS
+from anchorwise.methods.from_config import AnyMethodConfig as AnyMethodConfig
+from anchorwise.methods.registry import *  # noqa: F403
+from anchorwise.modalities.base import Batch as Batch
+from anchorwise.modalities.base import ViewPlan as ViewPlan
+
+if not TYPE_CHECKING:  # A type checker finds every name in the imports.
+    __all__ = [
+        "METHODS",
+        "AnyMethodConfig",
+        "Batch",
+        "Clock",
+        "Method",
+        "MethodConfig",
+        "Projected",
+        "Step",
+        "ViewPlan",
+        *(make.__name__ for make in METHODS.values()),
+    ]
