@@ -12,7 +12,7 @@ from anchorwise.modalities.selection import held_out
 
 # n = samples
 
-NEAR_COSINE = 0.98  # Of thumbnails: in CIFAR, Tiny-ImageNet or digits at most 2 % of the samples have one so near.
+NEAR_COSINE = 0.98  # Of thumbnails: in CIFAR, flowers or digits at most 2 % of the samples have one so near.
 NOTABLE_SHARE = 0.05
 _MOST, _MOST_QUERIES = 10_000, 1_000
 _NUMBERED = re.compile(r"(.+)([_\-. ])\d+(\.\w+)?$")
