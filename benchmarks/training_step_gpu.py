@@ -14,8 +14,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from anchorwise.modalities.base import Batch
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.samples import Batch
 from anchorwise.reporting.environment import environment
 from anchorwise.training import ObjectiveConfig, RunConfig, apply_overrides, recipe
 from anchorwise.training.distributed import Ranks

@@ -6,9 +6,10 @@ from typer.testing import CliRunner
 
 from anchorwise.cli import embed as command
 from anchorwise.embeddings import load_embeddings
-from anchorwise.modalities.base import Encoder, Splits
+from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.images import EncoderConfig, EncoderSpec, StoredEncoder
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.samples import Splits
 
 app = typer.Typer()
 app.command()(command.embed)

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from anchorwise.cli import evaluate as command
 from anchorwise.embeddings import Embeddings
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.samples import Splits
 from anchorwise.training import run_embeddings
 
 app = typer.Typer()

@@ -3,9 +3,9 @@ from dataclasses import replace
 import torch
 
 from anchorwise.comparison.fingerprint import fingerprint, leaked_share
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.samples import Splits
 
 
 def _splits() -> Splits:

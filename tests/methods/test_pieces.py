@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from anchorwise.methods import METHODS
-from anchorwise.modalities.base import Encoder
+from anchorwise.modalities.encoder import Encoder
 from tests.methods.training import in_pieces, method_of, optimizer_of, train, views_of_step
 
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from anchorwise import Objective
 from anchorwise.methods import METHODS
 from anchorwise.methods.base import Clock, Method
-from anchorwise.modalities.base import Batch, Encoder
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise.modalities.base import Encoder
+from anchorwise.modalities.encoder import Encoder
 from anchorwise.models.momentum import MomentumTwin
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images import load_encoder
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.modality import Images
+from anchorwise.modalities.samples import Splits
 from anchorwise.training import RunDirectory, apply_overrides, pretrain
 from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.training.conftest import shortest_run

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from anchorwise._config import identity
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images import EncoderConfig, load_encoder
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.samples import Splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint

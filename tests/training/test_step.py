@@ -3,8 +3,8 @@ import copy
 import pytest
 import torch
 
-from anchorwise.modalities.base import Batch
 from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.samples import Batch
 from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks

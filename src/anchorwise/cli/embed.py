@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from anchorwise.modalities.base import FrozenEncoder, Samples, Splits
+    from anchorwise.modalities.encoder import FrozenEncoder
+    from anchorwise.modalities.samples import Samples, Splits
 
 RunArgument = Annotated[
     Path, typer.Argument(help="Folder of a finished run, or its encoder.json and encoder.safetensors.")

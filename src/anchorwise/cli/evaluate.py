@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from anchorwise.evaluation.results import Evaluation, EvaluationConfig
     from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
-    from anchorwise.modalities.base import FrozenEncoder, Samples, Splits
+    from anchorwise.modalities.encoder import FrozenEncoder
+    from anchorwise.modalities.samples import Samples, Splits
 
 RESULT_FILE = "evaluation.json"
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from anchorwise.modalities.base import Samples, Splits
 from anchorwise.modalities.fingerprint import digest
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training import RunConfig
 from anchorwise.training.reading_progress import reading_progress
 

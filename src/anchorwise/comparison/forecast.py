@@ -19,7 +19,7 @@ from anchorwise.comparison.work import first_batch
 from anchorwise.comparison.workplace import Workplace
 from anchorwise.evaluation.embed import as_device, embed
 from anchorwise.evaluation.registry import judges_of
-from anchorwise.modalities.base import Samples, Splits
+from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.wording import counted
 from anchorwise.training.distributed import Ranks

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anchorwise.comparison.fingerprint import leaked_share, loaded
 from anchorwise.comparison.results import RunResult
-from anchorwise.modalities.base import Samples, Splits
+from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training import RunConfig
 from anchorwise.training.order import num_batches
 

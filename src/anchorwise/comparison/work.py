@@ -15,7 +15,8 @@ from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.evaluation.embed import as_device, embed_samples, test_of
 from anchorwise.evaluation.registry import judges_of, watched_metrics
-from anchorwise.modalities.base import Batch, FrozenEncoder, Samples, Splits
+from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks

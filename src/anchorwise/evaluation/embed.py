@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from anchorwise import _checks
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.rows import check_finite
-from anchorwise.modalities.base import AnySamples, FrozenEncoder, Samples, Splits, View, moved
+from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.samples import AnySamples, Samples, Splits, View, moved
 
 
 def embed(

@@ -13,8 +13,8 @@ from anchorwise.methods.base import Step as Step
 from anchorwise.methods.from_config import METHODS as METHODS
 from anchorwise.methods.from_config import AnyMethodConfig as AnyMethodConfig
 from anchorwise.methods.registry import *  # noqa: F403
-from anchorwise.modalities.base import Batch as Batch
-from anchorwise.modalities.base import ViewPlan as ViewPlan
+from anchorwise.modalities.samples import Batch as Batch
+from anchorwise.modalities.views import ViewPlan as ViewPlan
 
 if not TYPE_CHECKING:  # A type checker finds every name in the imports.
     __all__ = [

@@ -10,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise._config import Named
-from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch, View
+from anchorwise.modalities.views import ViewPlan
 from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import concat_stats

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 
 from anchorwise.methods.base import Clock, Method, MethodConfig, Step, averaged
-from anchorwise.modalities.base import Batch, Encoder, View
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 
 from anchorwise.methods.base import Clock, Method, MethodConfig, Step
-from anchorwise.modalities.base import Batch, Encoder, View
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import Objective

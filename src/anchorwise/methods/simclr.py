@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 
 from anchorwise.methods.base import Method, MethodConfig, Step, together
-from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch, View
+from anchorwise.modalities.views import ViewPlan
 from anchorwise.objectives import Objective
 
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 from torch import nn
 
 from anchorwise.methods.base import Method, MethodConfig, Step
-from anchorwise.modalities.base import Batch, Encoder, View
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.objectives import Objective
 

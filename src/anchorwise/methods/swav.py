@@ -12,7 +12,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together
-from anchorwise.modalities.base import Batch, Encoder, View, ViewPlan
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch, View
+from anchorwise.modalities.views import ViewPlan
 from anchorwise.models import HeadConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from anchorwise import _checks, _files
-from anchorwise.modalities.base import FrozenEncoder, Modality
+from anchorwise.modalities.base import Modality
+from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.images.augment import AnyViews
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig

@@ -9,9 +9,9 @@ from torch import nn
 
 from anchorwise import _checks
 from anchorwise.methods import Method, MethodConfig
-from anchorwise.modalities.base import Samples
 from anchorwise.modalities.own.modality import Own
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.samples import Samples
 from anchorwise.objectives import Objective, build
 from anchorwise.training.choosing import as_settings, configured, own_method, run_folder, with_method
 from anchorwise.training.config import RunConfig

@@ -19,7 +19,8 @@ from anchorwise import _files
 from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
-from anchorwise.modalities.base import Samples, Splits, read_weights
+from anchorwise.modalities.encoder import read_weights
+from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig

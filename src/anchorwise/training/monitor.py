@@ -4,7 +4,7 @@ import torch
 
 from anchorwise.evaluation.embed import embed
 from anchorwise.evaluation.registry import judges_of
-from anchorwise.modalities.base import Samples
+from anchorwise.modalities.samples import Samples
 from anchorwise.training.state import RunState
 
 _MOST_LABELLED, _MOST_UNLABELLED = 10_000, 2_048

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from anchorwise.modalities.base import Samples
+from anchorwise.modalities.samples import Samples
 from anchorwise.modalities.selection import held_out
 
 # n = samples

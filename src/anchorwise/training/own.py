@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anchorwise.methods import METHODS, Method, MethodConfig
-from anchorwise.modalities.base import Encoder, Modality
+from anchorwise.modalities.base import Modality
+from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.own.encoder import text_of
 from anchorwise.modalities.registry import modality_of
 from anchorwise.objectives import Objective

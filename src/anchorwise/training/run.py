@@ -9,8 +9,9 @@ from torch import nn
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device, embed_samples
 from anchorwise.evaluation.evaluate import evaluate
-from anchorwise.modalities.base import FrozenEncoder, Samples, Splits
+from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.own.samples import as_samples
+from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training.run_directory import RunDirectory
 
 

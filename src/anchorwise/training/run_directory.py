@@ -9,7 +9,7 @@ from typing import Any
 
 from anchorwise import _files, _outputs
 from anchorwise._config import identity, read_section
-from anchorwise.modalities.base import FrozenEncoder
+from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.fingerprint import DataFacts
 from anchorwise.modalities.registry import rebuild
 from anchorwise.reporting.environment import environment

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device
-from anchorwise.modalities.base import Samples, Splits
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.own import NO_PARTS
 from anchorwise.training.reading_progress import reading_progress

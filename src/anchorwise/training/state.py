@@ -8,8 +8,11 @@ import torch
 
 from anchorwise import _checks
 from anchorwise.methods import Clock, Method
-from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, View, ViewMaker
+from anchorwise.modalities.base import Modality
+from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.samples import Samples, View
+from anchorwise.modalities.views import ViewMaker
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
 from anchorwise.training.config import RunConfig

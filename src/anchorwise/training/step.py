@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from anchorwise.modalities.base import Batch
+from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.models.momentum import early_momentum
 from anchorwise.objectives import Outcome

@@ -5,9 +5,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from anchorwise.modalities.base import Batch, ViewPlan
 from anchorwise.modalities.images.augment import POLICIES, AugmentConfig, RandomViews, SecondView, policy_for
 from anchorwise.modalities.images.normalise import pixel_statistics
+from anchorwise.modalities.samples import Batch
+from anchorwise.modalities.views import ViewPlan
 
 DRAWS = 2000
 

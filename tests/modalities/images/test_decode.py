@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anchorwise.modalities.base import Skipped
 from anchorwise.modalities.images import decode as decoding
 from anchorwise.modalities.images.decode import Picture, decode, decode_all
 from anchorwise.modalities.images.folders import load_folder
+from anchorwise.modalities.samples import Skipped
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images import reading
 from anchorwise.modalities.images.folders import load_folder
+from anchorwise.modalities.samples import Splits
 from tests.modalities.images.conftest import class_counts
 
 

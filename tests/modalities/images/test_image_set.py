@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anchorwise.modalities.base import Skipped, Splits
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.samples import Skipped, Splits
 from anchorwise.modalities.selection import balanced_indices, complement, stratified_indices
 from tests.modalities.images.conftest import class_counts
 

@@ -7,9 +7,9 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
-from anchorwise.modalities.base import ViewPlan
 from anchorwise.modalities.own.samples import as_samples
 from anchorwise.modalities.own.views import OwnViews, takes_keywords
+from anchorwise.modalities.views import ViewPlan
 
 pytestmark = pytest.mark.usefixtures("as_users_call")
 IDS = torch.arange(4)

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._config import Named, Section, chosen_by_name
-from anchorwise.modalities.base import Batch, View, ViewMaker, ViewPlan
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import Size, height_and_width
+from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.seeds import seeded
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 
 # n = images, c = channels, h = height, w = width (pixels)
 

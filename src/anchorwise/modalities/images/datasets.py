@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from anchorwise._warnings import warn
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES
 from anchorwise.modalities.images.cache import cache_dir
 from anchorwise.modalities.images.config import DataConfig
@@ -24,6 +23,7 @@ from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.imagenet import load_imagenet32, load_tiny_imagenet
 from anchorwise.modalities.images.named import load_cifar10, load_cifar100, load_stl10
 from anchorwise.modalities.progress import OnProgress
+from anchorwise.modalities.samples import Splits
 from anchorwise.modalities.selection import complement, stratified_indices
 
 # n = images, c = channels, h = height, w = width (pixels)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from anchorwise import _files
-from anchorwise.modalities.base import Skipped
+from anchorwise.modalities.samples import Skipped
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 IMAGE_SUFFIXES = (

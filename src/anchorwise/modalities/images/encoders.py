@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, Section
-from anchorwise.modalities.base import Encoder, View
+from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.images.sizes import Size, height_and_width, in_words
 from anchorwise.modalities.images.small import SmallEncoder, norm_layer
+from anchorwise.modalities.samples import View
 
 # n = images, c = channels, h = height, w = width in pixels, f = features
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from anchorwise import _checks
-from anchorwise.modalities.base import Samples, Skipped
+from anchorwise.modalities.samples import Samples, Skipped
 
 # n = images, c = channels, h = height, w = width (pixels), m = chosen images, d = width of a thumbnail's row
 

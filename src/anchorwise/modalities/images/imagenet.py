@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from anchorwise import _files
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.archives import read_archive
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import arrange
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.reading import read_images
 from anchorwise.modalities.progress import OnProgress
+from anchorwise.modalities.samples import Splits
 
 TINY_IMAGENET_FILE = "tiny-imagenet-200.zip"
 TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"

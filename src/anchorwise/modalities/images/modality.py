@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from anchorwise._config import section_of_json
-from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, Splits, View, ViewMaker, ViewPlan
+from anchorwise.modalities.base import Modality
+from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.images.augment import AugmentConfig, RandomViews, policy_for
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
@@ -19,6 +20,8 @@ from anchorwise.modalities.images.pretrained import file_digest, load_pretrained
 from anchorwise.modalities.images.sizes import as_size
 from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder, load_encoder
 from anchorwise.modalities.progress import OnProgress
+from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 
 _MAX_MEASURED = 4096  # Samples whose pixels are looked at, where they do not lie in memory.
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from anchorwise import _files
-from anchorwise.modalities.base import Splits
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.progress import OnProgress
+from anchorwise.modalities.samples import Splits
 
 
 def load_cifar10(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:

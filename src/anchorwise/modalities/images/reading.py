@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from anchorwise._warnings import warn
-from anchorwise.modalities.base import Skipped
 from anchorwise.modalities.images.cache import Decoded, Entry
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
 from anchorwise.modalities.images.decode import (
@@ -26,6 +25,7 @@ from anchorwise.modalities.images.layout import is_hidden
 from anchorwise.modalities.images.sidecars import LABEL_SUFFIXES, Sidecars
 from anchorwise.modalities.images.sources import Source, open_source
 from anchorwise.modalities.progress import OnProgress, Reporter
+from anchorwise.modalities.samples import Skipped
 
 _DARK = 25  # Of 255: a tenth of the range.
 

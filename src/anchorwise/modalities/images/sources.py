@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import final
 
 from anchorwise import _files
-from anchorwise.modalities.base import Skipped
 from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
 from anchorwise.modalities.images.decode import Payload
 from anchorwise.modalities.images.layout import is_hidden, is_in_split
+from anchorwise.modalities.samples import Skipped
 
 
 class Source(ABC):

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.base import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, View
+from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import AnySize
+from anchorwise.modalities.samples import View
 
 
 class EncoderSpec(Section):

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from anchorwise import _files
-from anchorwise.modalities.base import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, View, ViewMaker
+from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.samples import View
+from anchorwise.modalities.views import ViewMaker
 
 OWN = "own"  # In place of a modality's name: no name makes a caller's own network again.
 

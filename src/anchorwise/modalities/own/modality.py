@@ -8,11 +8,14 @@ from typing import Any, final
 from torch import Tensor, nn
 
 from anchorwise._config import Section
-from anchorwise.modalities.base import Encoder, FrozenEncoder, Modality, Samples, Splits, View, ViewMaker, ViewPlan
+from anchorwise.modalities.base import Modality
+from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.own.encoder import OwnFrozen, own_encoder
 from anchorwise.modalities.own.items import unit
 from anchorwise.modalities.own.views import OwnViews
 from anchorwise.modalities.progress import OnProgress
+from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 from anchorwise.models.still import parts_without_gradient
 
 

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from anchorwise.modalities.base import Samples
 from anchorwise.modalities.own.drawing import own_draws
 from anchorwise.modalities.own.items import as_tensor, input_of, stacked
 from anchorwise.modalities.own.labels import grouped, labels_of, numbered
 from anchorwise.modalities.own.shards import Shards
+from anchorwise.modalities.samples import Samples
 from anchorwise.modalities.seeds import mixed_seed
 
 # n = samples, b = samples of a batch, m = chosen samples

@@ -9,10 +9,11 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from anchorwise._warnings import warn
-from anchorwise.modalities.base import Batch, Samples, View, ViewMaker, ViewPlan
 from anchorwise.modalities.own.drawing import own_draws
 from anchorwise.modalities.own.items import as_array, as_tensor, stacked, unit
+from anchorwise.modalities.samples import Batch, Samples, View
 from anchorwise.modalities.seeds import mixed_seed, seeded
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 
 # b = samples of a batch
 

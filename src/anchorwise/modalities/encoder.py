@@ -1,0 +1,124 @@
+"""Encoders of views: while they are trained, and frozen with what they expect of their input."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from anchorwise import _files
+from anchorwise.modalities.samples import View
+from anchorwise.models.pieces import encoded_in_pieces
+from anchorwise.models.still import hold_still
+
+WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
+
+# b = samples, f = features
+
+
+class Encoder(nn.Module):
+    """A backbone without its classifier, whose output width is known. Subclasses say in `encode` how it is called.
+
+    Args:
+        backbone: Maps views to feature rows.
+        num_features: Width of a row.
+
+    Attributes:
+        origin: Where its first weights come from, in words; empty for random ones.
+    """
+
+    def __init__(self, backbone: nn.Module, *, num_features: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.num_features = num_features
+        self.origin = ""
+        self._max_rows: int | None = None
+        self._still: tuple[str, ...] = ()
+
+    def forward(self, view: View) -> Float[Tensor, "b f"]:
+        """Return one feature row per sample; in training, piece by piece where that was asked for."""
+        if self._max_rows is None or not self.training:
+            return self.encode(view)
+        return encoded_in_pieces(self, self.encode, view, max_rows=self._max_rows)
+
+    def encode(self, view: View) -> Float[Tensor, "b f"]:
+        """Return one feature row per sample."""
+        return self.backbone(view)
+
+    def in_pieces_of(self, max_rows: int | None) -> None:
+        """Train on at most so many views at a time, with the gradient of all (`anchorwise.models.pieces`).
+
+        Raises:
+            ValueError: If a class of one's own does something else in `forward`.
+        """
+        if max_rows is not None and type(self).forward is not Encoder.forward:
+            raise ValueError(
+                f"train.micro_batch_size must be left out for {type(self).__name__}, which has a forward of its own; "
+                "override encode instead"
+            )
+        self._max_rows = max_rows
+
+    def hold_still(self, patterns: Sequence[str]) -> None:
+        """Leave parts of the backbone as they are (`anchorwise.models.still`).
+
+        Raises:
+            ValueError: If a pattern matches nothing.
+        """
+        self._still = hold_still(self.backbone, patterns)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """Set the mode of all parts but those that are held still, which stay in evaluation mode."""
+        super().train(mode)
+        for name in self._still:
+            self.backbone.get_submodule(name).eval()
+        return self
+
+
+class FrozenEncoder(ABC):
+    """A trained encoder with what it expects of its input.
+
+    Attributes:
+        encoder: The network.
+    """
+
+    encoder: Encoder
+
+    @abstractmethod
+    def plain(self, raw: View) -> View:
+        """Return samples as the encoder takes them."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write it into a run's folder; every file appears whole or not at all."""
+
+    @abstractmethod
+    def take_up(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up the weights that such an encoder has written.
+
+        Raises:
+            RuntimeError: If they are not those of this architecture.
+        """
+
+    def restore(self, folder: Path) -> None:
+        """Take up the weights that such an encoder wrote into a folder.
+
+        Raises:
+            FileNotFoundError: If they are not there.
+            UnusableFileError: If they are damaged, or not those of this architecture.
+        """
+        with _files.reading(folder / WEIGHTS_FILE):
+            self.take_up(read_weights(folder))
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights that an encoder wrote into a folder.
+
+    Raises:
+        FileNotFoundError: If they are not there.
+        UnusableFileError: If they are damaged.
+    """
+    with _files.reading(folder / WEIGHTS_FILE):
+        return load_file(folder / WEIGHTS_FILE)

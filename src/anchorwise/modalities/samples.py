@@ -1,0 +1,185 @@
+"""Samples: one part of a data set, and the batches that are taken of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from jaxtyping import Float, Int64, Shaped, UInt8
+from torch import Tensor
+
+from anchorwise.modalities.fingerprint import DataFacts, Fingerprint, digest
+from anchorwise.modalities.selection import balanced_indices
+
+# n = samples of a set, b = samples of this rank's batch, m = chosen samples, c = channels, h = height, w = width
+
+View = Tensor | Mapping[str, Tensor]  # What an encoder takes: pixels; token ids and their mask; nodes and edges.
+Raw = View | tuple[View, ...]  # What views are made of; a tuple holds views that were made on the host already.
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One rank's part of a batch.
+
+    Attributes:
+        raw: The samples, before their views are made.
+        ids: The samples' numbers in the data set.
+        labels: Their classes; None if unlabelled.
+        groups: What samples belong together and are no negatives of each other; None if each stands alone.
+    """
+
+    raw: Raw
+    ids: Int64[Tensor, " b"]
+    labels: Shaped[Tensor, " b"] | None = None
+    groups: Int64[Tensor, " b"] | None = None
+
+    @property
+    def excluded_ids(self) -> Int64[Tensor, " b"]:
+        """Ids of which equal ones are no negatives of each other: the groups, or else the samples' numbers."""
+        return self.ids if self.groups is None else self.groups
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        labels, groups = (None if each is None else each.to(device) for each in (self.labels, self.groups))
+        return Batch(moved(self.raw, device), self.ids.to(device), labels, groups)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A sample that was found and is not in the set.
+
+    Attributes:
+        name: Its file name, relative to the folder or archive.
+        reason: Why it was left out.
+    """
+
+    name: str
+    reason: str
+
+
+Own = TypeVar("Own", bound="Samples")
+
+
+class Samples(ABC):
+    """One part of a data set: in memory, mapped from a file, or read one by one.
+
+    Attributes:
+        labels: Class of every sample as an index into `class_names`, int64, shape (samples,); None if unlabelled.
+        class_names: Name of every class; empty if unlabelled.
+        names: File name, or number as text, of every sample.
+        groups: Which samples belong together, such as photographs of one object: a number for each, int64, shape
+            (samples,); None if each stands alone.
+        skipped: What was found and could not be used.
+    """
+
+    labels: Int64[Tensor, " n"] | None = None
+    class_names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    groups: Int64[Tensor, " n"] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    @abstractmethod
+    def what(self) -> str:
+        """What they are, in words, such as "60 images of 1 x 8 x 8"."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def take(self, ids: Int64[Tensor, " b"]) -> View:
+        """Return samples on the CPU, without anything random."""
+
+    def item(self, number: int) -> Any:
+        """Return one sample as it is kept."""
+        view = self.take(torch.tensor([number]))
+        return view[0] if isinstance(view, Tensor) else {name: part[0] for name, part in view.items()}
+
+    @abstractmethod
+    def subset(self: Own, ids: Int64[Tensor, " m"]) -> Own:
+        """Return a set of these samples, in this order."""
+
+    def thumbnails(self, ids: Int64[Tensor, " b"]) -> Float[Tensor, "b d"] | None:
+        """Return unit rows in which near-equal samples are near each other; None where nothing makes such rows."""
+        return None
+
+    def picture(self, item: int) -> UInt8[Tensor, "c h w"] | None:
+        """Return a sample as something to look at; None where there is nothing to see."""
+        return None
+
+    def content(self) -> Iterator[Tensor]:
+        """Yield what tells these samples from others, on the CPU."""
+        for ids in torch.arange(len(self)).split(_BLOCK):
+            view = self.take(ids)
+            yield from (view,) if isinstance(view, Tensor) else view.values()
+
+    def fingerprint(self) -> Fingerprint:
+        """Return facts that tell whether these are the same samples later, or on another machine."""
+        labels = None if self.labels is None else digest(self.labels)
+        return Fingerprint(what=self.what, content=digest(*self.content()), labels=labels)
+
+    def batch(self, ids: Int64[Tensor, " b"], raw: Raw | None = None) -> Batch:
+        """Return samples with their numbers, labels and groups.
+
+        Args:
+            ids: Which.
+            raw: What views are made of; the samples themselves if left out.
+        """
+        labels, groups = (None if each is None else each[ids] for each in (self.labels, self.groups))
+        return Batch(self.take(ids) if raw is None else raw, ids, labels, groups)
+
+    def balanced_subset(self: Own, num_samples: int, seed: int) -> Own:
+        """Return `num_samples` samples, equally many of every class where there are labels; depends on `seed` alone.
+
+        Raises:
+            ValueError: If `num_samples` is below 1 or above the number of samples.
+        """
+        labels = torch.zeros(len(self), dtype=torch.int64) if self.labels is None else self.labels
+        return self.subset(balanced_indices(labels, num_samples, seed=seed))
+
+
+AnySamples = TypeVar("AnySamples", bound=Samples, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Splits(Generic[AnySamples]):
+    """The parts of a data set.
+
+    Attributes:
+        pretrain: Samples to pretrain on; the same object as `train` unless the data set has unlabelled ones.
+        train: Samples to fit a probe or a kNN bank on.
+        test: Samples to score; None only for an unlabelled set without a test part.
+    """
+
+    pretrain: AnySamples
+    train: AnySamples
+    test: AnySamples | None
+
+    @property
+    def are_judgeable(self) -> bool:
+        """Whether there are labelled training and test samples, as probes need them."""
+        return self.test is not None and self.train.labels is not None and self.test.labels is not None
+
+    def facts(self) -> DataFacts:
+        """Return what identifies the samples of a training; reads every one once."""
+        pretrain = self.pretrain.fingerprint()
+        return DataFacts(pretrain=pretrain, train=pretrain if self.train is self.pretrain else self.train.fingerprint())
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Every skipped sample of the parts, once."""
+        parts = (self.pretrain, self.train, self.test)
+        return tuple(dict.fromkeys(item for part in parts if part is not None for item in part.skipped))
+
+
+def moved(raw: Any, device: torch.device | str) -> Any:
+    """Return tensors, or a mapping or a tuple of them, on a device."""
+    if isinstance(raw, Tensor):
+        return raw.to(device)
+    if isinstance(raw, Mapping):
+        return {name: moved(part, device) for name, part in raw.items()}
+    return tuple(moved(part, device) for part in raw)
+
+
+_BLOCK = 4096  # Samples in memory at once, where they are read to be told apart.
