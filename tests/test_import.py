@@ -5,6 +5,7 @@ import sys
 import pytest
 
 import anchorwise
+from anchorwise import _extras
 from anchorwise.diagnostics.diagnosis import diagnose
 from anchorwise.evaluation.evaluate import evaluate
 
@@ -68,3 +69,10 @@ def test_without_their_extra_the_error_says_what_to_install(name, package, monke
 
 def test_embeddings_are_read_with_the_library_alone():
     assert set(_loaded("import anchorwise; anchorwise.embeddings.as_embeddings([[1.0], [2.0]])")) == {"torch"}
+
+
+def test_a_folder_of_a_packages_name_is_no_package(tmp_path, monkeypatch):
+    (tmp_path / "wandb_of_mine").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="wandb_of_mine is not installed: pip install"):
+        _extras.needed("wandb_of_mine")

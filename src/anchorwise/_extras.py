@@ -9,8 +9,14 @@ def needed(module: str) -> None:
     Raises:
         ModuleNotFoundError: With what to install.
     """
-    if find_spec(module) is None:
+    if not is_installed(module):
         raise ModuleNotFoundError(missing(module), name=module)
+
+
+def is_installed(module: str) -> bool:
+    """Return whether a module can be imported; a folder of its name, as wandb leaves one, is none."""
+    found = find_spec(module)
+    return found is not None and found.origin is not None
 
 
 def missing(module: str) -> str:

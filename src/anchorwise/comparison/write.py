@@ -4,11 +4,10 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from anchorwise import _files
+from anchorwise import _extras, _files
 from anchorwise.comparison.report import comparison_report
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import (
@@ -37,7 +36,7 @@ def write_all(summary: Summary, out: Path, illustrations: Sequence[ReportSection
     for name, rows in (("numbers", number_rows(summary)), ("costs", cost_rows(summary))):
         text = csv_text(rows)
         _files.write_text(out / f"{name}.csv", text)
-        if find_spec("pyarrow") is not None:
+        if _extras.is_installed("pyarrow"):
             _write_parquet(text, out / f"{name}.parquet")
     columns, rows, words = verdict_columns(summary), verdict_rows(summary), caption(summary)
     _files.write_text(out / "verdicts.md", markdown(columns, rows, words))

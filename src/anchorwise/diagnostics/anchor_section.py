@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from anchorwise.diagnostics.anchor_figures import histogram_figure, same_class_figure
-from anchorwise.diagnostics.anchors import NearAnchor, NearNeighbor
+from anchorwise.diagnostics.anchors import NearAnchor
 from anchorwise.diagnostics.diagnosis import Diagnosis
 from anchorwise.reporting.pictures import figure_uri, image_uri
 from anchorwise.reporting.report import Block, Figures, Picture, PictureRow, PictureRows, ReportSection, Table, Text
@@ -64,7 +64,10 @@ def near_section(found: Diagnosis) -> ReportSection:
     if image is None:
         return ReportSection("Nearest to the ceiling", [Text([NEAR]), _table(found)])
 
-    pictured = {row: image(found.rows.item(row)) for anchor in found.near_cap for row in _rows_of(anchor)}
+    shown = dict.fromkeys(
+        row for anchor in found.near_cap for row in (anchor.row, *(one.row for one in anchor.neighbors))
+    )
+    pictured = {row: image(found.rows.item(row)) for row in shown}
     uris = {row: image_uri(pixels) for row, pixels in pictured.items() if pixels is not None}
     rows = [_picture_row(anchor, uris) for anchor in found.near_cap]
     caption = "Left: the anchor. Right: its hardest negatives. A dashed frame marks what is probably no true negative."
@@ -74,35 +77,23 @@ def near_section(found: Diagnosis) -> ReportSection:
     return ReportSection("Nearest to the ceiling", blocks)
 
 
-def _rows_of(anchor: NearAnchor) -> list[int]:
-    return [anchor.row, *(one.row for one in anchor.neighbors)]
-
-
 def _picture_row(anchor: NearAnchor, uris: Mapping[int, str]) -> PictureRow:
-    shown = [(anchor.row, anchor.label, "query"), *((one.row, _below(one), _mark(one)) for one in anchor.neighbors)]
+    shown = [(anchor.row, anchor.label, "query")]
+    for one in anchor.neighbors:
+        below = " ".join(part for part in (f"{one.score:.4f}", one.label, one.kind) if part)
+        shown.append((one.row, below, "wrong" if one.kind else ""))
     return PictureRow(anchor.name, [Picture(uris[row], below, mark) for row, below, mark in shown if row in uris])
-
-
-def _below(neighbor: NearNeighbor) -> str:
-    return " ".join(part for part in (f"{neighbor.score:.4f}", neighbor.label, neighbor.kind) if part)
-
-
-def _mark(neighbor: NearNeighbor) -> str:
-    return "wrong" if neighbor.kind else ""
 
 
 def _table(found: Diagnosis) -> Table:
     pairs = dict[frozenset[int], list[str]]()
     for anchor in found.near_cap:
         for neighbor in anchor.neighbors[:2]:
-            pairs.setdefault(frozenset((anchor.row, neighbor.row)), _row(anchor, neighbor))
+            names = [f"{one.name}, {one.label}" if one.label else one.name for one in (anchor, neighbor)]
+            row = [*names, f"{neighbor.score:.5f}", neighbor.kind]
+            pairs.setdefault(frozenset((anchor.row, neighbor.row)), row)
     rows = list(pairs.values())
     columns, caption = ("Anchor", "negative", "cosine", "what it may be"), "The two hardest negatives of each, once."
     if not any(row[-1] for row in rows):
         return Table(columns[:-1], [row[:-1] for row in rows], f"{caption} Nothing is known against any of them.")
     return Table(columns, rows, caption)
-
-
-def _row(anchor: NearAnchor, neighbor: NearNeighbor) -> list[str]:
-    names = [f"{one.name}, {one.label}" if one.label else one.name for one in (anchor, neighbor)]
-    return [*names, f"{neighbor.score:.5f}", neighbor.kind]

@@ -23,18 +23,14 @@ def with_images(embeddings: Embeddings, folder: Path) -> Embeddings:
     """
     names = [str(name) for name in embeddings.names]
     for name in names:
-        _refuse_outside(folder, name)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"the names of the items must lie in {folder}, got {name!r}; name them relative to it")
     if not any((folder / name).is_file() for name in names):
         first = repr(names[0]) if names else "nothing"
         raise ValueError(
             f"the names of the items must be image files in {folder}, got {first}; store them as 'names' in the file"
         )
     return replace(embeddings, image=lambda item: _picture(folder, names[item]))
-
-
-def _refuse_outside(folder: Path, name: str) -> None:
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"the names of the items must lie in {folder}, got {name!r}; name them relative to it")
 
 
 def _picture(folder: Path, name: str) -> Tensor | None:

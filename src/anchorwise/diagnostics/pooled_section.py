@@ -1,7 +1,6 @@
 """The part of the report on all anchors' hardest negatives together."""
 
 from anchorwise.diagnostics.diagnosis import Diagnosis
-from anchorwise.diagnostics.draws import Draw
 from anchorwise.diagnostics.figures import cosine_figure, exceedance_figure, quantile_figure
 from anchorwise.diagnostics.statements import interval_text
 from anchorwise.diagnostics.threshold_figures import (
@@ -107,23 +106,13 @@ def _thresholds(found: Diagnosis) -> Figures:
 
 
 def _draws(found: Diagnosis) -> Table:
-    rows = [_draw_row(str(number), draw) for number, draw in enumerate(found.draws, start=1)]
+    rows: list[list[str]] = []
+    for number, draw in enumerate(found.draws, start=1):
+        law, goodness = ["-", "-"], ["-", "-"]
+        if draw.pooled is not None:
+            law = [interval_text(draw.pooled.shape, "{:+.2f}"), interval_text(draw.pooled.endpoint, "{:.3f}")]
+        if draw.goodness is not None:
+            goodness = [f"{draw.goodness.exponential:.3f}", f"{draw.goodness.shortfall:.3f}"]
+        shares = [interval_text(draw.rejecting, "{:.0%}"), f"{draw.refusing.value or 0.0:.0%}"]
+        rows.append([str(number), *law, *goodness, *shares, f"{draw.exponent:.1f}"])
     return Table(DRAW_COLUMNS, rows, DRAW_CAPTION.format(blocks=found.blocks.kind))
-
-
-def _draw_row(name: str, draw: Draw) -> list[str]:
-    cells = [name]
-    cells += (
-        ["-", "-"]
-        if draw.pooled is None
-        else [interval_text(draw.pooled.shape, "{:+.2f}"), interval_text(draw.pooled.endpoint, "{:.3f}")]
-    )
-    cells += (
-        ["-", "-"] if draw.goodness is None else [f"{draw.goodness.exponential:.3f}", f"{draw.goodness.shortfall:.3f}"]
-    )
-    return [
-        *cells,
-        interval_text(draw.rejecting, "{:.0%}"),
-        f"{draw.refusing.value or 0.0:.0%}",
-        f"{draw.exponent:.1f}",
-    ]

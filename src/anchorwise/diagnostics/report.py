@@ -52,7 +52,8 @@ def diagnosis_report(found: Diagnosis, *, source: str, log: Sequence[Mapping[str
     sections += [_link_section(found), _space_section(found)]
     if training := training_section({source: log}):
         sections.append(training)
-    sections.append(ReportSection("How it was made", [Facts(_facts(found)), Facts(environment()), _settings(found)]))
+    settings = Code(found.config.model_dump_json(indent=2), summary="All settings")
+    sections.append(ReportSection("How it was made", [Facts(_facts(found)), Facts(environment()), settings]))
     return Report(f"The hardest negatives of {source}", found.verdict.headline, sections)
 
 
@@ -117,7 +118,3 @@ def _facts(found: Diagnosis) -> dict[str, str]:
         "negatives looked at": f"{found.tails.num_negatives:,}",
         "pairs that are exact duplicates": f"{len(found.tails.duplicates.scores):,}",
     }
-
-
-def _settings(found: Diagnosis) -> Code:
-    return Code(found.config.model_dump_json(indent=2), summary="All settings")

@@ -1,6 +1,6 @@
 """Exact tails of sampled anchors over all keys, in one pass over the keys and with memory for one chunk of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +84,9 @@ def stream_tails(
     """
     num_tail = min(num_tail, rows.num_items - 1)
     collector = _Collector(rows, anchors, num_tail)
-    chunks = list(_key_chunks(rows))
-    for done, (view, start, stop) in enumerate(chunks, start=1):
-        collector.add(view, start, stop)
+    chunks = [(view, start) for view in range(rows.num_views) for start in range(0, rows.num_items, CHUNK_KEYS)]
+    for done, (view, start) in enumerate(chunks, start=1):
+        collector.add(view, start, min(start + CHUNK_KEYS, rows.num_items))
         progress(done / len(chunks))
     tails = collector.tails()
     _check_duplicates(len(tails.duplicates.scores), is_all=tails.num_negatives == 0)
@@ -100,12 +100,6 @@ def _check_duplicates(num_duplicates: int, *, is_all: bool = False) -> None:
             f"{', which are all of them' if is_all else ''}; the encoder collapsed, or rows are there many times: "
             "leave out the repeated ones"
         )
-
-
-def _key_chunks(rows: Rows) -> Iterator[tuple[int, int, int]]:
-    for view in range(rows.num_views):
-        for start in range(0, rows.num_items, CHUNK_KEYS):
-            yield view, start, min(start + CHUNK_KEYS, rows.num_items)
 
 
 class _Collector:

@@ -4,10 +4,9 @@ import os
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any, final
 
-from anchorwise import _files
+from anchorwise import _extras, _files
 from anchorwise.training.config import LoggerName
 from anchorwise.training.run_directory import RunDirectory
 
@@ -39,8 +38,7 @@ def check_loggers(names: Sequence[LoggerName]) -> None:
         ValueError: With what to install.
     """
     for name in names:
-        found = find_spec(name)
-        if found is None or found.origin is None:  # A folder of that name, as wandb leaves one, is no package.
+        if not _extras.is_installed(name):
             raise ValueError(f"train.log_to has {name}, which is not installed: pip install {name}")
 
 
