@@ -25,14 +25,25 @@ EMPTY_SLOT = -1  # The id of a row of a queue that is not there yet: it is no ne
 
 @dataclass(frozen=True)
 class SameId:
-    """The pairs whose anchor and key have the same id."""
+    """The pairs whose anchor and key have the same id.
+
+    Attributes:
+        anchor_ids: Of every anchor.
+        key_ids: Of every key.
+        period: Where the ids are the rows' numbers modulo this one, as those of views one after the other are: then it
+            is known without a look at ids in which part of the scores such pairs are. None where they are anything.
+        first_anchor: The number of the first anchor, where there is a period; the first key's is 0.
+    """
 
     anchor_ids: Int[Tensor, " a"]
     key_ids: Int[Tensor, " k"]
+    period: int | None = None
+    first_anchor: int = 0
 
     def of_anchors(self, rows: slice) -> "SameId":
-        """Return the pairs of some of the anchors."""
-        return SameId(self.anchor_ids[rows], self.key_ids)
+        """Return the pairs of some of the anchors, which follow one another."""
+        first_anchor = self.first_anchor + rows.indices(len(self.anchor_ids))[0]
+        return replace(self, anchor_ids=self.anchor_ids[rows], first_anchor=first_anchor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +145,7 @@ class Views:
     Attributes:
         units: Unit rows of every view, float32 or float64; row i of every view comes from sample i.
         ids: Which sample a row comes from; rows of one id are never negatives of each other.
-        distinct: Whether no id is there twice.
+        distinct: Whether the ids are the numbers of the rows, so that none is there twice.
         ranks: The processes whose samples these are, and which share the work on them; None where this one is alone.
     """
 
@@ -212,14 +223,14 @@ class Views:
     def pooled(self, *, same_view: bool = True) -> Contrast:
         """Contrast every row with the rows of all other samples, with or without those of its own view."""
         ids = self.ids.repeat(self.num_views)
-        rows, same_sample = self.rows, SameId(ids, ids)
+        rows, same_sample = self.rows, SameId(ids, ids, self._period)
         if not same_view:
             return Contrast(rows, rows, (same_sample, self._same_view()), ranks=self.ranks)
         return Contrast(rows, rows, (same_sample,), self.num_views if self.distinct else None, ranks=self.ranks)
 
     def same_sample(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one sample."""
-        return SameId(self.ids, self.ids.repeat(self.num_views))
+        return SameId(self.ids, self.ids.repeat(self.num_views), self._period)
 
     def _same_view(self) -> SameId:
         views = torch.arange(self.num_views, device=self.ids.device).repeat_interleave(self.num_samples)
@@ -236,7 +247,11 @@ class Views:
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
         num_excluded = 1 if self.distinct else None
-        return Contrast(anchors, keys, (SameId(self.ids, self.ids),), num_excluded, ranks=self.ranks)
+        return Contrast(anchors, keys, (SameId(self.ids, self.ids, self._period),), num_excluded, ranks=self.ranks)
+
+    @property
+    def _period(self) -> int | None:
+        return self.num_samples if self.distinct else None
 
 
 def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = None) -> Views:

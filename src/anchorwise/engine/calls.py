@@ -182,4 +182,4 @@ def _numbered(same: SameId, contrast: Contrast) -> SameId:
     """Return ids of any integer dtype as int64; the same tensor on both sides stays the same one."""
     anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", contrast.anchors)
     key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", contrast.keys)
-    return SameId(anchor_ids, anchor_ids if same.key_ids is same.anchor_ids else key_ids)
+    return replace(same, anchor_ids=anchor_ids, key_ids=anchor_ids if same.key_ids is same.anchor_ids else key_ids)
