@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from anchorwise import _files
 from anchorwise.modalities.samples import View
+from anchorwise.modalities.views import input_of
 from anchorwise.models.pieces import encoded_in_pieces
 from anchorwise.models.still import hold_still
 
@@ -39,6 +40,7 @@ class Encoder(nn.Module):
 
     def forward(self, view: View) -> Float[Tensor, "b f"]:
         """Return one feature row per sample; in training, piece by piece where that was asked for."""
+        view = input_of(view)
         if self._max_rows is None or not self.training:
             return self.encode(view)
         return encoded_in_pieces(self, self.encode, view, max_rows=self._max_rows)

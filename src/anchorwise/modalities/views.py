@@ -2,13 +2,42 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from anchorwise import _checks
 from anchorwise.modalities.samples import Batch, Samples, View
 
 # b = samples of this rank's batch
+
+# What a view is made of where a plan asks for more than the encoder's input.
+PIXELS, PLACES, MASK = "pixels", "places", "mask"
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Which patches of a view are hidden from whoever is not to see them.
+
+    Attributes:
+        patch_px: Height and width of a patch in pixels; patches tile the view.
+        ratio: Share of a view's patches, lowest and highest, in [0, 1]; drawn evenly for every view of every sample.
+        in_blocks: Rectangles of patches instead of patches one by one.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    patch_px: int
+    ratio: tuple[float, float] = (0.6, 0.6)
+    in_blocks: bool = False
+
+    def __post_init__(self) -> None:
+        _checks.count("patch_px", self.patch_px)
+        low, high = self.ratio
+        if not 0.0 <= low <= high <= 1.0:
+            raise ValueError(f"ratio must be two numbers in [0, 1], lowest first, got {self.ratio!r}")
 
 
 @dataclass(frozen=True)
@@ -18,10 +47,14 @@ class ViewPlan:
     Attributes:
         num_views: Views of the full size.
         num_small: Smaller ones beside them, behind them in the list.
+        with_places: Whether views are to say where in the sample they come from (`anchorwise.modalities.places`).
+        masking: What is hidden of views of the full size; None for nothing.
     """
 
     num_views: int = 2
     num_small: int = 0
+    with_places: bool = False
+    masking: Masking | None = None
 
     @property
     def total(self) -> int:
@@ -30,16 +63,37 @@ class ViewPlan:
 
 
 class ViewMaker(nn.Module, ABC):
-    """Makes the views of a batch as a method's plan asks for them. What it has learnt of the data is in its buffers."""
+    """Makes the views of a batch as a method's plan asks for them. What it has learnt of the data is in its buffers.
+
+    A view is what an encoder takes. Where the plan asks for more it is a table: of images the `pixels`, their `places`
+    (float32, shape (samples, 2, 3)) and their `mask` (bool, shape (samples, rows, columns); true is hidden). An encoder
+    takes out its input by itself (`input_of`).
+
+    Attributes:
+        is_capturable: Whether `forward` takes a seed on the device and reads nothing on the host, so that it can be
+            captured in a CUDA graph and replayed with another batch and another seed.
+    """
+
+    is_capturable: ClassVar[bool] = False
 
     def collect(self, samples: Samples, ids: Int64[Tensor, " b"], *, seed: int) -> Batch:
         """Return what `forward` makes views of, on the CPU; what is random in it depends on seed and id alone."""
         return samples.batch(ids)
 
     @abstractmethod
-    def forward(self, batch: Batch, *, seed: int) -> tuple[View, ...]:
-        """Return the views, on the device of the batch; the same for the same batch, seed and device."""
+    def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
+        """Return the views, on the device of the batch; the same for the same batch, seed and device.
+
+        Args:
+            batch: Samples with their numbers.
+            seed: The same on every rank; where `is_capturable`, also as a number on the device of the batch.
+        """
 
     @abstractmethod
     def plain(self, raw: View) -> View:
         """Return samples as the encoder takes them, without anything random."""
+
+
+def input_of(view: View) -> View:
+    """Return what an encoder takes of a view: the pixels alone where it carries a place or a mask beside them."""
+    return view if isinstance(view, Tensor) or PIXELS not in view else view[PIXELS]

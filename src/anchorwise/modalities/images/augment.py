@@ -10,7 +10,7 @@ from math import inf, isinf
 from typing import TYPE_CHECKING, Literal, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -280,7 +280,7 @@ class RandomViews(ViewMaker):
         )
 
     @torch.no_grad()
-    def forward(self, batch: Batch, *, seed: int) -> tuple[Float[Tensor, "n c _h _w"], ...]:
+    def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[Float[Tensor, "n c _h _w"], ...]:
         """Return the views in float32 on the device of the images; the same for the same seed, device and batch.
 
         The global random state is left as it was.
@@ -289,7 +289,7 @@ class RandomViews(ViewMaker):
             ValueError: If the images are not of the channels and size given at construction.
         """
         pixels = self.normalisation.unit(batch.raw)
-        with seeded(pixels.device, seed):
+        with seeded(pixels.device, int(seed)):
             large = (self.operations, self.second_operations if len(self.second_operations) else self.operations)
             kinds = [large[view % 2] for view in range(self.plan.num_views)]
             kinds += [self.small_operations] * self.plan.num_small

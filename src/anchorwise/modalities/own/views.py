@@ -38,10 +38,16 @@ class OwnViews(ViewMaker):
         make: The callable.
         plan: The views that the method takes.
         on_batches: Whether it takes a batch.
+
+    Raises:
+        ValueError: If the plan asks for places or masks, which only the recipes' views carry.
     """
 
     def __init__(self, make: Callable[..., Any], plan: ViewPlan, *, on_batches: bool) -> None:
         super().__init__()
+        if plan.with_places or plan.masking is not None:
+            what = "where in an image a view comes from" if plan.with_places else "masks of patches"
+            raise ValueError(f"the method needs {what}, which a callable does not say; leave `views` out")
         self.plan, self.on_batches = plan, on_batches
         # On the host it stays where it is; a module that works on the device goes there, and is saved.
         self.on_device = make if on_batches and isinstance(make, nn.Module) else None
@@ -60,12 +66,12 @@ class OwnViews(ViewMaker):
         raw = tuple(stacked(views, numbers, "views", _WAY_OUT) for views in zip(*made, strict=True))
         return samples.batch(ids, raw)
 
-    def forward(self, batch: Batch, *, seed: int) -> tuple[View, ...]:
+    def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
         """Return the views."""
         if not self.on_batches:
             return cast(tuple[View, ...], batch.raw)
         rows = unit(cast(Tensor, batch.raw))
-        with seeded(rows.device, seed), torch.no_grad():
+        with seeded(rows.device, int(seed)), torch.no_grad():
             views = tuple(unit(as_tensor(view)) for view in self._views_of(rows))
         if any(len(view) != len(rows) for view in views):
             raise ValueError(
