@@ -173,16 +173,25 @@ def test_swav_holds_its_prototypes_still_at_first_and_then_at_length_one():
     torch.testing.assert_close(method.prototypes.detach().norm(dim=1), torch.ones(5, dtype=torch.float64))
 
 
-def test_swav_uses_its_queues_once_they_are_full():
+def test_swav_hands_its_queues_over_from_their_epoch_on_and_fills_them():
     seen = []
-    method = method_of("swav", num_queued=12, num_small=0)
+    method = method_of("swav", num_queued=12, num_small=0, queue_from_epoch=1)
     detail = method.objective.detail
     method.objective.detail = lambda *rows, queues=None, **given: (
-        seen.append(queues),
+        seen.append(None if queues is None else int(queues[0].any(dim=1).sum())),
         detail(*rows, queues=queues, **given),
     )[1]
-    train(method, optimizer_of(method), range(4))
-    assert [queues is not None for queues in seen] == [False, False, True, True]
+    train(method, optimizer_of(method), range(5))
+    assert seen == [None, None, 0, 6, 12]
+
+
+def test_what_a_method_does_in_its_forward_pass_follows_from_its_plain_attributes():
+    method = method_of("swav", num_queued=12, queue_from_epoch=2, freeze_epochs=1)
+    phases = []
+    for step in range(6):
+        method.before_step(clock_at(step))
+        phases.append(method.phase())
+    assert [phases.index(phase) for phase in phases] == [0, 0, 2, 2, 4, 4]
 
 
 def test_nnclr_with_a_queue_of_the_same_rows_is_its_own_neighbour():

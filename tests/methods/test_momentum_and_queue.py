@@ -57,7 +57,6 @@ def test_of_more_rows_than_slots_the_last_stay():
 
 def test_rows_are_kept_at_length_one_and_slots_start_empty():
     queue = Queue(4, 2)
-    assert not queue.is_full
     queue.push(torch.tensor([[3.0, 4.0]]), torch.tensor([7]))
     assert _numbers(queue) == [7, -1, -1, -1]
     torch.testing.assert_close(queue.rows[0], torch.tensor([0.6, 0.8]))
@@ -66,7 +65,6 @@ def test_rows_are_kept_at_length_one_and_slots_start_empty():
 def test_random_slots_have_length_one_and_count():
     queue = Queue(6, 3, random=True)
     torch.testing.assert_close(queue.rows.norm(dim=1), torch.ones(6))
-    assert queue.is_full
     assert -1 not in _numbers(queue)
 
 

@@ -82,7 +82,7 @@ def train(
         outcome = (network or method)(*views_of_step(method, step, mine)).outcome
         optimizer.zero_grad(set_to_none=True)
         outcome.loss.backward()
-        method.after_backward(clock)
+        method.after_backward()
         optimizer.step()
         method.after_step(clock)
         losses.append(outcome.loss.item())

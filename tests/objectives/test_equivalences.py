@@ -230,6 +230,19 @@ def test_an_empty_queue_of_swav_is_none():
     torch.testing.assert_close(empty, SwAV()(*views, prototypes=prototypes), rtol=0.0, atol=0.0)
 
 
+@pytest.mark.parametrize("jointly", [False, True])
+def test_queues_of_swav_with_an_empty_slot_take_no_part(jointly: bool):
+    views, prototypes = batches.ordinary(), torch.eye(6, dtype=torch.float64)
+    objective = SwAV(jointly=jointly)
+    full = [-view for view in views]
+    half = [torch.cat([full[0][:1].new_zeros(1, 6), full[0]]), full[1]]
+    by_itself, with_half, with_full = (
+        objective(*views, prototypes=prototypes, queues=queues) for queues in (None, half, full)
+    )
+    assert torch.equal(with_half, by_itself)
+    assert not torch.allclose(with_full, by_itself, rtol=1e-3)
+
+
 def test_an_even_split_of_the_gradient_halves_one_sided_info_nce():
     views = [view.requires_grad_() for view in batches.ordinary()]
     even = AsymmetricInfoNCE(alpha=0.5)(*views)

@@ -90,6 +90,12 @@ class Method(nn.Module, ABC):
     All that a resumed run needs is in the state dictionary. Subclasses say in `forward` what happens to the views of a
     batch, and in the hooks what happens around the step.
 
+    On a GPU `forward` and `after_backward` may be recorded once and replayed (`train.captured`), `before_step` and
+    `after_step` never. So what changes from step to step is decided in `before_step`, which knows the time: a choice is
+    kept as a plain attribute (bool, number or text), of which every value has a recording of its own; a number that
+    rises or falls is filled into a tensor. None of them reads a tensor's value, which would make the device wait, and
+    tensors that stay are changed in place.
+
     Args:
         encoder: The network that is trained, kept and judged.
         objective: What is minimised.
@@ -135,11 +141,17 @@ class Method(nn.Module, ABC):
     def before_step(self, clock: Clock) -> None:
         """Do what comes before the views are encoded: schedules, the momentum copy, prototypes' lengths."""
 
-    def after_backward(self, clock: Clock) -> None:
+    def after_backward(self) -> None:
         """Do what comes between the gradients and the update, such as holding something still."""
 
     def after_step(self, clock: Clock) -> None:
         """Do what comes after the update, with the new weights."""
+
+    @final
+    def phase(self) -> tuple[tuple[str, object], ...]:
+        """Return all plain attributes: steps of one phase and one shape do the same to other numbers."""
+        plain = (bool, int, float, str, type(None))
+        return tuple((name, value) for name, value in vars(self).items() if isinstance(value, plain))
 
     def constant_rate(self) -> Sequence[nn.Parameter]:
         """Return the parameters whose learning rate stays at its peak."""

@@ -59,7 +59,7 @@ class SwAV(Method):
         num_queues = 2 if config.num_queued else 0
         self.queues = nn.ModuleList(Queue(config.num_queued, self.online.width) for _ in range(num_queues))
         self.queue_from_epoch, self.freeze_epochs = config.queue_from_epoch, config.freeze_epochs
-        self.fills_queues = False
+        self.fills_queues = self.holds_prototypes = False
 
     @property
     def plan(self) -> ViewPlan:
@@ -76,6 +76,7 @@ class SwAV(Method):
         """Bring the prototypes back to length 1."""
         self.prototypes.copy_(unit_rows(self.prototypes))
         self.fills_queues = clock.epoch >= self.queue_from_epoch
+        self.holds_prototypes = clock.epoch < self.freeze_epochs
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of all predictions, then put the large crops' rows into the queues."""
@@ -86,14 +87,14 @@ class SwAV(Method):
                 queue.push(crop, batch.ids)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))
 
-    def after_backward(self, clock: Clock) -> None:
+    def after_backward(self) -> None:
         """Hold the prototypes still at first: without a gradient the optimiser gathers no momentum either."""
-        if clock.epoch < self.freeze_epochs:
+        if self.holds_prototypes:
             self.prototypes.grad = None
 
     def _queues(self) -> list[Queue]:
         return [cast(Queue, queue) for queue in self.queues]
 
     def _earlier(self) -> list[Tensor] | None:
-        queues = self._queues()
-        return [queue.rows.clone() for queue in queues] if queues and all(queue.is_full for queue in queues) else None
+        queues = self._queues() if self.fills_queues else []
+        return [queue.rows.clone() for queue in queues] or None  # The objective waits until they are full.

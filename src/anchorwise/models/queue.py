@@ -47,13 +47,6 @@ class Queue(nn.Module):
         self.register_buffer("rows", rows)
         self.register_buffer("ids", torch.full((num_slots,), _NO_SAMPLE if random else EMPTY_SLOT))
         self.register_buffer("next_slot", torch.zeros((), dtype=torch.int64))
-        self._was_full = random
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no slot is empty; read from the device until it is so."""
-        self._was_full = self._was_full or bool((self.ids != EMPTY_SLOT).all())
-        return self._was_full
 
     @torch.no_grad()
     def push(self, rows: Float[Tensor, "n d"], ids: Int[Tensor, " n"]) -> None:

@@ -73,8 +73,8 @@ class SwAV(Objective):
             view0: Rows of the samples.
             *more_views: Further views of them, one or more.
             prototypes: Centres on the sphere, of any length.
-            queues: For every assigned view its rows of earlier batches, any number of them. The source starts to use
-                them when its queue of 3840 is full.
+            queues: For every assigned view its rows of earlier batches, any number of them. A row of zeros is an empty
+                slot, and queues with an empty slot take no part: as in the source, they are used once they are full.
         """
         prototypes = _tensor_checks.needed(
             self, "prototypes", prototypes, "the learnt centres, shape (prototypes, width)"
@@ -86,14 +86,28 @@ class SwAV(Objective):
         earlier_scores = [products(rows, centres) for rows in earlier]
         log_shares = (scores / self.temperature).log_softmax(dim=2)
         losses = []
-        for code, target in enumerate(self._targets(scores[: self.num_code_views], earlier_scores)):
+        for code, target in enumerate(self._targets(scores[: self.num_code_views], earlier_scores, queues)):
             losses += [-(target * log_shares[view]).sum(dim=1) for view in range(views.num_views) if view != code]
         return mean_outcome(torch.cat(losses), {})
 
     def _targets(
+        self,
+        scores: Float[Tensor, "v n k"],
+        earlier: Sequence[Float[Tensor, "_ k"]],
+        queues: Sequence[Float[Tensor, "_ d"]] | None,
+    ) -> list[Float[Tensor, "n k"]]:
+        """Return the assignments of every assigned view, with earlier rows where all queues are full."""
+        alone = self._balanced(scores, [rows[:0] for rows in earlier])
+        if not queues:
+            return alone
+        # Decided on the device, where the queues are: to read it would make the host wait in every step.
+        are_full = torch.stack([queue.any(dim=1).all() for queue in queues]).all()
+        pairs = zip(self._balanced(scores, earlier), alone, strict=True)
+        return [torch.where(are_full, among_earlier, by_itself) for among_earlier, by_itself in pairs]
+
+    def _balanced(
         self, scores: Float[Tensor, "v n k"], earlier: Sequence[Float[Tensor, "_ k"]]
     ) -> list[Float[Tensor, "n k"]]:
-        """Return the assignments of every assigned view."""
         num_views, num_samples, _ = scores.shape
         batches = [torch.cat([view, queue]) for view, queue in zip(scores, earlier, strict=True)]
         if self.jointly:

@@ -69,7 +69,7 @@ def train_step(
         raise NonFiniteLossError(f"the loss of step {state.step} is {outcome.loss.item()}; {_WAY_OUT}")
     state.optimizer.zero_grad(set_to_none=True)
     outcome.loss.backward()
-    state.model.after_backward(clock)
+    state.model.after_backward()
     if config.optimizer.max_grad_norm is not None:
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.optimizer.max_grad_norm)
         if not math.isfinite(norm.item()):
