@@ -16,7 +16,7 @@ import torch.distributed as dist
 from jaxtyping import Shaped
 from torch import Tensor
 
-# n = rows of this rank, m = rows of all ranks
+# n = rows of this rank, m = rows of all ranks, d = width
 
 _DEFAULT = "default"
 # The dtypes that rows, labels and ids have, by which ranks tell each other theirs.
@@ -138,6 +138,15 @@ def gather_rows(rows: Shaped[Tensor, " n *rest"]) -> Shaped[Tensor, " m *rest"]:
     """
     ranks = sharing_ranks()
     return rows if ranks is None else _GatherRows.apply(rows, ranks)
+
+
+@torch.no_grad()
+def mean_of_rows(rows: Shaped[Tensor, "n d"]) -> Shaped[Tensor, " d"]:
+    """Return the mean of the rows of all ranks, which may have different numbers of them; it has no gradient."""
+    # So sums and numbers go around, and not means.
+    own = torch.cat([rows.sum(dim=0), rows.new_full((1,), len(rows))])
+    total = gather_rows(own.unsqueeze(0)).sum(dim=0)
+    return total[:-1] / total[-1]
 
 
 class _GatherRows(torch.autograd.Function):

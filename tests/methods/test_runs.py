@@ -23,7 +23,9 @@ _SMALL = {"moco": ["num_queued=24"], "nnclr": ["num_queued=24"], "swav": ["num_q
 
 def _config(name: str) -> RunConfig:
     settings = [f"method.name={name}", *(f"method.{setting}" for setting in _SMALL.get(name, []))]
-    return tiny_run([*settings, "method.head.output_width=8", "train.knn_every_epochs=0"])
+    return tiny_run(
+        [*settings, "method.head.hidden_width=16", "method.head.output_width=8", "train.knn_every_epochs=0"]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "moco": {"num_queued": 16},
     "swav": {"num_prototypes": 5, "num_small": 1, "num_queued": 12, "queue_from_epoch": 0, "freeze_epochs": 0},
     "nnclr": {"num_queued": 16},
+    "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
 
 

@@ -12,7 +12,7 @@ from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
 # What has one temperature for all, beside those whose temperatures are tables, prototypes' or distances'.
-WITHOUT = {"arctanh", "swav", "i_sog_clr", "sep_clr", "hardest_regularised", "mixture", "pairwise_views"}
+WITHOUT = {"arctanh", "swav", "dino", "i_sog_clr", "sep_clr", "hardest_regularised", "mixture", "pairwise_views"}
 TAKERS = [case for case in CASES if case.name in OBJECTIVES and "logit_scale" in case.objective().inputs.takes]
 
 

@@ -1,15 +1,31 @@
-"""Side by side with lightly. Its losses are means over the 2n outputs, as ours are: no factor between them."""
+"""Side by side with lightly. Its losses are means over the 2n outputs, as ours are but for BYOL's: no factor."""
 
+import copy
 import math
 
 import pytest
 import torch
 
-from anchorwise import DCL, DCLW, WEINCE, CrossViewInfoNCE, InfoNCE, KoLeo, MoCo, SwAV
+from anchorwise import (
+    DCL,
+    DCLW,
+    DINO,
+    WEINCE,
+    BarlowTwins,
+    CrossViewInfoNCE,
+    InfoNCE,
+    KoLeo,
+    MoCo,
+    Prediction,
+    SwAV,
+    VICReg,
+)
 from anchorwise.adapters.lightly import NTXentLoss
+from anchorwise.models.centre import Centre
+from anchorwise.models.queue import Queue
 from tests.parity.peers import assert_same, marks, peer, rows, two_views, value_and_gradients
 
-loss = peer("lightly", "loss")
+loss, models = peer("lightly", "loss"), peer("lightly", "models.modules")
 pytestmark = marks
 
 
@@ -122,3 +138,88 @@ def test_ko_leo():
 def test_weince_drops_in_where_nt_xent_was():
     criterion = NTXentLoss(objective=WEINCE(temperature=0.2))
     assert_same(criterion, WEINCE(temperature=0.2), two_views())
+
+
+def test_barlow_twins():
+    assert_same(BarlowTwins(off_diagonal_weight=0.005), loss.BarlowTwinsLoss(), two_views(), tolerance=1e-9)
+
+
+def test_vicreg():
+    assert_same(VICReg(), loss.VICRegLoss(), two_views(), tolerance=1e-9)
+
+
+def _dino_inputs() -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
+    students = [*two_views(), rows(12, seed=6)]
+    return students, [rows(12, seed=seed) for seed in (7, 8)], rows(1, seed=9)[0]
+
+
+def test_dino_of_two_crops_and_a_small_one():
+    students, teachers, centre = _dino_inputs()
+    criterion = loss.DINOLoss(output_dim=8, teacher_temp=0.04).double()
+    criterion.center = centre.reshape(1, 1, -1)
+    ours = DINO()
+    assert_same(
+        lambda *views: ours(*views, keys=teachers, centre=centre),
+        # Theirs moves its own centre after every loss.
+        lambda *views: copy.deepcopy(criterion)(teachers, list(views)),
+        students,
+        tolerance=1e-6,  # Theirs rounds its teacher's temperature to float32.
+    )
+
+
+def test_dinos_centre_follows_the_same_mean():
+    students, teachers, _ = _dino_inputs()
+    criterion, centre = loss.DINOLoss(output_dim=8, center_momentum=0.9).double(), Centre(8, 0.9).double()
+    for _ in range(3):
+        criterion(teachers, students)
+        centre.follow(teachers)
+    torch.testing.assert_close(centre.value, criterion.center.flatten())
+
+
+def test_byol_is_four_times_theirs_which_is_a_mean_without_its_constant():
+    predictions, targets = two_views(), (rows(12, seed=7), rows(12, seed=8))
+    cosine = loss.NegativeCosineSimilarity()
+
+    def theirs(view0: torch.Tensor, view1: torch.Tensor) -> torch.Tensor:
+        return 0.5 * (cosine(view0, targets[1]) + cosine(view1, targets[0]))
+
+    assert_same(lambda *views: Prediction()(*views, keys=targets) / 4 - 1, theirs, predictions, tolerance=1e-9)
+
+
+def test_simsiam():
+    predictions, targets = two_views(), (rows(12, seed=7), rows(12, seed=8))
+    cosine = loss.NegativeCosineSimilarity()
+
+    def theirs(view0: torch.Tensor, view1: torch.Tensor) -> torch.Tensor:
+        return 0.5 * (cosine(view0, targets[1]) + cosine(view1, targets[0]))
+
+    ours = Prediction(form="simsiam")
+    assert_same(lambda *views: ours(*views, keys=targets), theirs, predictions, tolerance=1e-9)
+
+
+def test_nnclr_takes_all_rows_there_and_one_direction_here():
+    """Theirs is NT-Xent between neighbours and predictions: 2n - 1 candidates, where solo-learn and we have n."""
+    neighbours, predictions = two_views()
+    theirs = loss.NTXentLoss(temperature=0.1)
+    assert_same(lambda view: InfoNCE(temperature=0.1)(neighbours, view), lambda v: theirs(neighbours, v), [predictions])
+    ours = CrossViewInfoNCE(temperature=0.1, both_directions=False)
+    assert ours(neighbours, predictions) < theirs(neighbours, predictions)
+
+
+def test_the_neighbour_in_the_queue_is_theirs():
+    bank = models.NNMemoryBankModule(size=(20, 8))
+    queue, earlier, views = Queue(20, 8), rows(20, seed=3, unit=True).float(), two_views()[0].float()
+    queue.push(earlier, torch.arange(20))
+    bank.bank = earlier
+    bank.bank_ptr = torch.zeros(1, dtype=torch.long)
+    torch.testing.assert_close(queue.nearest(views), bank(views, update=False))
+
+
+def test_swav_of_crops_has_their_value_and_gradient():
+    centres, crops = rows(5, seed=4, unit=True), [*two_views(unit=True), rows(12, seed=6, unit=True)]
+
+    def theirs(*views: torch.Tensor) -> torch.Tensor:
+        units = [torch.nn.functional.normalize(view) for view in views]
+        return loss.SwaVLoss()([unit @ centres.T for unit in units[:2]], [unit @ centres.T for unit in units[2:]])
+
+    assert_same(lambda *views: SwAV()(*views, prototypes=centres), theirs, crops, tolerance=1e-9)

@@ -181,6 +181,12 @@ def together(network: Callable[[View], Tensor], views: Sequence[View]) -> tuple[
     return network(_in_one(views)).chunk(len(views))
 
 
+def by_size(network: Callable[[View], Tensor], views: Sequence[View], plan: ViewPlan) -> tuple[Tensor, ...]:
+    """Encode the views of a plan, those of the full size in one pass and the small ones in another."""
+    large, small = views[: plan.num_views], views[plan.num_views :]
+    return (*together(network, large), *(together(network, small) if small else ()))
+
+
 def _in_one(views: Sequence[View]) -> View:
     if isinstance(views[0], Tensor):
         return torch.cat([view for view in views if isinstance(view, Tensor)])

@@ -1,9 +1,12 @@
 """Every method, a line each: Python calls it by the name imported here, configurations by that of its file."""
 
+from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.methods.byol import BYOL as BYOL
+from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3
 from anchorwise.methods.nnclr import NNCLR as NNCLR
 from anchorwise.methods.simclr import SimCLR as SimCLR
 from anchorwise.methods.simsiam import SimSiam as SimSiam
 from anchorwise.methods.swav import SwAV as SwAV
+from anchorwise.methods.vicreg import VICReg as VICReg

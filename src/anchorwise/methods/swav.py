@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together
+from anchorwise.methods.base import Clock, Method, MethodConfig, Step, by_size
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan
@@ -80,7 +80,7 @@ class SwAV(Method):
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of all predictions, then put the large crops' rows into the queues."""
-        rows = [*together(self.online, views[:2]), *(together(self.online, views[2:]) if views[2:] else ())]
+        rows = by_size(self.online, views, self.plan)
         outcome = self.loss(*rows, batch=batch, prototypes=self.prototypes, queues=self._earlier())
         if self.fills_queues:
             for queue, crop in zip(self._queues(), rows[:2], strict=False):

@@ -15,12 +15,14 @@ class PredictorConfig(Section):
         num_layers: Linear layers; 1 for a linear map.
         norm: Normalisation after every hidden layer: "batch", "layer" or "none".
         bias: Whether the last layer has one where no normalisation follows it.
+        gelu: Whether GELU stands in the place of ReLU, as in transformers.
     """
 
     hidden_width: Width | None = None
     num_layers: int = Field(default=2, ge=1, le=100)
     norm: Literal["batch", "layer", "none"] = "batch"
     bias: bool = True
+    gelu: bool = False
 
 
 class HeadConfig(PredictorConfig):

@@ -1,13 +1,15 @@
-"""Projection heads and predictors: linear layers with normalisation and ReLU between them."""
+"""Projection heads and predictors: linear layers with normalisation and ReLU between them; scores of prototypes."""
 
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise.models.config import HeadConfig, PredictorConfig
+from anchorwise.pairs import unit_rows
 
-# n = samples, f = features of the encoder, d = embedding width
+# n = samples, f = features of the encoder, d = embedding width, k = prototypes
 
 
 @final
@@ -54,12 +56,32 @@ class Predictor(nn.Module):
         return self.layers(rows)
 
 
+@final
+class PrototypeScores(nn.Module):
+    """Maps embeddings to their cosines with learnt prototypes of any length.
+
+    Source: the last layer of Caron et al. 2021 (DINO), whose weights are normalised, https://arxiv.org/abs/2104.14294.
+
+    Args:
+        num_prototypes: Directions on the sphere.
+        width: Of the embeddings.
+    """
+
+    def __init__(self, num_prototypes: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(unit_rows(torch.randn(num_prototypes, width)))
+
+    def forward(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """Return one cosine per row and prototype."""
+        return unit_rows(rows) @ unit_rows(self.weight).T
+
+
 def _perceptron(config: PredictorConfig, width: int, output_width: int, *, bias: bool) -> list[nn.Module]:
     hidden_width = config.hidden_width or width
     layers: list[nn.Module] = []
     for _ in range(config.num_layers - 1):
         layers += [nn.Linear(width, hidden_width, bias=config.norm == "none"), *_norm(config.norm, hidden_width)]
-        layers.append(nn.ReLU())
+        layers.append(nn.GELU() if config.gelu else nn.ReLU())
         width = hidden_width
     return [*layers, nn.Linear(width, output_width, bias=bias)]
 

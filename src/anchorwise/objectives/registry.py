@@ -6,11 +6,13 @@ from anchorwise.objectives.align_uniform import AlignUniform as AlignUniform
 from anchorwise.objectives.arctanh import ArctanhInfoNCE as ArctanhInfoNCE
 from anchorwise.objectives.asymmetric import AsymmetricInfoNCE as AsymmetricInfoNCE
 from anchorwise.objectives.averaged_views import AveragedViews as AveragedViews
+from anchorwise.objectives.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.objectives.clip import CLIP as CLIP
 from anchorwise.objectives.cross_view import CrossViewInfoNCE as CrossViewInfoNCE
 from anchorwise.objectives.dcl import DCL as DCL
 from anchorwise.objectives.dclw import DCLW as DCLW
 from anchorwise.objectives.dhel import DHEL as DHEL
+from anchorwise.objectives.dino import DINO as DINO
 from anchorwise.objectives.f_micl import FMICL as FMICL
 from anchorwise.objectives.fast_clip import FastCLIP as FastCLIP
 from anchorwise.objectives.hardest_regularised import hardest_regularised as hardest_regularised
@@ -39,5 +41,6 @@ from anchorwise.objectives.sup_con import SupCon as SupCon
 from anchorwise.objectives.sup_re_mix import SupReMix as SupReMix
 from anchorwise.objectives.swav import SwAV as SwAV
 from anchorwise.objectives.triplet import Triplet as Triplet
+from anchorwise.objectives.vicreg import VICReg as VICReg
 from anchorwise.objectives.weibit import Weibit as Weibit
 from anchorwise.objectives.weince import WEINCE as WEINCE

@@ -67,7 +67,9 @@ class SwAV(Objective):
         prototypes: Float[Tensor, "k d"] | None = None,
         queues: Sequence[Float[Tensor, "_ d"]] | None = None,
     ) -> Outcome:
-        """Return the loss with the losses of all predictions.
+        """Return the loss with the losses of all predictions, and how many prototypes they use.
+
+        The number is the exponential of the entropy of the mean prediction: 1 where one prototype takes all.
 
         Args:
             view0: Rows of the samples.
@@ -88,7 +90,8 @@ class SwAV(Objective):
         losses = []
         for code, target in enumerate(self._targets(scores[: self.num_code_views], earlier_scores, queues)):
             losses += [-(target * log_shares[view]).sum(dim=1) for view in range(views.num_views) if view != code]
-        return mean_outcome(torch.cat(losses), {})
+        used = torch.special.entr(log_shares.detach().exp().mean(dim=(0, 1))).sum().exp()
+        return mean_outcome(torch.cat(losses), {"prototypes_used": used})
 
     def _targets(
         self,

@@ -85,7 +85,7 @@ class Case:
     order of views matters, what a single sample gives, which views get no gradient, whether the gradient outgrows half
     precision where rows nearly coincide, whether a compiler can make one graph of it, and, where statistics in the loss
     have no gradient, a plain loss with the same one. `cold` is what makes it as sharp as it may be asked to be;
-    objectives without a temperature have nothing there.
+    objectives without a temperature have nothing there. `scale_free` is whether only directions of rows count.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Case:
     call: Callable[[Tensor, Tensor], Call] = two_views
     symmetric: bool = True
     single_sample: Literal["zero", "finite", "refused"] = "zero"
+    scale_free: bool = True
     without_gradient: tuple[int, ...] = ()
     singular: bool = False
     one_graph: bool = True

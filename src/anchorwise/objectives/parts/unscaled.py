@@ -1,0 +1,26 @@
+"""Views as they are, for objectives in which lengths count."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anchorwise import _tensor_checks
+from anchorwise._ranks import gather_rows
+
+# n = samples, m = samples of all ranks, v = views, d = width
+
+
+def unscaled_views(*views: Float[Tensor, "n d"]) -> Float[Tensor, "v m d"]:
+    """Return views of the samples of all ranks, unchanged, in float32 or wider.
+
+    Raises:
+        ValueError: If the views differ in shape or device, are not matrices, or are empty.
+        TypeError: If a view is no tensor or not floating.
+    """
+    _tensor_checks.views(*views)
+    rows = torch.stack(views)
+    wide = rows if rows.dtype == torch.float64 else rows.float()
+    # All views at once: a collective costs more than what it carries.
+    gathered = gather_rows(wide.transpose(0, 1)).transpose(0, 1)
+    _tensor_checks.some_samples(gathered.shape[1], *views)
+    return gathered
