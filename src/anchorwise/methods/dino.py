@@ -72,7 +72,7 @@ class DINO(Method):
         self.prototypes = PrototypeScores(config.num_prototypes, self.online.width)
         self.twin, self.prototype_twin = MomentumTwin(self.online), MomentumTwin(self.prototypes)
         self.centre = Centre(config.num_prototypes, config.centre_momentum)
-        # A tensor, since what the forward pass computes with does not depend on the step otherwise.
+        self.holds_prototypes = False
         self.register_buffer("teacher_scale", torch.ones(()), persistent=False)
 
     @property
@@ -86,7 +86,8 @@ class DINO(Method):
         return self.plan.total
 
     def before_step(self, clock: Clock) -> None:
-        """Set the teacher's temperature on its straight way to the objective's."""
+        """Set the teacher's temperature on its straight way to the objective's, and say whether prototypes move."""
+        self.holds_prototypes = clock.epoch < self.config.freeze_epochs
         if self.config.warmup_epochs and isinstance(self.objective, DINOObjective):
             start, done = self.config.warmup_temperature, min(1.0, clock.epoch / self.config.warmup_epochs)
             self.teacher_scale.fill_(1.0 / (start + done * (self.objective.teacher_temperature - start)))
@@ -101,9 +102,9 @@ class DINO(Method):
         self.centre.follow(keys)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))
 
-    def after_backward(self, clock: Clock) -> None:
+    def after_backward(self) -> None:
         """Hold the prototypes still at first: without a gradient the optimiser gathers no momentum either."""
-        if clock.epoch < self.config.freeze_epochs:
+        if self.holds_prototypes:
             self.prototypes.weight.grad = None
 
     def after_step(self, clock: Clock) -> None:
