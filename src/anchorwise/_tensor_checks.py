@@ -161,7 +161,7 @@ def whole_numbers(name: str, value: Tensor) -> Tensor:
     if value.dtype == torch.bool:
         raise TypeError(f"{name} must be whole numbers, got a mask of {value.dtype}; its places are {name}.nonzero()")
     numbers = classes(name, value)
-    if value.dtype == torch.uint64 and not torch.compiler.is_compiling() and bool((numbers < 0).any()):
+    if value.dtype == torch.uint64 and are_read(numbers) and bool((numbers < 0).any()):
         raise ValueError(
             f"{name} must be below 2**63, got larger ones in {value.dtype}; "
             f"number them anew with {name}.view(torch.int64).unique(return_inverse=True)[1]"
@@ -169,22 +169,28 @@ def whole_numbers(name: str, value: Tensor) -> Tensor:
     return numbers
 
 
-def places(name: str, numbers: Tensor, size: int, last: str, way_out: str) -> tuple[int, int]:
-    """Refuse numbers that are no places of something of this size; return the lowest and the highest.
+def are_read(values: Tensor) -> bool:
+    """Return whether values are read to be checked: those in the memory of the CPU, and outside of a compiled graph.
 
-    Torch counts negative ones from the end.
+    A look at the values of another device would wait for all that it has been given to do, and cannot be captured in a
+    CUDA graph. There, a value that would be refused makes the loss not finite, or, where it is a place, is refused by
+    the device as it reads that place.
     """
-    if numbers.numel() == 0:
-        return 0, 0
-    lowest, highest = torch.stack(numbers.aminmax()).tolist()
-    if lowest < 0 or highest >= size:
-        raise ValueError(f"{name} must lie from 0 to {last}, {size - 1}, got {lowest} to {highest}; {way_out}")
-    return lowest, highest
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def compiled_places(numbers: Tensor, size: int) -> Tensor:
-    """Return places for a compiled graph, which looks at no values: negative ones become one that torch refuses."""
-    return torch.where(numbers < 0, size, numbers)
+def places(name: str, numbers: Tensor, size: int, last: str, way_out: str) -> Tensor:
+    """Return numbers as places of something of this size, refused where they are none.
+
+    Torch counts negative ones from the end. Where values are not read (`are_read`), they become one that it refuses.
+    """
+    if not are_read(numbers):
+        return torch.where(numbers < 0, size, numbers)
+    if numbers.numel() > 0:
+        lowest, highest = torch.stack(numbers.aminmax()).tolist()
+        if lowest < 0 or highest >= size:
+            raise ValueError(f"{name} must lie from 0 to {last}, {size - 1}, got {lowest} to {highest}; {way_out}")
+    return numbers
 
 
 def real_per_sample(name: str, value: Tensor, view: Tensor) -> Tensor:

@@ -177,8 +177,8 @@ class Views:
 
     @property
     def num_distinct(self) -> int:
-        """Samples of different ids. While a graph is compiled ids are not read, and all count as different."""
-        if self.distinct or torch.compiler.is_compiling():
+        """Samples of different ids; where these are not read (`_tensor_checks.are_read`), all count as different."""
+        if self.distinct or not _tensor_checks.are_read(self.ids):
             return self.num_samples
         return len(self.ids.unique())
 

@@ -258,7 +258,7 @@ def test_every_hyperparameter_changes_the_loss_or_its_gradient(case: Case):
     "names",
     [
         pytest.param(["weince"], id="weince", marks=pytest.mark.whole),
-        pytest.param([case.name for case in CASES if case.one_graph], id="every case", marks=pytest.mark.slow),
+        pytest.param([case.name for case in CASES], id="every case", marks=pytest.mark.slow),
     ],
 )
 def test_objectives_compile_as_one_graph(names: list[str]):

@@ -9,20 +9,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from anchorwise import WEINCE, InfoNCE, Weibit
 from anchorwise.engine import use_backend
-from tests.contracts import batches
-from tests.contracts.cases import CASES, Case
 
 # They say anew what is where, and compute nothing.
 DESCRIBING = re.compile(
     "_reshape_alias|_unsafe_view|alias|as_strided|detach|diagonal|expand|permute|select|slice|split|split_with_sizes|"
     "squeeze|t|transpose|unbind|unsqueeze|view"
 )
-
-
-# They bring a number to the host, or from there, and everything waits for it.
-WAITING = {"_local_scalar_dense", "is_nonzero", "lift_fresh", "masked_select", "nonzero", "_unique2"}
-# What is refused by its values has to be read, and so have counts that say how long something is.
-READING = {"proto_nce", "hcl-ids", "weince-published-ids"}
 
 
 class Operations(TorchDispatchMode):
@@ -63,13 +55,3 @@ def plain_formula(view0: torch.Tensor, view1: torch.Tensor) -> torch.Tensor:
 def test_a_small_batch_takes_few_operations(loss, most: int):
     found = operations(loss)
     assert len(found) <= most, f"{len(found)} operations: {' '.join(found)}"
-
-
-@pytest.mark.usefixtures("as_users_call")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_no_objective_waits_for_the_host(case: Case):
-    call = case.call(*(view.float().requires_grad_() for view in batches.ordinary()))
-    objective = case.objective()
-    with use_backend("dense"), Operations() as found:
-        call.loss(objective).backward()
-    assert bool(WAITING & set(found.names)) == (case.name in READING)

@@ -2,16 +2,19 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from tests.contracts import batches
-from tests.contracts.cases import CASES, Case
+from tests.contracts.cases import CASES, Call, Case
+from tests.contracts.test_device import CAN_BE_FOLLOWED
 
 pytestmark = pytest.mark.gpu
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -80,6 +83,72 @@ def test_autocast_does_not_change_the_loss(case: Case, dtype: torch.dtype):
     found = _loss_and_gradients(case, (view0, view1), "cuda", torch.autocast("cuda", dtype))
     for value, exact in zip(found, expected, strict=True):
         torch.testing.assert_close(value, exact, rtol=1e-6, atol=1e-7)
+
+
+def _on_the_device(call: Call) -> Call:
+    """The call with leaves in the place of its tensors: a graph reads and writes where it was captured."""
+
+    def leaf(value: Tensor) -> Tensor:
+        return value.detach().cuda().requires_grad_(value.is_floating_point())
+
+    return replace(call, **{part.name: tree_map_only(Tensor, leaf, getattr(call, part.name)) for part in fields(call)})
+
+
+def _tensors(call: Call) -> list[Tensor]:
+    return [value for value in tree_leaves((call.views, call.given)) if isinstance(value, Tensor)]
+
+
+def _captured(step: Callable[[], list[Tensor]]) -> tuple[torch.cuda.CUDAGraph, list[Tensor]]:
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        results = step()
+    return graph, results
+
+
+# Whatever the default is at a size at which no score is kept.
+LARGE = {"info_nce", "weince-default", "weince-published", "weibit", "weibit-hardest", "clip", "siglip", "moco_v3"}
+
+
+@pytest.mark.parametrize(
+    ("case", "num_samples"),
+    [
+        pytest.param(case, size, id=f"{case.name}-{size}")
+        for size in (24, 4096)
+        for case in CAN_BE_FOLLOWED
+        if size == 24 or case.name in LARGE
+    ],
+)
+def test_a_captured_graph_replays_on_new_data_what_eager_calls_give(case: Case, num_samples: int):
+    objective = case.objective().cuda()
+    state = {name: value.clone() for name, value in objective.state_dict().items()}
+    batch_pair = [[view.float() for view in batches.ordinary(num_samples, 32, seed)] for seed in (0, 1)]
+    call, other = (_on_the_device(case.call(*views)) for views in batch_pair)
+    differentiated = [value for value in _tensors(call) if value.requires_grad]
+
+    def step() -> list[Tensor]:
+        loss = call.loss(objective)
+        gradients = torch.autograd.grad(loss, differentiated, allow_unused=True)
+        return [loss.detach(), *(gradient for gradient in gradients if gradient is not None)]
+
+    def from_the_start(compute: Callable[[], Any]) -> Any:
+        for name, value in objective.state_dict().items():
+            value.copy_(state[name])
+        return compute()
+
+    graph, results = _captured(step)
+    with torch.no_grad():
+        for value, new in zip(_tensors(call), _tensors(other), strict=True):
+            value.copy_(new)
+    from_the_start(graph.replay)
+    replayed = [value.clone() for value in results]
+    for value, expected in zip(replayed, from_the_start(step), strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_compiled_objectives_equal_the_others():

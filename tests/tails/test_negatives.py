@@ -7,8 +7,11 @@ from anchorwise.links import MIN_SHORTFALL, shortfall
 from anchorwise.pairs import views_of
 from anchorwise.tails import hardest_shortfall
 from anchorwise.tails.negatives import negatives_of
+from anchorwise.tails.tail_length import TailLength
 from tests import twins
 from tests.contracts import batches
+
+TAIL = TailLength(0.1, 20, "nearest")
 
 
 @pytest.mark.parametrize("batch", batches.EXTREME.values(), ids=batches.EXTREME)
@@ -41,14 +44,14 @@ def test_the_hardest_keys_are_at_most_all_negatives():
 
 def test_the_hardest_keys_are_the_same_whatever_else_was_read():
     fresh, read = (negatives_of(views_of(*batches.duplicates()).pooled()) for _ in range(2))
-    read.sorted_tail(20)
+    read.sorted_tail(TAIL)
     assert torch.equal(read.hardest(4).keys, fresh.hardest(4).keys)
 
 
 def test_a_statistic_is_read_once():
     negatives = negatives_of(views_of(*batches.ordinary()).pooled())
     assert negatives.exceedances(0.1) is negatives.exceedances(0.1)
-    assert negatives.sorted_tail(12) is negatives.sorted_tail(12)
+    assert negatives.sorted_tail(TAIL) is negatives.sorted_tail(TailLength(0.1, 20, "nearest"))
 
 
 def test_duplicates_are_counted_apart_from_the_tail():

@@ -133,11 +133,10 @@ def pairs_of(given: Labelled, indices_tuple: IndicesTuple | None, *, repeats: bo
 def _rows(given: Labelled, indices: Tensor, place: int, of_keys: bool) -> Int[Tensor, " q"]:
     """Return the numbers of rows that a miner chose, on the rows' device."""
     name, rows = f"indices_tuple[{place}]", given.keys if of_keys else given.anchors
-    numbers = _tensor_checks.whole_numbers(name, indices).to(rows.device)
-    _tensor_checks.places(
-        name, numbers, len(rows), "the last row", "mine the same embeddings and ref_emb as the loss is given"
-    )
-    return numbers
+    # Pairs are laid out by their numbers, which are read in any case: so are wrong ones, wherever they are.
+    numbers = _tensor_checks.whole_numbers(name, indices).cpu()
+    way_out = "mine the same embeddings and ref_emb as the loss is given"
+    return _tensor_checks.places(name, numbers, len(rows), "the last row", way_out).to(rows.device)
 
 
 def _same_label(given: Labelled) -> tuple[Tensor, Tensor]:

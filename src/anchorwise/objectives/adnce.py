@@ -13,6 +13,7 @@ from anchorwise import _checks, engine
 from anchorwise.links import BellWeight, WeightedLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.hard_negatives import lowest_finite
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -75,8 +76,8 @@ class ADNCE(Objective):
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         log_weight = BellWeight(self.mu, self.sigma)
         negatives = engine.logsumexp_rows(contrast, WeightedLink(reading.link, log_weight))
-        if views.num_distinct > 1:
-            log_number = (2 * views.num_others).to(negatives).log().repeat(2)
-            negatives = negatives - (engine.logsumexp_rows(contrast, log_weight).detach() - log_number)
+        log_number = (2 * views.num_others).to(negatives).log().repeat(2)
+        log_total = lowest_finite(engine.logsumexp_rows(contrast, log_weight).detach())
+        negatives = negatives - (log_total - log_number)
         per_anchor = softmax_nll(reading.link(positive_scores), negatives)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -101,7 +101,7 @@ class AsymmetricInfoNCE(Objective):
     def _negatives(
         self, contrast: Contrast, positives: Float[Tensor, " n"], views: Views, softmax: SoftmaxLink
     ) -> Float[Tensor, " n"]:
-        if self.beta == self.positive_prior == 0.0 or views.num_distinct == 1:
+        if self.beta == self.positive_prior == 0.0:
             return engine.logsumexp_rows(contrast, softmax)
         log_number = (2 * views.num_others).to(positives).log()
         hard = log_hard_negatives(contrast, softmax, self.beta, log_number)

@@ -7,7 +7,6 @@ https://arxiv.org/abs/2007.00224.
 
 from typing import final
 
-import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
@@ -80,11 +79,7 @@ class HCL(Objective):
         positive_scores = views.positive_scores
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         positives = softmax(positive_scores)
-        hard = positives.new_full((), -torch.inf).expand_as(positives)
-        if views.num_distinct > 1:
-            log_number = (2 * views.num_others).to(positives).log().repeat(2)
-            hard = log_hard_negatives(
-                views.pooled(), softmax, self.beta, log_number, detach_weights=self.detach_weights
-            )
-            hard = debiased(hard, positives, self.positive_prior, log_number, softmax)
+        log_number = (2 * views.num_others).to(positives).log().repeat(2)
+        hard = log_hard_negatives(views.pooled(), softmax, self.beta, log_number, detach_weights=self.detach_weights)
+        hard = debiased(hard, positives, self.positive_prior, log_number, softmax)
         return mean_outcome(softmax_nll(positives, hard), {"positive_score": positive_scores})

@@ -89,7 +89,9 @@ class Objective(Described, ABC):
     widened to float32 before anything is computed, and so is every further tensor, each by itself: a bfloat16 view may
     stand beside a float32 queue, and gradients come back in each one's own dtype. All tensors are on one device; whole
     numbers, such as ids and labels, may have any integer dtype. Non-finite embeddings give a non-finite loss, not an
-    error. Which views and further arguments an objective is called with, its `inputs` say and its `detail` names.
+    error. Nothing on a device is read by the host: values are checked in the memory of the CPU alone, and what they
+    are refused for there makes the loss not finite elsewhere, or is refused by the device where it is a place. Which
+    views and further arguments an objective is called with, its `inputs` say and its `detail` names.
     """
 
     inputs: Inputs = Inputs()

@@ -7,7 +7,7 @@ https://arxiv.org/abs/2005.04966.
 from typing import final
 
 import torch
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _tensor_checks
@@ -57,7 +57,13 @@ class ProtoNCE(Objective):
         phi = _tensor_checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
-        own = _places(gathered_ids("assignments", assignments, view0), len(centres))
+        own = _tensor_checks.places(
+            "assignments",
+            gathered_ids("assignments", assignments, view0),
+            len(centres),
+            "the last prototype",
+            "leave out samples that are in no cluster",
+        )
         # A key's temperature is part of the key: scores are then logits.
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
@@ -66,17 +72,11 @@ class ProtoNCE(Objective):
         return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})
 
 
-def _places(assignments: Int[Tensor, " n"], num_prototypes: int) -> Int[Tensor, " n"]:
-    if torch.compiler.is_compiling():
-        return _tensor_checks.compiled_places(assignments, num_prototypes)
-    way_out = "leave out samples that are in no cluster"
-    _tensor_checks.places("assignments", assignments, num_prototypes, "the last prototype", way_out)
-    return assignments
-
-
 def _temperatures(concentrations: Float[Tensor, " k"], centres: Float[Tensor, "k d"]) -> Float[Tensor, " k"]:
     phi = _tensor_checks.real_per_row("concentrations", concentrations, "prototypes", centres)
-    if not torch.compiler.is_compiling() and bool((phi <= 0.0).any()):
+    if not _tensor_checks.are_read(phi):
+        return phi.where(phi > 0.0, torch.nan).to(centres)
+    if bool((phi <= 0.0).any()):
         raise ValueError(
             f"concentrations must be above 0, since they are temperatures, got {float(phi.min()):g}; "
             "raise those of clusters without spread to the smallest positive one"

@@ -77,7 +77,7 @@ class Selection(Objective):
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
         softmax = cross_entropy(contrast, positive_scores, softmax_link(self.temperature, logit_scale, views.units))
         tail = self.gate.tail
-        num_read = tail.num_tail(negatives.num_negatives) if isinstance(tail, RegressionTail) else 0
+        num_read = tail.length.of(negatives.most_negatives) if isinstance(tail, RegressionTail) else 0
         hardest = negatives.hardest(self.num_hardest, among=num_read)  # Of the tail that the gate reads, as released.
         weibit = cross_entropy(contrast, positive_scores, ShortfallLink(exponent), hardest=hardest)
         stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}

@@ -12,11 +12,10 @@ from anchorwise import _checks
 from anchorwise.tails.likelihood import hill_exponent
 from anchorwise.tails.negatives import Negatives
 from anchorwise.tails.regression import TailRegressions
+from anchorwise.tails.tail_length import TailLength
 from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors
-
-FEWEST_POINTS = 10  # Of a regression, as released.
 
 
 @dataclass(frozen=True)
@@ -132,21 +131,17 @@ class RegressionTail(TailEstimator):
         _checks.fraction("min_r_squared", self.min_r_squared)
         _checks.ordered("lowest", self.lowest, "highest", self.highest)
 
-    def num_tail(self, num_negatives: int) -> int:
-        """Return how many of `num_negatives` shortfalls make the tail."""
-        wanted = self.tail_fraction * num_negatives
-        if self.rounding == "nearest":
-            return min(max(self.min_tail_points, round(wanted), FEWEST_POINTS), num_negatives)
-        num_tail = min(int(max(self.min_tail_points, wanted)), num_negatives)
-        return num_tail if num_tail >= FEWEST_POINTS else 0
+    @property
+    def length(self) -> TailLength:
+        """How many of a row's smallest shortfalls make the tail."""
+        return TailLength(self.tail_fraction, self.min_tail_points, self.rounding)
 
     def estimate(self, negatives: Negatives) -> ExponentEstimate:
         """Return the slope of every row and the share of it that shrinkage keeps."""
-        num_tail = self.num_tail(negatives.num_negatives)
-        if num_tail == 0:
+        if self.length.of(negatives.most_negatives) == 0:
             nothing = torch.zeros_like(negatives.anchors[:, 0])
             return ExponentEstimate(nothing / nothing, nothing)
-        return self.estimate_of(negatives.sorted_tail(num_tail).fit)
+        return self.estimate_of(negatives.sorted_tail(self.length).fit)
 
     def estimate_of(self, fit: TailRegressions) -> ExponentEstimate:
         """Return the estimates from the rows' regressions."""

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._described import Described
-from anchorwise.tails.estimators import FEWEST_POINTS, HillTail, TailEstimator, tail_fraction_up_to
+from anchorwise.tails.estimators import HillTail, TailEstimator, tail_fraction_up_to
 from anchorwise.tails.negatives import Negatives
-from anchorwise.tails.regression import tail_regressions
+from anchorwise.tails.tail_length import TailLength
 
 # a = anchors
 
@@ -183,7 +183,5 @@ class PooledExponent(Exponent):
 
     def regression(self, negatives: Negatives) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return slope and R^2 of this batch; both 0 where the batch is too small."""
-        num_all = negatives.num_pairs
-        num_tail = min(int(max(self.min_tail_points, self.tail_fraction * num_all)), num_all)
-        fit = tail_regressions(negatives.pooled_shortfalls(num_tail if num_tail >= FEWEST_POINTS else 0).unsqueeze(0))
+        fit = negatives.pooled_regressions(TailLength(self.tail_fraction, self.min_tail_points, "down"))
         return fit.slope[0], fit.r_squared[0]

@@ -15,7 +15,6 @@ from anchorwise import _checks
 from anchorwise.tails.estimators import HillTail, RegressionTail, TailEstimator
 from anchorwise.tails.likelihood import likelihood_delta_aic
 from anchorwise.tails.negatives import Negatives
-from anchorwise.tails.regression import has_regression
 
 # a = anchors
 
@@ -279,12 +278,14 @@ def _published_evidence(
     negatives: Negatives, tail: RegressionTail, quantile: float
 ) -> tuple[Float[Tensor, " a"], Float[Tensor, ""], Float[Tensor, " a"]]:
     """Return rho of every anchor, rho_0 of the batch, and dAIC of every anchor."""
-    if negatives.num_negatives == 0:
+    if negatives.most_negatives == 0:
         nearest = negatives.hardest_shortfall
         return nearest, nearest[0], torch.zeros_like(nearest)
-    num_tail = tail.num_tail(negatives.num_negatives)
-    tail_read = negatives.sorted_tail(num_tail)
-    fit, nearest = tail_read.fit, tail_read.hardest_shortfall
-    if not has_regression(num_tail):
-        return nearest, nearest.median(), fit.delta_aic
-    return nearest, nearest.sort().values[round(quantile * (len(nearest) - 1))], fit.delta_aic
+    read = negatives.sorted_tail(tail.length)
+    nearest, delta_aic = read.hardest_shortfall, read.fit.delta_aic
+    rising = nearest.sort().values
+    pivot = rising[round(quantile * (len(rising) - 1))]
+    fitted = read.fit.enough
+    if isinstance(fitted, bool):
+        return nearest, pivot if fitted else nearest.median(), delta_aic
+    return nearest, pivot.where(fitted.any(), nearest.median()), delta_aic

@@ -13,6 +13,7 @@ from anchorwise import engine
 from anchorwise.links import Moment, shortfall
 from anchorwise.pairs import Contrast, views_of
 from anchorwise.tails.regression import TailRegressions, num_points, tail_regressions, uneven_tail_regressions
+from anchorwise.tails.tail_length import TailLength
 from anchorwise.tails.tail_sums import TailSums
 
 # a = anchors, k = keys, d = embedding width, e = excluded keys per anchor, t = tail points, s = statistics
@@ -47,7 +48,7 @@ class Negatives:
 
     contrast: Contrast
     endpoint: float = 1.0
-    _read: dict[tuple[str, float], Any] = field(default_factory=dict, init=False, repr=False)
+    _read: dict[tuple[str, float | TailLength], Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def anchors(self) -> Float[Tensor, "a d"]:
@@ -60,46 +61,49 @@ class Negatives:
         return self.contrast.keys.detach()
 
     @property
-    def num_negatives(self) -> int:
-        """Negatives of each anchor, or of the one that has most: where they differ, they are counted on the host."""
-        if self.contrast.num_excluded is None:
-            return int(self.counts.max())
-        return self.most_negatives
+    def most_negatives(self) -> int:
+        """Negatives of each anchor; where their numbers differ, what the shapes say that they are at most.
+
+        How long a tail may be has to be known before it is read, and nothing is read on the host for it.
+        """
+        return len(self.keys) - (self.contrast.num_excluded or 0)
 
     @property
-    def num_pairs(self) -> int:
-        """Negatives of all anchors together; as `num_negatives`."""
-        if self.contrast.num_excluded is None:
-            return int(self.counts.long().sum())
-        return len(self.anchors) * self.most_negatives
+    def are_even(self) -> bool:
+        """Whether each anchor has `most_negatives`."""
+        return self.contrast.num_excluded is not None
 
     @property
     def counts(self) -> Float[Tensor, " a"]:
-        """Negatives of every anchor, where they differ."""
+        """Negatives of every anchor."""
         return self._once(("counts", 0.0), lambda: engine.sum_rows(self.contrast, Moment(0)))
-
-    @property
-    def most_negatives(self) -> int:
-        """What the shapes say that an anchor's negatives are at most."""
-        return len(self.keys) - (self.contrast.num_excluded or 0)
 
     @property
     def hardest_shortfall(self) -> Float[Tensor, " a"]:
         """Shortfall of every anchor's hardest negative; that of an orthogonal one where an anchor has none."""
         if self.most_negatives == 0:
             return torch.ones_like(self.anchors[:, 0])
-        return self.sorted_tail(1).hardest_shortfall
 
-    def sorted_tail(self, num_tail: int) -> SortedTail:
-        """Return what the `num_tail` smallest shortfalls of every row say; the tails themselves are not kept.
+        def read() -> Float[Tensor, " a"]:
+            return self._of_orthogonal_ones(shortfall(engine.tail_rows(self.contrast, 1).scores[:, 0], self.endpoint))
 
-        An anchor that has fewer negatives has a shorter tail: all of them.
+        return self._once(("hardest", 1), read)
+
+    def _of_orthogonal_ones(self, hardest: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+        return hardest if self.are_even else hardest.masked_fill(hardest == torch.inf, 1.0)
+
+    def sorted_tail(self, length: TailLength) -> SortedTail:
+        """Return what the smallest shortfalls of every row say; the tails themselves are not kept.
+
+        The tail is as long as that of the anchor that has most negatives. An anchor that has fewer than that has a
+        shorter one: all of them.
         """
-        even = self.contrast.num_excluded is not None
+        num_tail = length.of(self.most_negatives)
+        longest = None if self.are_even else self._once(("longest", length), lambda: length.counted(self.counts.max()))
 
         def summary(scores: Float[Tensor, "a t"]) -> Float[Tensor, "a s"]:
             shortfalls = shortfall(scores, self.endpoint)
-            fit = tail_regressions(shortfalls) if even else uneven_tail_regressions(shortfalls)
+            fit = tail_regressions(shortfalls) if longest is None else uneven_tail_regressions(shortfalls, longest)
             points = [] if isinstance(fit.num_points, int) else [fit.num_points]
             return torch.stack([fit.slope, fit.r_squared, fit.delta_aic, shortfalls[:, 0], *points], dim=1)
 
@@ -107,9 +111,9 @@ class Negatives:
             found = engine.tail_summaries(self.contrast, num_tail, summary).unbind(dim=1)
             slope, r_squared, delta_aic, hardest, *points = found
             fit = TailRegressions(slope, r_squared, delta_aic, points[0] if points else num_points(num_tail))
-            return SortedTail(fit, hardest if even else hardest.masked_fill(hardest == torch.inf, 1.0))
+            return SortedTail(fit, self._of_orthogonal_ones(hardest))
 
-        return self._once(("sorted", num_tail), read)
+        return self._once(("sorted", length), read)
 
     def hardest(self, num_tail: int, *, among: int = 0) -> engine.Tail:
         """Return every row's `num_tail` largest scores with their keys, or all of its negatives' where it has fewer.
@@ -124,9 +128,13 @@ class Negatives:
         tail = engine.tail_rows(self.contrast, min(max(num_tail, among), self.most_negatives))
         return engine.Tail(tail.scores[:, :num_tail], tail.keys[:, :num_tail])
 
-    def pooled_shortfalls(self, num_tail: int) -> Float[Tensor, " t"]:
-        """Return the `num_tail` smallest shortfalls of the whole batch, rising."""
-        return shortfall(engine.pooled_tail(self.contrast, num_tail), self.endpoint)
+    def pooled_regressions(self, length: TailLength) -> TailRegressions:
+        """Return what the smallest shortfalls of the whole batch say, as those of one row."""
+        num_tail = length.of(len(self.anchors) * self.most_negatives)
+        shortfalls = shortfall(engine.pooled_tail(self.contrast, num_tail), self.endpoint).unsqueeze(0)
+        if self.are_even:
+            return tail_regressions(shortfalls)
+        return uneven_tail_regressions(shortfalls, length.counted(self.counts.double().sum()))
 
     def exceedances(self, tail_fraction: float) -> TailSums:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
@@ -139,7 +147,7 @@ class Negatives:
 
         return self._once(("exceedances", tail_fraction), read)
 
-    def _once(self, what: tuple[str, float], read: Callable[[], Statistic]) -> Statistic:
+    def _once(self, what: tuple[str, float | TailLength], read: Callable[[], Statistic]) -> Statistic:
         if what not in self._read:
             with torch.no_grad():
                 self._read[what] = read()
@@ -168,4 +176,4 @@ def hardest_shortfall(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) 
         TypeError: If a view is not floating.
     """
     negatives = negatives_of(views_of(view0, view1).pooled())
-    return negatives.hardest_shortfall[: len(negatives.anchors) if negatives.num_negatives else 0]
+    return negatives.hardest_shortfall[: len(negatives.anchors) if negatives.most_negatives else 0]

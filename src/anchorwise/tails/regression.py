@@ -39,15 +39,15 @@ class TailRegressions:
     delta_aic: Float[Tensor, " a"]
     num_points: int | Float[Tensor, " a"]
 
+    @property
+    def enough(self) -> bool | Bool[Tensor, " a"]:
+        """Whether there is a regression, of every row where they differ."""
+        return self.num_points >= _MIN_POINTS
+
 
 def num_points(num_tail: int) -> int:
     """Return how many of a tail's points are left for the regressions."""
     return max(num_tail - max(1, num_tail // 20), 0)
-
-
-def has_regression(num_tail: int) -> bool:
-    """Return whether a tail of so many points has enough of them for a regression."""
-    return num_points(num_tail) >= _MIN_POINTS
 
 
 @torch.no_grad()
@@ -56,7 +56,7 @@ def tail_regressions(shortfalls: Float[Tensor, "a t"]) -> TailRegressions:
     num_tail = shortfalls.shape[1]
     num_left = num_points(num_tail)
     num_dropped = num_tail - num_left
-    if not has_regression(num_tail):
+    if num_left < _MIN_POINTS:
         nothing = shortfalls.new_zeros(len(shortfalls))
         return TailRegressions(nothing, nothing, nothing, num_left)
     ranks = torch.arange(1, num_tail + 1, device=shortfalls.device, dtype=shortfalls.dtype)
@@ -67,9 +67,16 @@ def tail_regressions(shortfalls: Float[Tensor, "a t"]) -> TailRegressions:
 
 
 @torch.no_grad()
-def uneven_tail_regressions(shortfalls: Float[Tensor, "a t"]) -> TailRegressions:
-    """Fit both laws to rows of shortfalls in rising order, of which those with fewer points end in infinity."""
-    num_tail = shortfalls.isfinite().sum(dim=1, keepdim=True)
+def uneven_tail_regressions(shortfalls: Float[Tensor, "a t"], longest: Float[Tensor, ""]) -> TailRegressions:
+    """Fit both laws to rows of shortfalls in rising order, of which those with fewer points end in infinity.
+
+    Args:
+        shortfalls: Each above 0.
+        longest: How many of a row count at most: a number that only the device knows.
+    """
+    if shortfalls.shape[1] == 0:
+        return tail_regressions(shortfalls)
+    num_tail = shortfalls.isfinite().sum(dim=1, keepdim=True).minimum(longest.long())
     ranks = torch.arange(1, shortfalls.shape[1] + 1, device=shortfalls.device)
     counted = (ranks <= num_tail) & (ranks > (num_tail // 20).clamp_min(1))
     num_left = counted.sum(dim=1).to(shortfalls)

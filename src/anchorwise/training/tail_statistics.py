@@ -28,7 +28,7 @@ def tail_statistics(view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"]) ->
 @torch.no_grad()
 def statistics_of(negatives: Negatives) -> dict[str, float]:
     """Return the same of negatives that are there already."""
-    if negatives.num_negatives == 0:
+    if negatives.most_negatives == 0:
         return {}
     tail = negatives.exceedances(TAIL_FRACTION)
     exponent, evidence = hill_exponent(tail), likelihood_delta_aic(tail)

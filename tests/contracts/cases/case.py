@@ -83,9 +83,9 @@ class Case:
 
     `others` has a value for every hyperparameter that changes the loss or its gradient. Declared besides: whether the
     order of views matters, what a single sample gives, which views get no gradient, whether the gradient outgrows half
-    precision where rows nearly coincide, whether a compiler can make one graph of it, and, where statistics in the loss
-    have no gradient, a plain loss with the same one. `cold` is what makes it as sharp as it may be asked to be;
-    objectives without a temperature have nothing there. `scale_free` is whether only directions of rows count.
+    precision where rows nearly coincide, and, where statistics in the loss have no gradient, a plain loss with the same
+    one. `cold` is what makes it as sharp as it may be asked to be; objectives without a temperature have nothing there.
+    `scale_free` is whether only directions of rows count.
     """
 
     name: str
@@ -99,7 +99,6 @@ class Case:
     scale_free: bool = True
     without_gradient: tuple[int, ...] = ()
     singular: bool = False
-    one_graph: bool = True
     surrogate: Callable[..., Tensor] | None = None
     cold: dict[str, Any] = field(default_factory=lambda: {"temperature": 0.005})
 

@@ -129,7 +129,6 @@ CASES = [
         ),
         given={"gate": PublishedGate(min_tail_points=42), "exponent": "anchor"},
         call=with_ids,
-        one_graph=False,
     ),
     Case(
         "weince-cap",

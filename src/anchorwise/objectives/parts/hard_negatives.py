@@ -25,12 +25,15 @@ def log_hard_negatives(
     *,
     detach_weights: bool = False,
 ) -> Float[Tensor, " a"]:
-    """Return log R; `log_number` is the logarithm of every anchor's number of negatives."""
+    """Return log R; `log_number` is the logarithm of every anchor's number of negatives.
+
+    It is minus infinity where an anchor has none.
+    """
     if beta == 0.0:
         return engine.logsumexp_rows(contrast, logit)
     log_weight = SoftmaxLink(logit.temperature / beta, logit.scale)
     weighted = engine.logsumexp_rows(contrast, WeightedLink(logit, log_weight, detach=detach_weights))
-    total = engine.logsumexp_rows(contrast, log_weight)
+    total = lowest_finite(engine.logsumexp_rows(contrast, log_weight))
     return weighted - (total.detach() if detach_weights else total) + log_number
 
 
@@ -45,9 +48,17 @@ def debiased(
     floor = log_number + logit(torch.full_like(log_number, -1.0))
     if positive_prior == 0.0:
         return log_sum.clamp_min(floor)
-    log_share = math.log(positive_prior) + log_number + positives - log_sum
+    log_share = math.log(positive_prior) + log_number + positives - lowest_finite(log_sum)
     # Where nothing is left neither its power, which may be infinite, nor the logarithm is taken: nor are gradients.
     some_left = ~(log_share >= 0.0)
     share = torch.where(some_left, log_share, -torch.inf).exp()
     left = log_sum + torch.log1p(-share) - math.log1p(-positive_prior)
     return torch.where(some_left, left.clamp_min(floor), floor)
+
+
+def lowest_finite(log_sum: Float[Tensor, " a"]) -> Float[Tensor, " a"]:
+    """Return log-sums with the lowest finite number for minus infinity: what they are subtracted from stays as it is.
+
+    An anchor without negatives has minus infinity in every logarithm, and their difference would be not a number.
+    """
+    return log_sum.clamp_min(torch.finfo(log_sum.dtype).min)

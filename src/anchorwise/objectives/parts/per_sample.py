@@ -14,8 +14,8 @@ def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_samples: int) -> Int[T
     """Return ids that tables can be read at; refuse numbers that no sample has, and a batch of one sample.
 
     Raises:
-        ValueError: If the batch is one of these, or on another device than the tables; while a graph is compiled its
-            values are not looked at, and torch refuses the read of a wrong one.
+        ValueError: If the batch is one of these, where its values are read (`_tensor_checks.are_read`), or on another
+            device than the tables.
     """
     table = next(who.buffers())
     if table.device != ids.device:
@@ -23,12 +23,11 @@ def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_samples: int) -> Int[T
             f"ids and the tables of {type(who).__name__} must be on one device, got {ids.device} and {table.device}; "
             "move them with objective.to(ids.device)"
         )
-    if torch.compiler.is_compiling():
-        return _tensor_checks.compiled_places(ids, num_samples)
     way_out = f"number the samples of the data set from 0 and call {type(who).__name__}(num_samples=their number)"
-    lowest, highest = _tensor_checks.places("ids", ids, num_samples, "num_samples - 1", way_out)
-    _tensor_checks.num_samples(who, 1 if lowest == highest else 2)
-    return ids
+    places = _tensor_checks.places("ids", ids, num_samples, "num_samples - 1", way_out)
+    if _tensor_checks.are_read(ids):
+        _tensor_checks.num_samples(who, 1 if bool((ids == ids[0]).all()) else 2)
+    return places
 
 
 def store(table: Tensor, ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:
