@@ -20,9 +20,9 @@ from anchorwise.modalities.samples import Splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.finite import NonFiniteLossError
 from anchorwise.training.run_embeddings import trained_state
 from anchorwise.training.state import RunState, initial_state
-from anchorwise.training.step import NonFiniteLossError
 from tests import processes
 from tests.training.conftest import TINY
 from tests.training.stopping import run_killed_at, send_at_step

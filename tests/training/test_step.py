@@ -5,12 +5,14 @@ import torch
 
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.samples import Batch
+from anchorwise.objectives import Outcome
 from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks
+from anchorwise.training.finite import FiniteWatch, NonFiniteLossError
 from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state
-from anchorwise.training.step import NonFiniteLossError, has_bfloat16, train_step
+from anchorwise.training.step import Taken, has_bfloat16, train_step
 
 CPU = torch.device("cpu")
 
@@ -39,7 +41,7 @@ def test_only_the_network_runs_in_bfloat16_and_only_if_asked(tiny: RunConfig, mo
     seen: list[torch.dtype] = []
     convolution = next(part for part in state.model.modules() if isinstance(part, torch.nn.Conv2d))
     convolution.register_forward_hook(lambda part, given, maps: seen.append(maps.dtype))
-    outcome, _, _ = train_step(state, state.model, batch, config, Ranks(0, 1, CPU))
+    outcome = train_step(state, state.model, batch, config, Ranks(0, 1, CPU)).outcome
     assert seen == [width]
     assert outcome.loss.dtype == torch.float32
     assert {weight.dtype for weight in state.model.parameters()} == {torch.float32}
@@ -51,7 +53,7 @@ def test_bfloat16_changes_the_loss_by_its_rounding_alone(tiny: RunConfig, monkey
     for fast in (True, False):
         monkeypatch.setattr(step_module, "has_bfloat16", lambda device, fast=fast: fast)
         one = copy.deepcopy(state)
-        losses.append(train_step(one, one.model, batch, config, Ranks(0, 1, CPU))[0].loss.item())
+        losses.append(train_step(one, one.model, batch, config, Ranks(0, 1, CPU)).outcome.loss.item())
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
@@ -75,14 +77,27 @@ def test_a_clipped_step_is_as_long_as_allowed_and_a_short_one_as_it_was(tiny: Ru
     torch.testing.assert_close(clipped, plain * min(1.0, max_grad_norm / float(plain.norm())), rtol=1e-2, atol=1e-7)
 
 
-def test_a_gradient_that_cannot_be_clipped_stops_the_run_before_the_update(tiny: RunConfig, monkeypatch):
-    state, batch, config = _start(apply_overrides(tiny, ["optimizer.max_grad_norm=1"]))
-    before = copy.deepcopy(state.model.state_dict())
-    first = next(state.model.parameters())
-    monkeypatch.setattr(type(state.model), "after_backward", lambda *_: first.grad.fill_(torch.inf))
-    with pytest.raises(NonFiniteLossError, match="the gradient of step 0 has norm inf; the last checkpoint is as it"):
-        train_step(state, state.model, batch, config, Ranks(0, 1, CPU))
-    assert all(torch.equal(before[name], weight) for name, weight in state.model.named_parameters())
+def test_of_several_bad_steps_the_first_is_named_when_somebody_asks():
+    watch = FiniteWatch()
+    for step, (loss, norm) in enumerate([(1.0, 2.0), (0.5, torch.inf), (torch.nan, torch.nan)]):
+        watch.note(step, _taken(loss, norm))
+    with pytest.raises(NonFiniteLossError, match="the gradient of step 1 has norm inf; the last checkpoint is as it"):
+        watch.check()
+
+
+def test_numbers_that_nobody_asks_for_do_not_pile_up():
+    def note_many(watch: FiniteWatch) -> None:
+        for step in range(10_000):
+            watch.note(step, _taken(torch.inf))
+
+    with pytest.raises(NonFiniteLossError, match="the loss of step 0 is inf"):
+        note_many(FiniteWatch())
+
+
+def _taken(loss: float, norm: float | None = None) -> Taken:
+    rows = torch.zeros(2, 2)
+    outcome = Outcome(torch.tensor(loss), torch.zeros(2))
+    return Taken(outcome, (rows, rows), None if norm is None else torch.tensor(norm))
 
 
 def test_a_run_of_more_views_is_looked_at_in_two(tiny: RunConfig):

@@ -20,9 +20,10 @@ from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks
+from anchorwise.training.finite import NonFiniteLossError
 from anchorwise.training.measured import EMBEDDING_SPREAD, STEP_METRICS
 from anchorwise.training.state import initial_state
-from anchorwise.training.step import NonFiniteLossError, train_step
+from anchorwise.training.step import train_step
 
 MAX_HISTORY = 24
 _HISTORY = {*(metric.name for metric in (*STEP_METRICS, EMBEDDING_SPREAD)), *watched_metrics()} - {"images_per_s"}

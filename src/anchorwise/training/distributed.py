@@ -62,7 +62,7 @@ class Ranks:
         """
         told: list[Any] = [self.together(work if self.is_first else lambda: None)]
         if self.world_size > 1:
-            dist.broadcast_object_list(told, src=0, device=self.device)
+            dist.broadcast_object_list(told, src=0)
         return told[0]
 
     def refuse_unlike(self, what: str, value: object) -> None:
@@ -87,7 +87,7 @@ class Ranks:
         """Return the sum of the ranks' numbers; every rank must ask."""
         if self.world_size == 1:
             return number
-        total = torch.tensor([number], device=self.device)
+        total = torch.tensor([number])  # What ranks tell each other goes from host to host: no GPU waits for it.
         dist.all_reduce(total)
         return int(total)
 
@@ -110,7 +110,7 @@ def ranks(device: str) -> Iterator[Ranks]:
     # DistributedDataParallel imports it, and imported while there is a group it keeps that group for good: gloo's
     # threads then outlive destroy_process_group and now and then abort a process that is through (torch 2.15).
     importlib.import_module("torch._dynamo")
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), world_size, chosen)
     finally:

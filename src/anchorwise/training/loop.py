@@ -4,7 +4,6 @@ import inspect
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -25,19 +24,21 @@ from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
+from anchorwise.training.finite import FiniteWatch, check_weights, non_finite_weight
 from anchorwise.training.log import RunLog
 from anchorwise.training.loggers import check_loggers
 from anchorwise.training.measured import measured
 from anchorwise.training.monitor import watched
 from anchorwise.training.near_duplicates import near_duplicates
-from anchorwise.training.optimizers import lr_at
+from anchorwise.training.optimizers import set_rates
 from anchorwise.training.order import ORDERS, batch_sizes
 from anchorwise.training.own import NO_PARTS, OwnParts
+from anchorwise.training.pace import Pace
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.state import RunState, initial_state
-from anchorwise.training.step import check_weights, non_finite_weight, train_step
+from anchorwise.training.step import train_step
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 _DDP_ARGUMENTS = inspect.signature(DistributedDataParallel).parameters
@@ -141,6 +142,7 @@ class _Run:
         self.steps_per_epoch = len(sizes)
         self.order = ORDERS[self.config.order.name](self.config.order, samples.labels, sizes)
         self.num_steps = train.num_epochs * self.steps_per_epoch
+        self.watch, self.pace = FiniteWatch(), Pace()
 
     def say_waiting(self) -> None:
         """Say that another process has the run."""
@@ -194,7 +196,7 @@ class _Run:
             state.restore(saved)
             if state.step > self.num_steps:
                 raise ValueError(f"it is of step {state.step} of a run of {self.num_steps} steps")
-            if (name := non_finite_weight(state)) is not None:
+            if (name := non_finite_weight(state.model)) is not None:
                 raise ValueError(f"{name} is not finite")
 
     def _network(self, state: RunState) -> nn.Module:
@@ -211,6 +213,7 @@ class _Run:
         train, epoch = self.config.train, state.step // self.steps_per_epoch
         among = {"rank": self.here.rank, "world_size": self.here.world_size}
         batches = self.order.batches(len(self.splits.pretrain), seed=train.seed, epoch=epoch, **among)
+        self.pace.go_on()
         for ids in batches[state.step % self.steps_per_epoch :]:
             values = self._step(state, network, ids)
             if log is not None and values:
@@ -220,33 +223,28 @@ class _Run:
                 self._after_epoch(state, epoch + 1, log, progress)
             if self.here.any_wants(bool(stopping)) and state.step < self.num_steps:
                 self._stop(state)
+            self.pace.go_on()
 
     def _step(self, state: RunState, network: nn.Module, ids: torch.Tensor) -> dict[str, float]:
         """Take one step; return what is to be logged of it, if anything."""
-        started_s = time.perf_counter()
-        for group in state.optimizer.param_groups:
-            group["lr"] = lr_at(
-                state.step,
-                num_steps=self.num_steps,
-                num_warmup_steps=round(self.config.optimizer.warmup_epochs * self.steps_per_epoch),
-                peak_lr=self.config.optimizer.peak_lr,
-                is_constant=group["constant_rate"],
-            )
+        rate = set_rates(state.optimizer, self.config.optimizer, state.clock)
         # The same on any number of ranks: what is random in a sample's own reading depends on the sample alone.
         seed = mixed_seed(self.config.train.seed, state.step)
         batch = state.views.collect(self.splits.pretrain, ids, seed=seed)
-        outcome, view0, view1 = train_step(state, network, batch, self.config, self.here)
+        taken = train_step(state, network, batch, self.config, self.here)
+        self.watch.note(state.step, taken)
         state.step += 1
-        spent_s = time.perf_counter() - started_s
-        state.wall_time_s += spent_s
-        if state.step % self.config.train.log_every_steps and state.step != self.num_steps:
+        is_logged = state.step % self.config.train.log_every_steps == 0 or state.step == self.num_steps
+        if is_logged or state.step % self.steps_per_epoch == 0:
+            self.watch.check()  # Waits for the device, so that all that was spent counts.
+        state.wall_time_s += self.pace.step(len(ids))
+        if not is_logged:
             return {}
-        num_images = self.here.sum_of(len(ids))
-        rate = state.optimizer.param_groups[0]["lr"]
-        return {**measured(state.objective, outcome, view0, view1), "lr": rate, "images_per_s": num_images / spent_s}
+        images_per_s = self.pace.images_per_s(self.here.sum_of)
+        return {**measured(state.objective, taken.outcome, *taken.rows), "lr": rate, "images_per_s": images_per_s}
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
-        check_weights(state)
+        check_weights(state.model, last_step=state.step - 1)
         if log is None:
             return
         train, is_last = self.config.train, state.step == self.num_steps
@@ -258,7 +256,8 @@ class _Run:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
 
     def _stop(self, state: RunState) -> None:
-        check_weights(state)
+        self.watch.check()
+        check_weights(state.model, last_step=state.step - 1)
         if self.here.is_first:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
         raise KeyboardInterrupt(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import torch
 from pydantic import Field, FiniteFloat, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from anchorwise._config import Named, chosen_by_name
-from anchorwise.methods import Method
+from anchorwise.methods import Clock, Method
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -136,6 +136,22 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
         {"params": weights, "weight_decay": weight_decay if decays else 0.0, "constant_rate": is_constant}
         for (is_constant, decays), weights in groups.items()
     ]
+
+
+def set_rates(optimizer: torch.optim.Optimizer, config: OptimizerConfig, clock: Clock) -> float:
+    """Set the learning rates of a step, and return that of the first group.
+
+    A rate that is a tensor is filled, on its device: a step that was recorded reads it there.
+    """
+    num_warmup_steps = round(config.warmup_epochs * clock.steps_per_epoch)
+    schedule = {"num_steps": clock.num_steps, "num_warmup_steps": num_warmup_steps, "peak_lr": config.peak_lr}
+    rates = [lr_at(clock.step, is_constant=group["constant_rate"], **schedule) for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+    return rates[0]
 
 
 def lr_at(step: int, *, num_steps: int, num_warmup_steps: int, peak_lr: float, is_constant: bool = False) -> float:

@@ -1,10 +1,10 @@
-"""One training step: the views, what the method makes of them on all ranks, the update."""
+"""One training step: the views, what the method makes of them on all ranks, the update. Nothing is read of a device."""
 
-import math
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise.modalities.samples import Batch
@@ -15,33 +15,26 @@ from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
 
-_WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
+# b = samples of this rank's batch, d = embedding width
 
 
-class NonFiniteLossError(ValueError):
-    """A loss, a gradient or a weight is not finite; the run stops, and its last checkpoint stays."""
+@dataclass(frozen=True)
+class Taken:
+    """What a step gave, on the device; none of it may be finite.
 
-
-def check_weights(state: RunState) -> None:
-    """Refuse a state that must not be saved: a finite loss can have a gradient that is not finite.
-
-    Raises:
-        NonFiniteLossError: If a weight is not finite.
+    Attributes:
+        outcome: The objective's, of the samples of all ranks.
+        rows: Two detached views of this rank's samples as the objective saw them.
+        gradient_norm: Of all parameters before it was clipped; None where it is not.
     """
-    if (name := non_finite_weight(state)) is not None:
-        raise NonFiniteLossError(f"{name} is not finite after step {state.step - 1}; {_WAY_OUT}")
+
+    outcome: Outcome
+    rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+    gradient_norm: Float[Tensor, ""] | None
 
 
-def non_finite_weight(state: RunState) -> str | None:
-    """Return the name of a weight that is not finite; None if all are."""
-    weights = state.model.state_dict().items()
-    return next((name for name, weight in weights if not bool(weight.isfinite().all())), None)
-
-
-def train_step(
-    state: RunState, network: nn.Module, batch: Batch, config: RunConfig, ranks: Ranks
-) -> tuple[Outcome, Tensor, Tensor]:
-    """Take one step and return its outcome, of the samples of all ranks, with the embeddings of this one.
+def train_step(state: RunState, network: nn.Module, batch: Batch, config: RunConfig, ranks: Ranks) -> Taken:
+    """Take one step.
 
     Everything random in it depends on the seed, the step and the rank alone.
 
@@ -51,34 +44,33 @@ def train_step(
         batch: This rank's samples.
         config: Of the run.
         ranks: Where this process stands.
-
-    Raises:
-        NonFiniteLossError: If the loss, or a gradient that is to be clipped, is not finite.
     """
     seed = mixed_seed(config.train.seed, state.step, ranks.rank)
     torch.manual_seed(seed)
     batch = batch.to(ranks.device)
     if not config.train.exclude_groups:
         batch = replace(batch, groups=None)
-    views, clock = state.views(batch, seed=seed), state.clock
+    clock = state.clock
     state.model.before_step(clock)
-    with autocast(config, ranks.device):
-        made = network(views, batch)
-    outcome = made.outcome
-    if not math.isfinite(outcome.loss.item()):
-        raise NonFiniteLossError(f"the loss of step {state.step} is {outcome.loss.item()}; {_WAY_OUT}")
-    state.optimizer.zero_grad(set_to_none=True)
-    outcome.loss.backward()
-    state.model.after_backward()
-    if config.optimizer.max_grad_norm is not None:
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.optimizer.max_grad_norm)
-        if not math.isfinite(norm.item()):
-            raise NonFiniteLossError(f"the gradient of step {state.step} has norm {norm.item()}; {_WAY_OUT}")
-    state.optimizer.step()
+    taken = _learn(state, network, batch, config, seed)
     state.model.after_step(clock)
     if state.average is not None and config.train.ema is not None:
         state.average.average(state.model.encoder, early_momentum(config.train.ema, state.step))
-    return (outcome, *made.rows)
+    return taken
+
+
+def _learn(state: RunState, network: nn.Module, batch: Batch, config: RunConfig, seed: int) -> Taken:
+    views = state.views(batch, seed=seed)
+    with autocast(config, batch.ids.device):
+        made = network(views, batch)
+    state.optimizer.zero_grad(set_to_none=True)
+    made.outcome.loss.backward()
+    state.model.after_backward()
+    norm = None
+    if config.optimizer.max_grad_norm is not None:
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.optimizer.max_grad_norm)
+    state.optimizer.step()
+    return Taken(made.outcome, made.rows, norm)
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
