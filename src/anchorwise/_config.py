@@ -1,7 +1,9 @@
 """The base of every configuration section, and how one is read: frozen, typed, closed to unknown keys."""
 
+import hashlib
+import json
 import reprlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args
 
@@ -54,12 +56,21 @@ Positive = Annotated[float, Field(ge=1e-30, le=1e30)]
 # `Field(json_schema_extra=NO_IDENTITY)`: with another value the work is still the same work.
 NO_IDENTITY: dict[str, JsonValue] = {"identity": False}
 
+_KEY_LENGTH = 16  # Hexadecimal digits: 64 bits.
+
 # Settings as they were called before, and what they are called now.
 RENAMED = {
     "augment": "views",
     "head": "method.head",
     "objective.params": "objective",
     "optimizer.momentum": "optimizer.betas",
+    "split_seeds": "judges.classification.split_seeds",
+    "validation_fraction": "judges.classification.validation_fraction",
+    "penalties": "judges.classification.penalties",
+    "knn_temperature": "judges.classification.knn_temperature",
+    "knn_max_neighbors": "judges.classification.knn_max_neighbors",
+    "knn_neighbors": "judges.classification.knn_neighbors",
+    "recall_neighbors": "judges.classification.recall_neighbors",
 }
 
 
@@ -92,6 +103,12 @@ def identity(section: Section) -> dict[str, Any]:
             part = getattr(section, name)
             kept[name] = identity(part) if isinstance(part, Section) else value
     return kept
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """Return the key of a piece of work: the beginning of the SHA-256 of its identity's JSON."""
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:_KEY_LENGTH]
 
 
 def read_section(section: type[AnySection], path: Path) -> AnySection:
@@ -190,8 +207,15 @@ def _form(kind: str, where: str, given: object) -> str:
 
 
 def _place(path: Place, tree: Any) -> Iterator[int | str]:
-    """Leave out of a path what stands for no key: the name of the section that was chosen among several."""
+    """Leave out of a path what stands for no key: the name of the section that was chosen among several.
+
+    A part of a list that has a name stands under it, not under its number.
+    """
     for part in path:
+        if isinstance(tree, list) and isinstance(part, int) and isinstance(tree[part], dict) and "name" in tree[part]:
+            tree = tree[part]
+            yield tree["name"]
+            continue
         if isinstance(tree, dict) and part not in tree and part == tree.get("name"):
             continue
         yield part

@@ -15,7 +15,8 @@ from anchorwise.training import run_embeddings
 app = typer.Typer()
 app.command()(command.evaluate)
 FLAT = ImageSet(torch.zeros(3, 1, 4, 4, dtype=torch.uint8), None, (), ("a", "b", "c"))
-FAST = ["--set", "split_seeds=[0, 1]", "--set", "penalties=[0.1]", "--device", "cpu"]
+SETTINGS = ("judges.classification.split_seeds=[0, 1]", "judges.classification.penalties=[0.1]")
+FAST = [*(word for setting in SETTINGS for word in ("--set", setting)), "--device", "cpu"]
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def test_two_files_of_anyone_are_judged_and_what_was_not_read_is_named(tmp_path)
     assert "Training rows: Arrays not used: paths." in result.stdout
     assert "30 test rows, classifiers fitted on 60 training rows" in result.stdout
     saved = json.loads((tmp_path / "result.json").read_text())
-    assert saved["over_test_rows"]["linear"]["num_rows"] == 30
+    assert saved["judged"]["classification"]["over_test_rows"]["linear"]["num_rows"] == 30
     again = CliRunner().invoke(app, ["train.npz", "test.npz", "--out", "result.json", *FAST])
     assert again.exit_code == 0, again.output  # Its own result may be written anew.
 

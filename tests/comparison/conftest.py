@@ -1,7 +1,7 @@
 import pytest
 
 from anchorwise.comparison import Contender, Study
-from anchorwise.evaluation.evaluate import EvaluationConfig
+from anchorwise.comparison.study import StudyEvaluation
 from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
@@ -30,7 +30,7 @@ def tiny_study() -> Study:
         },
         baseline="info_nce",
         seeds=(1, 2),
-        evaluation=EvaluationConfig(split_seeds=(0, 1), penalties=(0.1,), knn_max_neighbors=5),
+        evaluation=StudyEvaluation(split_seeds=(0, 1), penalties=(0.1,), knn_max_neighbors=5),
     )
 
 

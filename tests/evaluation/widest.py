@@ -10,7 +10,7 @@ WIDEST = Metric("widest", "widest column", "%", higher_is_better=False, by_split
 
 
 @final
-class WidestColumn(Judge[Choices]):
+class WidestColumn(Judge):
     class Config(JudgeConfig):
         name: Literal["widest"] = "widest"
 

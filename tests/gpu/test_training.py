@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from anchorwise.comparison import Workplace, compare
+from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.embed import embed_splits
-from anchorwise.evaluation.evaluate import Evaluation, EvaluationConfig, evaluate
+from anchorwise.evaluation.evaluate import evaluate
+from anchorwise.evaluation.results import Evaluation
 from anchorwise.modalities.images import load_encoder
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain, recipe
@@ -56,7 +58,7 @@ def test_features_and_their_judgement_are_those_of_a_cpu(config: RunConfig, tmp_
     judged: list[Evaluation] = []
     for device in ("cpu", "cuda"):
         train, test = embed_splits(stored, splits, device=device)
-        judged.append(evaluate(train, test, EvaluationConfig(split_seeds=(0, 1)), device=device))
+        judged.append(evaluate(train, test, Classification.Config(split_seeds=(0, 1)), device=device))
     on_cpu, on_gpu = judged
     assert on_gpu.knn.accuracies == pytest.approx(on_cpu.knn.accuracies, abs=0.01)
     assert on_gpu.linear.accuracies == pytest.approx(on_cpu.linear.accuracies, abs=0.01)

@@ -8,7 +8,7 @@ from anchorwise._config import Section
 from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig
-from anchorwise.evaluation.evaluate import EvaluationConfig
+from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.training import RECIPES, ObjectiveConfig, RunConfig, apply_overrides, load_config, recipe
 
 
@@ -87,6 +87,31 @@ def test_a_table_whose_name_is_set_starts_from_the_defaults_of_that_name(before,
     assert {name: section[name] for name in expected} == expected
 
 
+def test_a_part_of_a_list_is_set_below_its_name_and_one_that_is_not_there_is_added():
+    config = apply_overrides(EvaluationConfig(), ["judges.classification.split_seeds=[7]"])
+    first, second = config.judges
+    assert (first.name, first.split_seeds, second.name) == ("classification", (7,), "geometry")
+    added = apply_overrides(config, ["judges.duplicates.name=duplicates", 'judges=["geometry"]'])
+    assert [judge.name for judge in added.judges] == ["geometry", "duplicates"]
+    fresh = apply_overrides(config, ["judges.classification.knn_max_neighbors=5", 'judges=["classification"]'])
+    assert [(judge.split_seeds[0], judge.knn_max_neighbors) for judge in fresh.judges] == [(0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("split_seeds=[0]", "'split_seeds'; it is judges.classification.split_seeds now"),
+        ("judges.fewshot.x=1", r"judges\.fewshot\.name must be one of 'classification', .*, got 'fewshot'"),
+        ("judges.geometry=1", r"geometry has settings, which are set one by one: geometry\.NAME=VALUE; got 1"),
+        ("judges=geometry", r"write a list: judges=\['geometry'\]"),
+        ('judges=["geometry", "geometry"]', "must name each judge once, got 'geometry' 2 times"),
+    ],
+)
+def test_a_list_of_parts_says_how_it_is_set(setting: str, words: str):
+    with pytest.raises(ValueError, match=words):
+        apply_overrides(EvaluationConfig(), [setting])
+
+
 def test_naming_a_method_takes_its_own_objective_which_can_then_be_changed():
     config = apply_overrides(recipe("digits"), ["method.name=nnclr"])
     assert config.objective is None
@@ -156,7 +181,7 @@ def test_a_configuration_of_an_earlier_version_is_refused_with_the_new_names(tmp
         ("objective.temprature=0.1", "hyperparameter of weince must be one of .* did you mean 'temperature'"),
         ("objective.temperature=-1", "temperature must be above 0, got -1"),
         ("method.momentun=0.9", r"unknown setting 'method.momentun'; here: head, name, num_views"),
-        ("method.name=mocov3", "method.name must be one of 'byol', .*, got 'mocov3'; did you mean 'moco_v3'"),
+        ("method.name=mocov3", "method.name must be one of .*'byol', .*, got 'mocov3'; did you mean 'moco_v3'"),
         ("optimizer.trust_coefficient=1", "unknown setting 'optimizer.trust_coefficient'; here: .*betas"),
         ("optimizer.betas=0.9", r"optimizer.betas: .* write a list: optimizer.betas=\[0.9\]"),
         ("encoder.name=resnet19", "encoder.name must be one of .*; did you mean 'resnet18'"),
@@ -200,10 +225,10 @@ def test_a_setting_that_cannot_work_is_refused_with_its_range(name: str, value: 
         (DiagnoseConfig(), "seed", str(2**64)),
         (DiagnoseConfig(), "weince_temperature", "inf"),
         (DiagnoseConfig(), "temperatures", "[0.1, 1e-300]"),
-        (EvaluationConfig(), "knn_max_neighbors", "1" + 400 * "0"),
-        (EvaluationConfig(), "knn_temperature", "1e-300"),
-        (EvaluationConfig(), "penalties", "[nan]"),
-        (EvaluationConfig(), "split_seeds", f"[{2**64}]"),
+        (EvaluationConfig(), "judges.classification.knn_max_neighbors", "1" + 400 * "0"),
+        (EvaluationConfig(), "judges.classification.knn_temperature", "1e-300"),
+        (EvaluationConfig(), "judges.classification.penalties", "[nan]"),
+        (EvaluationConfig(), "judges.classification.split_seeds", f"[{2**64}]"),
     ],
 )
 def test_a_judgement_that_cannot_be_is_refused_with_its_range(config: Section, name: str, value: str):

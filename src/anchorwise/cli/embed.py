@@ -78,4 +78,5 @@ def samples_of_run(
     elif not has_run:
         raise ValueError(f"{run} holds an encoder without its run; name the samples with --data")
     with reading_progress() as show:
-        return frozen, modality.load(source, on_progress=show)
+        splits = modality.load(source, on_progress=show)
+    return frozen, splits if data is None else splits.changed(frozen.adapted)

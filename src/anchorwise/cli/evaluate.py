@@ -1,5 +1,7 @@
-"""`anchorwise evaluate`: frozen features judged."""
+"""`anchorwise evaluate`: an encoder or its frozen features judged."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +13,15 @@ if TYPE_CHECKING:
     import torch
 
     from anchorwise.evaluation.results import Evaluation, EvaluationConfig
+    from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
-    from anchorwise.modalities.encoder import FrozenEncoder
+    from anchorwise.evaluation.work import Work
     from anchorwise.modalities.samples import Samples, Splits
 
-RESULT_FILE = "evaluation.json"
+RESULT_FILE, TRANSFER_FILE = "evaluation.json", "transfer.json"
+_UNLABELLED = "The images have no labels or no test part: two views of them are judged without labels."
+# Results, of earlier versions too, have one of these pairs.
+_OF_RESULTS = ({"num_test", "num_features"}, {"num_rows", "num_features"}, {"results", "failures"})
 
 
 def evaluate(
@@ -25,45 +31,90 @@ def evaluate(
             help="Folder of a finished run; or two feature files, training and test; or one, judged without labels."
         ),
     ],
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who judges; several times. classification (linear probe, kNN, recall) and geometry if left out; "
+            "beside them few_shot, robustness, fine_tuning, label_free and duplicates."
+        ),
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Other images to judge a run on, as --data takes them; several times, for one table of all. They are "
+            "resized, and grey ones made colour, as the encoder expects."
+        ),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help=f"JSON file for the result; {RESULT_FILE} in a run's folder if left out.")
+        Path | None,
+        typer.Option(
+            help=f"JSON file for the result; {RESULT_FILE}, with --on {TRANSFER_FILE}, in a run's folder if left out."
+        ),
     ] = None,
     data: DataOption = None,
     root: RootOption = None,
     download: DownloadOption = False,
     device: DeviceOption = "auto",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="How to judge, as name=value: split_seeds=[0], ...")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="How to judge: judges.classification.split_seeds=[0], judges.few_shot.num_episodes=100, ...",
+        ),
     ] = None,
 ) -> None:
     """Judge frozen features: linear probe, kNN, recall, geometry; without labels geometry alone.
 
-    Settings of the classifiers are chosen on parts of the training images; every test image is scored once.
+    Settings of the classifiers are chosen on parts of the training images; every test image is scored once. Other
+    judges are asked for by name: few-shot episodes, robustness to noise, blur and JPEG, fine-tuning with a part of the
+    labels, numbers that need no labels, duplicates between training and test.
     """
     from rich.console import Console
 
     from anchorwise._outputs import claim_file
     from anchorwise._terminal import printable
     from anchorwise.evaluation.embed import as_device
+    from anchorwise.evaluation.evaluate import judged_samples
+    from anchorwise.evaluation.registry import settings_of
     from anchorwise.evaluation.results import EvaluationConfig
     from anchorwise.evaluation.table import evaluation_table
+    from anchorwise.evaluation.transfer import Transfer
+    from anchorwise.evaluation.unlabelled import evaluate_unlabelled
+    from anchorwise.evaluation.work import Work
     from anchorwise.training.overrides import apply_overrides
+    from anchorwise.training.run_embeddings import embed_run_views
 
-    config, place = apply_overrides(EvaluationConfig(), settings or []), as_device(device)
-    is_run = _is_run(paths)
-    out = out or (paths[0] / RESULT_FILE if is_run and paths[0].is_dir() else None)
+    config = apply_overrides(EvaluationConfig(judges=settings_of(judge or None)), settings or [])
+    place, is_run = as_device(device), _is_run(paths)
+    if not is_run and (on or data is not None or root is not None or download):
+        raise ValueError("--data, --on, --root and --download are for runs; feature files bring their own rows")
+    if on and data is not None:
+        raise ValueError("--on and --data both say on what to judge; give --on several times")
+    folder = paths[0] if is_run and paths[0].is_dir() else None
+    out = out or (None if folder is None else folder / (TRANSFER_FILE if on else RESULT_FILE))
     if out is not None:
-        claim_file(out, _is_evaluation)
-    if is_run:
-        result = _judged_run(paths[0], samples_of_run(paths[0], data, root, download), data, config, place)
-    elif data is not None or root is not None or download:
-        raise ValueError("--data, --root and --download are for runs; feature files bring their own rows")
+        claim_file(out, _is_result)
+    work = Work(show=True, kept=None if folder is None else folder / "judged")
+    result: Evaluation | UnlabelledEvaluation | Transfer
+    if on:
+        result = _transferred(paths[0], on, root, download, config, place, work)
+    elif is_run:
+        trained = samples_of_run(paths[0], data, root, download)
+        if judge or trained[1].are_judgeable:
+            result = judged_samples(*trained, config, device=place, work=work)
+        else:
+            typer.echo(_UNLABELLED, err=True)
+            result = evaluate_unlabelled(embed_run_views(paths[0], data=data, device=str(place))[0], device=place)
     else:
-        result = _judged_files(paths, config, place)
+        result = _judged_files(paths, config, place, work)
     Console().print(evaluation_table(paths[-1].name, result))
     if out is not None:
         result.save(out)
         typer.echo(printable(f"Written to {out}"))
+    if isinstance(result, Transfer) and result.failures:
+        names = ", ".join(result.failures)
+        raise ValueError(f"{len(result.failures)} of {len(on or [])} data sets failed: {names}; the others are done")
 
 
 def _is_run(paths: list[Path]) -> bool:
@@ -72,45 +123,45 @@ def _is_run(paths: list[Path]) -> bool:
     return len(paths) == 1 and not paths[0].is_file() and paths[0].suffix not in SUFFIXES
 
 
-def _is_evaluation(path: Path) -> object:
-    from anchorwise.evaluation.results import Evaluation
-    from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
-
-    try:
-        return Evaluation.load(path)
-    except ValueError:
-        return UnlabelledEvaluation.load(path)
+def _is_result(path: Path) -> bool:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return isinstance(found, dict) and any(pair <= found.keys() for pair in _OF_RESULTS)
 
 
-def _judged_run(
+def _transferred(
     run: Path,
-    trained: "tuple[FrozenEncoder, Splits[Samples]]",
-    data: str | None,
+    sources: list[str],
+    root: Path | None,
+    download: bool,
     config: "EvaluationConfig",
     device: "torch.device",
-) -> "Evaluation | UnlabelledEvaluation":
-    from anchorwise.evaluation.embed import embed_splits
-    from anchorwise.evaluation.evaluate import evaluate as judge
-    from anchorwise.training.run_embeddings import embed_run_views
+    work: "Work",
+) -> "Transfer":
+    from anchorwise.evaluation.transfer import transfer
+    from anchorwise.modalities.registry import rebuild
 
-    frozen, splits = trained
-    if not splits.are_judgeable:
-        typer.echo("The images have no labels or no test part: two views of them are judged without labels.", err=True)
-        return judge(embed_run_views(run, data=data, device=str(device))[0], device=device)
-    train, test = embed_splits(frozen, splits, device=device, show_progress=True)
-    return judge(train, test, config, device=device)
+    def reader(source: str) -> "Callable[[], Splits[Samples]]":
+        return lambda: samples_of_run(run, source, root, download)[1]
+
+    names = {source: Path(source).name.partition(".")[0] for source in sources}
+    is_clear = len(set(names.values())) == len(sources)
+    data_sets = {names[source] if is_clear else source: reader(source) for source in sources}
+    return transfer(
+        rebuild(run), data_sets, config, device=device, work=work, say=lambda line: typer.echo(line, err=True)
+    )
 
 
 def _judged_files(
-    paths: list[Path], config: "EvaluationConfig", device: "torch.device"
+    paths: list[Path], config: "EvaluationConfig", device: "torch.device", work: "Work"
 ) -> "Evaluation | UnlabelledEvaluation":
     from anchorwise.embeddings import load_embeddings
-    from anchorwise.evaluation.evaluate import evaluate as judge
+    from anchorwise.evaluation.evaluate import judged
+    from anchorwise.evaluation.unlabelled import evaluate_unlabelled
 
     if len(paths) > 2:
         raise ValueError(f"give the folder of a run, a training and a test file, or one file; got {len(paths)} paths")
     parts = [load_embeddings(path) for path in paths]
     if len(parts) == 1:
-        return judge(parts[0], device=device)
+        return evaluate_unlabelled(parts[0], device=device)
     train, test = parts
-    return judge(train, test, config, device=device)
+    return judged(train, test, config, device=device, work=work)

@@ -60,13 +60,16 @@ def _of_data_set(
     states = {label: trained_state(_directory(runs, run), splits, device) for label, run in shown.items()}
     blank = initial_state(config, splits.pretrain, device)
     states[UNTRAINED] = blank
-    features = {label: embed_samples(state.frozen(), test_of(splits), device=device) for label, state in states.items()}
+    features: dict[str, Embeddings] = {
+        label: embed_samples(state.frozen(), test_of(splits), device=device) for label, state in states.items()
+    }
     tails = {
         label: pooled_exceedances(*two_view_embeddings(state, splits.train, device=device))
         for label, state in states.items()
     }
     colours = {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(shown)} | {UNTRAINED: GREY}
-    references = {UNTRAINED: (embed_samples(blank.frozen(), splits.train, device=device), features[UNTRAINED])}
+    untrained: Embeddings = embed_samples(blank.frozen(), splits.train, device=device)
+    references = {UNTRAINED: (untrained, features[UNTRAINED])}
     sections = [tail_section(tails, colours)]
     if isinstance(splits.train, ImageSet) and isinstance(splits.test, ImageSet):
         features[PIXELS] = pixels(splits.test)

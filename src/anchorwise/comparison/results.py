@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
+from anchorwise._config import Section, key_of, read_section
 from anchorwise.comparison.costs import COSTS
-from anchorwise.comparison.runs import StudyRun, key_of
+from anchorwise.comparison.runs import StudyRun
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.registry import warnings_of
 from anchorwise.training.measured import step_warnings

@@ -1,19 +1,14 @@
 """One training of a study, and the key under which its result is found again on any machine."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from anchorwise._config import identity
-from anchorwise.comparison.study import Point, Study, point_label
-from anchorwise.evaluation.results import EvaluationConfig
+from anchorwise._config import identity, key_of
+from anchorwise.comparison.study import Point, Study, StudyEvaluation, point_label
 from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
 from anchorwise.training.state import with_start
-
-_KEY_LENGTH = 16  # Hexadecimal digits: 64 bits.
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class StudyRun:
     seed: int
     is_final: bool
     config: RunConfig
-    evaluation: EvaluationConfig
+    evaluation: StudyEvaluation
     keeps_checkpoint: bool = False
 
     @cached_property
@@ -67,12 +62,6 @@ class StudyRun:
         purpose = "" if self.is_final else ", to choose"
         epochs = counted(self.config.train.num_epochs, "epoch")
         return f"{self.data_set}, {self.objective}, {point_label(self.point)}, seed {self.seed}, {epochs}{purpose}"
-
-
-def key_of(identity: dict[str, Any]) -> str:
-    """Return the key of a configuration: the beginning of the SHA-256 of its JSON."""
-    text = json.dumps(identity, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:_KEY_LENGTH]
 
 
 def study_run(

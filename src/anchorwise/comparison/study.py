@@ -14,10 +14,12 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from anchorwise import _checks, _files
-from anchorwise._config import Section, Seed, follows, section_of_json
+from anchorwise._config import Count, Positive, Section, Seed, follows, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
+from anchorwise.evaluation.classification import Classification
+from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.linear import PENALTIES
 from anchorwise.evaluation.registry import metrics_of
-from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.methods import AnyMethodConfig, SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
@@ -74,6 +76,24 @@ class Halving(Section):
         return tuple(dict.fromkeys(max(1, round(num_epochs / self.factor**last)) for last in lasts))
 
 
+class StudyEvaluation(Section):
+    """How a study judges: the settings of `classification`, which stands beside `geometry`."""
+
+    split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
+    knn_temperature: Positive = 0.1
+    knn_max_neighbors: Count = 200
+    knn_neighbors: tuple[Count, ...] = (1, 5, 10, 20, 50, 200)
+    recall_neighbors: tuple[Count, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
+    interval_level: float = Field(default=0.95, gt=0, lt=1)
+
+    @property
+    def judges(self) -> tuple[Classification.Config, GeometryJudge.Config]:
+        """Who is asked."""
+        return Classification.Config(**self.model_dump(exclude={"interval_level"})), GeometryJudge.Config()
+
+
 class Study(Section):
     """A whole comparison.
 
@@ -118,7 +138,7 @@ class Study(Section):
     selection_seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=MAX_SEEDS)
     seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MAX_SEEDS)
     halving: Halving | None = None
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: StudyEvaluation = StudyEvaluation()
     primary: str = "knn"
     smallest_difference: float = Field(default=0.01, ge=0, lt=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)

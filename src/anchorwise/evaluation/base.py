@@ -7,12 +7,13 @@ knows none by name, so a judge is one file and one line of `anchorwise.evaluatio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Literal
 
 import torch
 
 from anchorwise._config import Named
 from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.work import AT_WORK, Work
 
 Unit = Literal["%", "ms", "s", "MiB", "images/s", ""]
 # Numbers are kept in [0, 1], in seconds, in MiB; they are shown in their unit.
@@ -32,6 +33,11 @@ class Metric:
             rows too, so points of grids can be chosen by them, and verdicts can be about them.
         digits: Behind the point, as shown.
         about: What it is, in a few words for an axis.
+        series: Of one question asked at several places, such as kNN at several k: what they have in common. They stand
+            in one row of a table.
+        place: Where it was asked, above a column, such as "20".
+        places: What the places are, such as "neighbours".
+        over: What its interval is over, where that is not other test rows.
     """
 
     name: str
@@ -41,6 +47,10 @@ class Metric:
     by_split: bool = False
     digits: int = 2
     about: str = ""
+    series: str = ""
+    place: str = ""
+    places: str = ""
+    over: str = ""
 
     @property
     def heading(self) -> str:
@@ -82,9 +92,11 @@ class Choices:
 
     Attributes:
         validation: Metric to its values on validation parts of the training rows, one per split.
+        chosen: Metric to the settings that were chosen, such as values of k, one per split.
     """
 
     validation: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    chosen: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,36 +107,43 @@ class Judgement:
         numbers: Metric to its values: one per validation split where it is `by_split`, else one.
         errors: Metric to the standard error of its mean over test rows; None for a share of independent rows, whose
             number says it.
+        counts: Metric to the number of things that its interval is over, where these are no test rows.
+        by_class: Class to its share of right answers.
+        notes: What has to be known beside the numbers, in sentences.
     """
 
     numbers: Mapping[str, tuple[float, ...]]
     errors: Mapping[str, float | None] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    by_class: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-AnyChoices = TypeVar("AnyChoices", bound=Choices)
-
-
-class Judge(ABC, Generic[AnyChoices]):
+class Judge(ABC):
     """A question to frozen features.
 
     Settings are chosen by `choose`, which is given no test row and so can look at none; `judge` then scores every test
-    row once.
+    row once. A judge that also needs the encoder, or the samples themselves, asks the rows for their
+    `anchorwise.evaluation.embed.origin_of`: rows of a file have none.
 
     Args:
         config: Settings, of the class's own `Config`.
         device: Where to compute.
+        work: How long work is shown and kept.
 
     Attributes:
         primary: Name of the metric that stands for the whole judgement.
         watched: What `watch` measures; the first stands on the line of progress.
+        splits: What values that are `by_split` are over, and what their interval covers.
     """
 
     Config: ClassVar[type[JudgeConfig]]
     primary: ClassVar[str]
     watched: ClassVar[tuple[Metric, ...]] = ()
+    splits: ClassVar[str] = "validation splits: the choice of the setting only"
 
-    def __init__(self, config: JudgeConfig, *, device: torch.device | str = "cpu") -> None:
-        self.config, self.device = config, torch.device(device)
+    def __init__(self, config: JudgeConfig, *, device: torch.device | str = "cpu", work: Work = AT_WORK) -> None:
+        self.config, self.device, self.work = config, torch.device(device), work
 
     @property
     @abstractmethod
@@ -142,7 +161,7 @@ class Judge(ABC, Generic[AnyChoices]):
         return (0,)
 
     @abstractmethod
-    def choose(self, train: Embeddings) -> AnyChoices:
+    def choose(self, train: Embeddings) -> Choices:
         """Choose settings on training rows.
 
         Raises:
@@ -150,7 +169,7 @@ class Judge(ABC, Generic[AnyChoices]):
         """
 
     @abstractmethod
-    def judge(self, train: Embeddings, test: Embeddings, choices: AnyChoices) -> Judgement:
+    def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Score test rows.
 
         Raises:

@@ -4,8 +4,7 @@ Settings (the probe's penalty, kNN's k) are chosen on stratified validation spli
 seed; the chosen classifier then uses all training rows and scores every test row once.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, final
 
 import torch
@@ -24,67 +23,35 @@ from anchorwise.evaluation.splits import stratified_split
 _WATCHED_FRACTION, _WATCHED_NEIGHBORS = 0.2, 20
 
 
-class ClassificationSettings(JudgeConfig):
-    """How classes are judged.
-
-    Attributes:
-        split_seeds: One validation split each.
-        validation_fraction: Share of every class's training rows held out to choose settings.
-        penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
-        knn_temperature: Divides the cosines of the votes.
-        knn_max_neighbors: k is chosen from 1 to this, or to the number of rows where there are fewer.
-        knn_neighbors: Values of k reported as they are; those above the number of rows are left out.
-        recall_neighbors: Values of k at which recall is reported; likewise.
-    """
-
-    split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
-    knn_temperature: Positive = 0.1
-    knn_max_neighbors: Count = 200
-    knn_neighbors: tuple[Count, ...] = (1, 5, 10, 20, 50, 200)
-    recall_neighbors: tuple[Count, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
-
-
-@dataclass(frozen=True)
-class ClassifierChoices(Choices):
-    """Settings of the classifiers, one per split seed, and the validation accuracies with them.
-
-    Attributes:
-        penalties: Of the linear probe.
-        neighbors: Values of k.
-    """
-
-    penalties: tuple[float, ...] = ()
-    neighbors: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class ClassJudgement(Judgement):
-    """Test accuracies, and those of each class.
-
-    Attributes:
-        class_accuracy: Class to the linear probe's accuracy on it, mean over splits.
-    """
-
-    class_accuracy: Mapping[str, float] = field(default_factory=dict)
-
-
 @final
-class Classification(Judge[ClassifierChoices]):
+class Classification(Judge):
     """Which class a row is of, by a linear probe, by a vote of the nearest neighbours, and by the nearest alone."""
 
-    class Config(ClassificationSettings):
-        """Settings of the judge."""
+    class Config(JudgeConfig):
+        """How classes are judged.
+
+        Attributes:
+            split_seeds: One validation split each.
+            validation_fraction: Share of every class's training rows held out to choose settings.
+            penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
+            knn_temperature: Divides the cosines of the votes.
+            knn_max_neighbors: k is chosen from 1 to this, or to the number of rows where there are fewer.
+            knn_neighbors: Values of k reported as they are; those above the number of rows are left out.
+            recall_neighbors: Values of k at which recall is reported; likewise.
+        """
 
         name: Literal["classification"] = "classification"
+        split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
+        validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+        penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
+        knn_temperature: Positive = 0.1
+        knn_max_neighbors: Count = 200
+        knn_neighbors: tuple[Count, ...] = (1, 5, 10, 20, 50, 200)
+        recall_neighbors: tuple[Count, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
 
     primary: ClassVar[str] = "knn"
     watched: ClassVar[tuple[Metric, ...]] = (Metric("knn_accuracy", "kNN", "%", digits=1),)
-    config: ClassificationSettings
-
-    def __init__(self, config: ClassificationSettings, *, device: torch.device | str = "cpu") -> None:
-        super().__init__(config, device=device)
+    config: Config
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -92,8 +59,8 @@ class Classification(Judge[ClassifierChoices]):
         return (
             Metric("linear", "linear probe", "%", by_split=True),
             Metric("knn", "kNN", "%", by_split=True),
-            *(Metric(f"knn@{k}", f"kNN@{k}", "%") for k in self.config.knn_neighbors),
-            *(Metric(f"recall@{k}", f"recall@{k}", "%") for k in self.config.recall_neighbors),
+            *_at("knn", "kNN", self.config.knn_neighbors),
+            *_at("recall", "recall", self.config.recall_neighbors),
         )
 
     @property
@@ -107,7 +74,7 @@ class Classification(Judge[ClassifierChoices]):
         """As configured."""
         return self.config.split_seeds
 
-    def choose(self, train: Embeddings) -> ClassifierChoices:
+    def choose(self, train: Embeddings) -> Choices:
         """Choose the settings of the classifiers.
 
         Raises:
@@ -124,28 +91,29 @@ class Classification(Judge[ClassifierChoices]):
             neighbors.append(best_num_neighbors(accuracies))
             knn.append(max(accuracies))
         validation = {"linear": tuple(probe.validation_accuracy for probe in probes), "knn": tuple(knn)}
-        return ClassifierChoices(validation, tuple(probe.penalty for probe in probes), tuple(neighbors))
+        chosen = {"linear": tuple(probe.penalty for probe in probes), "knn": tuple(map(float, neighbors))}
+        return Choices(validation, chosen)
 
-    def judge(self, train: Embeddings, test: Embeddings, choices: ClassifierChoices) -> ClassJudgement:
+    def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Score every test row by classifiers of all training rows.
 
         Raises:
             ValueError: If labels are missing, a row is not finite, or the two sets do not belong together.
         """
         config, (fitted, scored, classes) = self.config, labelled_rows(train, test, self.device)
-        hits = self._probe_hits(fitted, scored, choices)
+        hits = self._probe_hits(fitted, scored, choices.chosen["linear"])
         knn = self._knn(fitted, scored, max((config.knn_max_neighbors, *config.knn_neighbors)))
         most_recalled = min(max(config.recall_neighbors), len(scored) - 1)
         recalls = recalls_within(scored.rows, scored.labels, max_neighbors=most_recalled)
         numbers = {
             "linear": tuple(hits.mean(dim=1).tolist()),
-            "knn": tuple(knn[k - 1] for k in choices.neighbors),
+            "knn": tuple(knn[int(k) - 1] for k in choices.chosen["knn"]),
             **{f"knn@{k}": (knn[k - 1],) for k in config.knn_neighbors if k <= len(knn)},
             **{f"recall@{k}": (recalls[k - 1],) for k in config.recall_neighbors if k <= len(recalls)},
         }
         in_test = scored.labels.unique().tolist()
         by_class = {classes[label]: float(hits[:, scored.labels == label].mean()) for label in in_test}
-        return ClassJudgement(numbers, dict.fromkeys(numbers), by_class)
+        return Judgement(numbers, dict.fromkeys(numbers), by_class=by_class)
 
     def watch(self, train: Embeddings) -> Mapping[str, float]:
         """Return kNN accuracy of a fifth of the rows by the others; empty without two of a class that can be parted."""
@@ -168,12 +136,12 @@ class Classification(Judge[ClassifierChoices]):
         )
         return {"knn_accuracy": accuracy}
 
-    def _probe_hits(self, train: LabelledRows, test: LabelledRows, choices: ClassifierChoices) -> Tensor:
+    def _probe_hits(self, train: LabelledRows, test: LabelledRows, penalties: Sequence[float]) -> Tensor:
         """Return 1 where the linear probe is right, shape (splits, test rows); one probe per penalty is fitted."""
         probes: dict[float, LinearProbe] = {}
-        for penalty in set(choices.penalties):
+        for penalty in set(penalties):
             probes[penalty] = fit_probe(train.rows, train.labels, penalty=penalty)
-        right = [probes[penalty].predict(test.rows) == test.labels for penalty in choices.penalties]
+        right = [probes[penalty].predict(test.rows) == test.labels for penalty in penalties]
         return torch.stack(right).double()
 
     def _knn(self, train: LabelledRows, test: LabelledRows, max_neighbors: int) -> list[float]:
@@ -185,3 +153,7 @@ class Classification(Judge[ClassifierChoices]):
             max_neighbors=min(max_neighbors, len(train)),
             temperature=self.config.knn_temperature,
         )
+
+
+def _at(name: str, label: str, counts: Sequence[int]) -> list[Metric]:
+    return [Metric(f"{name}@{k}", f"{label}@{k}", "%", series=label, place=str(k), places="neighbours") for k in counts]

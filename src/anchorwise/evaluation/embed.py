@@ -3,17 +3,45 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.rows import check_finite
+from anchorwise.evaluation.work import Work
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.samples import AnySamples, Samples, Splits, View, moved
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedSamples(Embeddings):
+    """Embeddings that know what they were made of and by what, for judges that ask more than rows can answer.
+
+    Attributes:
+        samples: One for each row.
+        frozen: The encoder.
+    """
+
+    samples: Samples | None = None
+    frozen: FrozenEncoder | None = None
+
+
+def origin_of(rows: Embeddings, judge: str) -> tuple[Samples, FrozenEncoder]:
+    """Return samples and encoder of rows.
+
+    Raises:
+        ValueError: If nobody knows them, as of a file; the message names the judge that asks.
+    """
+    if not isinstance(rows, EmbeddedSamples) or rows.samples is None or rows.frozen is None:
+        raise ValueError(
+            f"judge {judge!r} needs the encoder and its samples, got rows of features alone; judge the folder of a "
+            "run, or in Python give encoder= and samples"
+        )
+    return rows.samples, rows.frozen
 
 
 def embed(
@@ -36,7 +64,7 @@ def embed(
         batch_size: Samples at a time; the features do not depend on it beyond rounding.
         device: Where it runs; the features come back to the CPU.
         split: Kept with the features.
-        show_progress: Draw a progress bar on the terminal.
+        show_progress: Show how far it is.
 
     Raises:
         ValueError: If `batch_size` is below 1, or the encoder gives rows that are not finite.
@@ -45,7 +73,7 @@ def embed(
     parts = torch.arange(len(samples)).split(batch_size)
     rows = []
     with evaluation_mode(_on(encoder, torch.device(device))) as frozen:
-        for ids in track(parts, description=f"Embedding {split}".rstrip(), disable=not show_progress):
+        for ids in Work(show=show_progress).through(parts, f"Embedding {split}".rstrip()):
             rows.append(frozen(transform(moved(samples.take(ids), device))).float().cpu())
     return _of_samples(torch.cat(rows), samples, split)
 
@@ -62,7 +90,7 @@ def embed_splits(
     *,
     device: torch.device | str = "cpu",
     show_progress: bool = False,
-) -> tuple[Embeddings, Embeddings]:
+) -> tuple[EmbeddedSamples, EmbeddedSamples]:
     """Return the features of the training and the test samples.
 
     Raises:
@@ -82,15 +110,17 @@ def embed_samples(
     split: str = "",
     device: torch.device | str = "cpu",
     show_progress: bool = False,
-) -> Embeddings:
+) -> EmbeddedSamples:
     """Return the features of samples by an encoder that says what it expects.
 
     Raises:
         ValueError: As `embed`, or if the encoder does not take such samples.
     """
-    return embed(
+    rows = embed(
         frozen.encoder, samples, transform=frozen.plain, device=device, split=split, show_progress=show_progress
     )
+    known = {field.name: getattr(rows, field.name) for field in fields(Embeddings)}
+    return EmbeddedSamples(**known, samples=samples, frozen=frozen)
 
 
 def as_device(name: str, argument: str = "device") -> torch.device:

@@ -13,11 +13,14 @@ RANK = Metric("effective_rank", "effective rank", higher_is_better=None, digits=
 SPREAD = Metric("spread", "spread", higher_is_better=None)
 LEAST_RANK, LEAST_SPREAD = 1.5, 0.05
 _MOST_WATCHED = 2_048
-_BESIDE_RANK = {"uniformity": "uniformity", "class_alignment": "class alignment"}
+_BESIDE_RANK = (
+    Metric("uniformity", "uniformity", higher_is_better=None, digits=3, about="lower: more even"),
+    Metric("class_alignment", "class alignment", higher_is_better=None, digits=3, about="lower: tighter classes"),
+)
 
 
 @final
-class GeometryJudge(Judge[Choices]):
+class GeometryJudge(Judge):
     """Effective rank, uniformity, alignment of classes where there are any; nothing is chosen."""
 
     class Config(JudgeConfig):
@@ -31,7 +34,7 @@ class GeometryJudge(Judge[Choices]):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Neither end of any of them is a merit."""
-        return (RANK, *(Metric(name, words, higher_is_better=None, digits=3) for name, words in _BESIDE_RANK.items()))
+        return (RANK, *_BESIDE_RANK)
 
     @property
     def headlines(self) -> tuple[Metric, ...]:

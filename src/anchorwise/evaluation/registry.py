@@ -1,30 +1,84 @@
 """Judges by name, the settings of any of them, and several of them at work."""
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
+from pydantic import AfterValidator, Field
 
-from anchorwise._config import chosen_by_name
+from anchorwise import _checks
+from anchorwise._config import chosen_by_name, section_of_json
 from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
+from anchorwise.evaluation.duplicates import DuplicatesJudge
+from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.work import AT_WORK, Work
 
-JUDGES: dict[str, type[Judge[Any]]] = {"classification": Classification, "geometry": GeometryJudge}
+JUDGES: dict[str, type[Judge]] = {
+    "classification": Classification,
+    "geometry": GeometryJudge,
+    "few_shot": FewShot,
+    "duplicates": DuplicatesJudge,
+}
+
+
+def _each_once(judges: tuple[JudgeConfig, ...]) -> tuple[JudgeConfig, ...]:
+    names = [judge.name for judge in judges]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"judges must name each judge once, got {name!r} {names.count(name)} times")
+    return judges
+
 
 if TYPE_CHECKING:
     AnyJudgeConfig = JudgeConfig
 else:
     AnyJudgeConfig = chosen_by_name(judge.Config for judge in JUDGES.values())
+# Who judges, as configurations have it: at least one, and each once.
+AnyJudges = Annotated[tuple[AnyJudgeConfig, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 # What features of labelled images are asked.
 DEFAULT_JUDGES: tuple[AnyJudgeConfig, ...] = (Classification.Config(), GeometryJudge.Config())
 
 
-def judges_of(configs: Sequence[JudgeConfig], *, device: torch.device | str = "cpu") -> list[Judge[Any]]:
+def judges_of(
+    configs: Sequence[JudgeConfig], *, device: torch.device | str = "cpu", work: Work = AT_WORK
+) -> list[Judge]:
     """Return the judges that such settings are of."""
     kinds = {judge.Config: judge for judge in JUDGES.values()}
-    return [kinds[type(config)](config, device=device) for config in configs]
+    return [kinds[type(config)](config, device=device, work=work) for config in configs]
+
+
+def settings_of(judges: Any) -> tuple[JudgeConfig, ...]:
+    """Return the settings of judges that somebody names.
+
+    Args:
+        judges: A name, settings, a mapping with a `name` and settings beside it, or several of these; None for
+            `DEFAULT_JUDGES`.
+
+    Raises:
+        ValueError: If there is no judge of a name, or a setting is not one of it.
+    """
+    if judges is None:
+        return DEFAULT_JUDGES
+    alone = isinstance(judges, str | JudgeConfig | Mapping)
+    return tuple(_settings(each) for each in ([judges] if alone else judges))
+
+
+def _settings(judge: Any) -> JudgeConfig:
+    if isinstance(judge, JudgeConfig):
+        return judge
+    if isinstance(judge, str):
+        return JUDGES[_checks.one_of("a judge", judge, JUDGES)].Config()
+    if not isinstance(judge, Mapping) or "name" not in judge:
+        raise ValueError(
+            "judges must be names, settings such as Classification.Config(split_seeds=(0,)), or mappings such as "
+            f"{{'name': 'classification', 'split_seeds': [0]}}, got {judge!r}"
+        )
+    kind = JUDGES[_checks.one_of("a judge", judge["name"], JUDGES)]
+    return section_of_json(kind.Config, json.dumps(dict(judge)))
 
 
 def metrics_of(configs: Sequence[JudgeConfig]) -> dict[str, Metric]:

@@ -14,11 +14,12 @@ def evaluation_report(result: Evaluation, *, source: str) -> Report:
     """
     sections = [
         ReportSection(
-            "Numbers", [_numbers(result), _by_neighbors(result), Text([*result.notes, result.what_intervals_cover()])]
-        ),
-        ReportSection("Class by class", [_by_class(result)]),
-        ReportSection("How it was made", [Facts(environment()), *_settings(result)]),
+            "Numbers", [_numbers(result), *_by_place(result), Text([*result.notes, result.what_intervals_cover()])]
+        )
     ]
+    if any(judged.by_class for judged in result.judged.values()):
+        sections.append(ReportSection("Class by class", [_by_class(result)]))
+    sections.append(ReportSection("How it was made", [Facts(environment()), *_settings(result)]))
     return Report(f"What the features of {source} are worth", result.headline, sections)
 
 
@@ -26,18 +27,18 @@ def _numbers(result: Evaluation) -> Table:
     return Table(("Measure", "value", "interval"), [list(row) for row in result.rows()])
 
 
-def _by_neighbors(result: Evaluation) -> Table:
-    counts = sorted({*result.knn_accuracy, *result.recall})
-    rows = [
-        [name, *(f"{100 * values[count]:.2f}" if count in values else "-" for count in counts)]
-        for name, values in (("kNN, %", result.knn_accuracy), ("recall, %", result.recall))
-    ]
-    return Table(("Neighbours", *map(str, counts)), rows)
+def _by_place(result: Evaluation) -> list[Table]:
+    return [Table((table.places, *table.columns), [list(row) for row in table.rows]) for table in result.tables()]
 
 
 def _by_class(result: Evaluation) -> Table:
-    rows = [[name, f"{100 * accuracy:.1f}"] for name, accuracy in result.class_accuracy.items()]
-    return Table(("Class", "%"), rows, "Linear probe, % of the test rows of the class.")
+    by_judge = {name: judged.by_class for name, judged in result.judged.items() if judged.by_class}
+    classes = dict.fromkeys(name for shares in by_judge.values() for name in shares)
+    rows = [
+        [name, *(f"{100 * shares[name]:.1f}" if name in shares else "-" for shares in by_judge.values())]
+        for name in classes
+    ]
+    return Table(("Class", *(f"{judge}, %" for judge in by_judge)), rows, "Share of the test rows of the class.")
 
 
 def _settings(result: Evaluation) -> list[Block]:

@@ -1,40 +1,61 @@
 """What judging features comes to, how it was judged, and how that is read."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import Field
 
 from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.evaluation.classification import Classification, ClassificationSettings
-from anchorwise.evaluation.geometry_judge import GeometryJudge
-from anchorwise.evaluation.statistics import Interval, RowInterval
+from anchorwise.evaluation.base import Judge, Metric
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of
+from anchorwise.evaluation.statistics import Interval, RowInterval, t_interval
 from anchorwise.reporting.notebook import notebook_table
 
 
-class EvaluationConfig(ClassificationSettings):
-    """How features are judged, and how sure the numbers are to be.
+class EvaluationConfig(Section):
+    """Who judges features, and how sure the numbers are to be.
 
     Attributes:
+        judges: Who is asked, each with its settings.
         interval_level: Confidence level of the intervals.
     """
 
+    judges: AnyJudges = DEFAULT_JUDGES
     interval_level: float = Field(default=0.95, gt=0, lt=1)
 
-    @property
-    def judges(self) -> tuple[Classification.Config, GeometryJudge.Config]:
-        """Who is asked."""
-        settings = self.model_dump(include=set(ClassificationSettings.model_fields))
-        return Classification.Config(**settings), GeometryJudge.Config()
+
+class JudgeResult(Section):
+    """What one judge says.
+
+    Attributes:
+        numbers: Metric to its values: one per split where a setting was chosen on splits, else one.
+        validation: Metric to its values on validation parts of the training rows, one per split.
+        chosen: Metric to the settings chosen on them, one per split.
+        over_test_rows: Metric to its interval over test rows, or over what it says itself (`Metric.over`): Wilson's for
+            shares, otherwise by the influence of rows (`anchorwise.evaluation.influence`) or a standard error.
+        by_class: Class to its share of right answers.
+        notes: What has to be known beside the numbers, in sentences.
+    """
+
+    numbers: dict[str, tuple[float, ...]]
+    validation: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    chosen: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    over_test_rows: dict[str, RowInterval] = Field(default_factory=dict)
+    by_class: dict[str, float] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class ClassifierScores(Section):
-    """Test accuracy of one classifier, by split seed.
+    """Test accuracy with a setting that was chosen on validation splits, by split seed.
 
     Attributes:
         accuracy: In [0, 1], mean and interval over the seeds.
         accuracies: One per seed.
-        chosen: The setting chosen on that seed's split: penalty or k.
+        chosen: The setting chosen on that seed's split, such as a penalty or k.
         validation_accuracies: Accuracy of the chosen setting on that split.
     """
 
@@ -49,40 +70,41 @@ class Geometry(Section):
 
     effective_rank: float
     uniformity: float
-    class_alignment: float | None
+    class_alignment: float | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """A table of one question asked at several places, such as kNN at several k.
+
+    Attributes:
+        places: What the columns are, such as "neighbours".
+        columns: The places.
+        rows: Label and number at every place, "-" where there is none.
+    """
+
+    places: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 class Evaluation(Section):
     """What frozen features are worth.
 
     Attributes:
-        num_train: Rows the classifiers were fitted on.
+        num_train: Rows that classifiers were fitted on.
         num_test: Rows scored; none is left out.
         num_features: Width of a row.
-        linear: Linear probe.
-        knn: Weighted kNN, k chosen on the split.
-        knn_accuracy: k to test accuracy, for the fixed values of k.
-        recall: k to recall, each test row searched for among the other test rows.
-        class_accuracy: Class to the linear probe's accuracy on it, mean over seeds.
-        over_test_rows: Name of a number ("linear", "knn", "knn@20", "recall@1", "effective_rank", "uniformity",
-            "class_alignment") to its interval over test rows: Wilson's for shares, otherwise by the influence of rows
-            (`anchorwise.evaluation.influence`).
-        geometry: Of the test features.
+        judged: Judge to what it says.
         config: How they were judged.
-        notes: What a reader left out of files, in sentences.
+        notes: What a reader left out of files, and what judges noted, in sentences.
     """
 
     num_train: int
     num_test: int
     num_features: int
-    linear: ClassifierScores
-    knn: ClassifierScores
-    knn_accuracy: dict[int, float]
-    recall: dict[int, float]
-    class_accuracy: dict[str, float]
-    geometry: Geometry
+    judged: dict[str, JudgeResult]
     config: EvaluationConfig
-    over_test_rows: dict[str, RowInterval] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
@@ -94,54 +116,145 @@ class Evaluation(Section):
         """Read what `save` wrote."""
         return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
+    @cached_property
+    def judges(self) -> list[Judge]:
+        """Who was asked."""
+        return judges_of(self.config.judges)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Every metric's name to its number, the mean where there are several."""
+        return {name: fmean(values) for judged in self.judged.values() for name, values in judged.numbers.items()}
+
+    @property
+    def over_test_rows(self) -> dict[str, RowInterval]:
+        """Every metric's name to its interval (`JudgeResult.over_test_rows`)."""
+        return {name: interval for judged in self.judged.values() for name, interval in judged.over_test_rows.items()}
+
+    def scores(self, metric: str) -> ClassifierScores:
+        """Return test accuracies of a metric that has a setting chosen on splits, such as "linear" or "knn".
+
+        Raises:
+            ValueError: If no judge that was asked measures it.
+        """
+        for judged in self.judged.values():
+            if metric in judged.chosen and metric in judged.numbers:
+                values = judged.numbers[metric]
+                return ClassifierScores(
+                    accuracy=t_interval(values, level=self.config.interval_level),
+                    accuracies=values,
+                    chosen=judged.chosen[metric],
+                    validation_accuracies=judged.validation[metric],
+                )
+        asked = ", ".join(self.judged)
+        raise ValueError(f"{metric!r} has no setting that a judge chose; asked were {asked}")
+
+    @property
+    def linear(self) -> ClassifierScores:
+        """Of the linear probe."""
+        return self.scores("linear")
+
+    @property
+    def knn(self) -> ClassifierScores:
+        """Of weighted kNN, k chosen on the splits."""
+        return self.scores("knn")
+
+    @property
+    def recall(self) -> dict[int, float]:
+        """K to recall, each test row searched for among the other test rows."""
+        return self._at("recall@")
+
+    @property
+    def knn_accuracy(self) -> dict[int, float]:
+        """K to test accuracy of kNN, for the fixed values of k."""
+        return self._at("knn@")
+
+    @property
+    def class_accuracy(self) -> dict[str, float]:
+        """Class to the linear probe's accuracy on it, mean over seeds."""
+        return self._said_by("classification").by_class
+
+    @property
+    def geometry(self) -> Geometry:
+        """How the test features fill their space.
+
+        Raises:
+            ValueError: If the judge of geometry was not asked.
+        """
+        return Geometry(**{name: one for name, (one,) in self._said_by("geometry").numbers.items()})
+
     @property
     def headline(self) -> str:
-        """The two accuracies in a sentence."""
-        linear, knn = (f"{100 * one.accuracy.mean:.1f} %" for one in (self.linear, self.knn))
-        return f"A linear probe classifies {linear} of {self.num_test:,} test rows correctly, nearest neighbours {knn}."
+        """The most telling numbers of every judge in a sentence."""
+        words = [metric.text(self.numbers[metric.name]) for judge in self.judges for metric in self._heads(judge)]
+        return f"Of {self.num_test:,} test rows: {', '.join(words)}."
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return name, value and intervals of the main numbers as text; accuracies in percent."""
-        geometry = self.geometry
-        return [
-            ("linear probe %", _percent(self.linear.accuracy.mean), self._spread("linear", self.linear)),
-            ("kNN %, k chosen", _percent(self.knn.accuracy.mean), self._spread("knn", self.knn)),
-            *(
-                (f"recall@{k} %", _percent(value), self._over_test(f"recall@{k}"))
-                for k, value in list(self.recall.items())[:1]
-            ),
-            (
-                f"effective rank of {self.num_features}",
-                f"{geometry.effective_rank:.1f}",
-                self._around("effective_rank", 1),
-            ),
-            ("uniformity", f"{geometry.uniformity:.3f}", f"{self._around('uniformity', 3)}  lower: more even"),
-            (
-                "class alignment",
-                "-" if geometry.class_alignment is None else f"{geometry.class_alignment:.3f}",
-                f"{self._around('class_alignment', 3)}  lower: tighter classes",
-            ),
-        ]
+        """Return name, value and intervals of the main numbers as text, in the unit of each."""
+        found = []
+        for judge in self.judges:
+            heads = self._heads(judge)
+            for metric in self._measured(judge):
+                if not metric.series or metric in heads:
+                    value = metric.number(self.numbers[metric.name])
+                    found.append((metric.heading, value, "  ".join(filter(None, self._spread(judge, metric)))))
+        return found
+
+    def tables(self) -> list[Places]:
+        """Return what was asked at several places, such as kNN and recall at several numbers of neighbours."""
+        found = []
+        for judge in self.judges:
+            metrics = [metric for metric in self._measured(judge) if metric.series]
+            for places in dict.fromkeys(metric.places for metric in metrics):
+                found.append(self._table(places, [metric for metric in metrics if metric.places == places]))
+        return found
 
     def what_intervals_cover(self) -> str:
         """Return what the intervals of `rows` cover, in words."""
-        level, num_splits = f"{100 * self.config.interval_level:g} %", len(self.config.split_seeds)
+        level = f"{100 * self.config.interval_level:g} %"
         lines = [f"[ ]: {level} interval over test rows: what {self.num_test:,} other ones might give."]
-        if num_splits > 1:
-            lines.append(f"+-: {level} interval over {num_splits} validation splits: the choice of the setting only.")
+        for judge in self.judges:
+            over = {metric.over: metric.series or metric.label for metric in self._measured(judge) if metric.over}
+            lines += [f"[ ] of {label}: over {words}." for words, label in over.items()]
+            if len(judge.split_seeds) > 1 and any(metric.by_split for metric in self._measured(judge)):
+                lines.append(f"+-: {level} interval over {len(judge.split_seeds)} {judge.splits}.")
         return "\n".join([*lines, "No interval covers another training of the encoder."])
 
-    def _spread(self, name: str, scores: ClassifierScores) -> str:
-        half_width = scores.accuracy.half_width
-        return self._over_test(name) + ("" if half_width is None else f"  +- {100 * half_width:.2f} over splits")
+    def _said_by(self, judge: str) -> JudgeResult:
+        if judge not in self.judged:
+            raise ValueError(f"judge {judge!r} was not asked, only {', '.join(self.judged)}; name it among the judges")
+        return self.judged[judge]
 
-    def _over_test(self, name: str) -> str:
-        interval = self.over_test_rows.get(name)
-        return "" if interval is None else f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+    def _at(self, prefix: str) -> dict[int, float]:
+        return {
+            int(name.removeprefix(prefix)): value for name, value in self.numbers.items() if name.startswith(prefix)
+        }
 
-    def _around(self, name: str, digits: int) -> str:
-        interval = self.over_test_rows.get(name)
-        return "" if interval is None else f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+    def _measured(self, judge: Judge) -> list[Metric]:
+        return [metric for metric in judge.metrics if metric.name in self.numbers]
+
+    def _heads(self, judge: Judge) -> list[Metric]:
+        return [metric for metric in judge.headlines if metric.name in self.numbers]
+
+    def _spread(self, judge: Judge, metric: Metric) -> Iterator[str]:
+        """Yield the intervals of a number, and what it is."""
+        if (interval := self.over_test_rows.get(metric.name)) is not None:
+            yield f"[{metric.number(interval.low)}, {metric.number(interval.high)}]"
+        values = self.judged[judge.config.name].numbers[metric.name]
+        half_width = t_interval(values, level=self.config.interval_level).half_width
+        if metric.by_split and half_width is not None:
+            yield f"+- {metric.number(half_width)} over {judge.splits.partition(':')[0].split()[-1]}"
+        if metric.about:
+            yield metric.about
+
+    def _table(self, places: str, metrics: list[Metric]) -> Places:
+        columns = tuple(dict.fromkeys(metric.place for metric in metrics))
+        rows: dict[str, dict[str, str]] = {}
+        for metric in metrics:
+            label = f"{metric.series} {metric.unit}".rstrip()
+            rows.setdefault(label, {})[metric.place] = metric.number(self.numbers[metric.name])
+        cells = tuple((label, *(row.get(column, "-") for column in columns)) for label, row in rows.items())
+        return Places(places, columns, cells)
 
     def __repr__(self) -> str:
         return f"<Evaluation. {' '.join((self.headline, *self.notes))}>"
@@ -162,7 +275,3 @@ class Evaluation(Section):
 
         evaluation_report(self, source=source).write(Path(path))
         return Path(path)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"

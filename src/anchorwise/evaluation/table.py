@@ -5,29 +5,53 @@ from rich.table import Table
 from rich.text import Text
 
 from anchorwise._terminal import printable
-from anchorwise.evaluation.results import Evaluation
+from anchorwise.evaluation.results import Evaluation, Places
+from anchorwise.evaluation.transfer import Transfer
 from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
+from anchorwise.reporting.wording import counted
 
 
-def evaluation_table(name: str, result: Evaluation | UnlabelledEvaluation) -> Group:
+def evaluation_table(name: str, result: Evaluation | UnlabelledEvaluation | Transfer) -> Group:
     """Return the numbers of an evaluation and what their intervals cover.
 
     Args:
         name: What was judged, such as the name of a run.
-        result: Its evaluation.
+        result: Its evaluation, or those on several data sets.
     """
+    if isinstance(result, Transfer):
+        return _transfer_table(name, result)
     notes = [Text(printable(note), "yellow") for note in result.notes]
     if isinstance(result, UnlabelledEvaluation):
         heading = f"{name}: {result.num_rows:,} rows, judged without labels"
         return Group(*notes, _heading(heading), _grid(result.rows()))
-    heading = f"{name}: {result.num_test:,} test rows, classifiers fitted on {result.num_train:,} training rows"
+    heading = (
+        f"{name}: {result.num_test:,} test rows, classifiers fitted on {result.num_train:,} training rows, "
+        f"{result.num_features:,} features"
+    )
     return Group(
         *notes,
         _heading(heading),
         _grid(result.rows()),
-        _by_neighbors(result),
+        *map(_by_place, result.tables()),
         Text(result.what_intervals_cover(), "dim"),
     )
+
+
+def _transfer_table(name: str, result: Transfer) -> Group:
+    failed = [Text(printable(f"{data_set} failed: {words}"), "red") for data_set, words in result.failures.items()]
+    notes = [
+        Text(printable(f"{data_set}: {note}"), "yellow")
+        for data_set, one in result.results.items()
+        for note in one.notes
+    ]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for position, column in enumerate(result.columns()):
+        table.add_column(column, justify="right" if position else "left")
+    for row in result.rows():
+        table.add_row(*map(printable, row))
+    level = f"{100 * result.config.interval_level:g} %"
+    words = Text(f"[ ]: {level} interval over test rows. None covers another training of the encoder.", "dim")
+    return Group(*notes, *failed, _heading(f"{name} on {counted(len(result.results), 'data set')}"), table, words)
 
 
 def _heading(text: str) -> Text:
@@ -44,13 +68,12 @@ def _grid(rows: list[tuple[str, str, str]]) -> Table:
     return grid
 
 
-def _by_neighbors(result: Evaluation) -> Table:
-    """Return accuracy and recall at fixed numbers of neighbours, side by side."""
-    counts = sorted({*result.knn_accuracy, *result.recall})
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("neighbours")
-    for count in counts:
-        table.add_column(str(count), justify="right")
-    for name, values in (("kNN %", result.knn_accuracy), ("recall %", result.recall)):
-        table.add_row(name, *(f"{100 * values[count]:.2f}" if count in values else "-" for count in counts))
-    return table
+def _by_place(table: Places) -> Table:
+    """Return one question asked at several places, side by side."""
+    shown = Table(box=None, padding=(0, 2, 0, 0))
+    shown.add_column(table.places)
+    for column in table.columns:
+        shown.add_column(column, justify="right")
+    for row in table.rows:
+        shown.add_row(*row)
+    return shown

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anchorwise import _files
-from anchorwise.modalities.samples import View
+from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import input_of
 from anchorwise.models.pieces import encoded_in_pieces
 from anchorwise.models.still import hold_still
@@ -91,6 +91,14 @@ class FrozenEncoder(ABC):
     @abstractmethod
     def plain(self, raw: View) -> View:
         """Return samples as the encoder takes them."""
+
+    def adapted(self, samples: Samples) -> Samples:
+        """Return samples of another source in the form of those that the encoder was trained on.
+
+        Raises:
+            ValueError: If they cannot be brought into it.
+        """
+        return samples
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Samples: one part of a data set, and the batches that are taken of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -160,6 +160,11 @@ class Splits(Generic[AnySamples]):
     def are_judgeable(self) -> bool:
         """Whether there are labelled training and test samples, as probes need them."""
         return self.test is not None and self.train.labels is not None and self.test.labels is not None
+
+    def changed(self, change: Callable[[Samples], Samples]) -> "Splits[Samples]":
+        """Return the parts changed alike."""
+        train, test = change(self.train), None if self.test is None else change(self.test)
+        return Splits(train if self.pretrain is self.train else change(self.pretrain), train, test)
 
     def facts(self) -> DataFacts:
         """Return what identifies the samples of a training; reads every one once."""

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, unknown_setting
-from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudgeConfig
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
 from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
@@ -128,7 +128,7 @@ class RunConfig(Section):
     order: AnyOrderConfig = Shuffled.Config()
     optimizer: AnyOptimizer = AdamW()
     train: TrainConfig = TrainConfig()
-    judges: tuple[AnyJudgeConfig, ...] = Field(default=DEFAULT_JUDGES, json_schema_extra=NO_IDENTITY)
+    judges: AnyJudges = Field(default=DEFAULT_JUDGES, json_schema_extra=NO_IDENTITY)
     own: dict[str, str] | None = None
 
     @field_validator("modality")

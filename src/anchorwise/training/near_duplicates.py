@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from anchorwise.evaluation.duplicates import NEAR_COSINE, nearest_thumbnails
 from anchorwise.modalities.samples import Samples
 from anchorwise.modalities.selection import held_out
 
 # n = samples
 
-NEAR_COSINE = 0.98  # Of thumbnails: in CIFAR, flowers or digits at most 2 % of the samples have one so near.
 NOTABLE_SHARE = 0.05
 _MOST, _MOST_QUERIES = 10_000, 1_000
 _NUMBERED = re.compile(r"(.+)([_\-. ])\d+(\.\w+)?$")
@@ -49,11 +49,10 @@ def near_duplicates(samples: Samples) -> NearDuplicates | None:
     chosen = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))[:_MOST]
     is_query = held_out(torch.zeros(len(chosen)).long(), 0.2, seed=0)
     queries, others = chosen[is_query][:_MOST_QUERIES], chosen[~is_query]
-    thumbnails = samples.thumbnails(queries), samples.thumbnails(others)
-    if thumbnails[0] is None or thumbnails[1] is None or not len(queries):
+    nearest = nearest_thumbnails(samples, queries, samples, others)
+    if nearest is None:
         return None
-    nearest = (thumbnails[0] @ thumbnails[1].T).max(dim=1)
-    is_near = nearest.values > NEAR_COSINE
+    is_near = nearest.cosines > NEAR_COSINE
     share = float(is_near.double().mean())
     if share < NOTABLE_SHARE:
         return None

@@ -1,7 +1,8 @@
 """`--set a.b=value`: fields of a configuration overridden from the command line.
 
 There is one rule: a table whose `name` is set starts from that name's defaults, and so does what follows it, as a
-method's objective does. Names come first, in whatever order the settings stand.
+method's objective does. Names come first, in whatever order the settings stand. Of a list of parts that have names, as
+judges have, each is set below its name: `judges.classification.split_seeds=[0]`; one that is not in the list is added.
 """
 
 import tomllib
@@ -11,7 +12,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from anchorwise._config import AnySection, Section, mark, section_of_json
+from anchorwise._config import AnySection, Named, Section, mark, section_of_json
 
 
 def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
@@ -63,13 +64,32 @@ def _changed(table: Section | Mapping[str, Any], changes: Mapping[str, Any]) -> 
 
 
 def _value_changed(current: Any, change: Any) -> Any:
+    if isinstance(current, tuple) and current and all(isinstance(part, Named) for part in current):
+        return _parts_changed({part.name: part for part in current}, change)
     if not isinstance(change, Mapping):
         return change
     return _changed({} if "name" in change else _table(current), change)
+
+
+def _parts_changed(parts: Mapping[str, Named], change: Any) -> Any:
+    """Return a list of parts that have names: another one, or the same with changes below their names."""
+    if isinstance(change, list):
+        return [dict(_table(part)) for part in change]
+    if not isinstance(change, Mapping):
+        return change
+    for name, settings in change.items():
+        if not isinstance(settings, Mapping):
+            raise ValueError(f"{name} has settings, which are set one by one: {name}.NAME=VALUE; got {settings!r}")
+    is_another = any("name" in settings for settings in change.values())
+    known: Mapping[str, Any] = {} if is_another else parts
+    return [_changed(known.get(name, {"name": name}), change.get(name, {})) for name in {**known, **change}]
 
 
 def _table(value: Any) -> Section | Mapping[str, Any]:
     """Return a value as a table; a part that is given by its name becomes a table with that name."""
     if isinstance(value, str):
         return {"name": value}
+    if isinstance(value, list):
+        parts = [_table(part) for part in value]
+        return {part["name"]: part for part in parts if isinstance(part, Mapping) and "name" in part}
     return value if isinstance(value, Section | Mapping) else {}

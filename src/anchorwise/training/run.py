@@ -1,6 +1,6 @@
 """A run that is done: its encoder, its log, and what can be made of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,10 @@ from torch import nn
 
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device, embed_samples
-from anchorwise.evaluation.evaluate import evaluate
+from anchorwise.evaluation.evaluate import Judges, judged_samples
+from anchorwise.evaluation.registry import settings_of
+from anchorwise.evaluation.results import Evaluation, EvaluationConfig
+from anchorwise.evaluation.work import Work
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.own.samples import as_samples
 from anchorwise.modalities.samples import Samples, Splits
@@ -89,21 +92,26 @@ class Run:
         device = as_device(self.directory.config().train.device)
         return embed_samples(self.frozen, given, split=split, device=device)
 
-    def evaluate(self, train: Any = None, test: Any = None, config: Mapping[str, Any] | None = None) -> Any:
-        """Judge the encoder by linear probe, kNN, recall and geometry (`anchorwise.evaluate`).
+    def evaluate(
+        self, train: Any = None, test: Any = None, judges: Judges | None = None, *, show_progress: bool = False
+    ) -> Evaluation:
+        """Judge the encoder, by linear probe, kNN, recall and geometry unless others are named (`anchorwise.evaluate`).
 
         Args:
             train: Labelled samples to fit classifiers on; left out, those of the training.
             test: Labelled samples to score, each once; left out, the data set's own test part.
-            config: How, as `anchorwise.evaluate` takes it.
-
-        Returns:
-            What `anchorwise.evaluate` gives.
+            judges: Who is asked, as `anchorwise.evaluate` takes it.
+            show_progress: Show how far long work is.
 
         Raises:
-            ValueError: If there is nothing to score, or labels are missing.
+            ValueError: If there is nothing to score, labels are missing, or there is no such judge.
         """
-        scored = self.splits.test if test is None else test
-        if scored is None:
+        fitted, scored = (
+            there if given is None else self.form.samples(given)
+            for there, given in ((self.splits.train, train), (self.splits.test, test))
+        )
+        if fitted is None or scored is None:
             raise ValueError("test must be samples to score, got none, and these data have no test part of their own")
-        return evaluate(self.embed(train, split="train"), self.embed(scored, split="test"), config)
+        device = as_device(self.directory.config().train.device)
+        config, work = EvaluationConfig(judges=settings_of(judges)), Work(show_progress, self.directory.judged)
+        return judged_samples(self.frozen, Splits(fitted, fitted, scored), config, device=device, work=work)

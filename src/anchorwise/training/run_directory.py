@@ -22,7 +22,7 @@ class RunDirectory:
 
     `config.json`, `data.json` and `environment.json` are there before the first step, `log.jsonl`, `tensorboard/` and
     `checkpoint.safetensors` while it goes on, `encoder.json`, `encoder.safetensors` and `summary.json` when it is done,
-    with `without_average/` where a moving average is kept.
+    with `without_average/` where a moving average is kept. What judges keep of long work is in `judged/`.
     """
 
     path: Path
@@ -51,6 +51,11 @@ class RunDirectory:
     def without_average(self) -> Path:
         """Folder of the encoder itself, where its moving average is the one that is kept."""
         return self.path / "without_average"
+
+    @property
+    def judged(self) -> Path:
+        """Folder of the finished pieces of long judgements."""
+        return self.path / "judged"
 
     @property
     def summary_file(self) -> Path:

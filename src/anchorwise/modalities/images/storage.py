@@ -1,7 +1,7 @@
 """A frozen encoder on disk: weights in safetensors beside a JSON file that says how to rebuild it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,12 @@ from torch import Tensor
 from anchorwise import _files
 from anchorwise._config import Section, read_section
 from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
+from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import AnySize
-from anchorwise.modalities.samples import View
+from anchorwise.modalities.samples import Samples, View
 
 
 class EncoderSpec(Section):
@@ -57,6 +59,16 @@ class StoredEncoder(FrozenEncoder):
         spec = self.spec
         normalisation = Normalisation(spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std)
         return normalisation(normalisation.unit(raw))
+
+    def adapted(self, samples: Samples) -> Samples:
+        """Return images with the channels that the encoder takes; their size is that of the data's section.
+
+        Raises:
+            ValueError: If they have others that cannot be made of theirs.
+        """
+        if not isinstance(samples, ImageSet):
+            return samples
+        return replace(samples, images=with_channels(samples.images, self.spec.num_channels))
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
 from anchorwise._config import Section
@@ -90,3 +91,15 @@ class Own(Modality):
     def rebuild(self, folder: Path) -> FrozenEncoder:
         """Read an encoder of a recipe's architecture."""
         return self.base.rebuild(folder)
+
+
+def own_frozen(network: nn.Module, samples: Samples) -> FrozenEncoder:
+    """Return a trained network that takes samples as they are, bytes scaled to [0, 1], as an encoder to judge.
+
+    Raises:
+        TypeError: If it is no module.
+        ValueError: If it does not map such samples to rows of one width.
+    """
+    plain = OwnViews(lambda rows: rows, ViewPlan(), on_batches=True)
+    example = plain.plain(samples.take(torch.arange(min(2, len(samples)))))
+    return OwnFrozen(own_encoder(network, [example]), plain)

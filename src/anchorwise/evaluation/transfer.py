@@ -1,0 +1,120 @@
+"""One frozen encoder judged on several data sets: one table, and a set that fails does not lose the others."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from pydantic import Field
+
+from anchorwise import _files
+from anchorwise._config import Section, identity
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.evaluate import judged_samples
+from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.results import Evaluation, EvaluationConfig
+from anchorwise.evaluation.work import AT_WORK, Work
+from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.fingerprint import digest
+from anchorwise.modalities.samples import Samples, Splits
+
+
+class Transfer(Section):
+    """What one encoder is worth on several data sets.
+
+    Attributes:
+        results: Data set to its evaluation.
+        failures: Data set to what went wrong with it, in words.
+        config: How they were judged.
+    """
+
+    results: dict[str, Evaluation]
+    failures: dict[str, str] = Field(default_factory=dict)
+    config: EvaluationConfig
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The columns: the most telling numbers of every judge that some data set has."""
+        heads = [metric for judge in judges_of(self.config.judges) for metric in judge.headlines]
+        return tuple(metric for metric in heads if any(metric.name in one.numbers for one in self.results.values()))
+
+    def columns(self) -> list[str]:
+        """Return what the columns of `rows` are called."""
+        return ["data set", "train", "test", *(metric.heading for metric in self.metrics)]
+
+    def rows(self) -> list[list[str]]:
+        """Return one row for each data set, with intervals over test rows behind the numbers."""
+        return [
+            [name, f"{one.num_train:,}", f"{one.num_test:,}", *(_cell(one, metric) for metric in self.metrics)]
+            for name, one in self.results.items()
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write `path` as JSON, whole or not at all."""
+        _files.write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Transfer":
+        """Read what `save` wrote."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def transfer(
+    frozen: FrozenEncoder,
+    data_sets: Mapping[str, Callable[[], Splits[Samples]]],
+    config: EvaluationConfig | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    work: Work = AT_WORK,
+    say: Callable[[str], None] = lambda _: None,
+) -> Transfer:
+    """Judge an encoder on several data sets, one after the other.
+
+    What each came to is kept as a piece of work, so the same call goes on where another was stopped.
+
+    Args:
+        frozen: The encoder; it brings the samples into the form that it takes (`FrozenEncoder.adapted`).
+        data_sets: Name to what reads the samples.
+        config: Who judges.
+        device: Where to compute.
+        work: How long work is shown and kept.
+        say: Is told in a line what begins, and what goes wrong.
+    """
+    config = config or EvaluationConfig()
+    weights = digest(*(tensor.detach().cpu() for tensor in frozen.encoder.state_dict().values()))
+    results, failures = dict[str, Evaluation](), dict[str, str]()
+    for name, load in data_sets.items():
+        say(f"{name}: {len(results) + len(failures) + 1} of {len(data_sets)} data sets")
+        try:
+            results[name] = _judged(frozen, load, weights, config, device, work)
+        except (ValueError, OSError, MemoryError) as error:
+            failures[name] = str(error) or type(error).__name__
+            say(f"{name} failed: {failures[name]}")
+    return Transfer(results=results, failures=failures, config=config)
+
+
+def _judged(
+    frozen: FrozenEncoder,
+    load: Callable[[], Splits[Samples]],
+    weights: str,
+    config: EvaluationConfig,
+    device: torch.device | str,
+    work: Work,
+) -> Evaluation:
+    splits = load().changed(frozen.adapted)
+    parts = [None if part is None else part.fingerprint().model_dump() for part in (splits.train, splits.test)]
+    settings = [identity(judge) for judge in config.judges]
+    asked = {"encoder": weights, "samples": parts, "judges": settings, "level": config.interval_level}
+    found = work.piece(
+        {"transfer": asked},
+        lambda: judged_samples(frozen, splits, config, device=device, work=work).model_dump(mode="json"),
+    )
+    return Evaluation.model_validate(found)
+
+
+def _cell(result: Evaluation, metric: Metric) -> str:
+    if metric.name not in result.numbers:
+        return "-"
+    number, interval = metric.number(result.numbers[metric.name]), result.over_test_rows.get(metric.name)
+    if interval is None:
+        return number
+    return f"{number} [{metric.number(interval.low)}, {metric.number(interval.high)}]"
