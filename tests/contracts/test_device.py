@@ -19,6 +19,7 @@ from anchorwise import WEINCE, Blend, CrossViewInfoNCE, ProtoNCE, Weibit
 from anchorwise.engine import use_backend
 from anchorwise.objectives.parts.per_sample import table_ids
 from anchorwise.tails import EXPONENTS
+from anchorwise.tails.estimators import sorted_median
 from tests import twins
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Call, Case
@@ -61,10 +62,15 @@ READING = [
 CAN_BE_FOLLOWED = [case for case in [*UNDER_CONTRACT, *READING] if not _draws(case)]
 
 
+# What a CUDA device reads and the meta device does not: how many entries are no numbers, and how long the result is.
+READ_BY_CUDA = {"aten::nanmedian", "aten::bincount", "aten::one_hot", "aten::masked_select", "aten::linalg_solve_ex"}
+
+
 class OnOneDevice(TorchDispatchMode):
     """Refuses operations that have to do with the memory of the CPU."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func._schema.name not in READ_BY_CUDA, func
         result = func(*args, **(kwargs or {}))
         for value in tree_leaves((args, kwargs, result)):
             assert not isinstance(value, Tensor) or value.device.type == "meta", func
@@ -121,3 +127,11 @@ def test_where_values_are_not_read_a_batch_of_one_id_gives_no_finite_loss(name: 
     call = case.call(*batches.ordinary())
     one_id = torch.zeros(24, dtype=torch.int64)
     assert not replace(call, per_sample={**call.per_sample, "ids": one_id}).loss(case.objective()).isfinite()
+
+
+def test_the_median_that_a_gpu_finds_without_the_host_is_the_lower_one_of_what_are_numbers():
+    generator = torch.Generator().manual_seed(0)
+    for num_values in range(1, 12):
+        values = torch.randn(num_values, generator=generator)
+        values[torch.rand(num_values, generator=generator) < 0.4] = torch.nan
+        torch.testing.assert_close(sorted_median(values), values.nanmedian().view(1), equal_nan=True)

@@ -38,7 +38,10 @@ class ExponentEstimate:
     @property
     def batch_median(self) -> Float[Tensor, " a"]:
         """The (lower) median of the rows that have an estimate, for every row; 1 where none has."""
-        return self.exponent.nanmedian().nan_to_num(nan=1.0).expand(len(self.exponent))
+        # The host would read from a GPU how many rows have none.
+        on_cpu = self.exponent.device.type == "cpu"
+        median = self.exponent.nanmedian() if on_cpu else sorted_median(self.exponent)
+        return median.nan_to_num(nan=1.0).expand(len(self.exponent))
 
     def weight(self, prior_points: float) -> Float[Tensor, " a"]:
         """Return the share of its own points among those and the prior's, in [0, 1]; 0 where there is no estimate."""
@@ -153,6 +156,13 @@ class RegressionTail(TailEstimator):
         weight = estimate.weight(self.prior_points)
         mixed = weight * estimate.exponent.nan_to_num(nan=1.0) + (1.0 - weight) * towards
         return mixed.clamp(self.lowest, self.highest)
+
+
+def sorted_median(values: Float[Tensor, " a"]) -> Float[Tensor, " 1"]:
+    """Return what `nanmedian` does, the lower median of those that are numbers, and read nothing for it."""
+    rising = values.sort().values  # What are no numbers come last.
+    place = ((rising == rising).sum() - 1).div(2, rounding_mode="trunc")
+    return rising.index_select(0, place.view(1))
 
 
 def tail_fraction_up_to(highest: float, value: float) -> float:
