@@ -18,7 +18,12 @@ from tests.training.stopping import run_killed_at, send_at_step
 
 pytestmark = pytest.mark.whole
 
-_SMALL = {"moco": ["num_queued=24"], "nnclr": ["num_queued=24"], "swav": ["num_queued=24", "queue_from_epoch=1"]}
+_SMALL = {
+    "moco": ["num_queued=24"],
+    "nnclr": ["num_queued=24"],
+    "pcl": ["num_queued=24", "num_clusters=[3, 5]", "warmup_epochs=1"],
+    "swav": ["num_queued=24", "queue_from_epoch=1"],
+}
 
 
 def _config(name: str) -> RunConfig:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from anchorwise import Objective
 from anchorwise.methods import METHODS
-from anchorwise.methods.base import Clock, Method
+from anchorwise.methods.base import AllRows, Clock, Method
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch
 from anchorwise.models import PredictorConfig
@@ -20,6 +20,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "moco": {"num_queued": 16},
     "swav": {"num_prototypes": 5, "num_small": 1, "num_queued": 12, "queue_from_epoch": 0, "freeze_epochs": 0},
     "nnclr": {"num_queued": 16},
+    "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
 
@@ -67,6 +68,19 @@ def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple
     return views, Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
 
 
+def _of_all(network: nn.Module) -> Tensor:
+    """What a network makes of the samples of all steps, as they are without anything random."""
+    generator, was_training = torch.Generator().manual_seed(99), network.training
+    samples = torch.randn(3 * NUM_SAMPLES, 3, 2, 2, dtype=torch.float64, generator=generator)
+    with torch.no_grad():
+        rows = network.eval()(samples)
+    network.train(was_training)
+    return rows
+
+
+ALL = AllRows(3 * NUM_SAMPLES, _of_all)
+
+
 def train(
     method: Method,
     optimizer: torch.optim.Optimizer,
@@ -79,6 +93,9 @@ def train(
     losses = []
     for step in steps:
         clock = clock_at(step)
+        if step % clock.steps_per_epoch == 0:
+            torch.manual_seed(step)
+            method.before_epoch(clock, ALL)
         method.before_step(clock)
         outcome = (network or method)(*views_of_step(method, step, mine)).outcome
         optimizer.zero_grad(set_to_none=True)

@@ -226,7 +226,11 @@ def test_an_objective_that_the_method_cannot_train_leaves_the_folder_free(tiny, 
 
 
 @pytest.mark.parametrize(
-    "settings", [["objective.name=sup_con"], ["objective.name=sog_clr", "objective.num_samples=60"]]
+    "settings",
+    [
+        ["objective.name=sup_con"],
+        *([f"objective.name={name}", "objective.num_samples=60"] for name in ("sog_clr", "i_sog_clr")),
+    ],
 )
 def test_labels_and_image_numbers_reach_the_objectives_that_need_them(tiny: RunConfig, tmp_path: Path, settings):
     config = apply_overrides(tiny, ["train.num_epochs=1", *settings])

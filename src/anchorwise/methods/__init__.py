@@ -5,6 +5,7 @@ A method is a module: views of a batch in, the objective's outcome out.
 
 from typing import TYPE_CHECKING
 
+from anchorwise.methods.base import AllRows as AllRows
 from anchorwise.methods.base import Clock as Clock
 from anchorwise.methods.base import Method as Method
 from anchorwise.methods.base import MethodConfig as MethodConfig
@@ -19,6 +20,7 @@ from anchorwise.modalities.views import ViewPlan as ViewPlan
 if not TYPE_CHECKING:  # A type checker finds every name in the imports.
     __all__ = [
         "METHODS",
+        "AllRows",
         "AnyMethodConfig",
         "Batch",
         "Clock",

@@ -17,7 +17,7 @@ from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import concat_stats
 
-# b = samples of this rank's batch, a = anchors, d = embedding width
+# b = samples of this rank's batch, n = all samples, a = anchors, d = embedding width
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,20 @@ class Clock:
     def epoch(self) -> float:
         """Passes over the samples so far."""
         return self.step / self.steps_per_epoch
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """All samples of a training, for methods that look at them between epochs.
+
+    Attributes:
+        num: How many there are.
+        of: Returns what a network makes of every plain sample, in their order, in evaluation mode and without a graph;
+            the same on all ranks, each of which has to ask.
+    """
+
+    num: int
+    of: Callable[[nn.Module], Float[Tensor, "n d"]]
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,12 @@ class Method(nn.Module, ABC):
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of a batch; every rank calls this with its own samples."""
 
+    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
+        """Do what comes before the samples are gone through once more, such as clustering them.
+
+        A run that is resumed within an epoch does not do it again: what comes of it belongs into buffers.
+        """
+
     def before_step(self, clock: Clock) -> None:
         """Do what comes before the views are encoded: schedules, the momentum copy, prototypes' lengths."""
 
@@ -204,6 +224,19 @@ def averaged(outcomes: Sequence[Outcome], *, factor: float = 1.0) -> Outcome:
     loss = factor * torch.stack([outcome.loss for outcome in outcomes]).mean()
     per_anchor = factor * torch.cat([outcome.per_anchor for outcome in outcomes])
     return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))
+
+
+def with_term(outcome: Outcome, term: Outcome, *, weight: float = 1.0) -> Outcome:
+    """Return a loss with another term of it added.
+
+    Args:
+        outcome: Of the same anchors as the term, or of several views of them.
+        term: Of a statistic that both have, the outcome's stays.
+        weight: Multiplies the term.
+    """
+    again = term.per_anchor.repeat(len(outcome.per_anchor) // len(term.per_anchor))
+    stats = {**term.stats, **outcome.stats}
+    return Outcome(outcome.loss + weight * term.loss, outcome.per_anchor + weight * again, stats)
 
 
 def check_objective(method: Method, *, has_labels: bool, excludes_groups: bool = False) -> None:

@@ -37,6 +37,7 @@ from anchorwise.training.pace import Pace
 from anchorwise.training.progress import RunProgress
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
+from anchorwise.training.sample_rows import all_rows
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
 
@@ -211,6 +212,9 @@ class _Run:
     ) -> None:
         """Take the steps of one epoch that are left, then evaluate and save."""
         train, epoch = self.config.train, state.step // self.steps_per_epoch
+        if state.step % self.steps_per_epoch == 0:
+            torch.manual_seed(mixed_seed(train.seed, state.step))
+            state.model.before_epoch(state.clock, all_rows(self.splits.pretrain, state.views, self.here))
         among = {"rank": self.here.rank, "world_size": self.here.world_size}
         batches = self.order.batches(len(self.splits.pretrain), seed=train.seed, epoch=epoch, **among)
         self.pace.go_on()
