@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, one writer at a time; what goes wrong with one names it. And locks."""
+"""Files appear whole or not at all, one writer at a time; what goes wrong with one names it. And locks, and a cache."""
 
 import os
 import re
@@ -172,3 +172,17 @@ def _reason(error: Exception) -> str:
     plain = isinstance(error, ValueError | OSError) and words
     text = words if plain else f"{type(error).__name__}: {words}".rstrip(": ")
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be made again: `$ANCHORWISE_CACHE`, else `anchorwise` in the user's own.
+
+    Raises:
+        OSError: If none is named and the user has no home.
+    """
+    try:
+        if own := os.environ.get("ANCHORWISE_CACHE"):
+            return Path(own).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anchorwise"
+    except RuntimeError as error:
+        raise OSError(f"there is no cache folder: {error}") from error

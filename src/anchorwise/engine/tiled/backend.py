@@ -16,6 +16,7 @@ from anchorwise.engine.tiled.any_link import LinkLogSum, LinkSum
 from anchorwise.engine.tiled.attention import attend
 from anchorwise.engine.tiled.common_softmax import CommonSoftmax
 from anchorwise.engine.tiled.exceedances import ExceedanceAdder
+from anchorwise.engine.tiled.fused import FusedCommonSoftmax, FusedExceedances, FusedLogShortfallSum, kernels_for
 from anchorwise.engine.tiled.gathered_scores import gather_scores
 from anchorwise.engine.tiled.grid import Grid, Tile
 from anchorwise.engine.tiled.log_shortfall import LogShortfallSum
@@ -120,7 +121,7 @@ class Tiled(Backend):
         anchors, keys = contrast.anchors, contrast.keys
 
         def run(fitting: Reduction) -> ExceedanceSums:
-            adder, workspace = ExceedanceAdder(threshold, endpoint), Workspace(anchors)
+            adder, workspace = _exceedance_adder(threshold, endpoint), Workspace(anchors)
 
             def add(tile: Tile) -> None:
                 sides = fitting.mask.sides(tile)
@@ -180,13 +181,22 @@ def _is_small(form: LogShortfall, anchors: Tensor, keys: Tensor) -> bool:
 
 def _common_softmax(form: LogShortfall, like: Tensor, parameters: tuple[Tensor, ...]) -> Reducer:
     slope = parameters[0] if parameters else form.slope
-    return CommonSoftmax(slope, like)
+    kernels = kernels_for(like)
+    return CommonSoftmax(slope, like) if kernels is None else FusedCommonSoftmax(kernels, slope, like)
 
 
 def _log_shortfall_sum(form: LogShortfall, like: Tensor, parameters: tuple[Tensor, ...]) -> Reducer:
     those = iter(parameters)
     slope, power = (next(those) if isinstance(value, Tensor) else value for value in (form.slope, form.power))
-    return LogShortfallSum(LogShortfall(slope, power, form.endpoint), like)
+    member, kernels = LogShortfall(slope, power, form.endpoint), kernels_for(like)
+    if kernels is None or not FusedLogShortfallSum.serves(member):
+        return LogShortfallSum(member, like)
+    return FusedLogShortfallSum(kernels, member, like)
+
+
+def _exceedance_adder(threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceAdder:
+    kernels = kernels_for(threshold)
+    return ExceedanceAdder(threshold, endpoint) if kernels is None else FusedExceedances(kernels, threshold, endpoint)
 
 
 def _link_log_sum(link: Link, contrast: Contrast, parameters: tuple[Tensor, ...]) -> Reducer:

@@ -50,26 +50,31 @@ class CommonSoftmax(Reducer):
     def begin_backward(self, saved: tuple[Float[Tensor, " a"], ...], upstream: Float[Tensor, " a"]) -> None:
         """Turn the upstream gradient into what exponentials are multiplied by."""
         (sums,) = saved
-        self._factors = (upstream * self._slope / sums).masked_fill(sums == 0.0, 0.0)
+        self._factors = (upstream * self._slope / sums).masked_fill(sums == 0.0, 0.0).contiguous()
 
     def score_gradients(
         self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace
     ) -> Float[Tensor, "r c"]:
         """Return the tile's gradient."""
         logits = None if self._by_slope is None else workspace.buffer("logits", scores.shape).copy_(scores)
-        exponentials = masked_for_each(sides, scores.exp2_(), 0.0)
-        factors = [side.broadcast(self._factors) for side in sides]
-        if len(sides) == 1:
-            result = exponentials[0].mul_(factors[0])
-        elif exponentials[0] is exponentials[1]:
-            # exp(s_ij) f_i + exp(s_ij) f_j: where the same pairs count on both sides, one product with f_i + f_j.
-            result = exponentials[0].mul_(torch.add(*factors, out=workspace.buffer("factors", scores.shape)))
-        else:
-            result = exponentials[0].mul_(factors[0]).addcmul_(exponentials[1], factors[1])
+        result = self.weighted_exponentials(scores, sides, workspace)
         if self._by_slope is not None and logits is not None:
             # The result has the slope as a factor, and these logits, of base 2, the scale.
             self._by_slope.add(sides[0], (result * logits).sum() / (self._slope * self.scale))
         return result
+
+    def weighted_exponentials(
+        self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace
+    ) -> Float[Tensor, "r c"]:
+        """Return the exponentials times the factors of their anchors, all sides together; overwrites the scores."""
+        exponentials = masked_for_each(sides, scores.exp2_(), 0.0)
+        factors = [side.broadcast(self._factors) for side in sides]
+        if len(sides) == 1:
+            return exponentials[0].mul_(factors[0])
+        if exponentials[0] is exponentials[1]:
+            # exp(s_ij) f_i + exp(s_ij) f_j: where the same pairs count on both sides, one product with f_i + f_j.
+            return exponentials[0].mul_(torch.add(*factors, out=workspace.buffer("factors", scores.shape)))
+        return exponentials[0].mul_(factors[0]).addcmul_(exponentials[1], factors[1])
 
     @property
     def parameter_gradients(self) -> list[RowGradients | None]:

@@ -24,8 +24,9 @@ class ExceedanceAdder:
         self._endpoint = threshold.new_full((), endpoint)
         self._widest = self._endpoint - threshold
         self._log_widest = self._widest.clamp_min(MIN_SHORTFALL).log()
-        self._count, self._log_ratio, self._excess = threshold.new_zeros(3, len(threshold))
-        self._smallest = torch.full_like(threshold, torch.inf)
+        self._sums = threshold.new_zeros(4, len(threshold))
+        self._count, self._log_ratio, self._excess, self._smallest = self._sums
+        self._smallest.fill_(torch.inf)
 
     def add(self, scores: Float[Tensor, "r c"], sides: list[Side], workspace: Workspace) -> None:
         """Add a tile; overwrites the scores."""

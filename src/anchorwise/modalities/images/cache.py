@@ -7,7 +7,6 @@ to delete.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -46,20 +45,6 @@ class Decoded:
     note: str = ""
 
 
-def cache_dir() -> Path:
-    """Return the folder for what can be made again.
-
-    Raises:
-        OSError: If none is named and the user has no home.
-    """
-    try:
-        if own := os.environ.get("ANCHORWISE_CACHE"):
-            return Path(own).expanduser()
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anchorwise"
-    except RuntimeError as error:
-        raise OSError(f"there is no cache folder: {error}") from error
-
-
 class Entry:
     """The place of the images made from some values; every value counts by its `repr`."""
 
@@ -71,9 +56,9 @@ class Entry:
         """Where the images are kept.
 
         Raises:
-            OSError: As `cache_dir`.
+            OSError: As `_files.cache_dir`.
         """
-        return cache_dir() / "decoded" / f"{self._digest}.safetensors"
+        return _files.cache_dir() / "decoded" / f"{self._digest}.safetensors"
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -14,9 +14,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from anchorwise import _files
 from anchorwise._warnings import warn
 from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES
-from anchorwise.modalities.images.cache import cache_dir
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import load_folder
 from anchorwise.modalities.images.image_set import ImageSet
@@ -98,7 +98,7 @@ def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet
             f"{config.source!r}, whose images have none"
         )
     if config.source in SOURCES:
-        root = config.root or cache_dir() / "datasets"
+        root = config.root or _files.cache_dir() / "datasets"
         return SOURCES[config.source](Path(os.path.expanduser(root)), config, on_progress)
     path = Path(os.path.expanduser(config.source))
     if not path.exists():
