@@ -14,12 +14,14 @@ from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.duplicates import DuplicatesJudge
 from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.work import AT_WORK, Work
 
 JUDGES: dict[str, type[Judge]] = {
     "classification": Classification,
     "geometry": GeometryJudge,
     "few_shot": FewShot,
+    "robustness": Robustness,
     "duplicates": DuplicatesJudge,
 }
 
