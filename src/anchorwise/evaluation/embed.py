@@ -72,7 +72,7 @@ def embed(
     _checks.count("batch_size", batch_size)
     parts = torch.arange(len(samples)).split(batch_size)
     rows = []
-    with evaluation_mode(_on(encoder, torch.device(device))) as frozen:
+    with evaluation_mode(on_device(encoder, torch.device(device))) as frozen:
         for ids in Work(show=show_progress).through(parts, f"Embedding {split}".rstrip()):
             rows.append(frozen(transform(moved(samples.take(ids), device))).float().cpu())
     return _of_samples(torch.cat(rows), samples, split)
@@ -161,7 +161,8 @@ def _of_samples(rows: Tensor, samples: Samples, split: str) -> Embeddings:
     return Embeddings((rows.numpy(),), **known, split=split)
 
 
-def _on(encoder: nn.Module, device: torch.device) -> nn.Module:
+def on_device(encoder: nn.Module, device: torch.device) -> nn.Module:
+    """Return an encoder on a device: itself if it is there, else a copy."""
     tensors = (*encoder.parameters(), *encoder.buffers())
     is_there = all(torch.empty(0, device=device).device == tensor.device for tensor in tensors)
     return encoder if is_there else copy.deepcopy(encoder).to(device)

@@ -14,6 +14,7 @@ from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.duplicates import DuplicatesJudge
 from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.work import AT_WORK, Work
 
@@ -22,6 +23,7 @@ JUDGES: dict[str, type[Judge]] = {
     "geometry": GeometryJudge,
     "few_shot": FewShot,
     "robustness": Robustness,
+    "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
 }
 

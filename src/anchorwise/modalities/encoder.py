@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from anchorwise import _files
 from anchorwise.modalities.samples import Samples, View
-from anchorwise.modalities.views import input_of
+from anchorwise.modalities.views import ViewMaker, ViewPlan, input_of
 from anchorwise.models.pieces import encoded_in_pieces
 from anchorwise.models.still import hold_still
 
@@ -99,6 +99,13 @@ class FrozenEncoder(ABC):
             ValueError: If they cannot be brought into it.
         """
         return samples
+
+    def view_maker(self, plan: ViewPlan) -> ViewMaker | None:
+        """Return what makes random views of samples as the encoder takes them; None where nothing is known to.
+
+        They are those of the samples' size, not of the training: one chain for all encoders that are compared.
+        """
+        return None
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -14,12 +14,14 @@ from torch import Tensor
 from anchorwise import _files
 from anchorwise._config import Section, read_section
 from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.images.augment import RandomViews, policy_for
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.normalise import Normalisation
-from anchorwise.modalities.images.sizes import AnySize
+from anchorwise.modalities.images.sizes import AnySize, height_and_width
 from anchorwise.modalities.samples import Samples, View
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 
 
 class EncoderSpec(Section):
@@ -69,6 +71,12 @@ class StoredEncoder(FrozenEncoder):
         if not isinstance(samples, ImageSet):
             return samples
         return replace(samples, images=with_channels(samples.images, self.spec.num_channels))
+
+    def view_maker(self, plan: ViewPlan) -> ViewMaker:
+        """Return the views of images of this size."""
+        spec = self.spec
+        policy, facts = policy_for("", height_and_width(spec.image_size_px)), {"mean": spec.mean, "std": spec.std}
+        return RandomViews(policy, spec.num_channels, spec.image_size_px, **facts, plan=plan)
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""

@@ -1,0 +1,91 @@
+"""What numbers without labels are worth: their rank correlation with the probe and kNN, over runs that are there.
+
+    python -m benchmarks.label_free runs/*/ --out label-free.json
+    python -m benchmarks.label_free cifar/runs/*/ --data cifar10.tar.gz --out label-free-cifar.json
+
+judges every finished run of the folders (what is judged already is kept in them) and prints a Markdown table. Intervals
+are percentiles of a bootstrap over runs; runs of one method and rate resemble each other, so they are rather too short.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from anchorwise import _files
+from anchorwise._config import identity
+from anchorwise.cli.embed import samples_of_run
+from anchorwise.evaluation.classification import Classification
+from anchorwise.evaluation.evaluate import judged_samples
+from anchorwise.evaluation.label_free import LabelFree
+from anchorwise.evaluation.results import EvaluationConfig
+from anchorwise.evaluation.work import Work
+from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.training import RunDirectory
+
+NUMBERS = ("effective_rank", "rankme", "alpha_req", "alpha_distance", "lidar", "uniformity", "class_alignment")
+ACCURACIES = ("knn", "linear")
+NUM_RESAMPLES, LEVEL = 2000, 0.95
+CONFIG = EvaluationConfig(
+    judges=(Classification.Config(split_seeds=(0,)), *EvaluationConfig().judges[1:], LabelFree.Config())
+)
+
+
+def measured(run: Path, frozen: FrozenEncoder, splits: Splits[Samples]) -> dict[str, Any]:
+    """Return a run's numbers, and what tells it from others."""
+    config, work = RunDirectory(run).config(), Work(kept=run / "judged")
+    asked = {"label_free": [identity(judge) for judge in CONFIG.judges]}
+    numbers = work.piece(asked, lambda: judged_samples(frozen, splits, CONFIG).numbers)
+    facts = {"method": config.method.name, "peak_lr": config.optimizer.peak_lr, "seed": config.train.seed}
+    return {**facts, **numbers, "alpha_distance": abs(numbers["alpha_req"] - 1.0)}
+
+
+def correlation(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> tuple[float, float, float]:
+    """Return Spearman's rank correlation with the ends of its bootstrap interval."""
+    pairs = np.array([first, second])
+    rng = np.random.default_rng(seed)
+    resampled = [pairs[:, rng.integers(0, pairs.shape[1], pairs.shape[1])] for _ in range(NUM_RESAMPLES)]
+    found = [spearmanr(*one).statistic for one in resampled if (np.ptp(one, axis=1) > 0).all()]
+    low, high = np.percentile(found, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(spearmanr(*pairs).statistic), float(low), float(high)
+
+
+def table(runs: Sequence[dict[str, Any]]) -> str:
+    """Return the correlations as Markdown."""
+    lines = [f"| number | {' | '.join(f'with {name}' for name in ACCURACIES)} |", "|---|---|---|"]
+    for number in NUMBERS:
+        values = [run[number] for run in runs]
+        cells = [correlation(values, [run[name] for run in runs]) for name in ACCURACIES]
+        lines.append(
+            f"| {number} | {' | '.join(f'{rho:+.2f} [{low:+.2f}, {high:+.2f}]' for rho, low, high in cells)} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Judge the runs and print what their numbers are worth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="run directories; unfinished ones are left out")
+    parser.add_argument("--data", help="where the images are, if not where the runs had them")
+    parser.add_argument("--out", type=Path, help="JSON file for all numbers")
+    arguments = parser.parse_args()
+    found, splits = list[dict[str, Any]](), None
+    for run in sorted(arguments.runs):
+        if not RunDirectory(run).is_done:
+            continue
+        frozen, own = (None, splits) if splits is not None else samples_of_run(run, arguments.data, None, False)
+        splits = own
+        found.append({"run": run.name, **measured(run, frozen or RunDirectory(run).encoder(), splits)})
+        print(json.dumps(found[-1]), flush=True)
+    print(table(found))
+    if arguments.out is not None:
+        _files.write_text(arguments.out, json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
