@@ -1,7 +1,7 @@
 """What numbers without labels are worth: their rank correlation with the probe and kNN, over runs that are there.
 
-    python -m benchmarks.label_free runs/*/ --out label-free.json
-    python -m benchmarks.label_free cifar/runs/*/ --data cifar10.tar.gz --out label-free-cifar.json
+    python -m benchmarks.label_free digits runs/*/ --out label-free.json
+    python -m benchmarks.label_free cifar10.tar.gz cifar/runs/*/ --num-train 10000 --out label-free-cifar.json
 
 judges every finished run of the folders (what is judged already is kept in them) and prints a Markdown table. Intervals
 are percentiles of a bootstrap over runs; runs of one method and rate resemble each other, so they are rather too short.
@@ -18,15 +18,16 @@ from scipy.stats import spearmanr
 
 from anchorwise import _files
 from anchorwise._config import identity
-from anchorwise.cli.embed import samples_of_run
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.evaluate import judged_samples
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.evaluation.work import Work
-from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.encoder import WEIGHTS_FILE
+from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.datasets import load_splits
+from anchorwise.modalities.registry import rebuild
 from anchorwise.modalities.samples import Samples, Splits
-from anchorwise.training import RunDirectory
 
 NUMBERS = ("effective_rank", "rankme", "alpha_req", "alpha_distance", "lidar", "uniformity", "class_alignment")
 ACCURACIES = ("knn", "linear")
@@ -36,12 +37,18 @@ CONFIG = EvaluationConfig(
 )
 
 
-def measured(run: Path, frozen: FrozenEncoder, splits: Splits[Samples]) -> dict[str, Any]:
+def measured(run: Path, splits: Splits[Samples]) -> dict[str, Any]:
     """Return a run's numbers, and what tells it from others."""
-    config, work = RunDirectory(run).config(), Work(kept=run / "judged")
-    asked = {"label_free": [identity(judge) for judge in CONFIG.judges]}
-    numbers = work.piece(asked, lambda: judged_samples(frozen, splits, CONFIG).numbers)
-    facts = {"method": config.method.name, "peak_lr": config.optimizer.peak_lr, "seed": config.train.seed}
+    # Of an earlier version's configuration too, these are where they are.
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    asked = {"label_free": [identity(judge) for judge in CONFIG.judges], "samples": splits.facts().model_dump()}
+    work = Work(kept=run / "judged")
+    numbers = work.piece(asked, lambda: judged_samples(rebuild(run), splits, CONFIG).numbers)
+    facts = {
+        "method": config["method"]["name"],
+        "peak_lr": config["optimizer"]["peak_lr"],
+        "seed": config["train"]["seed"],
+    }
     return {**facts, **numbers, "alpha_distance": abs(numbers["alpha_req"] - 1.0)}
 
 
@@ -60,31 +67,30 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
     lines = [f"| number | {' | '.join(f'with {name}' for name in ACCURACIES)} |", "|---|---|---|"]
     for number in NUMBERS:
         values = [run[number] for run in runs]
-        cells = [correlation(values, [run[name] for run in runs]) for name in ACCURACIES]
-        lines.append(
-            f"| {number} | {' | '.join(f'{rho:+.2f} [{low:+.2f}, {high:+.2f}]' for rho, low, high in cells)} |"
-        )
+        found = [correlation(values, [run[name] for run in runs]) for name in ACCURACIES]
+        cells = [f"{rho:+.2f} [{low:+.2f}, {high:+.2f}]" for rho, low, high in found]
+        lines.append(f"| {' | '.join([number, *cells])} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Judge the runs and print what their numbers are worth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="the images: a data set's name, a folder or an archive")
     parser.add_argument("runs", nargs="+", type=Path, help="run directories; unfinished ones are left out")
-    parser.add_argument("--data", help="where the images are, if not where the runs had them")
+    parser.add_argument("--num-train", type=int, help="training images, as many of each class; all if left out")
+    parser.add_argument("--num-test", type=int, help="test images, likewise")
     parser.add_argument("--out", type=Path, help="JSON file for all numbers")
-    arguments = parser.parse_args()
-    found, splits = list[dict[str, Any]](), None
-    for run in sorted(arguments.runs):
-        if not RunDirectory(run).is_done:
-            continue
-        frozen, own = (None, splits) if splits is not None else samples_of_run(run, arguments.data, None, False)
-        splits = own
-        found.append({"run": run.name, **measured(run, frozen or RunDirectory(run).encoder(), splits)})
-        print(json.dumps(found[-1]), flush=True)
+    given = parser.parse_args()
+    data = DataConfig(source=given.data, num_train_images=given.num_train, num_test_images=given.num_test)
+    splits, found = load_splits(data), list[dict[str, Any]]()
+    for run in sorted(given.runs):
+        if (run / WEIGHTS_FILE).is_file():
+            found.append({"run": run.name, **measured(run, splits)})
+            print(json.dumps(found[-1]), flush=True)
     print(table(found))
-    if arguments.out is not None:
-        _files.write_text(arguments.out, json.dumps(found, indent=1) + "\n")
+    if given.out is not None:
+        _files.write_text(given.out, json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

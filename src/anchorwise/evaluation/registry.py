@@ -13,6 +13,7 @@ from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.duplicates import DuplicatesJudge
 from anchorwise.evaluation.few_shot import FewShot
+from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.robustness import Robustness
@@ -23,6 +24,7 @@ JUDGES: dict[str, type[Judge]] = {
     "geometry": GeometryJudge,
     "few_shot": FewShot,
     "robustness": Robustness,
+    "fine_tuning": FineTuning,
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
 }

@@ -41,6 +41,33 @@ def stratified_indices(labels: Int64[Tensor, " n"], num_images: int, *, seed: in
     return _lowest(order, (rank + 0.5) / class_size, num_images)
 
 
+def balanced_draw(
+    labels: Int64[Tensor, " n"], num_images: int, *, seed: int, groups: Integer[Tensor, " n"] | None = None
+) -> Int64[Tensor, " m"]:
+    """Choose about `num_images` images with equally many of every class, and of a group all images or none.
+
+    A smaller draw of the same seed lies inside a larger one. Without groups it is `balanced_indices`; with them every
+    class takes whole groups, at least two where there are, until it is as near to its share as they let it.
+
+    Returns:
+        Indices in ascending order.
+
+    Raises:
+        ValueError: If `num_images` is below 1 or above the number of images.
+    """
+    if groups is None or num_images == len(labels):
+        return balanced_indices(labels, num_images, seed=seed)
+    generator, chosen = torch.Generator().manual_seed(seed), torch.zeros(len(labels), dtype=torch.bool)
+    classes = labels.unique().tolist()
+    for label in classes:
+        own, sizes = groups[labels == label].unique(return_counts=True)
+        order = torch.randperm(len(own), generator=generator)
+        before = sizes[order].cumsum(0) - sizes[order] / 2
+        num_taken = max(2, int((before <= num_images / len(classes)).sum()))
+        chosen |= (labels == label) & torch.isin(groups, own[order[:num_taken]])
+    return chosen.nonzero().flatten()
+
+
 def held_out(
     labels: Integer[Tensor, " n"], fraction: float, *, seed: int, groups: Integer[Tensor, " n"] | None = None
 ) -> Bool[Tensor, " n"]:
