@@ -1,6 +1,7 @@
 """What the triton backend promises; run by test_triton.py under Triton's interpreter, or on a GPU."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,17 +10,34 @@ from torch import Tensor
 
 from anchorwise import WEINCE, InfoNCE, engine
 from anchorwise.engine import Triton, use_backend
-from anchorwise.links import MIN_SHORTFALL, ArctanhLink, BlendLink, Link, ShortfallLink, SoftmaxLink
+from anchorwise.links import (
+    MIN_SHORTFALL,
+    ArctanhLink,
+    BlendLink,
+    DistancePower,
+    GaussianKernel,
+    InverseMultiquadric,
+    Link,
+    LogGaussianKernel,
+    LogKernel,
+    Moment,
+    NegativeTerm,
+    RieszKernel,
+    ShortfallLink,
+    SigmoidLink,
+    SoftmaxLink,
+    as_divergence,
+)
 from anchorwise.pairs import Contrast, SameId, unit_rows
 from tests.engine.weights import Distance
 
 DEVICE = "cpu" if triton.knobs.runtime.interpret else "cuda"
 FLOAT32, BFLOAT16 = Triton(size=16), Triton("bfloat16", size=16)
 
-# Minus infinity stands for a pair that does not count: numpy warns of what a kernel then puts aside; and of how
+# What does not count is computed and put aside: numpy warns of it, which a GPU does not; and of how
 # the interpreter of Triton before 3.9 makes numbers of its arrays.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:invalid value:RuntimeWarning",
+    "ignore:(invalid value|overflow|divide by zero):RuntimeWarning",
     "ignore:All-NaN:RuntimeWarning",
     "ignore:Conversion of an array with ndim:DeprecationWarning",
 )
@@ -47,22 +65,43 @@ LINKS = {
 }
 
 
-def _reduced(backend, anchors: Tensor, keys: Tensor, make, exclude) -> list[Tensor]:
-    """Return the logsumexp and all its gradients."""
+TERMS = {
+    "sigmoid": lambda a: SigmoidLink(_learnt(8 * a.mean()), _learnt(-2 * a)),
+    "gaussian": lambda a: GaussianKernel(2.0),
+    "log_gaussian": lambda a: LogGaussianKernel(2.0),
+    "logarithm": lambda a: LogKernel(1.5),
+    "multiquadric": lambda a: InverseMultiquadric(0.7),
+    "riesz": lambda a: RieszKernel(1.5),
+    "negative_riesz": lambda a: RieszKernel(-1.0),
+    "distance": lambda a: DistancePower(1.0),
+    "fourth": lambda a: DistancePower(4.0),
+    "kullback_leibler": lambda a: NegativeTerm(as_divergence("kl"), 1.5, 0.3),
+    "count": lambda a: Moment(0),
+    "mean": lambda a: Moment(1),
+    "variance": lambda a: Moment(2, a),
+    "blend": LINKS["blend"],
+    "softmax": LINKS["learnt"],
+}
+
+
+def _reduced(
+    backend, anchors: Tensor, keys: Tensor, make, exclude, call=engine.logsumexp_rows, only=None
+) -> list[Tensor]:
+    """Return a reduction, a logsumexp unless another is asked for, and all its gradients."""
     inputs = [_learnt(anchors)]
     inputs.append(inputs[0] if keys is anchors else _learnt(keys))
     link: Link = make(torch.linspace(0.1, 0.9, len(anchors), dtype=anchors.dtype, device=DEVICE))
     with use_backend(backend):
-        result = engine.logsumexp_rows(Contrast(inputs[0], inputs[1], exclude), link)
+        result = call(Contrast(inputs[0], inputs[1], exclude, only=only), link)
     learned = [value for value in link.parameters if value.requires_grad]
     factors = torch.linspace(-1, 2, len(result), dtype=result.dtype, device=DEVICE)
-    gradients = torch.autograd.grad((result * factors)[result.isfinite()].sum(), [*inputs, *learned])
-    return [result.detach(), *gradients]
+    loss = (result * factors)[result.isfinite()].sum() + 0.0 * sum(value.sum() for value in (*inputs, *learned))
+    return [result.detach(), *torch.autograd.grad(loss, [*inputs, *learned])]
 
 
-def _exact(anchors: Tensor, keys: Tensor, make, exclude) -> list[Tensor]:
+def _exact(anchors: Tensor, keys: Tensor, make, exclude, **options) -> list[Tensor]:
     doubled = anchors.double()
-    return _reduced("dense", doubled, doubled if keys is anchors else keys.double(), make, exclude)
+    return _reduced("dense", doubled, doubled if keys is anchors else keys.double(), make, exclude, **options)
 
 
 def _assert_near(values: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
@@ -83,6 +122,34 @@ def test_sums_and_all_their_gradients_are_exact_to_float32(name: str, symmetric:
     given = (anchors, keys, LINKS[name], [same, second])
     # The coldest link's logits go to 200, where float32 is good to 1e-5; how a product is added up decides the rest.
     _assert_near(_reduced(FLOAT32, *given), _exact(*given), 1e-5 if name == "cold" else 2e-6)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_sums_of_links_and_their_gradients_are_exact_to_float32(name: str):
+    anchors = _rows(20)
+    for keys in (anchors, _rows(35, seed=1)):
+        given = (anchors, keys, TERMS[name], [SameId(_ids(20, 5), _ids(len(keys), 5))])
+        found, exact = (
+            reduced(call=engine.sum_rows) for reduced in (partial(_reduced, FLOAT32, *given), partial(_exact, *given))
+        )
+        _assert_near(found, exact, 2e-6)
+
+
+@pytest.mark.parametrize(("backend", "name"), [(FLOAT32, "softmax"), (FLOAT32, "learnt"), (BFLOAT16, "learnt")])
+def test_pairs_are_left_out_by_period_by_ids_and_by_what_alone_counts(backend: Triton, name: str):
+    rows, shard = _rows(51, 12), slice(20, 45)
+    sample, view = _ids(51, 17), torch.arange(51, device=DEVICE) // 17
+    period, listed, only = SameId(sample, sample, 17), SameId(view, view), SameId(_ids(51, 3), _ids(51, 3))
+    _assert_left_out(backend, rows, LINKS[name], [period], None)
+    shards = [same.of_anchors(shard) for same in (period, listed, only)]
+    _assert_left_out(backend, rows, LINKS[name], shards[:2], None, shard)
+    _assert_left_out(backend, rows, LINKS[name], shards[:1], shards[2], shard)
+
+
+def _assert_left_out(backend: Triton, rows: Tensor, make, exclude, only, shard: slice | None = None) -> None:
+    given = (rows if shard is None else rows[shard], rows, make, exclude)
+    found, exact = _reduced(backend, *given, only=only), _exact(*given, only=only)
+    _assert_near(found, exact, 2e-6 if backend is FLOAT32 else 0.02)
 
 
 def test_rows_wider_than_a_program_are_whole():
@@ -165,11 +232,12 @@ def test_exceedances_are_those_of_the_dense_backend(backend: Triton):
     torch.testing.assert_close(sums.count.double(), exact.count)
     torch.testing.assert_close(sums.largest_score.double(), exact.largest_score, rtol=0, atol=3e-7)
     coarse = backend is BFLOAT16
-    # A shortfall of 1e-4 has four digits left in float32; a coarse score is off by about 1e-3.
+    # A shortfall of 1e-4 has four digits left in float32; a coarse score is off by about 1e-3, and by twice as much
+    # under the interpreter, which cuts off what a GPU rounds.
     torch.testing.assert_close(
         sums.sum_log_ratio.double(), exact.sum_log_ratio, rtol=5e-3, atol=2e-2 if coarse else 1e-5
     )
-    torch.testing.assert_close(sums.sum_excess.double(), exact.sum_excess, rtol=0, atol=1e-2 if coarse else 2e-6)
+    torch.testing.assert_close(sums.sum_excess.double(), exact.sum_excess, rtol=0, atol=3e-2 if coarse else 2e-6)
 
 
 @pytest.mark.parametrize("objective", [InfoNCE(temperature=0.2), WEINCE()])
@@ -227,7 +295,6 @@ def test_what_has_no_kernel_is_computed_as_it_would_be_unasked():
         return [
             engine.logsumexp_rows(contrast, ArctanhLink()),
             engine.logsumexp_rows(Contrast(rows, rows, weight=Distance(values, values)), SoftmaxLink(0.1)),
-            engine.logsumexp_rows(Contrast(rows, rows, only=SameId(_ids(20, 5), _ids(20, 5))), SoftmaxLink(0.1)),
             engine.logsumexp_rows(double, SoftmaxLink(0.1)),
             *vars(engine.exceedance_rows(double, threshold.double(), 1.0)).values(),
             engine.sum_rows(contrast, ArctanhLink()),

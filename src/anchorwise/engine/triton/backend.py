@@ -3,49 +3,59 @@
 Triton is imported by the calls alone: not every machine has it, and it takes a second.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.engine.request import Backend, Exceedances, LogSumExp, Request
+from anchorwise.engine.request import Backend, Exceedances, LogSumExp, Request, Sum
 from anchorwise.engine.results import ExceedanceSums
-from anchorwise.links import Link
+from anchorwise.links import Link, Parameter
 from anchorwise.pairs import Contrast
 
 if TYPE_CHECKING:
-    from anchorwise.engine.triton.setting import Setting
+    from anchorwise.engine.triton.problem import Problem
 
 # a = anchors
 
-PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRODUCTS = ("float32", "bfloat16")
+
+
+# Whether "auto" chooses these kernels on a GPU. Not before this form of them has run on one: `pytest -m gpu tests/gpu`
+# holds, and `benchmarks/engine_gpu.py` shows them faster than the other backends at every size.
+HAS_RUN_ON_A_GPU = False
 
 
 @final
 @dataclass(frozen=True)
 class Triton(Backend):
-    """Fused kernels for NVIDIA GPUs. Experimental: checked on Hopper GPUs, and by Triton's interpreter on a CPU.
+    """Fused kernels for NVIDIA GPUs of compute capability 8.0 or higher. Experimental: "auto" does not choose them yet.
 
-    Kernels compute `logsumexp_rows` with its gradients, for links with a closed form (`Link.log_shortfall`), and
-    `exceedance_rows`; of float32 rows, and of pairs without weights. Sums are float32. Second derivatives are refused.
+    Kernels compute `logsumexp_rows` of links with a closed form (`Link.log_shortfall`) and `sum_rows` of those that
+    have a kernel (`engine.triton.terms`), with the gradients of both, and `exceedance_rows`; of float32 rows, and of
+    pairs without weights. Sums are float32, and the same bits every time. Second derivatives are refused.
 
-    Where M rows of width D are anchors and keys, sums take 2 M^2 D operations and their gradients 4 M^2 D, and 2 M^2 D
-    for every further span of columns that a program has no registers for: 128 columns with float32 products, 256 with
-    bfloat16. Memory is a few numbers a row, and a copy of the rows in bfloat16.
+    Where M rows of width D are anchors and keys, sums take 2 M^2 D operations and their gradients 4 M^2 D; where the
+    anchors are not the keys, the gradients of each take 4 M^2 D. Memory is a few numbers a row, and a copy of the rows
+    of half or the whole of their size.
 
-    With bfloat16 products a cosine is off by about 1e-3, and the logarithm of `endpoint - s` has no digits left near
-    the endpoint. So the largest score of every row is kept out of its sums while the keys pass by, computed again from
-    the float32 rows at the end, and only then added; the gradient uses that score too. All other scores stay as they
-    are: rows with several keys nearer to the endpoint than 0.01 need float32 products.
+    Float32 products are three products of rows in two float16 parts each, which keep the digits of unit rows: scores
+    are off by 5e-8, sums and gradients by 2e-6.
+
+    With bfloat16 products, a third of them, a cosine is off by up to 4e-3, by 2e-4 as a rule, and the logarithm of
+    `endpoint - s` has no digits left near the endpoint. So the largest score of every row is kept out of its sums while
+    the keys pass by, computed again from the float32 rows at the end, and only then added; the gradient uses that score
+    too. All other scores stay as they are: rows with several keys nearer to the endpoint than 0.01 need float32
+    products. A softmax link of one fixed temperature above 0.025 is not rescored: a cosine's error moves no logit by
+    more than it does those of the next hardest negatives.
 
     Args:
-        products: Precision of the factors of matrix products, "float32" (three products of TensorFloat-32, which keep
-            its digits) or "bfloat16".
-        size: Rows, and keys, of a tile: a power of 2, at least 16; None chooses by precision.
+        products: Precision of the factors of matrix products, "float32" or "bfloat16".
+        size: Rows, and keys, of a tile: a power of 2, at least 16; None chooses by precision, width and device.
 
     Raises:
         ModuleNotFoundError: If it is to compute something and Triton is not installed.
@@ -64,38 +74,66 @@ class Triton(Backend):
         """Return whether there is a kernel for the request."""
         contrast = request.contrast
         _check_machine(contrast.anchors.device)
-        if contrast.anchors.dtype != torch.float32 or contrast.weight is not None or contrast.only is not None:
+        if contrast.anchors.dtype != torch.float32 or contrast.weight is not None:
             return False
-        is_closed = isinstance(request, LogSumExp) and request.link.log_shortfall is not None
-        return is_closed or isinstance(request, Exceedances)
+        if isinstance(request, LogSumExp):
+            return request.link.log_shortfall is not None
+        return isinstance(request, Exceedances) or (isinstance(request, Sum) and _has_term(request.link))
 
     def suits(self, request: Request) -> bool:
-        """Return False: until the kernels have been run on the GPUs they are for, only who asks for them gets them."""
-        return False
+        """Return whether this is a GPU that has kernels for the request, and kernels have proved themselves on one.
+
+        What is compiled or transformed needs operations of torch, as a whole.
+        """
+        device = request.contrast.anchors.device
+        if not HAS_RUN_ON_A_GPU or device.type != "cuda" or find_spec("triton") is None:
+            return False
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():  # pyright: ignore[reportPrivateUsage]
+            return False
+        return torch.cuda.get_device_capability(device) >= (8, 0) and self.supports(request)
 
     def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of exp(link(score)))."""
-        from anchorwise.engine.triton.function import LogSumExpRows
-
         form = link.log_shortfall
         assert form is not None, "supports() has looked"
-        has_power = isinstance(form.power, Tensor) or form.power != 0.0
-        setting = replace(self._setting(contrast, form.endpoint), has_power=has_power)
-        keys = None if contrast.is_symmetric else contrast.keys
-        return LogSumExpRows.apply(setting, contrast.anchors, keys, form.slope, form.power)
+        return self._reduced(contrast, (form.slope, form.power), form.endpoint, None)
+
+    def sum_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
+        """Return the sum over keys of link(score)."""
+        from anchorwise.engine.triton.terms import term_of
+
+        term = term_of(link)
+        assert term is not None, "supports() has looked"
+        return self._reduced(contrast, (term.first, term.second), term.endpoint, term.function)
 
     def exceedance_rows(self, contrast: Contrast, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
         """Return the sums over the scores above every row's threshold."""
         from anchorwise.engine.triton.exceedances import exceedances_of
 
-        return exceedances_of(self._setting(contrast, endpoint), contrast.anchors, contrast.keys, threshold)
+        return exceedances_of(self._problem(contrast), threshold, endpoint)
 
-    def _setting(self, contrast: Contrast, endpoint: float) -> "Setting":
-        from anchorwise.engine.triton.setting import BLOCKS, Setting, stacked_ids
+    def _reduced(
+        self, contrast: Contrast, numbers: tuple[Parameter, Parameter], endpoint: float, term: Any
+    ) -> Float[Tensor, " a"]:
+        from anchorwise.engine.triton import summing
 
-        blocks = BLOCKS[self.products] if self.size is None else replace(BLOCKS[self.products], size=self.size)
-        ids = stacked_ids(contrast.exclude, contrast.anchors, contrast.keys)
-        return Setting(PRODUCTS[self.products], blocks, *ids, len(contrast.exclude), endpoint)
+        like = contrast.anchors
+        first, second = (value.to(like) if isinstance(value, Tensor) else float(value) for value in numbers)
+        fixed = [value.detach() if isinstance(value, Tensor) else value for value in (first, second)]
+        link = summing.Link(fixed[0], fixed[1], endpoint, term)
+        given = (self._problem(contrast), link, contrast.anchors, contrast.keys)
+        return summing.ReducedRows.apply(*given, first, second)
+
+    def _problem(self, contrast: Contrast) -> "Problem":
+        from anchorwise.engine.triton.problem import Problem
+
+        return Problem.of(contrast, two_parts=self.products == "float32", size=self.size)
+
+
+def _has_term(link: Link) -> bool:
+    from anchorwise.engine.triton.terms import term_of
+
+    return term_of(link) is not None
 
 
 def _check_machine(device: torch.device) -> None:

@@ -8,84 +8,127 @@ from torch import Tensor
 
 from anchorwise.engine.results import ExceedanceSums
 from anchorwise.engine.triton import tile
-from anchorwise.engine.triton.setting import Setting, launch_over_keys
-from anchorwise.links import MIN_SHORTFALL
+from anchorwise.engine.triton.launching import launch
+from anchorwise.engine.triton.problem import Problem
 
-# a = anchors, k = keys, d = embedding width
+# a = anchors
 
 
 @torch.no_grad()
-def exceedances_of(
-    setting: Setting, anchors: Float[Tensor, "a d"], keys: Float[Tensor, "k d"], threshold: Float[Tensor, " a"]
-) -> ExceedanceSums:
+def exceedances_of(problem: Problem, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
     """Return the sums over the scores above every row's threshold."""
-    widest = setting.endpoint - threshold.to(anchors.dtype)
-    numbers = torch.stack([widest, widest.clamp_min(MIN_SHORTFALL).log()])
-    sums = anchors.new_zeros(3, len(anchors))
-    largest = torch.full_like(sums[0], -torch.inf)
-    launch_over_keys(_exceedances_kernel, setting, (anchors, keys), numbers, (sums, largest))
-    count, sum_log_ratio, sum_excess = sums
+    anchors, keys, left_out = problem.anchors, problem.keys, problem.left_out
+    sums = anchors.exact.new_empty(4, len(anchors))
+    blocks = problem.blocks(len(anchors), has_gradient=False, is_plain=False)
+    if len(anchors):
+        launch(
+            exceedances_kernel,
+            (triton.cdiv(len(anchors), blocks.rows),),
+            *(anchors.parts, keys.parts, anchors.exact, keys.exact, threshold.to(anchors.exact).contiguous()),
+            *(left_out.anchor_ids, left_out.key_ids, sums, len(anchors), len(keys)),
+            *(anchors.num_padded, keys.num_padded, left_out.first_anchor, left_out.period, endpoint),
+            **problem.options,
+            **blocks.options,
+            RESCORES=problem.is_coarse,
+            WIDTH=anchors.width,
+        )
+    count, sum_log_ratio, sum_excess, largest = sums
     return ExceedanceSums(count, sum_log_ratio, sum_excess, largest)
 
 
 @triton.jit
-def _exceedances_kernel(
+def exceedances_kernel(
     anchors,
     keys,
     exact_anchors,
     exact_keys,
-    numbers,
+    threshold,
     anchor_ids,
     key_ids,
     sums,
-    largest,
     num_anchors,
     num_keys,
+    padded_anchors,
+    padded_keys,
+    offset,
+    period,
     endpoint,
-    NUM_EXCLUDED: tl.constexpr,
+    NUM_IDS: tl.constexpr,
+    HAS_ONLY: tl.constexpr,
+    HAS_PERIOD: tl.constexpr,
     RESCORES: tl.constexpr,
-    SIZE: tl.constexpr,
-    DEPTH: tl.constexpr,
     WIDTH: tl.constexpr,
+    PADDED: tl.constexpr,
+    PARTS: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    DEPTH: tl.constexpr,
 ):
-    # As in the kernel of sums: a program has SIZE anchors, and all keys pass by in order.
-    rows = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    """Add up what is above the thresholds of ROWS anchors over all keys."""
+    # As in the kernel of sums: a program has ROWS anchors, and all keys pass by in order.
+    first = tl.program_id(0) * ROWS
+    rows = first + tl.arange(0, ROWS)
     here = rows < num_anchors
-    widest = tl.load(numbers + rows, mask=here, other=0.0)[:, None]
-    log_widest = tl.load(numbers + num_anchors + rows, mask=here, other=0.0)[:, None]
-    count = tl.zeros([SIZE], dtype=tl.float32)
-    log_ratio = tl.zeros([SIZE], dtype=tl.float32)
-    excess = tl.zeros([SIZE], dtype=tl.float32)
-    best = tl.full([SIZE], float("-inf"), dtype=tl.float32)
-    best_at = tl.full([SIZE], -1, dtype=tl.int32)
-    for start in range(0, num_keys, SIZE):
-        columns = start + tl.arange(0, SIZE)
-        products = tile.products(anchors, keys, rows, columns, num_anchors, num_keys, WIDTH, DEPTH)
-        gone = tile.left_out(anchor_ids, key_ids, rows, columns, num_anchors, num_keys, NUM_EXCLUDED)
-        scores = tl.where(gone, float("-inf"), products)
-        if RESCORES:
-            scores, put_back, best, best_at = tile.hold_out(scores, start, best, best_at)
-            count, log_ratio, excess = _added(count, log_ratio, excess, put_back[:, None], widest, log_widest, endpoint)
+    widest = endpoint - tl.load(threshold + rows, mask=here, other=0.0)
+    log_widest = tl.log2(tl.maximum(widest, tile.FLOOR))
+    high, low = tile.load_parts(anchors, first, 0, padded_anchors, ROWS, DEPTH, PADDED, PARTS)
+    count = tl.zeros([ROWS], dtype=tl.float32)
+    log_ratio = tl.zeros([ROWS], dtype=tl.float32)
+    excess = tl.zeros([ROWS], dtype=tl.float32)
+    largest = tl.full([ROWS], float("-inf"), dtype=tl.float32)
+    best = tile.no_bits(ROWS)
+    best_at = tl.full([ROWS], -1, dtype=tl.int32)
+    for start in range(0, num_keys, COLUMNS):
+        scores = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
+        if DEPTH == PADDED:
+            others, others_low = tile.load_parts(keys, start, 0, padded_keys, COLUMNS, DEPTH, PADDED, PARTS)
+            scores = tile.add_product(high, low, tl.trans(others), tl.trans(others_low), scores, PARTS)
         else:
-            best = tl.maximum(best, tl.max(scores, axis=1))
-        count, log_ratio, excess = _added(count, log_ratio, excess, scores, widest, log_widest, endpoint)
+            scores = tile.add_scores(
+                *(anchors, keys, first, start, padded_anchors, padded_keys, scores),
+                *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
+            )
+        columns = start + tl.arange(0, COLUMNS)
+        masked = (start + COLUMNS > num_keys) | (NUM_IDS > 0)
+        if HAS_PERIOD:
+            masked = masked | tile.touches_period(first, start, offset, period, ROWS, COLUMNS)
+        if masked:
+            gone = tile.left_out(
+                *(anchor_ids, key_ids, rows, columns, num_anchors, num_keys, offset, period),
+                *(NUM_IDS, HAS_ONLY, HAS_PERIOD),
+            )
+            scores = tl.where(gone, float("-inf"), scores)
+        if RESCORES:
+            bits, at = tile.largest_of_rows(scores, COLUMNS)
+            put_back = tile.score_of_bits(tl.minimum(best, bits))
+            best_at = tl.where(bits > best, start + at, best_at)
+            best = tl.maximum(best, bits)
+            count, log_ratio, excess = _added(
+                count, log_ratio, excess, put_back[:, None], widest, log_widest, endpoint, RESCORES
+            )
+            scores = tl.where(tl.arange(0, COLUMNS)[None, :] == at[:, None], float("-inf"), scores)
+        else:
+            largest = tl.maximum(largest, tl.max(scores, axis=1))
+        count, log_ratio, excess = _added(count, log_ratio, excess, scores, widest, log_widest, endpoint, RESCORES)
     if RESCORES:
-        best = tile.scores_at(exact_anchors, exact_keys, rows, best_at, num_anchors, WIDTH, DEPTH)
-        count, log_ratio, excess = _added(count, log_ratio, excess, best[:, None], widest, log_widest, endpoint)
+        largest = tile.scores_at(exact_anchors, exact_keys, rows, best_at, num_anchors, WIDTH)
+        count, log_ratio, excess = _added(
+            count, log_ratio, excess, largest[:, None], widest, log_widest, endpoint, tile.EXACT
+        )
     tl.store(sums + rows, count, mask=here)
-    tl.store(sums + num_anchors + rows, log_ratio, mask=here)
+    tl.store(sums + num_anchors + rows, log_ratio * tile.LOG_2, mask=here)
     tl.store(sums + 2 * num_anchors + rows, excess, mask=here)
-    tl.store(largest + rows, best, mask=here)
+    tl.store(sums + 3 * num_anchors + rows, largest, mask=here)
 
 
 @triton.jit
-def _added(count, log_ratio, excess, scores, widest, log_widest, endpoint):
-    """Add some scores of every row to its sums."""
+def _added(count, log_ratio, excess, scores, widest, log_widest, endpoint, IS_COARSE: tl.constexpr):
+    """Add some scores of every row to its sums; logarithms are of base 2."""
     shortfalls = endpoint - scores
-    counted = (shortfalls < widest) & ~tile.at_endpoint(shortfalls)
-    ratios = tl.where(counted, log_widest - tile.log_shortfalls(scores, endpoint), 0.0)
+    counted = (shortfalls < widest[:, None]) & (shortfalls >= tile.FLOOR)
+    ratios = tl.where(counted, log_widest[:, None] - tile.log2_shortfalls(scores, endpoint, IS_COARSE), 0.0)
     return (
         count + tl.sum(counted.to(tl.float32), axis=1),
         log_ratio + tl.sum(ratios, axis=1),
-        excess + tl.sum(tl.where(counted, widest - shortfalls, 0.0), axis=1),
+        excess + tl.sum(tl.where(counted, widest[:, None] - shortfalls, 0.0), axis=1),
     )

@@ -1,210 +1,233 @@
-"""The kernel of gradients: scores are computed again, and every program adds up the gradient of its own rows."""
+"""The kernel of gradients of sums, and of their logarithms: scores are computed again."""
 
-from dataclasses import dataclass
-
-import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from anchorwise.engine.triton import tile
-from anchorwise.engine.triton.setting import Setting, launch
-
-# a = anchors, k = keys, d = embedding width, r = rows, e = exclusions
-
-
-@dataclass(frozen=True)
-class RowNumbers:
-    """What turns a score into its softmax weight times the upstream gradient of its anchor.
-
-    Attributes:
-        numbers: Slope times log2(e), power, and the shift and factor of a `SoftmaxGradient`.
-        hardest: Score of the hardest negative from float32 rows; where products are float32, unused.
-        hardest_at: Its key.
-    """
-
-    numbers: Float[Tensor, "4 a"]
-    hardest: Float[Tensor, " a"]
-    hardest_at: Int[Tensor, " a"]
-
-
-@dataclass(frozen=True)
-class NeedsGradient:
-    """Which gradients are due."""
-
-    anchors: bool
-    keys: bool
-    slope: bool
-    power: bool
-
-
-def gradients_of(
-    setting: Setting,
-    anchors: Float[Tensor, "a d"],
-    keys: Float[Tensor, "k d"],
-    of_rows: RowNumbers,
-    wanted: NeedsGradient,
-) -> tuple[Float[Tensor, "a d"], Float[Tensor, "k d"], Float[Tensor, "2 a"]]:
-    """Return the gradients by anchors, by keys, and by every anchor's slope and power; those not due are arbitrary.
-
-    Where the anchors are the keys, those by anchors have both parts, `(G + G') X` for the gradient G by the scores, and
-    those by keys are the same tensor.
-    """
-    symmetric = keys is anchors
-    by_anchors, by_numbers = anchors.new_empty(anchors.shape), torch.zeros_like(of_rows.numbers[:2])
-    by_keys = by_anchors if symmetric else keys.new_empty(keys.shape)
-    factors, others = setting.factors(anchors, keys)
-    if wanted.anchors or wanted.slope or wanted.power:
-        _launch(setting, (factors, others), of_rows, (by_anchors, by_numbers), wanted, (True, symmetric))
-    if wanted.keys and not symmetric:
-        # The kernel once more with the roles exchanged: each program has the keys as its rows and passes over the
-        # anchors, so the gradient of a key is added up in registers, without atomics, whose order would vary.
-        of_keys = NeedsGradient(anchors=True, keys=False, slope=False, power=False)
-        _launch(setting, (others, factors), of_rows, (by_keys, by_numbers), of_keys, (False, True))
-    return by_anchors, by_keys, by_numbers
-
-
-def _launch(
-    setting: Setting,
-    factors: tuple[Tensor, Tensor],
-    of_rows: RowNumbers,
-    results: tuple[Tensor, Tensor],
-    wanted: NeedsGradient,
-    roles: tuple[bool, bool],
-) -> None:
-    """Compute the gradient by the first factors, in their roles as anchors and as keys of the others."""
-    rows, others = factors
-    if not len(rows):
-        return
-    width, blocks = rows.shape[1], setting.blocks
-    span = blocks.span_of_width(width)
-    num_spans = triton.cdiv(width, span) if wanted.anchors else 1
-    launch(
-        _gradient_kernel,
-        (triton.cdiv(len(rows), blocks.size), num_spans),
-        rows.device,
-        *(rows, others, of_rows.numbers, of_rows.hardest, of_rows.hardest_at, setting.anchor_ids, setting.key_ids),
-        *(*results, len(rows), len(others), setting.endpoint),
-        **setting.options(width),
-        HAS_POWER=setting.has_power,
-        ARE_ANCHORS=roles[0],
-        ARE_KEYS=roles[1],
-        BY_ROWS=wanted.anchors,
-        BY_SLOPE=wanted.slope,
-        BY_POWER=wanted.power,
-        SPAN=span,
-    )
+from anchorwise.engine.triton.accumulation import add_weighted, scaled_back
 
 
 @triton.jit
-def _gradient_kernel(
+def gradients_kernel(
     rows_at,
     others_at,
-    numbers,
-    hardest,
-    hardest_at,
+    first_at,
+    second_at,
     anchor_ids,
     key_ids,
+    upstream,
+    numbers,
+    hardest_at,
     by_rows,
     by_numbers,
     num_rows,
     num_others,
+    padded_rows,
+    padded_others,
+    upstream_stride,
+    offset,
+    period,
     endpoint,
-    NUM_EXCLUDED: tl.constexpr,
-    RESCORES: tl.constexpr,
+    TERM: tl.constexpr,
+    IS_EXPONENTIAL: tl.constexpr,
+    NUM_IDS: tl.constexpr,
+    HAS_ONLY: tl.constexpr,
+    HAS_PERIOD: tl.constexpr,
+    FIRST_STRIDE: tl.constexpr,
+    SECOND_STRIDE: tl.constexpr,
     HAS_POWER: tl.constexpr,
+    IS_PLAIN: tl.constexpr,
+    RESCORES: tl.constexpr,
     ARE_ANCHORS: tl.constexpr,
     ARE_KEYS: tl.constexpr,
     BY_ROWS: tl.constexpr,
-    BY_SLOPE: tl.constexpr,
-    BY_POWER: tl.constexpr,
-    SIZE: tl.constexpr,
+    BY_FIRST: tl.constexpr,
+    BY_SECOND: tl.constexpr,
+    WIDTH: tl.constexpr,
+    PADDED: tl.constexpr,
+    PARTS: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
     DEPTH: tl.constexpr,
     SPAN: tl.constexpr,
-    WIDTH: tl.constexpr,
 ):
-    # A program has SIZE rows and a span of the columns of their gradient, which stays in registers while all other rows
+    """Add up the gradient of ROWS rows over all others."""
+    # A program has ROWS rows and a span of the columns of their gradient, which stays in registers while all other rows
     # pass by in order: no atomics, and the same bits every time. Every span of a row computes the row's scores again.
-    rows = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
-    span = tl.program_id(1) * SPAN + tl.arange(0, SPAN)
-    gradient = tl.zeros([SIZE, SPAN], dtype=tl.float32)
-    by_slope = tl.zeros([SIZE], dtype=tl.float32)
-    by_power = tl.zeros([SIZE], dtype=tl.float32)
-    for start in range(0, num_others, SIZE):
-        columns = start + tl.arange(0, SIZE)
-        products = tile.products(rows_at, others_at, rows, columns, num_rows, num_others, WIDTH, DEPTH)
-        by_scores = tl.zeros([SIZE, SIZE], dtype=tl.float32)
+    # Where anchors are keys, a row is both: an anchor of all others, and a key of all others.
+    begin = tl.program_id(0) * ROWS
+    rows = begin + tl.arange(0, ROWS)
+    span = tl.program_id(1) * SPAN
+    of_anchors = (first_at, second_at, upstream, numbers, hardest_at, num_rows if ARE_ANCHORS else num_others)
+    of_row = _numbers(*of_anchors, upstream_stride, rows, IS_EXPONENTIAL, FIRST_STRIDE, SECOND_STRIDE, RESCORES)
+    first, second, shift, factor, best, best_at = of_row
+    best_weight, by_best = factor, factor
+    if RESCORES:
+        best_weight, by_best = _hardest(best, first, second, shift, factor, endpoint, HAS_POWER)
+    high, low = tile.load_parts(rows_at, begin, 0, padded_rows, ROWS, DEPTH, PADDED, PARTS)
+    gradient = tl.zeros([ROWS, SPAN], dtype=tl.float32)
+    scale = tl.zeros([ROWS], dtype=tl.float32)
+    by_first = tl.zeros([ROWS], dtype=tl.float32)
+    by_second = tl.zeros([ROWS], dtype=tl.float32)
+    for start in range(0, num_others, COLUMNS):
+        scores = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
+        if DEPTH == PADDED:
+            others, others_low = tile.load_parts(others_at, start, 0, padded_others, COLUMNS, DEPTH, PADDED, PARTS)
+            scores = tile.add_product(high, low, tl.trans(others), tl.trans(others_low), scores, PARTS)
+        else:
+            scores = tile.add_scores(
+                *(rows_at, others_at, begin, start, padded_rows, padded_others, scores),
+                *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
+            )
+        columns = start + tl.arange(0, COLUMNS)
+        by_scores = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
+        # What the slopes by the numbers are, and what they count.
+        of_first, of_second, weights = scores, scores, by_scores
+        logs, inverses = scores, scores
+        if HAS_POWER:
+            logs = tile.log2_shortfalls(scores, endpoint, RESCORES)
+            inverses = tile.inverse_shortfalls(scores, endpoint, RESCORES)
+            of_second = logs * -tile.LOG_2
         if ARE_ANCHORS:
-            gone = tile.left_out(anchor_ids, key_ids, rows, columns, num_rows, num_others, NUM_EXCLUDED)
-            scores, weights, parts = _score_gradients(
-                *(products, gone, rows, columns, numbers, hardest, hardest_at, num_rows, endpoint),
-                *(tl.constexpr(1), RESCORES, HAS_POWER),
-            )
-            by_scores += parts
-            if BY_SLOPE:
-                by_slope += tl.sum(tl.where(gone, 0.0, weights * scores), axis=1)
-            if BY_POWER:
-                by_power -= tl.sum(tl.where(gone, 0.0, weights * tile.log_shortfalls(scores, endpoint)), axis=1)
+            if IS_PLAIN:
+                by_scores += factor[:, None]
+                weights = by_scores
+            elif IS_EXPONENTIAL:
+                weights, by_scores = _of_logits(
+                    *(scores, logs, inverses, first[:, None], second[:, None], shift[:, None], factor[:, None]),
+                    HAS_POWER,
+                )
+                if RESCORES:
+                    # The sums have the hardest negative's exact score, so its weight must be that score's: weights add
+                    # up to 1.
+                    hardest = columns[None, :] == best_at[:, None]
+                    by_scores = tl.where(hardest, by_best[:, None], by_scores)
+                    weights = tl.where(hardest, 0.0, weights)
+            else:
+                weights += factor[:, None]
+                _, slopes, of_first, of_second = TERM(scores, first[:, None], second[:, None], endpoint)
+                by_scores = weights * slopes
         if ARE_KEYS:
-            # The rows as keys, the columns as anchors. A pair is left out if anchor_ids[anchor] == key_ids[key], and
-            # here the key is the row: its ids come first. For the same reason the anchors' numbers lie along axis 0.
-            gone = tile.left_out(key_ids, anchor_ids, rows, columns, num_rows, num_others, NUM_EXCLUDED)
-            _, _, parts = _score_gradients(
-                *(products, gone, columns, rows, numbers, hardest, hardest_at, num_others, endpoint),
-                *(tl.constexpr(0), RESCORES, HAS_POWER),
+            of_column = _numbers(
+                *of_anchors, upstream_stride, columns, IS_EXPONENTIAL, FIRST_STRIDE, SECOND_STRIDE, RESCORES
             )
-            by_scores += parts
+            first_j, second_j, shift_j, factor_j, best_j, best_at_j = of_column
+            if IS_PLAIN:
+                by_scores += factor_j[None, :]
+            elif IS_EXPONENTIAL:
+                _, as_keys = _of_logits(
+                    *(scores, logs, inverses, first_j[None, :], second_j[None, :], shift_j[None, :], factor_j[None, :]),
+                    HAS_POWER,
+                )
+                if RESCORES:
+                    _, by_best_j = _hardest(best_j, first_j, second_j, shift_j, factor_j, endpoint, HAS_POWER)
+                    as_keys = tl.where(rows[:, None] == best_at_j[None, :], by_best_j[None, :], as_keys)
+                by_scores += as_keys
+            else:
+                _, slopes, _, _ = TERM(scores, first_j[None, :], second_j[None, :], endpoint)
+                by_scores += factor_j[None, :] * slopes
+        if IS_PLAIN:
+            # The same numbers for all: a pair's exponential, or its slope, is the same from both sides.
+            if IS_EXPONENTIAL:
+                of_score = (first * tile.LOG2_E)[:, None]
+                by_scores = by_scores * tl.exp2(of_score * scores - tl.abs(of_score))
+            else:
+                _, slopes, of_first, of_second = TERM(scores, first[:, None], second[:, None], endpoint)
+                by_scores = by_scores * slopes
+        # Ids are looked at, and gradients masked, in those tiles only that have something to leave out.
+        masked = (start + COLUMNS > num_others) | (NUM_IDS > 0)
+        if HAS_PERIOD:
+            masked = masked | tile.touches_period(begin, start, offset, period, ROWS, COLUMNS)
+        if masked:
+            gone = tile.left_out(
+                *(anchor_ids, key_ids, rows, columns, num_rows, num_others, offset, period),
+                *(NUM_IDS, HAS_ONLY, HAS_PERIOD),
+            )
+            by_scores = tl.where(gone, 0.0, by_scores)
+            if BY_FIRST or BY_SECOND:
+                weights = tl.where(gone, 0.0, weights)
+        if BY_FIRST:
+            by_first += tl.sum(weights * of_first, axis=1)
+        if BY_SECOND:
+            by_second += tl.sum(weights * of_second, axis=1)
         if BY_ROWS:
-            others = tl.load(
-                others_at + columns.to(tl.int64)[:, None] * WIDTH + span[None, :],
-                mask=(columns < num_others)[:, None] & (span < WIDTH)[None, :],
-                other=0.0,
-            )
-            gradient = tile.add_product(by_scores.to(others.dtype), others, gradient)
+            if SPAN != PADDED or DEPTH != PADDED:
+                others, others_low = tile.load_parts(
+                    *(others_at, start, span, padded_others, COLUMNS, SPAN, PADDED, PARTS)
+                )
+            added = (by_scores, others, others_low)  # pyright: ignore[reportPossiblyUnboundVariable]
+            gradient, scale = add_weighted(*added, gradient, scale, PARTS)
     here = rows < num_rows
     if BY_ROWS:
-        tl.store(
-            by_rows + rows.to(tl.int64)[:, None] * WIDTH + span[None, :],
-            gradient,
-            mask=here[:, None] & (span < WIDTH)[None, :],
-        )
-    if tl.program_id(1) == 0:  # Every span of columns has the same ones.
-        if BY_SLOPE:
-            tl.store(by_numbers + rows, by_slope, mask=here)
-        if BY_POWER:
-            tl.store(by_numbers + num_rows + rows, by_power, mask=here)
+        gradient = scaled_back(gradient, scale, PARTS)
+        if IS_PLAIN and IS_EXPONENTIAL:
+            gradient *= first[:, None]
+        depth = (span + tl.arange(0, SPAN))[None, :]
+        places = by_rows + rows.to(tl.int64)[:, None] * WIDTH + depth
+        tl.store(places, gradient, mask=here[:, None] & (depth < WIDTH))
+    if span == 0:  # Every span of columns has the same ones.
+        if RESCORES:
+            there = best_weight != 0.0
+            by_first += tl.where(there, best_weight * best, 0.0)
+            by_second -= tl.where(
+                there, best_weight * tile.log2_shortfalls(best, endpoint, tile.EXACT) * tile.LOG_2, 0.0
+            )
+        if BY_FIRST:
+            tl.store(by_numbers + rows, by_first, mask=here)
+        if BY_SECOND:
+            tl.store(by_numbers + num_rows + rows, by_second, mask=here)
 
 
 @triton.jit
-def _score_gradients(
-    products,
-    gone,
-    anchors,
-    keys,
+def _numbers(
+    first_at,
+    second_at,
+    upstream,
     numbers,
-    hardest,
     hardest_at,
     num_anchors,
-    endpoint,
-    AXIS: tl.constexpr,
+    upstream_stride,
+    anchors,
+    IS_EXPONENTIAL: tl.constexpr,
+    FIRST_STRIDE: tl.constexpr,
+    SECOND_STRIDE: tl.constexpr,
     RESCORES: tl.constexpr,
-    HAS_POWER: tl.constexpr,
 ):
-    """Return scores, softmax weights times upstream gradients, and the gradient by the scores.
+    """Return of some anchors: the link's numbers, shift of logits, upstream gradient, hardest score and its key.
 
-    The keys of an anchor lie along AXIS: 1 where the tile's rows are the anchors, 0 where its columns are.
+    The upstream gradient of a logarithm is over the sum.
     """
     here = anchors < num_anchors
-    scores = tl.where(gone, float("-inf"), products)
+    first = tile.number_of(first_at, anchors, num_anchors, FIRST_STRIDE)
+    second = tile.number_of(second_at, anchors, num_anchors, SECOND_STRIDE)
+    factor = tl.load(upstream + anchors * upstream_stride, mask=here, other=0.0)
+    shift, best, best_at = factor, factor, anchors
+    if IS_EXPONENTIAL:
+        shift = tl.load(numbers + anchors, mask=here, other=0.0)
+        factor *= tl.load(numbers + num_anchors + anchors, mask=here, other=0.0)
     if RESCORES:
-        # The sums have the hardest negative's exact score, so its weight must be that score's: weights add up to 1.
-        at = tl.expand_dims(tl.load(hardest_at + anchors, mask=here, other=-1), AXIS)
-        best = tl.expand_dims(tl.load(hardest + anchors, mask=here, other=0.0), AXIS)
-        scores = tl.where(tl.expand_dims(keys, 1 - AXIS) == at, best, scores)
-    slope = tl.expand_dims(tl.load(numbers + anchors, mask=here, other=0.0), AXIS)
-    power = tl.expand_dims(tl.load(numbers + num_anchors + anchors, mask=here, other=0.0), AXIS)
-    shift = tl.expand_dims(tl.load(numbers + 2 * num_anchors + anchors, mask=here, other=0.0), AXIS)
-    factor = tl.expand_dims(tl.load(numbers + 3 * num_anchors + anchors, mask=here, other=0.0), AXIS)
-    weights = factor * tl.exp2(tile.logits(scores, slope, power, endpoint, HAS_POWER) - shift)
-    return scores, weights, weights * tile.slopes_of_logits(scores, slope, power, endpoint, HAS_POWER)
+        best = tl.load(numbers + 2 * num_anchors + anchors, mask=here, other=float("-inf"))
+        best_at = tl.load(hardest_at + anchors, mask=here, other=-1)
+    return first, second, shift, factor, best, best_at
+
+
+@triton.jit
+def _of_logits(scores, logs, inverses, slope, power, shift, factor, HAS_POWER: tl.constexpr):
+    """Return softmax weights times upstream gradients, and these times the slopes of the logits."""
+    logits, slopes = slope * tile.LOG2_E * scores, slope
+    if HAS_POWER:
+        logits -= power * logs
+        slopes += power * inverses
+    weights = factor * tl.exp2(logits - shift)
+    return weights, weights * slopes
+
+
+@triton.jit
+def _hardest(best, slope, power, shift, factor, endpoint, HAS_POWER: tl.constexpr):
+    """Return the same of the hardest scores; 0 where there is none."""
+    logs, inverses = best, best
+    if HAS_POWER:
+        logs = tile.log2_shortfalls(best, endpoint, tile.EXACT)
+        inverses = tile.inverse_shortfalls(best, endpoint, tile.EXACT)
+    weight, gradient = _of_logits(best, logs, inverses, slope, power, shift, factor, HAS_POWER)
+    return tl.where(best == float("-inf"), 0.0, weight), tl.where(best == float("-inf"), 0.0, gradient)
