@@ -71,6 +71,8 @@ RENAMED = {
     "knn_max_neighbors": "judges.classification.knn_max_neighbors",
     "knn_neighbors": "judges.classification.knn_neighbors",
     "recall_neighbors": "judges.classification.recall_neighbors",
+    "small_crop_scale": "small.crop_scale",
+    "small_size_fraction": "small.size_fraction",
 }
 
 
@@ -148,7 +150,9 @@ def _wording(error: ValidationError, section: type[Section], text: str) -> str:
         place = tuple(_place(problem["loc"], from_json(text))) if problem["loc"] else ()
         where, kind = ".".join(map(str, place)), problem["type"]
         if kind == "value_error":
-            lines.append(problem["msg"].removeprefix("Value error, "))
+            words = problem["msg"].removeprefix("Value error, ")
+            # A check of a type knows no name.
+            lines.append(f"{where} {words}" if words.startswith("must ") else words)
         elif kind == "extra_forbidden":
             lines.append(unknown_setting(where, _names_at(section, problem["loc"][:-1])))
         elif kind in ("union_tag_not_found", "union_tag_invalid"):
@@ -185,16 +189,17 @@ def _sections_at(section: type[Section], place: Place) -> list[type[Section]]:
     found = [section]
     for part in place:
         fields = [each.model_fields[part] for each in found if part in each.model_fields]
-        inner = [each for field in fields for each in _sections_in(field.annotation)]
+        inner = [each for field in fields for each in sections_in(field.annotation)]
         named = [each for each in found if "name" in each.model_fields and each.model_fields["name"].default == part]
         found = inner or named or found  # What is neither is the key of a mapping.
     return found
 
 
-def _sections_in(annotation: Any) -> list[type[Section]]:
+def sections_in(annotation: Any) -> list[type[Section]]:
+    """Return the sections that a type allows."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return [annotation]
-    return [each for part in get_args(annotation) for each in _sections_in(part)]
+    return [each for part in get_args(annotation) for each in sections_in(part)]
 
 
 def _form(kind: str, where: str, given: object) -> str:

@@ -14,7 +14,7 @@ from anchorwise.comparison.tables import caption
 from anchorwise.comparison.write import as_json, write_all
 from anchorwise.evaluation.registry import JUDGES
 from anchorwise.objectives.catalogue import describe
-from anchorwise.training import RunConfig
+from anchorwise.training import RunConfig, apply_overrides
 from tests.evaluation.widest import WidestColumn
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "studies" / "compare-digits"
@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "studies" / "compare-digits
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory) -> Summary:
-    study = study_recipe("compare-digits")
+    study = apply_overrides(study_recipe("compare-digits"), ["version=1"])
     return Summary(study, Workplace(study, tmp_path_factory.mktemp("kept"), RESULTS).known())
 
 

@@ -9,7 +9,11 @@ from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig
 from anchorwise.evaluation.results import EvaluationConfig
+from anchorwise.methods import BYOL
+from anchorwise.models import HeadConfig
 from anchorwise.training import RECIPES, ObjectiveConfig, RunConfig, apply_overrides, load_config, recipe
+from anchorwise.training.config import VERSION
+from anchorwise.training.state import with_start
 
 
 def _objective(config: RunConfig) -> dict[str, Any]:
@@ -48,6 +52,11 @@ def test_an_objective_can_be_replaced_whole():
 
 
 # Whatever has a name is the same: each of these has a setting that is not at its default before it is named.
+def test_what_is_named_keeps_its_own_parts_where_they_are_changed_in_one_setting():
+    config = apply_overrides(recipe("digits"), ["method.head.num_layers=3", "method.name=byol"])
+    assert config.method == BYOL.Config(head=HeadConfig(hidden_width=4096, output_width=256, num_layers=3))
+
+
 @pytest.mark.parametrize(
     ("before", "named", "setting", "expected"),
     [
@@ -254,3 +263,11 @@ def test_a_recipe_survives_being_saved_and_loaded(name: str):
     config = recipe(name)
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
     assert RECIPES[name].__doc__
+
+
+def test_a_run_of_another_version_of_the_code_is_refused_and_no_other_is_filled_in():
+    config = apply_overrides(recipe("digits"), ["version=1"])
+    with pytest.raises(ValueError, match=r"version must be \d to train, got 1: the same settings give other numbers"):
+        config.of_this_version()
+    assert with_start(config).version == 1
+    assert with_start(recipe("digits")).version == recipe("digits").of_this_version().version == VERSION

@@ -15,8 +15,8 @@ from anchorwise.diagnostics.training_section import training_section
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device, embed_samples, pixels, test_of
 from anchorwise.evaluation.registry import judges_of
-from anchorwise.modalities.images.augment import RandomViews
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.reporting.figures import GREY, PALETTE
 from anchorwise.reporting.report import ReportSection, Table, Text
 from anchorwise.training import RunDirectory

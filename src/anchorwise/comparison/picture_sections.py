@@ -8,8 +8,8 @@ from torch import Tensor
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.neighbors import nearest
 from anchorwise.evaluation.rows import judged_rows
-from anchorwise.modalities.images.augment import RandomViews
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.reporting.pictures import image_uri
 from anchorwise.reporting.report import Picture, PictureRow, PictureRows, ReportSection, Text
 from anchorwise.training.run_embeddings import VIEW_SEED

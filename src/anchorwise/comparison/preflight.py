@@ -24,8 +24,9 @@ def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult])
     Raises:
         FileNotFoundError: If they are not there.
         ValueError: If they have no labels or make no batch, if test images are among the training images, or if results
-            are of other images.
+            are of other images, or the study is of another version of the code.
     """
+    config.of_this_version()
     splits, fingerprint = loaded(config)
     if not splits.are_judgeable:
         raise ValueError(f"data_sets.{data_set} must have labelled training and test images to be judged on")

@@ -119,6 +119,8 @@ class Study(Section):
         smallest_difference: Smaller differences do not matter; accuracy in [0, 1].
         interval_level: Of the intervals.
         ladder: Objectives in an order in which each changes one thing of the one before, for the waterfall.
+        version: Of the code that trains. Results of an earlier one that are kept can be read by naming it; left out, it
+            is that of the code here.
         about: What it is for, above the report.
         is_illustrated: Whether the report shows the encoders of the first seed beside their numbers: views, tails,
             nearest neighbours, and what needs no training. Their run directories then keep their checkpoints.
@@ -143,6 +145,7 @@ class Study(Section):
     smallest_difference: float = Field(default=0.01, ge=0, lt=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
     ladder: tuple[str, ...] = ()
+    version: int | None = Field(default=None, ge=1)
     about: str = ""
     is_illustrated: bool = False
 
@@ -214,6 +217,7 @@ class Study(Section):
             order=self.order,
             optimizer=self.optimizer,
             train=self.train.model_copy(update={"seed": seed}),
+            version=self.version,
         )
         if self.budget < 1.0:
             config = shortened(config, self.budget)

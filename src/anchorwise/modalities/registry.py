@@ -7,9 +7,9 @@ from pathlib import Path
 from anchorwise import _checks, _files
 from anchorwise.modalities.base import Modality
 from anchorwise.modalities.encoder import FrozenEncoder
-from anchorwise.modalities.images.augment import AnyViews
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
+from anchorwise.modalities.images.views.policies import AnyViews
 from anchorwise.modalities.own.encoder import OWN
 
 AnyDataConfig = DataConfig

@@ -14,6 +14,10 @@ from anchorwise.objectives import Objective, build
 from anchorwise.training.optimizers import AdamW, AnyOptimizer
 from anchorwise.training.order import AnyOrderConfig, Shuffled
 
+# Of the code that trains: another one gives other numbers for the same settings. 1: views by kornia, another order of
+# colour steps for every batch, drawn by batch and rank. 2: the library's own views, drawn by image.
+VERSION = 2
+
 
 class ObjectiveConfig(Section):
     """The objective by its registered name, with its hyperparameters beside it.
@@ -116,6 +120,8 @@ class RunConfig(Section):
         train: How long and in what steps.
         judges: Who watches the encoder while it trains (`anchorwise.evaluation.registry`).
         own: Parts that a caller brought from Python, in words; the sections of the same names do not count.
+        version: Of the code that trains; filled in before the run starts. Runs of another one are other runs: they can
+            be read, and not gone on with.
     """
 
     # The sections that it decides say it as well, so it makes no other run of one.
@@ -130,6 +136,7 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     judges: AnyJudges = Field(default=DEFAULT_JUDGES, json_schema_extra=NO_IDENTITY)
     own: dict[str, str] | None = None
+    version: int | None = Field(default=None, ge=1)
 
     @field_validator("modality")
     @classmethod
@@ -144,3 +151,16 @@ class RunConfig(Section):
     def whole_objective(self) -> ObjectiveConfig:
         """Return the objective, also where it is the method's own."""
         return (self.objective or ObjectiveConfig()).of(self.method.name)
+
+    def of_this_version(self) -> "RunConfig":
+        """Return the configuration with the version of the code here.
+
+        Raises:
+            ValueError: If it is of another one.
+        """
+        if self.version not in (None, VERSION):
+            raise ValueError(
+                f"version must be {VERSION} to train, got {self.version}: the same settings give other numbers there. "
+                "Leave it out, or take the release that has it; results that are kept can be read"
+            )
+        return self.model_copy(update={"version": VERSION})

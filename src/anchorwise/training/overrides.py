@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, time
 from typing import Any
 
+from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
-from anchorwise._config import AnySection, Named, Section, mark, section_of_json
+from anchorwise._config import AnySection, Named, Section, mark, section_of_json, sections_in
 
 
 def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
@@ -60,15 +61,30 @@ def _changed(table: Section | Mapping[str, Any], changes: Mapping[str, Any]) -> 
     named = {key for key, change in changes.items() if "name" in dict(_table(change))}
     afresh = {key for key, field in fields.items() if mark(field, "follows") in named}
     kept = {key: part for key, part in dict(table).items() if key not in afresh}
-    return kept | {key: _value_changed(kept.get(key), change) for key, change in changes.items()}
+    return kept | {
+        key: _value_changed(_parts_of(fields.get(key), change) if key in named else kept.get(key), change)
+        for key, change in changes.items()
+    }
 
 
 def _value_changed(current: Any, change: Any) -> Any:
     if isinstance(current, tuple) and current and all(isinstance(part, Named) for part in current):
         return _parts_changed({part.name: part for part in current}, change)
-    if not isinstance(change, Mapping):
-        return change
-    return _changed({} if "name" in change else _table(current), change)
+    return _changed(_table(current), change) if isinstance(change, Mapping) else change
+
+
+def _parts_of(field: FieldInfo | None, change: Any) -> dict[str, Any]:
+    """Return the tables within a table that is named, as that name has them, of those that are changed in part."""
+    changed = dict(_table(change))
+    sections = [] if field is None else sections_in(field.annotation)
+    fields = next((each.model_fields for each in sections if _name_of(each) == changed["name"]), {})
+    defaults = {key: field.default for key, field in fields.items() if key in changed}
+    return {key: default for key, default in defaults.items() if isinstance(default, Section)}
+
+
+def _name_of(section: type[Section]) -> str | None:
+    field = section.model_fields.get("name")
+    return None if field is None else field.default
 
 
 def _parts_changed(parts: Mapping[str, Named], change: Any) -> Any:

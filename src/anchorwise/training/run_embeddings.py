@@ -42,8 +42,9 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
         FileNotFoundError: If this is no run, or it has no checkpoint yet.
     """
     config = directory.config()
-    # All weights are in the checkpoint, and the file that they started from may be gone.
-    begun = config.model_copy(update={"encoder": config.encoder.model_copy(update={"pretrained": None})})
+    # All weights are in the checkpoint: the file that they started from may be gone, and so may the code.
+    encoder = config.encoder.model_copy(update={"pretrained": None})
+    begun = config.model_copy(update={"encoder": encoder, "version": None})
     state = initial_state(begun, splits.pretrain, torch.device(device))
     state.restore(load_checkpoint(directory.checkpoint_file))
     return state

@@ -15,7 +15,7 @@ from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import ViewMaker
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
-from anchorwise.training.config import RunConfig
+from anchorwise.training.config import VERSION, RunConfig
 from anchorwise.training.optimizers import build_optimizer
 from anchorwise.training.own import NO_PARTS, OwnParts
 
@@ -98,13 +98,13 @@ class RunState:
 
 
 def with_start(config: RunConfig) -> RunConfig:
-    """Return the configuration with what tells the encoder's pretrained start from others, where it has one.
+    """Return the configuration with what tells its run from others: the encoder's pretrained start, and the version.
 
     Raises:
-        FileNotFoundError: If it has, and the file is not there.
+        FileNotFoundError: If there is a start, and its file is not there.
     """
     encoder = modality_of(config.modality).resolved_encoder(config.encoder)
-    return config if encoder is config.encoder else config.model_copy(update={"encoder": encoder})
+    return config.model_copy(update={"encoder": encoder, "version": config.version or VERSION})
 
 
 def initial_state(config: RunConfig, samples: Samples, device: torch.device, own: OwnParts = NO_PARTS) -> RunState:
@@ -117,8 +117,9 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
         own: Parts that stand in no configuration.
 
     Raises:
-        ValueError: If parts do not fit together.
+        ValueError: If parts do not fit together, or the configuration is of another version of the code.
     """
+    config = config.of_this_version()
     modality = own.modality_of(config)
     examples = modality.examples(samples)
     resolved = {

@@ -36,7 +36,7 @@ class Taken:
 def train_step(state: RunState, network: nn.Module, batch: Batch, config: RunConfig, ranks: Ranks) -> Taken:
     """Take one step.
 
-    Everything random in it depends on the seed, the step and the rank alone.
+    Views depend on the seed, the step and the sample alone; what else is random in it on the rank as well.
 
     Args:
         state: Changed in place.
@@ -45,14 +45,13 @@ def train_step(state: RunState, network: nn.Module, batch: Batch, config: RunCon
         config: Of the run.
         ranks: Where this process stands.
     """
-    seed = mixed_seed(config.train.seed, state.step, ranks.rank)
-    torch.manual_seed(seed)
+    torch.manual_seed(mixed_seed(config.train.seed, state.step, ranks.rank))
     batch = batch.to(ranks.device)
     if not config.train.exclude_groups:
         batch = replace(batch, groups=None)
     clock = state.clock
     state.model.before_step(clock)
-    taken = _learn(state, network, batch, config, seed)
+    taken = _learn(state, network, batch, config, mixed_seed(config.train.seed, state.step))
     state.model.after_step(clock)
     if state.average is not None and config.train.ema is not None:
         state.average.average(state.model.encoder, early_momentum(config.train.ema, state.step))

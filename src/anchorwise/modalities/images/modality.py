@@ -10,7 +10,6 @@ from torch import Tensor
 from anchorwise._config import section_of_json
 from anchorwise.modalities.base import Modality
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
-from anchorwise.modalities.images.augment import AugmentConfig, RandomViews, policy_for
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
@@ -19,6 +18,8 @@ from anchorwise.modalities.images.normalise import Normalisation, pixel_statisti
 from anchorwise.modalities.images.pretrained import file_digest, load_pretrained
 from anchorwise.modalities.images.sizes import as_size
 from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder, load_encoder
+from anchorwise.modalities.images.views.maker import RandomViews
+from anchorwise.modalities.images.views.policies import ViewPolicy, policy_for
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan
@@ -31,7 +32,7 @@ class Images(Modality):
     """Images of one size and channel count, from files, archives or data sets by name."""
 
     data = DataConfig
-    views = AugmentConfig
+    views = ViewPolicy
     encoder = EncoderConfig
 
     def load(self, data: DataConfig, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
@@ -53,7 +54,7 @@ class Images(Modality):
         changed = other.model_copy(update={"source": source, "image_size_px": size_px})
         return section_of_json(DataConfig, changed.model_dump_json())
 
-    def resolved_views(self, views: AugmentConfig | None, data: DataConfig, samples: Samples) -> AugmentConfig:
+    def resolved_views(self, views: ViewPolicy | None, data: DataConfig, samples: Samples) -> ViewPolicy:
         """Return the policy; left out, that of the data source."""
         return views or policy_for(data.source, _shape(self.examples(samples))[1:])
 
@@ -67,7 +68,7 @@ class Images(Modality):
             return encoder
         return encoder.model_copy(update={"pretrained_digest": file_digest(encoder.pretrained)})
 
-    def view_maker(self, views: AugmentConfig, plan: ViewPlan, samples: Samples) -> ViewMaker:
+    def view_maker(self, views: ViewPolicy, plan: ViewPlan, samples: Samples) -> ViewMaker:
         """Return random views, normalised by the pixels of the samples."""
         num_channels, height_px, width_px = _shape(self.examples(samples))
         pixels = _pixels(samples)

@@ -14,12 +14,13 @@ from torch import Tensor
 from anchorwise import _files
 from anchorwise._config import Section, read_section
 from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
-from anchorwise.modalities.images.augment import RandomViews, policy_for
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import AnySize, height_and_width
+from anchorwise.modalities.images.views.maker import RandomViews
+from anchorwise.modalities.images.views.policies import policy_for
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 

@@ -32,7 +32,7 @@ class OwnViews(ViewMaker):
     a resumed run sees other views.
 
     Of a batch: it gets float32 of shape (samples, ...), on the device, and returns a batch of views, or all of them.
-    Torch's generators, of the CPU and of the device, are seeded by seed, step and rank.
+    Torch's generators, of the CPU and of the device, are seeded by seed, step and first sample, so that ranks differ.
 
     Args:
         make: The callable.
@@ -71,7 +71,7 @@ class OwnViews(ViewMaker):
         if not self.on_batches:
             return cast(tuple[View, ...], batch.raw)
         rows = unit(cast(Tensor, batch.raw))
-        with seeded(rows.device, int(seed)), torch.no_grad():
+        with seeded(rows.device, mixed_seed(int(seed), int(batch.ids[0]))), torch.no_grad():
             views = tuple(unit(as_tensor(view)) for view in self._views_of(rows))
         if any(len(view) != len(rows) for view in views):
             raise ValueError(
