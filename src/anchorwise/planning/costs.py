@@ -127,7 +127,7 @@ def _formulas(tiled_numbers: Callable[[int, int], float]) -> list[_Formula]:
 
 
 def _tiled_numbers(num_rows: int, dim: int, *, device: torch.device) -> float:
-    size = min(num_rows, tile_size(num_rows, device))
+    size = min(num_rows, tile_size(device))
     return 8.0 * num_rows * dim + 40.0 * num_rows + 8.0 * size * size * num_workers(device)
 
 

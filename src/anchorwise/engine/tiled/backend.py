@@ -34,7 +34,7 @@ from anchorwise.pairs import Contrast
 _NewReducer = Callable[[tuple[Tensor, ...]], Reducer]
 
 # So few scores are faster all at once than in tiles; on a GPU, where calls cost launches, as many as one tile has.
-_NUM_DENSE_SCORES = {"cpu": 256 * 256, "cuda": 4096 * 4096}
+_NUM_DENSE_SCORES = {"cpu": 320 * 320, "cuda": 4096 * 4096}
 # Scores of whole rows that are in memory at once, for each worker thread; elsewhere as many as a tile has.
 _NUM_WHOLE_ROW_SCORES = 2**20
 
@@ -48,7 +48,7 @@ class Tiled(Backend):
     Second derivatives are refused.
 
     Args:
-        size: Anchors and keys of a tile at most; None chooses by number of rows and device.
+        size: Anchors and keys of a tile at most; None chooses by device.
     """
 
     size: int | None = None
@@ -135,24 +135,27 @@ class Tiled(Backend):
 
     def _reduction(self, contrast: Contrast, new_reducer: _NewReducer) -> Reduction:
         num_anchors, num_keys = len(contrast.anchors), len(contrast.keys)
-        size = self.size or tile_size(num_anchors, contrast.anchors.device)
+        size = self.size or tile_size(contrast.anchors.device)
         grid = Grid(num_anchors, num_keys, contrast.is_symmetric, (size, size))
-        return Reduction(grid, PairMask(contrast.exclude, contrast.only), new_reducer)
+        return Reduction(grid, _mask_of(contrast), new_reducer)
 
 
-def tile_size(num_anchors: int, device: torch.device) -> int:
-    """Return how many rows and columns the tiles of so many anchors have."""
+def tile_size(device: torch.device) -> int:
+    """Return how many rows and columns tiles have at most."""
     # As measured on CPUs (benchmarks/results): larger tiles leave the cache, smaller ones cost more calls. Elsewhere
     # calls are launches, which a tile must be large to outweigh.
-    if device.type != "cpu":
-        return 4096
-    return 256 if num_anchors <= 1024 else 512
+    return 512 if device.type == "cpu" else 4096
 
 
 def _whole_rows(contrast: Contrast) -> WholeRows:
     anchors = contrast.anchors
-    num_scores = _NUM_WHOLE_ROW_SCORES if anchors.device.type == "cpu" else tile_size(len(anchors), anchors.device) ** 2
-    return WholeRows(anchors, contrast.keys, PairMask(contrast.exclude, contrast.only), num_scores)
+    num_scores = _NUM_WHOLE_ROW_SCORES if anchors.device.type == "cpu" else tile_size(anchors.device) ** 2
+    return WholeRows(anchors, contrast.keys, _mask_of(contrast), num_scores)
+
+
+def _mask_of(contrast: Contrast) -> PairMask:
+    # Statistics and loss ask for the same tiles.
+    return contrast.once("pair_mask", lambda: PairMask(contrast.exclude, contrast.only))
 
 
 def _log_sum(contrast: Contrast, link: Link) -> tuple[_NewReducer, tuple[Tensor, ...]]:

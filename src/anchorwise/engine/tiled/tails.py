@@ -7,8 +7,9 @@ sorted whole.
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -81,14 +82,13 @@ def largest(scores: Float[Tensor, "r k"], num_tail: int) -> Float[Tensor, "r t"]
     """Return the largest scores of every row in falling order."""
     if scores.device.type != "cpu":
         return scores.topk(num_tail, dim=1).values
-    return torch.from_numpy(np.stack([*_largest(scores.numpy(), num_tail)]))
+    return torch.from_numpy(_largest(scores.numpy(), num_tail))
 
 
-def _largest(scores: np.ndarray, num_tail: int) -> Iterator[np.ndarray]:
+def _largest(scores: np.ndarray, num_tail: int) -> np.ndarray:
     num_keys = scores.shape[1]
     if num_keys < _SMALLEST_SAMPLED_ROW or 3 * num_tail > num_keys:
-        yield from np.flip(np.sort(scores, axis=1), axis=1)[:, :num_tail]
-        return
+        return np.flip(np.sort(scores, axis=1), axis=1)[:, :num_tail].copy()
     sample = scores[:, ::_SAMPLED]
     # Three standard deviations more than the sample's share of the tail: enough for nearly every row.
     expected = num_tail * sample.shape[1] / num_keys
@@ -96,11 +96,13 @@ def _largest(scores: np.ndarray, num_tail: int) -> Iterator[np.ndarray]:
     beginnings = np.partition(sample, rank, axis=1)[:, rank]
     places = np.flatnonzero(scores >= beginnings[:, None])
     found = scores.ravel()[places]
-    ends = np.searchsorted(places, num_keys * np.arange(1, len(scores)))
-    for row, of_row in zip(scores, np.split(found, ends), strict=True):
-        enough = of_row if len(of_row) >= num_tail else row.copy()
-        enough.sort()
-        yield enough[::-1][:num_tail]
+    ends = np.searchsorted(places, num_keys * np.arange(len(scores) + 1)).tolist()
+    tails = np.empty((len(scores), num_tail), scores.dtype)
+    for index, (start, stop) in enumerate(pairwise(ends)):
+        of_row = found[start:stop] if stop - start >= num_tail else scores[index].copy()
+        of_row.sort()
+        tails[index] = of_row[: -num_tail - 1 : -1]
+    return tails
 
 
 def largest_with_keys(scores: Float[Tensor, "r k"], num_tail: int) -> tuple[Float[Tensor, "r t"], Int[Tensor, "r t"]]:
