@@ -1,18 +1,24 @@
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
 
+from anchorwise.engine import use_backend
+from anchorwise.methods import METHODS
 from anchorwise.modalities.images.datasets import load_splits
-from anchorwise.modalities.samples import Batch
+from anchorwise.modalities.samples import Batch, View
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 from anchorwise.objectives import Outcome
 from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.finite import FiniteWatch, NonFiniteLossError
+from anchorwise.training.optimizers import build_optimizer, set_rates
 from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import Taken, has_bfloat16, train_step
+from tests.contracts.test_device import OnOneDevice
 
 CPU = torch.device("cpu")
 
@@ -111,3 +117,41 @@ def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     state = initial_state(config, splits.pretrain, CPU)
     state.model.train()
     return state, splits.pretrain.batch(torch.arange(16)), state.config
+
+
+class _Plain(ViewMaker):
+    """Samples as their views, without anything random."""
+
+    def __init__(self, plan: ViewPlan) -> None:
+        super().__init__()
+        self.plan = plan
+
+    def forward(self, batch: Batch, *, seed: int | torch.Tensor) -> tuple[View, ...]:
+        return tuple(batch.raw.float() for _ in range(self.plan.total))
+
+    def plain(self, raw: View) -> View:
+        return raw
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, tiny: RunConfig, monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # It does not know the meta device.
+    settings = [
+        f"method.name={method}",
+        "method.head.hidden_width=8",
+        "train.ema=0.9",
+        "optimizer.name=lars",
+        "optimizer.max_grad_norm=1",
+    ]
+    state, batch, config = _start(apply_overrides(tiny, settings))
+    here = Ranks(0, 1, torch.device("meta"))
+    state.model.to(here.device)
+    state.average.to(here.device)
+    state.views = _Plain(state.model.plan)
+    state.optimizer = build_optimizer(config.optimizer, state.model, on_device=True)
+    batch, watch = batch.to(here.device), FiniteWatch()
+    for _ in range(2):
+        with OnOneDevice(), use_backend("dense"):
+            set_rates(state.optimizer, config.optimizer, state.clock)
+            watch.note(state.step, train_step(state, state.model, batch, config, here))
+        state.step += 1

@@ -82,6 +82,10 @@ class TrainConfig(Section):
         device: "auto" takes CUDA where there is one.
         amp: bfloat16 autocast of the network on devices that multiply in it: GPUs, and CPUs with AVX-512 BF16 or AMX.
             Scores stay in float32.
+        captured: On a CUDA device, record the step in CUDA graphs and replay them: the same step, with less work for
+            the host (`anchorwise.training.captured_step`). Left out, it is this version's default: false.
+        compile: Compile the encoder with `torch.compile`: a minute of preparation, and other last digits.
+        num_workers: Processes that read a Dataset of one's own ahead, with the same views; 0 reads in between steps.
         ema: Momentum of a moving average of the encoder's weights and running statistics, such as 0.999, which is then
             what is watched, kept and judged; its first steps average over fewer. None if left out.
         log_to: What takes the numbers of the run beside `log.jsonl`: "tensorboard", "wandb".
@@ -98,6 +102,9 @@ class TrainConfig(Section):
     seed: Seed = 0
     device: str = Field(default="auto", json_schema_extra=NO_IDENTITY)
     amp: bool = True
+    captured: bool | None = Field(default=None, json_schema_extra=NO_IDENTITY)
+    compile: bool = False
+    num_workers: int = Field(default=0, ge=0, le=1024, json_schema_extra=NO_IDENTITY)
     ema: float | None = Field(default=None, ge=0, lt=1)
     log_to: tuple[LoggerName, ...] = Field(default=("tensorboard",), json_schema_extra=NO_IDENTITY)
     checkpoint_every_epochs: Epochs = Field(default=1, json_schema_extra=NO_IDENTITY)

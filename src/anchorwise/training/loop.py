@@ -18,9 +18,10 @@ from anchorwise import _files
 from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
-from anchorwise.modalities.encoder import read_weights
+from anchorwise.modalities.encoder import Encoder, read_weights
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.training.captured_step import CapturedStep, captured_step
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
@@ -144,6 +145,7 @@ class _Run:
         self.order = ORDERS[self.config.order.name](self.config.order, samples.labels, sizes)
         self.num_steps = train.num_epochs * self.steps_per_epoch
         self.watch, self.pace = FiniteWatch(), Pace()
+        self.captured: CapturedStep | None = None
 
     def say_waiting(self) -> None:
         """Say that another process has the run."""
@@ -163,6 +165,7 @@ class _Run:
             progress = stack.enter_context(RunProgress(num_steps=self.num_steps, done=state.step, **shown))
             stopping = stack.enter_context(_signals())
             network = self._network(state)
+            self.captured = captured_step(self.config, state.model, self.here)
             while state.step < self.num_steps:
                 self._epoch(state, network, log, progress, stopping)
         if self.here.is_first:
@@ -202,6 +205,10 @@ class _Run:
 
     def _network(self, state: RunState) -> nn.Module:
         state.model.train()
+        if self.config.train.compile:
+            for part in state.model.modules():
+                if isinstance(part, Encoder):
+                    part.backbone.compile()
         if self.here.world_size == 1:
             return state.model
         # Buffers are alike on all ranks, but for running statistics: of these the first rank's are kept.
@@ -235,7 +242,7 @@ class _Run:
         # The same on any number of ranks: what is random in a sample's own reading depends on the sample alone.
         seed = mixed_seed(self.config.train.seed, state.step)
         batch = state.views.collect(self.splits.pretrain, ids, seed=seed)
-        taken = train_step(state, network, batch, self.config, self.here)
+        taken = train_step(state, network, batch, self.config, self.here, self.captured)
         self.watch.note(state.step, taken)
         state.step += 1
         is_logged = state.step % self.config.train.log_every_steps == 0 or state.step == self.num_steps

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import torch
@@ -30,8 +31,13 @@ class OptimizerConfig(Named):
     max_grad_norm: FiniteFloat | None = Field(default=None, gt=0)
 
     @abstractmethod
-    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Return the optimiser of groups of parameters."""
+    def of(self, groups: list[dict[str, Any]], *, on_device: bool) -> torch.optim.Optimizer:
+        """Return the optimiser of groups of parameters.
+
+        Args:
+            groups: With rates that are tensors where it works on the device.
+            on_device: Whether a step is a few launches that read nothing on the host, and can be recorded.
+        """
 
 
 @final
@@ -47,9 +53,10 @@ class AdamW(OptimizerConfig):
     name: Literal["adamw"] = "adamw"
     betas: tuple[Share, Share] = (0.9, 0.999)
 
-    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def of(self, groups: list[dict[str, Any]], *, on_device: bool) -> torch.optim.Optimizer:
         """Return torch's."""
-        return torch.optim.AdamW(groups, lr=self.peak_lr, betas=self.betas)
+        fast = {"fused": True, "capturable": True} if on_device else {}
+        return torch.optim.AdamW(groups, lr=self.peak_lr, betas=self.betas, **fast)
 
 
 @final
@@ -74,9 +81,10 @@ class SGD(OptimizerConfig):
             raise ValueError("optimizer.nesterov must be false where optimizer.momentum is 0: it does nothing there")
         return self
 
-    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def of(self, groups: list[dict[str, Any]], *, on_device: bool) -> torch.optim.Optimizer:
         """Return torch's."""
-        return torch.optim.SGD(groups, lr=self.peak_lr, momentum=self.momentum, nesterov=self.nesterov)
+        fast = {"fused": True} if on_device else {}
+        return torch.optim.SGD(groups, lr=self.peak_lr, momentum=self.momentum, nesterov=self.nesterov, **fast)
 
 
 @final
@@ -99,11 +107,13 @@ class LARS(OptimizerConfig):
     momentum: Share = 0.9
     trust_coefficient: FiniteFloat = Field(default=0.001, gt=0)
 
-    def of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def of(self, groups: list[dict[str, Any]], *, on_device: bool) -> torch.optim.Optimizer:
         """Return timm's."""
         from timm.optim.lars import Lars
 
         own = {"momentum": self.momentum, "trust_coeff": self.trust_coefficient}
+        if on_device:
+            own["foreach"] = True
         return Lars(groups, lr=self.peak_lr, **own)  # pyright: ignore[reportArgumentType]
 
 
@@ -118,12 +128,34 @@ else:
     AnyOptimizer = chosen_by_name(OPTIMIZERS)
 
 
-def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(config: OptimizerConfig, model: nn.Module, *, on_device: bool = False) -> torch.optim.Optimizer:
     """Return the optimiser of what is trained; biases and normalisation layers, all of one axis, get no weight decay.
 
     Groups say in `constant_rate` whether their rate stays at the peak, as a method may ask.
+
+    Args:
+        config: Which, and its settings.
+        model: What is trained.
+        on_device: Work where the parameters are, with rates that are tensors there (`set_rates`).
     """
-    return config.of(_groups(model, config.weight_decay))
+    groups = _groups(model, config.weight_decay)
+    for group in groups if on_device else ():
+        group["lr"] = torch.full((), config.peak_lr, device=next(model.parameters()).device)
+    return config.of(groups, on_device=on_device)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
+    """Take up what an optimiser of the same parameters had saved, on whatever device, and however it works.
+
+    Raises:
+        KeyError: If a part is missing.
+        ValueError: If it is of other parameters.
+    """
+    # Settings are the configuration's, and rates the schedule's: of groups, which parameters they have counts alone.
+    own, others = optimizer.state_dict()["param_groups"], saved["param_groups"]
+    if [group["params"] for group in own] != [group["params"] for group in others]:
+        raise ValueError("the optimiser's groups are not of these parameters")
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": own})
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from anchorwise.modalities.views import ViewMaker
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
 from anchorwise.training.config import VERSION, RunConfig
-from anchorwise.training.optimizers import build_optimizer
+from anchorwise.training.optimizers import build_optimizer, restore_optimizer
 from anchorwise.training.own import NO_PARTS, OwnParts
 
 
@@ -91,7 +91,7 @@ class RunState:
         self.step = _checks.count("step", saved["step"], 0)
         self.wall_time_s = _checks.at_least("wall_time_s", saved["wall_time_s"], 0.0)
         self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        restore_optimizer(self.optimizer, saved["optimizer"])
         self.views.load_state_dict(saved["views"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
@@ -134,4 +134,5 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     model = own.method_of(config, encoder).to(device)
     views = modality.view_maker(config.views, model.plan, samples).to(device)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
-    return RunState(config, model, build_optimizer(config.optimizer, model), views, modality, examples, average)
+    optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
+    return RunState(config, model, optimizer, views, modality, examples, average)

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.models.momentum import early_momentum
 from anchorwise.objectives import Outcome
+from anchorwise.training.captured_step import CapturedStep
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.state import RunState
@@ -33,7 +35,14 @@ class Taken:
     gradient_norm: Float[Tensor, ""] | None
 
 
-def train_step(state: RunState, network: nn.Module, batch: Batch, config: RunConfig, ranks: Ranks) -> Taken:
+def train_step(
+    state: RunState,
+    network: nn.Module,
+    batch: Batch,
+    config: RunConfig,
+    ranks: Ranks,
+    captured: CapturedStep | None = None,
+) -> Taken:
     """Take one step.
 
     Views depend on the seed, the step and the sample alone; what else is random in it on the rank as well.
@@ -44,6 +53,7 @@ def train_step(state: RunState, network: nn.Module, batch: Batch, config: RunCon
         batch: This rank's samples.
         config: Of the run.
         ranks: Where this process stands.
+        captured: Records steps and replays them; what they give is then overwritten by the next.
     """
     torch.manual_seed(mixed_seed(config.train.seed, state.step, ranks.rank))
     batch = batch.to(ranks.device)
@@ -51,15 +61,22 @@ def train_step(state: RunState, network: nn.Module, batch: Batch, config: RunCon
         batch = replace(batch, groups=None)
     clock = state.clock
     state.model.before_step(clock)
-    taken = _learn(state, network, batch, config, mixed_seed(config.train.seed, state.step))
+    view_seed = mixed_seed(config.train.seed, state.step)
+    if captured is None:
+        taken = _learn(state, network, config, batch, view_seed)
+    else:
+        if not state.views.is_capturable:
+            batch = replace(batch, raw=state.views(batch, seed=view_seed))
+        taken = captured(partial(_learn, state, network, config), batch, view_seed, phase=state.model.phase())
     state.model.after_step(clock)
     if state.average is not None and config.train.ema is not None:
         state.average.average(state.model.encoder, early_momentum(config.train.ema, state.step))
     return taken
 
 
-def _learn(state: RunState, network: nn.Module, batch: Batch, config: RunConfig, seed: int) -> Taken:
-    views = state.views(batch, seed=seed)
+def _learn(state: RunState, network: nn.Module, config: RunConfig, batch: Batch, seed: int | Tensor) -> Taken:
+    """Do what is recorded of a step: nothing in here may depend on anything but tensors and the method's phase."""
+    views = batch.raw if isinstance(batch.raw, tuple) else state.views(batch, seed=seed)
     with autocast(config, batch.ids.device):
         made = network(views, batch)
     state.optimizer.zero_grad(set_to_none=True)
@@ -69,7 +86,8 @@ def _learn(state: RunState, network: nn.Module, batch: Batch, config: RunConfig,
     if config.optimizer.max_grad_norm is not None:
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.optimizer.max_grad_norm)
     state.optimizer.step()
-    return Taken(made.outcome, made.rows, norm)
+    # Without its graph: what autograd keeps is let go of here, and not in the middle of the next step.
+    return Taken(replace(made.outcome, loss=made.outcome.loss.detach()), made.rows, norm)
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[object]:
