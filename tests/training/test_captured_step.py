@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from anchorwise.methods import METHODS
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.images.views import chosen
 from anchorwise.modalities.registry import modality_of
 from anchorwise.training import RunConfig
 from anchorwise.training.captured_step import NUM_ORDINARY, CapturedStep, captured_step
@@ -39,6 +40,12 @@ def _config(method: str = "simclr", *settings: str) -> RunConfig:
     if "predictor" in METHODS[method].Config.model_fields:
         own.append("method.predictor.hidden_width=8")
     return tiny_run([f"method.name={method}", *own, *_NARROW, *settings])
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views look at nothing."""
+    monkeypatch.setattr(chosen, "HOST_DEVICES", ())
 
 
 @cache
@@ -98,7 +105,7 @@ def test_captured_steps_are_those_that_are_not(method: str):
     "settings",
     [
         ("optimizer.name=sgd", "optimizer.max_grad_norm=0.1"),
-        ("optimizer.name=lars",),
+        ("optimizer.name=lars", "views.name=digits"),
         ("train.ema=0.9", "train.amp=true"),
         ("objective.name=weibit",),
     ],

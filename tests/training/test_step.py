@@ -7,8 +7,7 @@ import torch
 from anchorwise.engine import use_backend
 from anchorwise.methods import METHODS
 from anchorwise.modalities.images.datasets import load_splits
-from anchorwise.modalities.samples import Batch, View
-from anchorwise.modalities.views import ViewMaker, ViewPlan
+from anchorwise.modalities.samples import Batch
 from anchorwise.objectives import Outcome
 from anchorwise.training import RunConfig, apply_overrides
 from anchorwise.training import step as step_module
@@ -119,20 +118,6 @@ def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     return state, splits.pretrain.batch(torch.arange(16)), state.config
 
 
-class _Plain(ViewMaker):
-    """Samples as their views, without anything random."""
-
-    def __init__(self, plan: ViewPlan) -> None:
-        super().__init__()
-        self.plan = plan
-
-    def forward(self, batch: Batch, *, seed: int | torch.Tensor) -> tuple[View, ...]:
-        return tuple(batch.raw.float() for _ in range(self.plan.total))
-
-    def plain(self, raw: View) -> View:
-        return raw
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, tiny: RunConfig, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # It does not know the meta device.
@@ -147,7 +132,7 @@ def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, 
     here = Ranks(0, 1, torch.device("meta"))
     state.model.to(here.device)
     state.average.to(here.device)
-    state.views = _Plain(state.model.plan)
+    state.views.to(here.device)
     state.optimizer = build_optimizer(config.optimizer, state.model, on_device=True)
     batch, watch = batch.to(here.device), FiniteWatch()
     for _ in range(2):
