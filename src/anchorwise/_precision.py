@@ -7,10 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional
 
 # Where float32 products may be rounded to TensorFloat-32 or bfloat16: cuBLAS, and oneDNN on a CPU.
 _BACKENDS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# From here on log(1 + exp(x)) is x, in float64 too.
+LINEAR_FROM = 40.0
 
 
 class _Exact:
@@ -115,8 +120,10 @@ class _OwnProducts(torch.autograd.Function):
     def forward(rows: Tensor) -> Tensor:
         with full_precision(rows.device):
             found = rows @ rows.T
-        # A matrix product rounds ij and ji apart: both are the larger one. To read along columns takes far longer than
-        # to copy a matrix and read along its rows.
+        # A matrix product rounds ij and ji apart: both are the larger one.
+        if found.device.type != "cpu":
+            return torch.maximum(found, found.T)
+        # To read along columns takes a CPU far longer than to copy a matrix and read along its rows.
         return found.clamp_min_(found.T.contiguous())
 
     @staticmethod
@@ -126,7 +133,8 @@ class _OwnProducts(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         (rows,), (gradient,) = ctx.saved_tensors, grad_outputs
-        return products(gradient + gradient.T.contiguous(), rows.T)
+        mirrored = gradient.T.contiguous() if gradient.device.type == "cpu" else gradient.T
+        return products(gradient + mirrored, rows.T)
 
 
 class _OwnProductsBothWays(_OwnProducts):
@@ -155,6 +163,27 @@ def log_sum(logits: Tensor, *, left_out: Tensor | None = None, dim: int = 1) -> 
     lowest = torch.finfo(logits.dtype).min
     finite = functional.threshold(logits, lowest, lowest) if left_out is None else logits.masked_fill(left_out, lowest)
     return functional.threshold(finite.logsumexp(dim=dim), lowest, -torch.inf)
+
+
+def softmax_nll(positive_logits: Tensor, log_negatives: Tensor) -> Tensor:
+    """Return `-p + log(exp(p) + exp(r))`, without its cancellation where the loss is small.
+
+    Args:
+        positive_logits: p, logits of positives.
+        log_negatives: r, the logarithm of what the exponentials of their negatives' logits add up to.
+    """
+    return functional.softplus(log_negatives - positive_logits, threshold=LINEAR_FROM)
+
+
+def hand_written_gradients_serve() -> bool:
+    """Return whether a derivative need not be one that torch can take apart.
+
+    A compiler, the transforms of `torch.func` and forward-mode differentiation have to.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    transformed = torch._C._are_functorch_transforms_active()  # pyright: ignore[reportPrivateUsage]
+    return not transformed and forward_ad._current_level < 0  # pyright: ignore[reportPrivateUsage]
 
 
 def magnitude(values: Tensor, *, dim: int | None = None) -> Tensor:

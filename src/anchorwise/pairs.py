@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Bool, Float, Int, Integer, Shaped
 from torch import Tensor
+from torch.nn import functional
 
 from anchorwise import _tensor_checks
 from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
@@ -80,6 +81,8 @@ class Contrast:
         only: The only pairs that count; None counts all that are not excluded.
         weight: Weights of pairs; None weighs all alike.
         ranks: The processes that hold the same rows and share the work on them; None where this one is alone.
+        first_positive: The number of the key that is the first anchor's positive, and no negative; those of the others
+            are the next ones in turn, and after the last key comes the first. None where positives are no keys.
     """
 
     anchors: Float[Tensor, "a d"]
@@ -89,6 +92,7 @@ class Contrast:
     only: SameId | None = None
     weight: PairWeight | None = None
     ranks: Ranks | None = None
+    first_positive: int | None = None
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, what: str, make: Callable[[], Made]) -> Made:
@@ -127,10 +131,36 @@ class Contrast:
         places = torch.arange(self.num_excluded, device=first.device)
         return rising.indices[first.unsqueeze(1) + places]
 
+    @property
+    def positive_diagonals(self) -> tuple[int, ...]:
+        """The diagonals of a score matrix that the positives lie on, as `Tensor.diagonal` counts, in order of anchors.
+
+        Raises:
+            ValueError: If positives are no keys.
+        """
+        first, num_keys = self.first_positive, len(self.keys)
+        if first is None:
+            raise ValueError("positives must be keys: say in first_positive which key is the first anchor's")
+        return (first,) if first + len(self.anchors) <= num_keys else (first, first - num_keys)
+
+    @property
+    def positive_scores(self) -> Float[Tensor, " a"]:
+        """Scores of positives.
+
+        Raises:
+            ValueError: If positives are no keys.
+        """
+        if len(self.positive_diagonals) == 1:
+            return (self.anchors * self.keys[self.first_positive :][: len(self.anchors)]).sum(dim=1)
+        # Rows of two views, each other's positives. The gradients of both views are put together at once.
+        first, second = self.anchors.unflatten(0, (2, -1)).unbind()
+        return (first * second).sum(dim=1).repeat(2)
+
     def of_anchors(self, rows: slice) -> "Contrast":
         """Return the contrast of some of the anchors with all keys."""
         return replace(
             self,
+            first_positive=None,
             anchors=self.anchors[rows],
             exclude=tuple(same.of_anchors(rows) for same in self.exclude),
             only=None if self.only is None else self.only.of_anchors(rows),
@@ -224,9 +254,12 @@ class Views:
         """Contrast every row with the rows of all other samples, with or without those of its own view."""
         ids = self.ids.repeat(self.num_views)
         rows, same_sample = self.rows, SameId(ids, ids, self._period)
+        first_positive = self.num_samples if self.num_views == 2 else None
         if not same_view:
-            return Contrast(rows, rows, (same_sample, self._same_view()), ranks=self.ranks)
-        return Contrast(rows, rows, (same_sample,), self.num_views if self.distinct else None, ranks=self.ranks)
+            exclude, num_excluded = (same_sample, self._same_view()), None
+        else:
+            exclude, num_excluded = (same_sample,), self.num_views if self.distinct else None
+        return Contrast(rows, rows, exclude, num_excluded, ranks=self.ranks, first_positive=first_positive)
 
     def same_sample(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one sample."""
@@ -243,7 +276,7 @@ class Views:
 
     def across(self, view: int, other: int) -> Contrast:
         """Contrast the rows of one view with those of another."""
-        return self._between(self.units[view], self.units[other])
+        return replace(self._between(self.units[view], self.units[other]), first_positive=0)
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
         num_excluded = 1 if self.distinct else None
@@ -318,7 +351,7 @@ def unit_rows(rows: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows d"]:
     """
     wide = rows.double() if rows.dtype == torch.float64 else rows.float()
     largest = wide.detach().abs().amax(dim=-1, keepdim=True)
-    scaled = wide / largest.masked_fill(largest == 0.0, 1.0)
+    scaled = wide / functional.threshold(largest, 0.0, 1.0)  # 1 for a row of zeros.
     # A graph is differentiated as a whole, and takes nothing that is differentiable forward by a rule of its own.
     units, _ = _divided_by_length(scaled) if torch.compiler.is_compiling() else _DividedByLength.apply(scaled)
     return units

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
 from anchorwise._described import Described
+from anchorwise._precision import softmax_nll
 from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.mined_pairs import IndicesTuple, Labelled, MinedPairs, labelled, pairs_of
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import Objective
-from anchorwise.objectives.parts.cross_entropy import softmax_nll
 from anchorwise.tails import Blend
 from anchorwise.tails.blend import as_blend
 

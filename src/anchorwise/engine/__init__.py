@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from anchorwise.engine.backend import use_backend
 from anchorwise.engine.calls import (
     attend_rows,
+    cross_entropy_rows,
     exceedance_rows,
     logsumexp_rows,
     pooled_tail,
@@ -28,6 +29,7 @@ __all__ = [
     "Tiled",
     "Triton",
     "attend_rows",
+    "cross_entropy_rows",
     "exceedance_rows",
     "logsumexp_rows",
     "moment_rows",

@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _tensor_checks
+from anchorwise._precision import softmax_nll
 from anchorwise.engine.backend import backend_for
+from anchorwise.engine.dense import Dense
 from anchorwise.engine.request import (
     Attention,
     Backend,
@@ -43,7 +45,30 @@ def logsumexp_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
         TypeError: If rows are in half precision.
     """
-    return _answer(LogSumExp(_checked(contrast), link))
+    return _answer(LogSumExp(checked(contrast), link))
+
+
+def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
+    """Return `-logit_positive + log(exp(logit_positive) + sum over keys of exp(logit))` per anchor.
+
+    Args:
+        contrast: Anchors, keys, which of their pairs count as negatives, and which are positives.
+        link: Turns scores into logits.
+
+    Returns:
+        The cross-entropies, and the scores of the positives, without gradient.
+
+    Raises:
+        ValueError: If widths, dtypes, devices or numbers of ids do not fit each other, or positives are no keys.
+        TypeError: If rows are in half precision.
+    """
+    contrast = checked(contrast)
+    request = LogSumExp(contrast, link)
+    backend = backend_for(request)
+    if isinstance(backend, Dense):
+        return backend.cross_entropy_rows(contrast, link)
+    scores = contrast.positive_scores
+    return softmax_nll(link(scores), _answer(request)), scores.detach()
 
 
 def sum_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
@@ -57,7 +82,7 @@ def sum_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
         TypeError: If rows are in half precision.
     """
-    return _answer(Sum(_checked(contrast), link))
+    return _answer(Sum(checked(contrast), link))
 
 
 def attend_rows(contrast: Contrast, values: Float[Tensor, "k e"], link: Link) -> Float[Tensor, "a e"]:
@@ -65,7 +90,7 @@ def attend_rows(contrast: Contrast, values: Float[Tensor, "k e"], link: Link) ->
 
     It is 0 where no key is left.
     """
-    return _answer(Attention(_checked(contrast), link, values))
+    return _answer(Attention(checked(contrast), link, values))
 
 
 def scores_at(contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a t"]:
@@ -76,13 +101,13 @@ def scores_at(contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a
         index: Which keys.
     """
     # So few scores are cheaper than to send: every rank computes all of them.
-    alone = replace(_checked(contrast), ranks=None)
+    alone = replace(checked(contrast), ranks=None)
     return _answer(ScoresAt(alone, _tensor_checks.whole_numbers("index", index)))
 
 
 def tail_rows(contrast: Contrast, num_tail: int) -> Tail:
     """Return the `num_tail` largest scores of every row and their keys, without gradient."""
-    return _answer(LargestScores(_checked(contrast), num_tail))
+    return _answer(LargestScores(checked(contrast), num_tail))
 
 
 def tail_summaries(contrast: Contrast, num_tail: int, summary: Summary) -> Float[Tensor, "a s"]:
@@ -95,12 +120,12 @@ def tail_summaries(contrast: Contrast, num_tail: int, summary: Summary) -> Float
         num_tail: Scores of every row, at least 1 and at most those that count.
         summary: Takes the largest scores of some rows in falling order, and returns as many numbers for each row.
     """
-    return _answer(TailSummaries(_checked(contrast), num_tail, summary))
+    return _answer(TailSummaries(checked(contrast), num_tail, summary))
 
 
 def pooled_tail(contrast: Contrast, num_tail: int) -> Float[Tensor, " t"]:
     """Return the `num_tail` largest scores of all rows together in falling order, without gradient."""
-    return _answer(PooledTail(_checked(contrast), num_tail))
+    return _answer(PooledTail(checked(contrast), num_tail))
 
 
 def exceedance_rows(contrast: Contrast, threshold: Float[Tensor, " a"], endpoint: float) -> ExceedanceSums:
@@ -111,7 +136,7 @@ def exceedance_rows(contrast: Contrast, threshold: Float[Tensor, " a"], endpoint
         threshold: Of every anchor.
         endpoint: Where scores end.
     """
-    return _answer(Exceedances(_checked(contrast), threshold, endpoint))
+    return _answer(Exceedances(checked(contrast), threshold, endpoint))
 
 
 def _answer(request: Request[Result]) -> Result:
@@ -148,7 +173,7 @@ _IN_TILES = (
 )
 
 
-def _checked(contrast: Contrast) -> Contrast:
+def checked(contrast: Contrast) -> Contrast:
     """Refuse rows in which 1 - s has no digits, and rows and ids that do not fit each other; look at them once.
 
     Backends are given the same contrast each time, so that they may keep what they have computed of it.

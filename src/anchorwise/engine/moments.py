@@ -1,4 +1,4 @@
-"""Mean and variance of the scores of every row, without gradient."""
+"""Mean and standard deviation of the scores of every row, without gradient."""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +6,8 @@ from torch import Tensor
 
 from anchorwise._precision import full_precision
 from anchorwise.engine.backend import backend_for
-from anchorwise.engine.calls import scores_at, sum_rows
+from anchorwise.engine.calls import checked, scores_at, sum_rows
+from anchorwise.engine.dense import Dense
 from anchorwise.engine.request import Sum
 from anchorwise.links import Moment
 from anchorwise.pairs import Contrast
@@ -16,20 +17,21 @@ from anchorwise.pairs import Contrast
 
 @torch.no_grad()
 def moment_rows(contrast: Contrast) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-    """Return mean and variance of every row's scores that count; both 0 where none does.
+    """Return mean and standard deviation of every row's scores that count; both 0 where none does.
 
     They are read off the scores where these are in memory, and off the first two moments of the keys, without a pass
     over the scores, where every row leaves out the same number of known ones.
     """
-    in_memory = backend_for(Sum(contrast, Moment(1))).is_traceable
-    return _of_scores(contrast) if in_memory or contrast.num_excluded is None else _of_keys(contrast)
+    contrast = checked(contrast)
+    backend = backend_for(Sum(contrast, Moment(1)))
+    if isinstance(backend, Dense) and contrast.weight is None:
+        return backend.moment_rows(contrast)
+    mean, variance = _of_scores(contrast) if contrast.num_excluded is None else _of_keys(contrast)
+    return mean, variance.sqrt()
 
 
 def _of_scores(contrast: Contrast) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-    if contrast.num_excluded is None:
-        number = sum_rows(contrast, Moment(0)).clamp_min(1.0)
-    else:
-        number = max(len(contrast.keys) - contrast.num_excluded, 1)
+    number = sum_rows(contrast, Moment(0)).clamp_min(1.0)
     mean = sum_rows(contrast, Moment(1)) / number
     return mean, sum_rows(contrast, Moment(2, mean)) / number
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -68,22 +69,22 @@ class BlendLink(Link):
     endpoint: float = 1.0
     scale: Parameter = 1.0
     # What scores and logarithms are multiplied by, made once: a link is called for positives and for negatives.
-    _by_score: Float[Tensor, " a"] = field(init=False, repr=False)
-    _by_log: Float[Tensor, " a"] = field(init=False, repr=False)
+    _slope: Float[Tensor, " a"] = field(init=False, repr=False)
+    _power: Float[Tensor, " a"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_score", _times(self.scale, 1.0 - self.blend) / self.temperature)
-        object.__setattr__(self, "_by_log", -self.blend * self.exponent)
+        object.__setattr__(self, "_slope", _times(self.scale, 1.0 - self.blend) / self.temperature)
+        object.__setattr__(self, "_power", self.blend * self.exponent)
 
     def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
         """Return the blended logits."""
-        weibit = per_row(self._by_log, scores) * shortfall(scores, self.endpoint).log()
-        return per_row(self._by_score, scores) * scores + weibit
+        softmax, power = per_row(self._slope, scores) * scores, per_row(self._power, scores)
+        return torch.addcmul(softmax, power, shortfall(scores, self.endpoint).log(), value=-1.0)
 
     @property
     def log_shortfall(self) -> LogShortfall:
         """Slope `(1 - blend) * scale / temperature`, power `blend * exponent`."""
-        return LogShortfall(self._by_score, -self._by_log, self.endpoint)
+        return LogShortfall(self._slope, self._power, self.endpoint)
 
 
 @final

@@ -10,9 +10,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks, engine
+from anchorwise._precision import softmax_nll
 from anchorwise.links import BellWeight, WeightedLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.objectives.parts.hard_negatives import lowest_finite
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link

@@ -47,7 +47,5 @@ class ArctanhInfoNCE(Objective):
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        positive_scores = views.positive_scores
-        contrast = views.pooled(same_view=self.same_view)
-        per_anchor = cross_entropy(contrast, positive_scores, ArctanhLink())
+        per_anchor, positive_scores = cross_entropy(views.pooled(same_view=self.same_view), ArctanhLink())
         return mean_outcome(per_anchor, {"positive_score": positive_scores})

@@ -11,9 +11,10 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks, engine
+from anchorwise._precision import softmax_nll
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.objectives.parts.hard_negatives import debiased, log_hard_negatives
 from anchorwise.pairs import Contrast, Views, scale_gradient, views_of
 

@@ -70,8 +70,9 @@ class AveragedViews(Objective):
         for view, rows in enumerate(views.units):
             others = torch.cat([views.units[:view], views.units[view + 1 :]]).mean(dim=0)
             pair = replace(views, units=torch.stack([rows, unit_rows(others) if self.normalise else others]))
-            contrast, positive_scores = pair.pooled(), pair.positive_scores
+            contrast = pair.pooled()
             reading = read_link(self.blend, contrast, softmax)
-            losses.append(cross_entropy(contrast, positive_scores, reading.link))
+            per_anchor, positive_scores = cross_entropy(contrast, reading.link)
+            losses.append(per_anchor)
             stats.append({"positive_score": positive_scores, **reading.stats})
         return mean_outcome(torch.cat(losses), concat_stats(stats))

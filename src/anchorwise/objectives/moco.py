@@ -9,9 +9,10 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks, _tensor_checks
+from anchorwise import _checks, _tensor_checks, engine
+from anchorwise._precision import softmax_nll
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, gathered_ids, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -67,7 +68,7 @@ class MoCo(Objective):
         contrast = Contrast(views.units[0], keys, *excluded, ranks=views.ranks)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
-        per_anchor = cross_entropy(contrast, positive_scores, reading.link)
+        per_anchor = softmax_nll(reading.link(positive_scores), engine.logsumexp_rows(contrast, reading.link))
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})
 
 

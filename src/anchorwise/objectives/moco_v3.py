@@ -72,9 +72,10 @@ class MoCoV3(Objective):
         losses, stats = [], []
         for query, key in ((view0, key1), (view1, key0)):
             views = views_of(query, key.detach(), ids=ids)
-            positive_scores, contrast = views.scores_between(0, 1), views.across(0, 1)
+            contrast = views.across(0, 1)
             reading = read_link(self.blend, contrast, softmax)
-            losses.append(cross_entropy(contrast, positive_scores, reading.link))
+            per_anchor, positive_scores = cross_entropy(contrast, reading.link)
+            losses.append(per_anchor)
             stats.append({"positive_score": positive_scores, **reading.stats})
         scale = 4.0 * temperature_of(softmax) if self.source_scale else 1.0
         return mean_outcome(scale * torch.cat(losses), concat_stats(stats))

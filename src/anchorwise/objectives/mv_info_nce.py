@@ -10,9 +10,9 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks, engine
-from anchorwise._precision import log_sum
+from anchorwise._precision import log_sum, softmax_nll
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 

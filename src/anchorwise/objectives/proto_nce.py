@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _tensor_checks
+from anchorwise import _tensor_checks, engine
+from anchorwise._precision import softmax_nll
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.pairs import Contrast, SameId, gathered_ids, views_of
 
 # n = samples, d = embedding width, k = prototypes
@@ -68,7 +68,8 @@ class ProtoNCE(Objective):
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
         contrast = Contrast(rows, keys, (SameId(own, numbers),), 1, ranks=views.ranks)
-        losses = cross_entropy(contrast, (rows * keys[own]).sum(dim=1), SoftmaxLink(1.0))
+        logits = SoftmaxLink(1.0)
+        losses = softmax_nll(logits((rows * keys[own]).sum(dim=1)), engine.logsumexp_rows(contrast, logits))
         return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})
 
 

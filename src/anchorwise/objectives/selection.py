@@ -71,14 +71,13 @@ class Selection(Objective):
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast)
         reading, exponent = self.gate.read(negatives), self.exponent(negatives)
-        softmax = cross_entropy(contrast, positive_scores, softmax_link(self.temperature, logit_scale, views.units))
+        softmax, positive_scores = cross_entropy(contrast, softmax_link(self.temperature, logit_scale, views.units))
         tail = self.gate.tail
         num_read = tail.length.of(negatives.most_negatives) if isinstance(tail, RegressionTail) else 0
         hardest = negatives.hardest(self.num_hardest, among=num_read)  # Of the tail that the gate reads, as released.
-        weibit = cross_entropy(contrast, positive_scores, ShortfallLink(exponent), hardest=hardest)
+        weibit, _ = cross_entropy(contrast, ShortfallLink(exponent), hardest=hardest)
         stats = {"lambda": reading.blend, "exponent": exponent, "positive_score": positive_scores}
         return mean_outcome((1.0 - reading.blend) * softmax + reading.blend * weibit, {**stats, **reading.stats})

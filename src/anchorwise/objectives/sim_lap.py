@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks, engine
-from anchorwise._precision import log_sum, magnitude, products
+from anchorwise._precision import log_sum, magnitude, products, softmax_nll
 from anchorwise._ranks import gather_rows
 from anchorwise.links import Link
 from anchorwise.links.base import per_row
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
-from anchorwise.objectives.parts.cross_entropy import softmax_link, softmax_nll
+from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, SameId, Views, gathered_classes, unit_rows, views_of
 
 # n = samples, d = embedding width, a = anchors

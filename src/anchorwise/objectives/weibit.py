@@ -72,11 +72,10 @@ class Weibit(Objective):
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
         """
         views = views_of(view0, view1, ids=ids)
-        positive_scores = views.positive_scores
         contrast = views.pooled()
         negatives = negatives_of(contrast, endpoint=self.endpoint)
         exponent = self.exponent(negatives)
         hardest = None if self.num_hardest is None else negatives.hardest(self.num_hardest)
         link = ShortfallLink(exponent, self.endpoint)
-        per_anchor = cross_entropy(contrast, positive_scores, link, hardest=hardest)
+        per_anchor, positive_scores = cross_entropy(contrast, link, hardest=hardest)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "exponent": exponent})

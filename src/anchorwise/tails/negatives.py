@@ -140,8 +140,8 @@ class Negatives:
         """Return every row's tail: the scores above mean + z sd, where a normal law keeps `tail_fraction` of them."""
 
         def read() -> TailSums:
-            mean, variance = engine.moment_rows(self.contrast)
-            threshold = torch.add(mean, variance.sqrt(), alpha=_normal_quantile(1.0 - tail_fraction))
+            mean, deviation = engine.moment_rows(self.contrast)
+            threshold = torch.add(mean, deviation, alpha=_normal_quantile(1.0 - tail_fraction))
             sums = engine.exceedance_rows(self.contrast, threshold, self.endpoint)
             return TailSums.of(sums, threshold, self.endpoint)
 

@@ -15,8 +15,8 @@ def among_all_rows(
 
     With `num_hardest`, only so many of an anchor's highest-scoring negatives count.
     """
-    positive_scores, contrast = views.positive_scores, views.pooled()
+    contrast = views.pooled()
     reading = read_link(blend, contrast, softmax)
     hardest = None if num_hardest is None else negatives_of(contrast).hardest(num_hardest)
-    per_anchor = cross_entropy(contrast, positive_scores, reading.link, hardest=hardest)
+    per_anchor, positive_scores = cross_entropy(contrast, reading.link, hardest=hardest)
     return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

@@ -48,15 +48,16 @@ def across_views(
     """
     losses, stats = [], []
     for view, other in directions:
-        contrast, positive_scores = views.across(view, other), views.scores_between(view, other)
+        contrast = views.across(view, other)
         if further:
             contrast = _with_further(contrast, further, views.ids)
         reading = read_link(blend, contrast, softmax)
-        losses.append(cross_entropy(contrast, positive_scores, reading.link))
+        per_anchor, positive_scores = cross_entropy(contrast, reading.link)
         if label_smoothing > 0.0:
             num_keys = len(contrast.keys) - num_same(views.ids) + 1
-            lead = _lead(contrast, reading.link(positive_scores), reading.link, num_keys)
-            losses[-1] = losses[-1] + label_smoothing * lead
+            lead = _lead(contrast, reading.link(contrast.positive_scores), reading.link, num_keys)
+            per_anchor = per_anchor + label_smoothing * lead
+        losses.append(per_anchor)
         stats.append({"positive_score": positive_scores, **reading.stats})
     return mean_outcome(torch.cat(losses), concat_stats(stats))
 

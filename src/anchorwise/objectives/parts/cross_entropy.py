@@ -3,10 +3,9 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from anchorwise import _tensor_checks, engine
-from anchorwise._precision import log_sum
+from anchorwise._precision import log_sum, softmax_nll
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.pairs import Contrast
 
@@ -14,14 +13,17 @@ from anchorwise.pairs import Contrast
 
 
 def cross_entropy(
-    contrast: Contrast, positive_scores: Float[Tensor, " a"], link: Link, *, hardest: engine.Tail | None = None
-) -> Float[Tensor, " a"]:
-    """Return `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))` of every anchor.
+    contrast: Contrast, link: Link, *, hardest: engine.Tail | None = None
+) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
+    """Return the cross-entropy of every anchor's positive, a key, among its negatives, and the positives' scores.
 
-    With `hardest`, those are its only negatives, where all that the contrast says are without.
+    The loss is `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))`; scores are without
+    gradient. With `hardest`, those are an anchor's only negatives, where all that the contrast says are without.
     """
-    log_negatives = engine.logsumexp_rows(contrast, link) if hardest is None else _logsumexp_at(contrast, link, hardest)
-    return softmax_nll(link(positive_scores), log_negatives)
+    if hardest is None:
+        return engine.cross_entropy_rows(contrast, link)
+    scores = contrast.positive_scores
+    return softmax_nll(link(scores), _logsumexp_at(contrast, link, hardest)), scores.detach()
 
 
 def _logsumexp_at(contrast: Contrast, link: Link, hardest: engine.Tail) -> Float[Tensor, " a"]:
@@ -29,18 +31,6 @@ def _logsumexp_at(contrast: Contrast, link: Link, hardest: engine.Tail) -> Float
         return torch.full_like(contrast.anchors[:, 0], -torch.inf)
     logits = link(engine.scores_at(contrast, hardest.keys))
     return log_sum(logits.masked_fill(hardest.scores == -torch.inf, -torch.inf))
-
-
-def softmax_nll(
-    positive_logits: Float[Tensor, "*shape"], log_negatives: Float[Tensor, "*shape"]
-) -> Float[Tensor, "*shape"]:
-    """Return `-p + log(exp(p) + exp(r))`, without its cancellation where the loss is small.
-
-    Args:
-        positive_logits: p, logits of positives.
-        log_negatives: r, the logarithm of what the exponentials of their negatives' logits add up to.
-    """
-    return -functional.logsigmoid(positive_logits - log_negatives)
 
 
 def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: Tensor) -> SoftmaxLink:
