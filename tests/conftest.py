@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import jaxtyping
 import pytest
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+@pytest.fixture
+def without_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast, which no objective lets round anything, does not know the meta device."""
+    monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ its tensors have no values, so that nothing can be read, and what is in the memo
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
@@ -75,12 +74,6 @@ class OnOneDevice(TorchDispatchMode):
         for value in tree_leaves((args, kwargs, result)):
             assert not isinstance(value, Tensor) or value.device.type == "meta", func
         return result
-
-
-@pytest.fixture
-def without_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Autocast, which no objective lets round anything, does not know the meta device."""
-    monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())
 
 
 def _without_values(call: Call) -> Call:

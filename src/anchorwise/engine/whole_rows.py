@@ -129,11 +129,10 @@ def _saved(slope: Parameter) -> Tensor | None:
 
 def _slopes(form: LogShortfall, shortfalls: Float[Tensor, "a k"]) -> Float[Tensor, "a k"]:
     """Return the derivative of every logit by its score."""
-    power = per_row(form.power, shortfalls)
-    if isinstance(form.slope, float):
-        slopes = power / shortfalls
-        return slopes if form.slope == 0.0 else slopes.add_(form.slope)
-    return torch.addcdiv(per_row(form.slope, shortfalls), power, shortfalls)
+    if isinstance(form.slope, Tensor) and isinstance(form.power, Tensor):
+        return torch.addcdiv(per_row(form.slope, shortfalls), per_row(form.power, shortfalls), shortfalls)
+    slopes = per_row(form.power, shortfalls) / shortfalls
+    return slopes if isinstance(form.slope, float) and form.slope == 0.0 else slopes + per_row(form.slope, shortfalls)
 
 
 def _differentiable_gradients(ctx: Any, upstream: Float[Tensor, " a"]) -> tuple[Tensor | None, Tensor | None]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import overload
 
 from jaxtyping import Float
 from torch import Tensor
@@ -27,6 +28,14 @@ def shortfall(scores: Float[Tensor, "*shape"], endpoint: float = 1.0) -> Float[T
 def squared_distance(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Return `2 - 2 scores`, the squared distance of unit rows; rounding below 0 counts as 0."""
     return (2.0 - 2.0 * scores).clamp_min(0.0)
+
+
+@overload
+def per_row(parameter: Tensor, scores: Tensor) -> Tensor: ...
+
+
+@overload
+def per_row(parameter: Parameter, scores: Tensor) -> float | Tensor: ...
 
 
 def per_row(parameter: Parameter, scores: Tensor) -> float | Tensor:

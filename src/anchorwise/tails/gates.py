@@ -97,7 +97,7 @@ class PublishedGate(Gate):
         """Return lambda with its two factors, the evidence (dAIC) and rho."""
         nearest, pivot, delta_aic = _published_evidence(negatives, self.tail, self.proximity_quantile)
         near = torch.sigmoid(self.proximity_sharpness * (pivot.log() - nearest.log()))
-        evident = torch.sigmoid(self.evidence_sharpness * (delta_aic - self.margin))
+        evident = _sigmoid(delta_aic, self.margin, self.evidence_sharpness)
         blend = {"both": near * evident, "evidence": evident, "proximity": near}[self.use]
         factors = {"lambda_proximity": near, "lambda_evidence": evident}
         return GateReading(blend, {**factors, "evidence": delta_aic, "hardest_shortfall": nearest})
@@ -192,7 +192,7 @@ class LikelihoodGate(Gate):
         else:
             longer = tail
         delta_aic = likelihood_delta_aic(longer)
-        evident = torch.sigmoid(self.sharpness * (delta_aic - self.margin))
+        evident = _sigmoid(delta_aic, self.margin, self.sharpness)
         too_short = longer.count < self.min_tail_points - 0.5  # What a row was lent makes it whole up to rounding.
         stats = {"lambda_evidence": evident, "evidence": delta_aic, "tail_points": tail.count}
         blend = evident.masked_fill(too_short, 0.0)
@@ -272,6 +272,11 @@ class ConstantGate(Gate):
     def read(self, negatives: Negatives) -> GateReading:
         """Return `value` for every anchor."""
         return GateReading(torch.full_like(negatives.anchors[:, 0], self.value))
+
+
+def _sigmoid(evidence: Float[Tensor, " a"], margin: float, sharpness: float) -> Float[Tensor, " a"]:
+    # `sharpness * (evidence - margin)` in one operation.
+    return torch.rsub(evidence, -sharpness * margin, alpha=-sharpness).sigmoid_()
 
 
 def _published_evidence(
