@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from anchorwise import WEINCE, engine, planning
-from anchorwise.engine import Dense, Tiled, use_backend
+from anchorwise import WEINCE, InfoNCE, SigLIP, Weibit, engine, planning
+from anchorwise.engine import Dense, Tiled, Triton, use_backend
 from anchorwise.links import BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
 from anchorwise.pairs import Contrast, SameId, unit_rows
 
@@ -138,3 +138,91 @@ def test_a_batch_can_be_planned():
     costs = {cost.name: cost for cost in planning.plan(4096, 64, device="cuda")}
     assert costs["tiled InfoNCE"].time_s is not None
     assert costs["tiled InfoNCE"].fits
+
+
+# The fused kernels.
+
+OBJECTIVES = {"InfoNCE": InfoNCE(temperature=0.1), "WEINCE": WEINCE(), "Weibit": Weibit(), "SigLIP": SigLIP()}
+TOLERANCES = {"float32": 2e-6, "bfloat16": 1e-2}
+
+
+def _loss_and_gradients(objective, num_rows: int, width: int, backend, dtype: torch.dtype) -> list[Tensor]:
+    image = torch.randn(num_rows // 2, width, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(2, num_rows // 2, width, generator=torch.Generator().manual_seed(1))
+    views = [(image + part).to("cuda", dtype).requires_grad_() for part in noise]
+    with use_backend(backend):
+        loss = objective(*views)
+    return [loss.detach().double(), *(gradient.double() for gradient in torch.autograd.grad(loss, views))]
+
+
+@pytest.mark.parametrize("products", TOLERANCES)
+@pytest.mark.parametrize(
+    ("num_rows", "width"), [(130, 9), (1024, 128), (1024, 200), (1000, 512), (600, 700), (6000, 128)]
+)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_fused_kernels_are_exact_to_their_products(name: str, num_rows: int, width: int, products: str):
+    exact = _loss_and_gradients(OBJECTIVES[name], num_rows, width, "dense", torch.float64)
+    dense = _loss_and_gradients(OBJECTIVES[name], num_rows, width, "dense", torch.float32)
+    for value, truth, plain in zip(
+        _loss_and_gradients(OBJECTIVES[name], num_rows, width, Triton(products), torch.float32),
+        exact,
+        dense,
+        strict=True,
+    ):
+        rounding = 3.0 * (plain - truth).norm()  # What the gate of WEINCE reads of a tail magnifies float32's too.
+        assert (value - truth).norm() <= max(TOLERANCES[products] * truth.norm(), rounding)
+
+
+@pytest.mark.parametrize("products", TOLERANCES)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_fused_kernels_give_the_same_bits_twice(name: str, products: str):
+    found = [_loss_and_gradients(OBJECTIVES[name], 5000, 128, Triton(products), torch.float32) for _ in range(2)]
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("products", TOLERANCES)
+def test_fused_kernels_serve_a_share_of_the_anchors_as_all_of_them(products: str):
+    rows = _rows(3000, 96, dtype=torch.float32).cuda()
+    ids = torch.arange(1500, device="cuda").repeat(2)
+    slope = torch.linspace(5.0, 15.0, 3000, device="cuda")
+    whole = Contrast(rows, rows, (SameId(ids, ids, 1500),))
+    with use_backend(Triton(products)):
+        expected = engine.logsumexp_rows(whole, SoftmaxLink(1.0, slope))
+        shares = [slice(0, 1000), slice(1000, 1999), slice(1999, 3000)]
+        found = [engine.logsumexp_rows(whole.of_anchors(share), SoftmaxLink(1.0, slope[share])) for share in shares]
+    torch.testing.assert_close(torch.cat(found), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("products", TOLERANCES)
+def test_fused_kernels_read_nothing_of_the_device_and_replay_on_new_rows(products: str):
+    rows = _rows(1024, 128, dtype=torch.float32).cuda().requires_grad_()
+    ids, temperature = torch.arange(512, device="cuda").repeat(2), torch.tensor(0.1, device="cuda", requires_grad=True)
+
+    def step() -> list[Tensor]:
+        with use_backend(Triton(products)):
+            loss = engine.logsumexp_rows(Contrast(rows, rows, (SameId(ids, ids, 512),)), SoftmaxLink(temperature)).sum()
+        return [loss, *torch.autograd.grad(loss, [rows, temperature])]
+
+    with torch.cuda.stream(torch.cuda.Stream()):
+        step()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        replayed = step()
+    with torch.no_grad():
+        rows.copy_(_rows(1024, 128, seed=5, dtype=torch.float32))
+    graph.replay()
+    assert all(torch.equal(*pair) for pair in zip(replayed, step(), strict=True))
+
+
+@pytest.mark.parametrize("products", TOLERANCES)
+def test_fused_kernels_take_little_memory(products: str):
+    views = [view.clone().requires_grad_() for view in _rows(65536, 128, dtype=torch.float32).cuda().chunk(2)]
+    with use_backend(Triton(products)):
+        InfoNCE(temperature=0.1)(*views).backward()  # Compiles.
+        for view in views:
+            view.grad = None
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        InfoNCE(temperature=0.1)(*views).backward()
+    assert torch.cuda.max_memory_allocated() - before <= 200 * 2**20

@@ -36,7 +36,7 @@ def exceedances_of(problem: Problem, threshold: Float[Tensor, " a"], endpoint: f
     return ExceedanceSums(count, sum_log_ratio, sum_excess, largest)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_anchors", "num_keys", "offset", "period"])  # One kernel serves all batch sizes.
 def exceedances_kernel(
     anchors,
     keys,

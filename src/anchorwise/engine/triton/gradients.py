@@ -7,7 +7,9 @@ from anchorwise.engine.triton import tile
 from anchorwise.engine.triton.accumulation import add_weighted, scaled_back
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["num_rows", "num_others", "upstream_stride", "offset", "period"]
+)  # One kernel serves all batch sizes.
 def gradients_kernel(
     rows_at,
     others_at,

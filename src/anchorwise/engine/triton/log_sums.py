@@ -11,7 +11,7 @@ _LEADING_LOG_2 = tl.constexpr(355 / 512)  # Nine bits.
 _REST_OF_LOG_2 = tl.constexpr(math.log(2.0) - 355 / 512)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_anchors", "num_keys", "offset", "period"])  # One kernel serves all batch sizes.
 def log_sums_kernel(
     anchors,
     keys,

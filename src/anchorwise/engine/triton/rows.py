@@ -75,7 +75,7 @@ def depth_of(padded: int, most: int) -> int:
     return padded if padded <= most else min(128, most)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"])
 def _parts_kernel(
     rows,
     parts,

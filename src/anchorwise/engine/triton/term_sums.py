@@ -6,7 +6,7 @@ import triton.language as tl
 from anchorwise.engine.triton import tile
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_anchors", "num_keys", "offset", "period"])  # One kernel serves all batch sizes.
 def term_sums_kernel(
     anchors,
     keys,
