@@ -1,42 +1,64 @@
-"""What a training step on a GPU spends its time on: views, network, loss, optimiser.
+"""What a training step takes on a GPU, as it is, captured, and compiled, against what it is to take.
 
-    python benchmarks/training_step_gpu.py
+    python benchmarks/training_step_gpu.py --out results --seconds 240
 
-The step is that of `anchorwise pretrain cifar10-small`, for the small encoder and ResNet-18. Prints medians in ms, each
-part by itself and waited for.
+Medians over steps of `train_step` on images that lie on the device, each case from a fresh state. Every number is
+written as soon as it is there, to `training_step_gpu.json` in the folder; what is there already is not measured again,
+so a session that was cut off goes on. Prints the targets as a Markdown table.
 """
 
+import argparse
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
+from anchorwise import _files
+from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.images.image_set import ImageSet
-from anchorwise.modalities.samples import Batch
 from anchorwise.reporting.environment import environment
-from anchorwise.training import ObjectiveConfig, RunConfig, apply_overrides, recipe
+from anchorwise.training import RunConfig, apply_overrides, recipe
+from anchorwise.training.captured_step import NUM_ORDINARY, CapturedStep, CudaGraphs
 from anchorwise.training.distributed import Ranks
-from anchorwise.training.state import RunState, initial_state
-from anchorwise.training.step import autocast, train_step
+from anchorwise.training.loading import Resident, Wanted
+from anchorwise.training.optimizers import set_rates
+from anchorwise.training.state import initial_state
+from anchorwise.training.step import train_step
 
 GPU = torch.device("cuda", 0)
-NUM_STEPS, NUM_WARM = 30, 5
+NUM_STEPS, NUM_IMAGES = 50, 50_000
+STEPS_PER_EPOCH = 195
+HOWS = ("ordinary", "captured", "compiled")
+# Encoder, images of a batch, settings; most important first.
+CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {
+    "resnet18, 256": ("resnet18", 256, ()),
+    "small, 256": ("small", 256, ()),
+    "resnet18, 512": ("resnet18", 512, ()),
+    "resnet18, 256, weince": ("resnet18", 256, ("objective.name=weince",)),
+    "resnet18, 256, moco": ("resnet18", 256, ("method.name=moco",)),
+    "small, 64": ("small", 64, ()),
+}
+# Case, how, ms at most.
+TARGETS = (
+    ("resnet18, 256", "captured", 10.5),
+    ("resnet18, 256", "compiled", 9.5),
+    ("small, 256", "captured", 3.0),
+)
+EPOCHS_TARGET_S = 215.0  # 100 epochs of CIFAR-10.
+FIRST_STEP_TARGET_S = 20.0
 
 
-def _ms(work: Callable[[], object]) -> float:
-    for _ in range(NUM_WARM):
-        work()
-    torch.cuda.synchronize()
-    spent = []
-    for _ in range(NUM_STEPS):
-        started = time.perf_counter()
-        work()
-        torch.cuda.synchronize()
-        spent.append(time.perf_counter() - started)
-    return round(1e3 * median(spent), 2)
+def _config(case: str, how: str) -> RunConfig:
+    encoder, batch_size, settings = CASES[case]
+    changes = [f"encoder.name={encoder}", "train.device=cuda", f"train.batch_size={batch_size}", *settings]
+    return apply_overrides(recipe("cifar10-fast"), [*changes, f"train.compile={str(how == 'compiled').lower()}"])
 
 
 def _images(number: int) -> ImageSet:
@@ -44,50 +66,137 @@ def _images(number: int) -> ImageSet:
     return ImageSet(pixels, None, (), tuple(map(str, range(number))))
 
 
-def _network(model: Callable[[Tensor], Tensor], views: Tensor, config: RunConfig) -> Callable[[], None]:
-    def work() -> None:
-        with autocast(config, GPU):
-            embeddings = model(views)
-        embeddings.float().sum().backward()
+def _stepper(case: str, how: str) -> Callable[[], Any]:
+    """Return what takes a step, prepared."""
+    config, images = _config(case, how), _images(NUM_IMAGES)
+    state = initial_state(config, images, GPU)
+    state.num_steps, state.steps_per_epoch = 100 * STEPS_PER_EPOCH, STEPS_PER_EPOCH
+    state.model.train()
+    _compile(state.model, how)
+    captured = None if how == "ordinary" else CapturedStep(state.model, CudaGraphs())
+    samples, size = Resident(images, images.images, GPU), config.train.batch_size
 
-    return work
+    def step() -> None:
+        set_rates(state.optimizer, config.optimizer, state.clock)
+        (batch,) = samples.batches([Wanted(torch.randperm(NUM_IMAGES)[:size], 0)])
+        train_step(state, state.model, batch, state.config, Ranks(0, 1, GPU), captured)
+        state.step += 1
+
+    for _ in range(NUM_ORDINARY + 3):
+        step()
+    torch.cuda.synchronize()
+    if captured is not None and captured.refusal is not None:
+        raise RuntimeError(captured.refusal)
+    return step
 
 
-def _parts(state: RunState, batch: Batch, config: RunConfig, *, compiled: bool) -> dict[str, float]:
-    views = torch.cat(state.views(batch.to(GPU), seed=0))
-    parts = {
-        "views": _ms(lambda: state.views(batch.to(GPU), seed=0)),
-        "network": _ms(_network(state.model.online, views, config)),
-        "optimiser": _ms(state.optimizer.step),
+def _compile(model: nn.Module, how: str) -> None:
+    for part in model.modules() if how == "compiled" else ():
+        if isinstance(part, Encoder):
+            part.backbone.compile()
+
+
+def _measured(case: str, how: str) -> dict[str, Any]:
+    began_s = time.perf_counter()
+    torch.cuda.reset_peak_memory_stats()
+    step = _stepper(case, how)
+    prepared_s, spent = time.perf_counter() - began_s, []
+    for _ in range(NUM_STEPS):
+        started = time.perf_counter()
+        step()
+        torch.cuda.synchronize()
+        spent.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    for _ in range(NUM_STEPS):  # As a run takes them: nobody waits in between.
+        step()
+    torch.cuda.synchronize()
+    rate_s = (time.perf_counter() - started) / NUM_STEPS
+    peak_mib = torch.cuda.max_memory_allocated() / 2**20
+    return {
+        "ms": round(1e3 * rate_s, 3),
+        "waited_for_ms": round(1e3 * median(spent), 3),
+        "prepared_s": round(prepared_s, 1),
+        "peak_mib": round(peak_mib),
     }
-    if compiled:
-        for name, mode in (("network, compiled", "default"), ("network, CUDA graphs", "reduce-overhead")):
-            parts[name] = _ms(_network(torch.compile(state.model.online, mode=mode), views, config))
-        torch.compiler.reset()
-    return parts
+
+
+def _at_once(num_runs: int, how: str) -> dict[str, Any]:
+    """Return images a second of several small runs beside each other on this card."""
+    command = [sys.executable, __file__, "--one", "small, 256", how]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(num_runs)]
+    each = [json.loads(run.communicate(timeout=120)[0].splitlines()[-1]) for run in runs]
+    return {"images_per_s": round(sum(256e3 / one["ms"] for one in each))}
+
+
+def _first_step() -> dict[str, Any]:
+    """Return seconds from the command to the end of its first steps, on digits, which need no decoding."""
+    settings = ["train.num_epochs=1", "train.captured=true", "train.knn_every_epochs=0", "encoder.name=resnet18"]
+    script = (
+        "import tempfile; from anchorwise.training import apply_overrides, pretrain, recipe; "
+        f"pretrain(apply_overrides(recipe('digits'), {settings!r}), tempfile.mkdtemp() + '/run', show_progress=False)"
+    )
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, capture_output=True)
+    return {"s": round(time.perf_counter() - started, 1)}
+
+
+def _work() -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return every measurement by name, most important first."""
+    order = sorted(((case, how) for case in CASES for how in HOWS), key=lambda pair: pair[1] == "compiled")
+    work: dict[str, Callable[[], dict[str, Any]]] = {
+        f"{case}: {how}": (lambda case=case, how=how: _measured(case, how)) for case, how in order
+    }
+    several = {f"{num} at once: {how}": (num, how) for num in (1, 2, 4) for how in ("ordinary", "captured")}
+    work |= {name: (lambda num=num, how=how: _at_once(num, how)) for name, (num, how) in several.items()}
+    return {"first step": _first_step, **work}
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return targets beside what was measured."""
+    lines = ["| step | target | measured | met |", "|---|---|---|---|"]
+    rows = [(f"{case}: {how}", most, "ms", found.get(f"{case}: {how}", {}).get("ms")) for case, how, most in TARGETS]
+    captured_ms = found.get("resnet18, 256: captured", {}).get("ms")
+    epochs_s = None if captured_ms is None else 100 * STEPS_PER_EPOCH * captured_ms / 1e3
+    rows.append(("100 epochs of CIFAR-10, by its captured step", EPOCHS_TARGET_S, "s", epochs_s))
+    rows.append(("command to the end of a short run", FIRST_STEP_TARGET_S, "s", found.get("first step", {}).get("s")))
+    for name, most, unit, value in rows:
+        is_there = value is not None
+        measured, met = (f"{value:.4g} {unit}", "yes" if value <= most else "no") if is_there else ("not run", "-")
+        lines.append(f"| {name} | <= {most:g} {unit} | {measured} | {met} |")
+    others = {name: value for name, value in found.items() if isinstance(value, dict) and name != "environment"}
+    lines += ["", "| measurement | numbers |", "|---|---|"]
+    lines += [
+        f"| {name} | {', '.join(f'{key} {number}' for key, number in of.items())} |" for name, of in others.items()
+    ]
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure all sizes."""
-    print(json.dumps(environment(), indent=1))
-    for encoder in ("small", "resnet18"):
-        for batch_size in (64, 256, 512):
-            for name in ("info_nce", "weince"):
-                changes = [f"encoder.name={encoder}", "train.device=cuda", f"train.batch_size={batch_size}"]
-                config = apply_overrides(recipe("cifar10-small"), changes)
-                config = config.model_copy(update={"objective": ObjectiveConfig(name=name)})
-                images = _images(batch_size)
-                state = initial_state(config, images, GPU)
-                state.model.train()
-                batch = images.batch(torch.arange(batch_size))
-                embeddings = [torch.randn(batch_size, 128, device=GPU, requires_grad=True) for _ in range(2)]
-                compiled = (encoder, batch_size, name) == ("small", 256, "info_nce")
-                measured = {
-                    "step": _ms(lambda: train_step(state, state.model, batch, config, Ranks(0, 1, GPU))),  # noqa: B023
-                    "loss": _ms(lambda: state.objective(*embeddings).backward()),  # noqa: B023
-                    **(_parts(state, batch, config, compiled=compiled) if name == "info_nce" else {}),
-                }
-                print(encoder, batch_size, name, json.dumps(measured), flush=True)
+    """Measure what is not there yet, as far as the time goes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("."))
+    parser.add_argument("--seconds", type=float, default=240.0, help="no measurement begins later")
+    parser.add_argument("--one", nargs=2, metavar=("CASE", "HOW"), help="measure one case and print its numbers")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be measured")
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(_measured(*given.one)))
+        return
+    if given.dry_run:
+        print("\n".join(_work()))
+        return
+    file, began_s = given.out / "training_step_gpu.json", time.monotonic()
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"environment": environment()}
+    for name, work in _work().items():
+        if name in found or time.monotonic() - began_s > given.seconds:
+            continue
+        try:
+            found[name] = work()
+        except Exception as error:  # One case that fails must not end the others.
+            found[name] = {"failed": f"{type(error).__name__}: {error}"[:300]}
+        print(name, json.dumps(found[name]), flush=True)
+        _files.write_text(file, json.dumps(found, indent=1) + "\n")
+    print(table(found))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from anchorwise.modalities.fingerprint import DataFacts, Fingerprint, digest
 from anchorwise.modalities.selection import balanced_indices
@@ -39,10 +40,21 @@ class Batch:
         """Ids of which equal ones are no negatives of each other: the groups, or else the samples' numbers."""
         return self.ids if self.groups is None else self.groups
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch with every tensor changed."""
+        return Batch(*tree_map_only(Tensor, change, (self.raw, self.ids, self.labels, self.groups)))
+
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch on a device."""
-        labels, groups = (None if each is None else each.to(device) for each in (self.labels, self.groups))
-        return Batch(moved(self.raw, device), self.ids.to(device), labels, groups)
+        """Return the batch on a device; what is on its way to a GPU is not waited for."""
+        return self.each(lambda part: part.to(device, non_blocking=device.type == "cuda"))
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch where a GPU can fetch it beside other work."""
+        return self.each(Tensor.pin_memory)
+
+    def taken(self, places: Int64[Tensor, " m"]) -> "Batch":
+        """Return some of the samples, by their places in the batch."""
+        return self.each(lambda part: part.index_select(0, places))
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,10 @@ class Samples(ABC):
     @abstractmethod
     def take(self, ids: Int64[Tensor, " b"]) -> View:
         """Return samples on the CPU, without anything random."""
+
+    def whole(self) -> Shaped[Tensor, "n ..."] | None:
+        """Return all samples, where they are one tensor in memory or mapped from a file; None otherwise."""
+        return None
 
     def item(self, number: int) -> Any:
         """Return one sample as it is kept."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 
 from anchorwise._warnings import warn
 from anchorwise.modalities.samples import Batch
@@ -108,7 +108,9 @@ class CapturedStep:
             seed: Of the step's views.
             phase: What else decides what is done, beside the shapes of the batch.
         """
-        inputs = [*_tensors(batch), torch.full((), seed, device=batch.ids.device)]
+        parts = (batch.raw, batch.ids, batch.labels, batch.groups)
+        inputs = [part for part in tree_leaves(parts) if isinstance(part, Tensor)]
+        inputs.append(torch.full((), seed, device=batch.ids.device))
         kind = (phase, *((tuple(part.shape), part.dtype) for part in inputs))
         if self.refusal is None and kind not in self._recordings:
             self._num_seen[kind] += 1
@@ -133,7 +135,8 @@ class CapturedStep:
 
     def _record(self, kind: object, work: Work[Any], batch: Batch, inputs: list[Tensor]) -> None:
         static = [part.clone() for part in inputs]
-        there, host = _with_tensors(batch, static[:-1]), torch.get_rng_state()
+        others, host = iter(static), torch.get_rng_state()
+        there = batch.each(lambda _: next(others))
         try:
             result, replay = self._graphs.record(lambda: work(there, static[-1]))
         except RuntimeError as error:
@@ -166,15 +169,3 @@ def captured_step(config: RunConfig, model: nn.Module, here: Ranks) -> CapturedS
         reason = "train.device is no CUDA device" if here.device.type != "cuda" else "several ranks share a batch"
         warn(f"train.captured does nothing here: {reason}")
     return None
-
-
-def _tensors(batch: Batch) -> list[Tensor]:
-    parts = tree_leaves((batch.raw, batch.ids, batch.labels, batch.groups))
-    return [part for part in parts if isinstance(part, Tensor)]
-
-
-def _with_tensors(batch: Batch, tensors: list[Tensor]) -> Batch:
-    """Return the batch with other tensors in the place of its own."""
-    others = iter(tensors)
-    parts = (batch.raw, batch.ids, batch.labels, batch.groups)
-    return Batch(*tree_map_only(Tensor, lambda part: next(others), parts))

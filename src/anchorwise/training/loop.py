@@ -5,7 +5,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.encoder import Encoder, read_weights
-from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.training.captured_step import CapturedStep, captured_step
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
 from anchorwise.training.finite import FiniteWatch, check_weights, non_finite_weight
+from anchorwise.training.loading import Wanted, loader_of
 from anchorwise.training.log import RunLog
 from anchorwise.training.loggers import check_loggers
 from anchorwise.training.measured import measured
@@ -166,6 +167,8 @@ class _Run:
             stopping = stack.enter_context(_signals())
             network = self._network(state)
             self.captured = captured_step(self.config, state.model, self.here)
+            num_workers = self.config.train.num_workers
+            self.loader = loader_of(state.views, self.splits.pretrain, self.here.device, num_workers=num_workers)
             while state.step < self.num_steps:
                 self._epoch(state, network, log, progress, stopping)
         if self.here.is_first:
@@ -224,31 +227,32 @@ class _Run:
             state.model.before_epoch(state.clock, all_rows(self.splits.pretrain, state.views, self.here))
         among = {"rank": self.here.rank, "world_size": self.here.world_size}
         batches = self.order.batches(len(self.splits.pretrain), seed=train.seed, epoch=epoch, **among)
+        # The same on any number of ranks: what is random in a sample's own reading depends on the sample alone.
+        left = enumerate(batches[state.step % self.steps_per_epoch :], start=state.step)
+        wanted = [Wanted(ids, mixed_seed(train.seed, step)) for step, ids in left]
         self.pace.go_on()
-        for ids in batches[state.step % self.steps_per_epoch :]:
-            values = self._step(state, network, ids)
-            if log is not None and values:
-                log.write("step", state.step - 1, values)
-            progress.step(state.step, values)
-            if state.step % self.steps_per_epoch == 0:
-                self._after_epoch(state, epoch + 1, log, progress)
-            if self.here.any_wants(bool(stopping)) and state.step < self.num_steps:
-                self._stop(state)
-            self.pace.go_on()
+        with closing(self.loader.batches(wanted)) as loaded:
+            for batch in loaded:
+                values = self._step(state, network, batch)
+                if log is not None and values:
+                    log.write("step", state.step - 1, values)
+                progress.step(state.step, values)
+                if state.step % self.steps_per_epoch == 0:
+                    self._after_epoch(state, epoch + 1, log, progress)
+                if self.here.any_wants(bool(stopping)) and state.step < self.num_steps:
+                    self._stop(state)
+                self.pace.go_on()
 
-    def _step(self, state: RunState, network: nn.Module, ids: torch.Tensor) -> dict[str, float]:
+    def _step(self, state: RunState, network: nn.Module, batch: Batch) -> dict[str, float]:
         """Take one step; return what is to be logged of it, if anything."""
         rate = set_rates(state.optimizer, self.config.optimizer, state.clock)
-        # The same on any number of ranks: what is random in a sample's own reading depends on the sample alone.
-        seed = mixed_seed(self.config.train.seed, state.step)
-        batch = state.views.collect(self.splits.pretrain, ids, seed=seed)
         taken = train_step(state, network, batch, self.config, self.here, self.captured)
         self.watch.note(state.step, taken)
         state.step += 1
         is_logged = state.step % self.config.train.log_every_steps == 0 or state.step == self.num_steps
         if is_logged or state.step % self.steps_per_epoch == 0:
             self.watch.check()  # Waits for the device, so that all that was spent counts.
-        state.wall_time_s += self.pace.step(len(ids))
+        state.wall_time_s += self.pace.step(len(batch.ids))
         if not is_logged:
             return {}
         images_per_s = self.pace.images_per_s(self.here.sum_of)

@@ -74,6 +74,10 @@ class ImageSet(Samples):
         """Return images; a contiguous ascending range shares the memory of this set."""
         return self.images[_as_slice(ids)]
 
+    def whole(self) -> UInt8[Tensor, "n c h w"]:
+        """Return all images."""
+        return self.images
+
     def thumbnails(self, ids: Int64[Tensor, " m"]) -> Float[Tensor, "m d"]:
         """Return images of at most 8 x 8 px without their mean brightness."""
         height, width = (min(_THUMBNAIL_PX, size) for size in self.size_px)

@@ -97,6 +97,10 @@ class TensorSamples(Samples):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def whole(self) -> Shaped[Tensor, "n ..."]:
+        """Return all rows."""
+        return self.rows
+
     def take(self, ids: Int64[Tensor, " b"]) -> Shaped[Tensor, "b ..."]:
         """Return rows."""
         return self.rows[ids]
