@@ -59,6 +59,7 @@ LINKS = {
     "softmax": lambda a: SoftmaxLink(0.1),
     "cold": lambda a: SoftmaxLink(0.005),
     "negative": lambda a: SoftmaxLink(-0.2),
+    "gaussian": lambda a: LogGaussianKernel(2.0),
     "learnt": lambda a: SoftmaxLink(_learnt(a.mean())),
     "shortfall": lambda a: ShortfallLink(_learnt(3 * a)),
     "blend": lambda a: BlendLink(_learnt(a), _learnt(a.mean()), 4 * a, 0.8),

@@ -133,3 +133,9 @@ def test_class_ids_are_names_and_no_sizes():
     ids = torch.tensor([5, 7, 10**12, 2**62])
     expected = knn_predictions(train, train_labels, train, max_neighbors=5)
     assert torch.equal(knn_predictions(train, ids[train_labels], train, max_neighbors=5), ids[expected])
+
+
+def test_a_gpu_compares_enough_rows_at_a_time_to_be_busy():
+    on_cpu, on_gpu = (torch.empty(1_000_000, 1, device=device) for device in ("cpu", "meta"))
+    assert neighbors.rows_at_once(neighbors.CHUNK_SCORES, on_cpu) == 8
+    assert neighbors.rows_at_once(neighbors.CHUNK_SCORES, on_gpu) > 256

@@ -16,7 +16,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import magnitude
 from anchorwise.evaluation.knn import check_labels
-from anchorwise.evaluation.neighbors import CHUNK_SCORES, checked_units
+from anchorwise.evaluation.neighbors import CHUNK_SCORES, checked_units, rows_at_once
 
 # n = rows, d = feature width
 
@@ -153,7 +153,7 @@ def pair_kernels(features: Float[Tensor, "n d"], *, scale: float = 2.0) -> Float
     n = len(units)
     if n < 2:
         raise ValueError(f"features must have at least two rows, got {n}")
-    chunk_size = max(1, CHUNK_SCORES // n)
+    chunk_size = rows_at_once(CHUNK_SCORES, features)
     sums = []
     for start in range(0, n, chunk_size):
         chunk = units[start : start + chunk_size]

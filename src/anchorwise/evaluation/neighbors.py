@@ -13,6 +13,7 @@ from anchorwise.pairs import unit_rows
 # q = queries, r = reference rows, d = feature width, k = neighbours, c = queries in a chunk
 
 CHUNK_SCORES = 1 << 23  # Cosines held at once: 32 MiB in float32.
+_MORE_ON_A_GPU = 32  # 1 GiB: against a million rows a chunk of eight queries would be launches and little else.
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def nearest(
             "both must come from one encoder"
         )
     _check_count(num_neighbors, len(reference) - int(exclude_self))
-    chunk_size = max(1, CHUNK_SCORES // len(reference))
+    chunk_size = rows_at_once(CHUNK_SCORES, reference)
     for start in range(0, len(queries), chunk_size):
         cosines = queries[start : start + chunk_size] @ reference.T
         if exclude_self:
@@ -76,6 +77,17 @@ def nearest(
             cosines[rows, rows + start] = -torch.inf
         top = cosines.topk(num_neighbors, dim=1)
         yield Neighbors(start, top.values, top.indices)
+
+
+def rows_at_once(num_scores: int, others: Float[Tensor, "r d"]) -> int:
+    """Return how many rows are compared with all of the others at a time.
+
+    Args:
+        num_scores: Cosines that a CPU is to hold at once; a GPU holds more.
+        others: What they are compared with.
+    """
+    held = num_scores if others.device.type == "cpu" else _MORE_ON_A_GPU * num_scores
+    return max(1, held // len(others))
 
 
 def _check_count(num_neighbors: int, num_available: int) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise.engine.request import Backend, Exceedances, LogSumExp, Request, Sum
 from anchorwise.engine.results import ExceedanceSums
-from anchorwise.links import Link, Parameter
+from anchorwise.links import Link, LogGaussianKernel, Parameter
+from anchorwise.links.base import LogShortfall
 from anchorwise.pairs import Contrast
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ HAS_RUN_ON_A_GPU = False
 class Triton(Backend):
     """Fused kernels for NVIDIA GPUs of compute capability 8.0 or higher. Experimental: "auto" does not choose them yet.
 
-    Kernels compute `logsumexp_rows` of links with a closed form (`Link.log_shortfall`) and `sum_rows` of those that
-    have a kernel (`engine.triton.terms`), with the gradients of both, and `exceedance_rows`; of float32 rows, and of
-    pairs without weights. Sums are float32, and the same bits every time. Second derivatives are refused.
+    Kernels compute `logsumexp_rows` of links with a closed form (`Link.log_shortfall`, Gaussian kernels) and `sum_rows`
+    of those that have a kernel (`engine.triton.terms`), with the gradients of both, and `exceedance_rows`; of float32
+    rows, and of pairs without weights. Sums are float32, and the same bits every time. Second derivatives are refused.
 
     Where M rows of width D are anchors and keys, sums take 2 M^2 D operations and their gradients 4 M^2 D; where the
     anchors are not the keys, the gradients of each take 4 M^2 D. Memory is a few numbers a row, and a copy of the rows
@@ -77,7 +78,7 @@ class Triton(Backend):
         if contrast.anchors.dtype != torch.float32 or contrast.weight is not None:
             return False
         if isinstance(request, LogSumExp):
-            return request.link.log_shortfall is not None
+            return _closed_form(request.link) is not None
         return isinstance(request, Exceedances) or (isinstance(request, Sum) and _has_term(request.link))
 
     def suits(self, request: Request) -> bool:
@@ -94,9 +95,10 @@ class Triton(Backend):
 
     def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of exp(link(score)))."""
-        form = link.log_shortfall
+        form = _closed_form(link)
         assert form is not None, "supports() has looked"
-        return self._reduced(contrast, (form.slope, form.power), form.endpoint, None)
+        values = self._reduced(contrast, (form.slope, form.power), form.endpoint, None)
+        return values - 2.0 * link.t if isinstance(link, LogGaussianKernel) else values
 
     def sum_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of link(score)."""
@@ -128,6 +130,11 @@ class Triton(Backend):
         from anchorwise.engine.triton.problem import Problem
 
         return Problem.of(contrast, two_parts=self.products == "float32", size=self.size)
+
+
+def _closed_form(link: Link) -> LogShortfall | None:
+    """Return the logit that there is a kernel for; that of a Gaussian kernel up to a constant, `2 t s - 2 t`."""
+    return LogShortfall(2.0 * link.t) if isinstance(link, LogGaussianKernel) else link.log_shortfall
 
 
 def _has_term(link: Link) -> bool:
