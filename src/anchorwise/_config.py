@@ -64,6 +64,7 @@ RENAMED = {
     "head": "method.head",
     "objective.params": "objective",
     "optimizer.momentum": "optimizer.betas",
+    "evaluation": "judges.classification",
     "split_seeds": "judges.classification.split_seeds",
     "validation_fraction": "judges.classification.validation_fraction",
     "penalties": "judges.classification.penalties",

@@ -1,7 +1,8 @@
 import pytest
 
 from anchorwise.comparison import Contender, Study
-from anchorwise.comparison.study import StudyEvaluation
+from anchorwise.evaluation.classification import Classification
+from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
@@ -30,7 +31,10 @@ def tiny_study() -> Study:
         },
         baseline="info_nce",
         seeds=(1, 2),
-        evaluation=StudyEvaluation(split_seeds=(0, 1), penalties=(0.1,), knn_max_neighbors=5),
+        judges=(
+            Classification.Config(split_seeds=(0, 1), penalties=(0.1,), knn_max_neighbors=5),
+            GeometryJudge.Config(),
+        ),
     )
 
 

@@ -111,7 +111,7 @@ def test_single_runs_refuse_images_that_leak_too(study: Study, tmp_path: Path, m
 def test_a_recall_that_nobody_asked_for_is_missing_in_the_tables(study: Study, tmp_path: Path):
     path, out = tmp_path / "study.json", tmp_path / "out"
     path.write_text(study.model_dump_json())
-    options = ["--set", "evaluation.recall_neighbors=[5]", "--only", "arctanh", "--workers", "1"]
+    options = ["--set", "judges.classification.recall_neighbors=[5]", "--only", "arctanh", "--workers", "1"]
     result = _invoke(str(path), "--out", str(out), *options)
     assert result.exit_code == 0, result.exception
     assert "| arctanh link | as it is |" in (out / "verdicts.md").read_text()

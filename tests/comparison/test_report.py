@@ -100,14 +100,13 @@ def without_grids(study: Study) -> Study:
 @pytest.mark.usefixtures("unrendered")
 def test_a_new_judge_is_in_every_table_and_figure_by_its_registration(without_grids: Study, monkeypatch, tmp_path):
     monkeypatch.setitem(JUDGES, "widest", WidestColumn)
-    monkeypatch.setattr(type(without_grids.evaluation), "judges", (WidestColumn.Config(),))
     # What a configuration may hold was decided when the registry was read, so the new judge judges and watches nothing.
     config = Study.run_config
     as_before = {"judges": RunConfig().judges}
     monkeypatch.setattr(
         Study, "run_config", lambda *given, **named: config(*given, **named).model_copy(update=as_before)
     )
-    study = without_grids.model_copy(update={"primary": "widest"})
+    study = without_grids.model_copy(update={"primary": "widest", "judges": (WidestColumn.Config(),)})
     summary = Summary(study, _answered(study, "widest", widest=0.3))
     write_all(summary, tmp_path)
     assert "| widest column % |" in (tmp_path / "verdicts.md").read_text()

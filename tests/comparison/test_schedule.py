@@ -4,6 +4,7 @@ from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.schedule import Progress, Schedule, epochs_of_runs
 from anchorwise.comparison.summary import Summary
+from anchorwise.evaluation.classification import Classification
 from tests.comparison.conftest import tempered
 
 
@@ -95,7 +96,7 @@ def test_a_key_depends_on_all_that_numbers_depend_on(study: Study):
     changed = [
         {"train": study.train.model_copy(update={"batch_size": 20})},
         {"encoder": study.encoder.model_copy(update={"width": 16})},
-        {"evaluation": study.evaluation.model_copy(update={"split_seeds": (5,)})},
+        {"judges": (Classification.Config(split_seeds=(5,)),)},
         {"data_sets": {"digits": study.data_sets["digits"].model_copy(update={"num_train_images": 50})}},
         {"selection_seeds": (9,)},
     ]

@@ -74,7 +74,7 @@ def test_the_same_objective_under_two_methods_is_two_contenders(study: Study):
         _with(study, objectives={**study.objectives, "again": contender.model_copy(update={"method": study.method})})
 
 
-@pytest.mark.parametrize("name", ["data.num_test_images", "evaluation.split_seeds"])
+@pytest.mark.parametrize("name", ["data.num_test_images", "judges.classification.split_seeds"])
 def test_a_grid_that_touches_test_data_is_refused(study: Study, name: str):
     grid = ({name: 1}, {name: 2})
     contender = Contender(objective=ObjectiveConfig(name="arctanh"), grid=grid)

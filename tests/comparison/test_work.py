@@ -7,6 +7,7 @@ from anchorwise.comparison.results import ResultStore
 from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.schedule import Schedule
 from anchorwise.comparison.work import Places, perform
+from anchorwise.training import apply_overrides
 from anchorwise.training import loop as loop_module
 
 
@@ -69,7 +70,7 @@ def test_a_result_that_is_there_is_reused_without_its_run_directory(study: Study
 
 def test_judging_in_another_way_does_not_train_again(study: Study, places: Places, monkeypatch):
     perform(_final(study), places)
-    other = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"split_seeds": (3, 4, 5)})})
+    other = apply_overrides(study, ["judges.classification.split_seeds=[3, 4, 5]"])
     monkeypatch.setattr(loop_module, "train_step", None)
     monkeypatch.setattr(work_module, "train_step", None)  # Nor is a step taken to be measured.
     result = perform(_final(other), places)

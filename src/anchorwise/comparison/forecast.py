@@ -133,7 +133,7 @@ def _timed_s(state: RunState, sample: StudyRun, splits: Splits[Samples]) -> tupl
     num_steps = num_batches(len(splits.pretrain), batch_size=train.batch_size, drop_last=train.drop_last)
     started_s = time.perf_counter()
     features = embed(state.model.encoder, splits.train, transform=state.views.plain, device=device)
-    for judge in judges_of(sample.evaluation.judges, device=device):
+    for judge in judges_of(sample.judges, device=device):
         judge.choose(features)
     # The first step warms up and does not count.
     return num_steps * median(times[1:]), time.perf_counter() - started_s

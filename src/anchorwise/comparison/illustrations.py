@@ -92,7 +92,7 @@ def _reference_section(summary: Summary, references: Mapping[str, tuple[Embeddin
     rows = []
     for name, (train, test) in references.items():
         numbers: dict[str, tuple[float, ...]] = {}
-        for judge in judges_of(summary.study.evaluation.judges):
+        for judge in judges_of(summary.study.judges):
             numbers |= judge.judge(train, test, judge.choose(train)).numbers
         rows.append([name, *(metric.number(fmean(numbers[metric.name])) for metric in summary.metrics)])
     words = (

@@ -236,7 +236,7 @@ def _cost_section(summary: Summary) -> ReportSection:
     )
     used = "; ".join(name for part in ("processor", "accelerator") for name in summary.machines(part) if name != "none")
     blocks: list[Block] = [Text([words])]
-    judges = judges_of(summary.study.evaluation.judges)
+    judges = judges_of(summary.study.judges)
     watched = [metric for judge in judges for metric in judge.watched if metric.higher_is_better is not None]
     for data_set, standings in summary.standings.items():
         figures = {

@@ -5,7 +5,8 @@ from functools import cached_property
 from typing import Any
 
 from anchorwise._config import identity, key_of
-from anchorwise.comparison.study import Point, Study, StudyEvaluation, point_label
+from anchorwise.comparison.study import Point, Study, point_label
+from anchorwise.evaluation.base import JudgeConfig
 from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
 from anchorwise.training.state import with_start
@@ -22,7 +23,7 @@ class StudyRun:
         seed: Encoder seed.
         is_final: Judged on test images as well; other runs choose a point and see validation images only.
         config: Of the training.
-        evaluation: How its features are judged.
+        judges: Who judges its features.
         keeps_checkpoint: Whether the state at the end of the training is looked at later.
     """
 
@@ -32,7 +33,7 @@ class StudyRun:
     seed: int
     is_final: bool
     config: RunConfig
-    evaluation: StudyEvaluation
+    judges: tuple[JudgeConfig, ...]
     keeps_checkpoint: bool = False
 
     @cached_property
@@ -42,7 +43,7 @@ class StudyRun:
         training["data"]["name"] = self.data_set
         return {
             "training": training,
-            "evaluation": identity(self.evaluation),
+            "judges": [identity(judge) for judge in self.judges],
             "judged_on_test": self.is_final,
         }
 
@@ -77,4 +78,4 @@ def study_run(
     """Return one run of a study; `num_epochs` is that of a rung of successive halving."""
     config = with_start(study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs))
     is_shown = study.is_illustrated and is_final and seed == study.seeds[0]
-    return StudyRun(data_set, objective, point, seed, is_final, config, study.evaluation, is_shown)
+    return StudyRun(data_set, objective, point, seed, is_final, config, study.judges, is_shown)

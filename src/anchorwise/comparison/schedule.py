@@ -76,7 +76,7 @@ class Schedule:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self._primary = metrics_of(study.evaluation.judges)[study.primary]
+        self._primary = metrics_of(study.judges)[study.primary]
         self._runs: dict[tuple[object, ...], StudyRun] = {}
 
     def progress(self, results: Results) -> list[Progress]:

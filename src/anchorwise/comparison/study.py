@@ -1,6 +1,6 @@
 """What a comparison compares: one typed tree, as complete as the configuration of a run.
 
-A grid holds settings of the method, its objective and its optimiser, nothing else: data, seeds, budget and evaluation
+A grid holds settings of the method, its objective and its optimiser, nothing else: data, seeds, budget and judges
 are the same for all, and no choice can reach the test images.
 """
 
@@ -14,12 +14,9 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from anchorwise import _checks, _files
-from anchorwise._config import Count, Positive, Section, Seed, follows, section_of_json
+from anchorwise._config import Section, Seed, follows, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
-from anchorwise.evaluation.classification import Classification
-from anchorwise.evaluation.geometry_judge import GeometryJudge
-from anchorwise.evaluation.linear import PENALTIES
-from anchorwise.evaluation.registry import metrics_of
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, metrics_of
 from anchorwise.methods import AnyMethodConfig, SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
@@ -76,24 +73,6 @@ class Halving(Section):
         return tuple(dict.fromkeys(max(1, round(num_epochs / self.factor**last)) for last in lasts))
 
 
-class StudyEvaluation(Section):
-    """How a study judges: the settings of `classification`, which stands beside `geometry`."""
-
-    split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
-    knn_temperature: Positive = 0.1
-    knn_max_neighbors: Count = 200
-    knn_neighbors: tuple[Count, ...] = (1, 5, 10, 20, 50, 200)
-    recall_neighbors: tuple[Count, ...] = Field(default=(1, 2, 5, 10, 20, 50), min_length=1)
-    interval_level: float = Field(default=0.95, gt=0, lt=1)
-
-    @property
-    def judges(self) -> tuple[Classification.Config, GeometryJudge.Config]:
-        """Who is asked."""
-        return Classification.Config(**self.model_dump(exclude={"interval_level"})), GeometryJudge.Config()
-
-
 class Study(Section):
     """A whole comparison.
 
@@ -113,7 +92,7 @@ class Study(Section):
         seeds: Fresh encoder seeds, on which the chosen points are judged on test images: the replications; at most
             1,000.
         halving: Choose by successive halving; the whole grid has the whole budget if left out.
-        evaluation: How frozen features are judged.
+        judges: Who judges frozen features (`anchorwise.evaluation.registry`).
         primary: The metric that points are chosen by and verdicts are about: one that judges measure on validation
             splits too, such as "knn" or "linear".
         smallest_difference: Smaller differences do not matter; accuracy in [0, 1].
@@ -140,7 +119,7 @@ class Study(Section):
     selection_seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, max_length=MAX_SEEDS)
     seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MAX_SEEDS)
     halving: Halving | None = None
-    evaluation: StudyEvaluation = StudyEvaluation()
+    judges: AnyJudges = DEFAULT_JUDGES
     primary: str = "knn"
     smallest_difference: float = Field(default=0.01, ge=0, lt=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
@@ -157,7 +136,7 @@ class Study(Section):
         for name in (self.baseline, *self.ladder):
             _checks.one_of("objective of a study", name, self.objectives)
         _check_seeds(self.selection_seeds, self.seeds)
-        metrics = metrics_of(self.evaluation.judges)
+        metrics = metrics_of(self.judges)
         _checks.one_of("primary", self.primary, [name for name, metric in metrics.items() if metric.by_split])
         if self.train.seed:
             raise ValueError(f"train.seed must be left at 0, got {self.train.seed}; seeds says which seeds there are")
@@ -228,7 +207,7 @@ class Study(Section):
         except ValueError as error:
             raise ValueError(f"objectives.{objective}.grid, {point_label(point)}: {error}") from error
         # What is judged, and how, is no choice of a grid.
-        return config.model_copy(update={"objective": config.whole_objective(), "judges": self.evaluation.judges})
+        return config.model_copy(update={"objective": config.whole_objective(), "judges": self.judges})
 
     def only(self, objectives: Sequence[str]) -> "Study":
         """Return the study of these objectives and the baseline; the ladder stays where all of it does.
@@ -336,7 +315,7 @@ def _check_point(objective: str, point: Point) -> None:
             )
         if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
             raise ValueError(f"objectives.{objective}.grid has {name}={value!s:.20}, which must be a finite number")
-        if section == "data" or section == "evaluation":
+        if section in ("data", "judges"):
             raise ValueError(
                 f"objectives.{objective}.grid has {name!r}, which decides what is tested on: the choice would touch "
                 f"test data; {_IN_WORDS}"

@@ -21,7 +21,7 @@ from anchorwise.reporting.wording import listed
 
 def primary_of(study: Study) -> Metric:
     """Return the metric that points are chosen by and verdicts are about."""
-    return metrics_of(study.evaluation.judges)[study.primary]
+    return metrics_of(study.judges)[study.primary]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Summary:
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """What tables have room for."""
-        return tuple(metric for judge in judges_of(self.study.evaluation.judges) for metric in judge.headlines)
+        return tuple(metric for judge in judges_of(self.study.judges) for metric in judge.headlines)
 
     def metric(self, name: str) -> Metric:
         """Return the metric of that name, of those that the judges measure or of the costs.
@@ -139,13 +139,13 @@ class Summary:
         Raises:
             ValueError: If there is none.
         """
-        known = metrics_of(self.study.evaluation.judges) | {cost.name: cost for cost in COSTS}
+        known = metrics_of(self.study.judges) | {cost.name: cost for cost in COSTS}
         return known[_checks.one_of("metric", name, known)]
 
     @cached_property
     def by_split(self) -> tuple[Metric, ...]:
         """What points could be chosen by, the primary metric first."""
-        every = metrics_of(self.study.evaluation.judges).values()
+        every = metrics_of(self.study.judges).values()
         return (self.primary, *(metric for metric in every if metric.by_split and metric != self.primary))
 
     @cached_property

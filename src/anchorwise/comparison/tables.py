@@ -41,7 +41,7 @@ Row = list[str | int | float]
 
 def number_rows(summary: Summary) -> Iterator[Row]:
     """Yield one row per number that the same study gives again: accuracies, recalls, geometry, history."""
-    judges = judges_of(summary.study.evaluation.judges)
+    judges = judges_of(summary.study.judges)
     measured = [(metric, judge) for judge in judges for metric in judge.metrics]
     seeds = {metric.name: judge.split_seeds if metric.by_split else ("",) for metric, judge in measured}
     for standing, run, result in _runs(summary):

@@ -15,7 +15,7 @@ from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.evaluation.embed import as_device, embed_samples, test_of
 from anchorwise.evaluation.registry import judges_of, watched_metrics
-from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.evaluation.work import Work
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
@@ -86,7 +86,7 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -
     step_peak_mib = None if directory.is_done else _step_peak_mib(run, splits, device)
     pretrain(run.config, directory.path, splits=splits, show_progress=False)
     started_s = time.perf_counter()
-    scores = _judged(run, directory.encoder(), splits, device)
+    scores = _judged(run, directory, splits, device)
     train_s = float(directory.summary()["train_time_s"])
     cost = {"train_s": train_s, "judge_s": time.perf_counter() - started_s, "step_s": _step_s(directory)}
     if step_peak_mib is not None:
@@ -98,12 +98,13 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -
     return {**scores, "cost": rounded, "history": _history(directory, train_s)}
 
 
-def _judged(run: StudyRun, frozen: FrozenEncoder, splits: Splits[Samples], device: torch.device) -> dict[str, Any]:
+def _judged(run: StudyRun, directory: RunDirectory, splits: Splits[Samples], device: torch.device) -> dict[str, Any]:
     """Return what judges say: on validation parts of the training samples, and, of a run that judges, of test ones."""
+    frozen, work = directory.encoder(), Work(kept=directory.judged)
     train = embed_samples(frozen, splits.train, device=device)
     test = embed_samples(frozen, test_of(splits), device=device) if run.is_final else None
     validation, scored = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
-    for judge in judges_of(run.evaluation.judges, device=device):
+    for judge in judges_of(run.judges, device=device, work=work):
         choices = judge.choose(train)
         validation |= choices.validation
         if test is not None:

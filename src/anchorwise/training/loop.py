@@ -256,7 +256,9 @@ class _Run:
         if not is_logged:
             return {}
         images_per_s = self.pace.images_per_s(self.here.sum_of)
-        return {**measured(state.objective, taken.outcome, *taken.rows), "lr": rate, "images_per_s": images_per_s}
+        values = measured(state.objective, taken.outcome, *taken.rows)
+        values |= {} if state.probe is None else state.probe.read()
+        return {**values, "lr": rate, "images_per_s": images_per_s}
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state.model, last_step=state.step - 1)

@@ -9,6 +9,7 @@ from anchorwise.evaluation.base import Metric
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.pairs import views_of
 from anchorwise.tails.negatives import negatives_of
+from anchorwise.training.online_probe import METRIC as ONLINE_PROBE
 from anchorwise.training.tail_statistics import statistics_of
 
 # Those that stand on a line of progress and in reports; a log has more.
@@ -18,6 +19,7 @@ STEP_METRICS = (
     Metric("lambda", "lambda", higher_is_better=None, about="mean over anchors"),
     Metric("exponent", "exponent", higher_is_better=None, digits=1, about="mean over anchors"),
     Metric("hardest_score", "hardest", higher_is_better=None, digits=3, about="cosine, median over anchors"),
+    ONLINE_PROBE,
     Metric("images_per_s", "", "images/s", digits=0),
 )
 

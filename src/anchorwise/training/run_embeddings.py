@@ -43,8 +43,11 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
     """
     config = directory.config()
     # All weights are in the checkpoint: the file that they started from may be gone, and so may the code.
-    encoder = config.encoder.model_copy(update={"pretrained": None})
-    begun = config.model_copy(update={"encoder": encoder, "version": None})
+    encoder, train = (
+        section.model_copy(update=off)
+        for section, off in ((config.encoder, {"pretrained": None}), (config.train, {"online_probe": False}))
+    )
+    begun = config.model_copy(update={"encoder": encoder, "train": train, "version": None})
     state = initial_state(begun, splits.pretrain, torch.device(device))
     state.restore(load_checkpoint(directory.checkpoint_file))
     return state

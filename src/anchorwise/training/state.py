@@ -16,6 +16,7 @@ from anchorwise.modalities.views import ViewMaker
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
 from anchorwise.training.config import VERSION, RunConfig
+from anchorwise.training.online_probe import OnlineProbe
 from anchorwise.training.optimizers import build_optimizer, restore_optimizer
 from anchorwise.training.own import NO_PARTS, OwnParts
 
@@ -32,6 +33,7 @@ class RunState:
         modality: What samples are.
         examples: Two samples in the form that the encoder takes them in.
         average: The encoder's moving average, if there is to be one.
+        probe: What learns classes beside the method, if that was asked for.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
         num_steps: Of the whole run, for the method's schedules.
@@ -45,6 +47,7 @@ class RunState:
     modality: Modality
     examples: Sequence[View]
     average: MomentumTwin | None = None
+    probe: OnlineProbe | None = None
     step: int = 0
     wall_time_s: float = 0.0
     num_steps: int = 1
@@ -78,6 +81,7 @@ class RunState:
             "optimizer": self.optimizer.state_dict(),
             "views": self.views.state_dict(),
             "average": {} if self.average is None else self.average.state_dict(),
+            "probe": {} if self.probe is None else self.probe.saved(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -95,6 +99,8 @@ class RunState:
         self.views.load_state_dict(saved["views"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
+        if self.probe is not None and saved.get("probe"):  # Else it was asked for later on, and begins here.
+            self.probe.restore(saved["probe"])
 
 
 def with_start(config: RunConfig) -> RunConfig:
@@ -135,4 +141,15 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     views = modality.view_maker(config.views, model.plan, samples).to(device)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
-    return RunState(config, model, optimizer, views, modality, examples, average)
+    probe = _online_probe(model.encoder, samples).to(device) if config.train.online_probe else None
+    return RunState(config, model, optimizer, views, modality, examples, average, probe)
+
+
+def _online_probe(encoder: Encoder, samples: Samples) -> OnlineProbe:
+    if samples.labels is None:
+        raise ValueError(
+            "train.online_probe needs labels of the samples that are trained on, got none; leave it out, or label them"
+        )
+    probe = OnlineProbe(encoder.num_features, int(samples.labels.max()) + 1)
+    probe.attach(encoder)  # After copies of the encoder were made, which are not to be looked at.
+    return probe

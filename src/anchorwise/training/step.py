@@ -69,6 +69,8 @@ def train_step(
             batch = replace(batch, raw=state.views(batch, seed=view_seed))
         taken = captured(partial(_learn, state, network, config), batch, view_seed, phase=state.model.phase())
     state.model.after_step(clock)
+    if state.probe is not None and batch.labels is not None:
+        state.probe.learn(batch.labels)
     if state.average is not None and config.train.ema is not None:
         state.average.average(state.model.encoder, early_momentum(config.train.ema, state.step))
     return taken

@@ -1,0 +1,95 @@
+"""A linear probe that learns beside the method, on features that are there anyway: accuracy for next to nothing.
+
+It gets the encoder's rows of one view of every batch without their gradient, says their classes before it learns them,
+and takes one step of Adam; the method's numbers stay as they are, bit for bit. What it says is of augmented training
+images, most of which it has seen in earlier epochs: it shows whether features get better, and is no test accuracy.
+
+Source: solo-learn and lightly train such a classifier on detached features, as Grill et al. 2020, "Bootstrap Your Own
+Latent", do in their released code, https://arxiv.org/abs/2006.07733. Deviations: Adam, and features normalised by the
+batch as by a BatchNorm without weights, so that no rate needs choosing.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from anchorwise.evaluation.base import Metric
+from anchorwise.modalities.encoder import Encoder
+
+# b = samples of this rank's batch, m = rows of all views, f = features
+
+METRIC = Metric("online_probe", "online probe", "%", digits=1)
+LEARNING_RATE = 1e-2
+
+
+class OnlineProbe(nn.Module):
+    """A linear classifier of one view's features; it starts at zero and draws nothing.
+
+    Args:
+        num_features: Width of a row.
+        num_classes: Classes there are.
+    """
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(num_features, num_classes, device="meta").to_empty(device="cpu")
+        for weight in self.classifier.parameters():
+            nn.init.zeros_(weight)
+        self.optimizer = torch.optim.Adam(self.classifier.parameters(), lr=LEARNING_RATE)
+        self._rows: Tensor | None = None
+        self._right, self._seen = torch.zeros(()), 0
+
+    def attach(self, encoder: Encoder) -> None:
+        """Look at what an encoder makes of the first views of every step."""
+        encoder.register_forward_hook(self._note)
+
+    def _note(self, encoder: nn.Module, given: Any, rows: Float[Tensor, "m f"]) -> None:
+        if encoder.training and torch.is_grad_enabled() and self._rows is None:
+            self._rows = rows.detach()
+
+    @torch.no_grad()
+    def learn(self, labels: Int64[Tensor, " b"]) -> None:
+        """Say the classes of the batch that the encoder just saw, then learn them; nothing is read of the device."""
+        rows, self._rows = self._rows, None
+        if rows is None:  # The method had another network look at this batch.
+            return
+        # Views are encoded one after the other, or in one batch one behind the other: the first come first.
+        rows = rows[: len(labels)].float()
+        if len(rows) > 1:
+            rows = F.batch_norm(rows, None, None, training=True)
+        scores = self.classifier(rows)
+        self._right = self._right.to(rows.device) + (scores.argmax(dim=1) == labels).sum()
+        self._seen += len(labels)
+        residual = (scores.softmax(dim=1) - F.one_hot(labels, scores.shape[1])) / len(labels)
+        self.classifier.weight.grad = residual.T @ rows
+        self.classifier.bias.grad = residual.sum(dim=0)
+        self.optimizer.step()
+
+    def read(self) -> dict[str, float]:
+        """Return the share of right answers since the last time, in [0, 1]; waits for the device."""
+        right, seen = float(self._right), self._seen
+        self._right, self._seen = torch.zeros_like(self._right), 0
+        return {METRIC.name: right / seen} if seen else {}
+
+    def saved(self) -> dict[str, Any]:
+        """Return what a resumed run needs, besides what is not logged yet."""
+        return {
+            "classifier": self.classifier.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "right": self._right,
+            "seen": self._seen,
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take up what was saved.
+
+        Raises:
+            KeyError: If a part is missing.
+            RuntimeError: If it is that of other features or classes.
+        """
+        self.classifier.load_state_dict(saved["classifier"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self._right, self._seen = saved["right"], int(saved["seen"])
