@@ -100,7 +100,9 @@ def without_grids(study: Study) -> Study:
 @pytest.mark.usefixtures("unrendered")
 def test_a_new_judge_is_in_every_table_and_figure_by_its_registration(without_grids: Study, monkeypatch, tmp_path):
     monkeypatch.setitem(JUDGES, "widest", WidestColumn)
-    # What a configuration may hold was decided when the registry was read, so the new judge judges and watches nothing.
+    # What a configuration may hold was decided when the registry was read, so the new judge judges and watches nothing,
+    # and the study cannot be written as JSON.
+    monkeypatch.setattr(Study, "model_dump_json", lambda *_, **__: "{}")
     config = Study.run_config
     as_before = {"judges": RunConfig().judges}
     monkeypatch.setattr(
