@@ -31,16 +31,18 @@ class OnlineProbe(nn.Module):
     Args:
         num_features: Width of a row.
         num_classes: Classes there are.
+        device: Where the features are.
     """
 
-    def __init__(self, num_features: int, num_classes: int) -> None:
+    def __init__(self, num_features: int, num_classes: int, device: torch.device | str = "cpu") -> None:
         super().__init__()
-        self.classifier = nn.Linear(num_features, num_classes, device="meta").to_empty(device="cpu")
+        self.classifier = nn.Linear(num_features, num_classes, device="meta").to_empty(device=device)
         for weight in self.classifier.parameters():
             nn.init.zeros_(weight)
-        self.optimizer = torch.optim.Adam(self.classifier.parameters(), lr=LEARNING_RATE)
+        on_card = torch.device(device).type == "cuda"  # There its step may be recorded with the method's.
+        self.optimizer = torch.optim.Adam(self.classifier.parameters(), lr=LEARNING_RATE, capturable=on_card)
         self._rows: Tensor | None = None
-        self._right, self._seen = torch.zeros(()), 0
+        self._right, self._seen = torch.zeros(2, device=device)
 
     def attach(self, encoder: Encoder) -> None:
         """Look at what an encoder makes of the first views of every step."""
@@ -61,7 +63,7 @@ class OnlineProbe(nn.Module):
         if len(rows) > 1:
             rows = F.batch_norm(rows, None, None, training=True)
         scores = self.classifier(rows)
-        self._right = self._right.to(rows.device) + (scores.argmax(dim=1) == labels).sum()
+        self._right += (scores.argmax(dim=1) == labels).sum()
         self._seen += len(labels)
         residual = (scores.softmax(dim=1) - F.one_hot(labels, scores.shape[1])) / len(labels)
         self.classifier.weight.grad = residual.T @ rows
@@ -70,12 +72,13 @@ class OnlineProbe(nn.Module):
 
     def read(self) -> dict[str, float]:
         """Return the share of right answers since the last time, in [0, 1]; waits for the device."""
-        right, seen = float(self._right), self._seen
-        self._right, self._seen = torch.zeros_like(self._right), 0
+        right, seen = float(self._right), float(self._seen)
+        self._right.zero_()
+        self._seen.zero_()
         return {METRIC.name: right / seen} if seen else {}
 
     def saved(self) -> dict[str, Any]:
-        """Return what a resumed run needs, besides what is not logged yet."""
+        """Return what a resumed run needs."""
         return {
             "classifier": self.classifier.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -92,4 +95,5 @@ class OnlineProbe(nn.Module):
         """
         self.classifier.load_state_dict(saved["classifier"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self._right, self._seen = saved["right"], int(saved["seen"])
+        self._right.copy_(saved["right"])
+        self._seen.copy_(saved["seen"])

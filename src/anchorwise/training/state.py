@@ -141,15 +141,15 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     views = modality.view_maker(config.views, model.plan, samples).to(device)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
-    probe = _online_probe(model.encoder, samples).to(device) if config.train.online_probe else None
+    probe = _online_probe(model.encoder, samples, device) if config.train.online_probe else None
     return RunState(config, model, optimizer, views, modality, examples, average, probe)
 
 
-def _online_probe(encoder: Encoder, samples: Samples) -> OnlineProbe:
+def _online_probe(encoder: Encoder, samples: Samples, device: torch.device) -> OnlineProbe:
     if samples.labels is None:
         raise ValueError(
             "train.online_probe needs labels of the samples that are trained on, got none; leave it out, or label them"
         )
-    probe = OnlineProbe(encoder.num_features, int(samples.labels.max()) + 1)
+    probe = OnlineProbe(encoder.num_features, int(samples.labels.max()) + 1, device)
     probe.attach(encoder)  # After copies of the encoder were made, which are not to be looked at.
     return probe

@@ -69,8 +69,6 @@ def train_step(
             batch = replace(batch, raw=state.views(batch, seed=view_seed))
         taken = captured(partial(_learn, state, network, config), batch, view_seed, phase=state.model.phase())
     state.model.after_step(clock)
-    if state.probe is not None and batch.labels is not None:
-        state.probe.learn(batch.labels)
     if state.average is not None and config.train.ema is not None:
         state.average.average(state.model.encoder, early_momentum(config.train.ema, state.step))
     return taken
@@ -88,6 +86,8 @@ def _learn(state: RunState, network: nn.Module, config: RunConfig, batch: Batch,
     if config.optimizer.max_grad_norm is not None:
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.optimizer.max_grad_norm)
     state.optimizer.step()
+    if state.probe is not None and batch.labels is not None:
+        state.probe.learn(batch.labels)
     # Without its graph: what autograd keeps is let go of here, and not in the middle of the next step.
     return Taken(replace(made.outcome, loss=made.outcome.loss.detach()), made.rows, norm)
 
