@@ -350,11 +350,16 @@ def unit_rows(rows: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows d"]:
     Rows are first divided by their largest entry, so that squares neither overflow nor vanish at any scale of input.
     """
     wide = rows.double() if rows.dtype == torch.float64 else rows.float()
-    largest = wide.detach().abs().amax(dim=-1, keepdim=True)
-    scaled = wide / functional.threshold(largest, 0.0, 1.0)  # 1 for a row of zeros.
+    scaled = wide / functional.threshold(_largest_entry(wide.detach()), 0.0, 1.0)  # 1 for a row of zeros.
     # A graph is differentiated as a whole, and takes nothing that is differentiable forward by a rule of its own.
     units, _ = _divided_by_length(scaled) if torch.compiler.is_compiling() else _DividedByLength.apply(scaled)
     return units
+
+
+def _largest_entry(rows: Tensor) -> Tensor:
+    if rows.device.type == "cpu":  # Where that takes a tenth of the time, and two operations cost no more than one.
+        return rows.abs().amax(dim=-1, keepdim=True)
+    return torch.linalg.vector_norm(rows, ord=torch.inf, dim=-1, keepdim=True)
 
 
 def _divided_by_length(scaled: Tensor) -> tuple[Tensor, Tensor]:
