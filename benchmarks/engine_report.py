@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from anchorwise.engine.tiled.fused import kernels
 from anchorwise.reporting.environment import environment, version
 
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "engine-memory.png"
@@ -33,7 +34,8 @@ def medians(runs: list[dict[str, Any]], threads: int | None) -> dict[Key, dict[s
 def write_report(path: Path, result: dict[str, Any]) -> None:
     """Write the results, the report beside them, and the figure."""
     if "environment" not in result:
-        result["environment"] = environment() | {name: version(name) for name in result["packages"]}
+        compiled = {"tile kernels": "none, torch's operations" if kernels() is None else "compiled"}
+        result["environment"] = environment() | {name: version(name) for name in result["packages"]} | compiled
     path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
     wall, single = medians(result["runs"], None), medians(result["runs"], 1)
     lines = [f"# The engine on {result['environment']['processor']}, {result['environment']['cpu_cores']} cores", ""]
