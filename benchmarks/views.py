@@ -25,7 +25,7 @@ from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.images.views.policies import POLICIES
 from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.views import ViewPlan
-from anchorwise.reporting.environment import environment
+from anchorwise.reporting.environment import environment, version
 from benchmarks.kornia_views import KorniaViews
 
 PAIR = ViewPlan()
@@ -138,7 +138,16 @@ def main() -> None:
     asked = parser.parse_args()
     rows = [measured(case, asked.rounds) for case in CASES if asked.only in str(case)]
     if asked.json:
-        print(json.dumps({"environment": environment(), "threads": torch.get_num_threads(), "cases": rows}, indent=2))
+        print(
+            json.dumps(
+                {
+                    "environment": {**environment(), "kornia": version("kornia")},
+                    "threads": torch.get_num_threads(),
+                    "cases": rows,
+                },
+                indent=2,
+            )
+        )
         return
     columns = list(rows[0])
     print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))

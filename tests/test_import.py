@@ -16,7 +16,6 @@ HEAVY = [
     "matplotlib",
     "torchvision",
     "timm",
-    "kornia",
     "pydantic",
     "typer",
     "rich",

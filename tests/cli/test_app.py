@@ -113,7 +113,7 @@ def test_a_package_that_an_extra_is_needed_for_says_which(monkeypatch, package: 
 @pytest.mark.whole
 def test_embeddings_are_diagnosed_without_what_only_images_and_training_need(tmp_path: Path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(200, 8)).astype("float32"))
-    absent = ["kornia", "sklearn", "tensorboard", "timm", "torchvision"]
+    absent = ["sklearn", "tensorboard", "timm", "torchvision"]
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({absent})); from anchorwise.cli import main; "
         "sys.argv = ['anchorwise', 'diagnose', 'x.npy', '--set', 'num_draws=2', '--out', 'out']; main()"

@@ -1,6 +1,7 @@
 """What one can see: views of one image, and nearest neighbours in feature space."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from anchorwise.evaluation.neighbors import nearest
 from anchorwise.evaluation.rows import judged_rows
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.views.maker import RandomViews
+from anchorwise.modalities.samples import View
+from anchorwise.modalities.views import input_of
 from anchorwise.reporting.pictures import image_uri
 from anchorwise.reporting.report import Picture, PictureRow, PictureRows, ReportSection, Text
 from anchorwise.training.run_embeddings import VIEW_SEED
@@ -23,7 +26,9 @@ def view_section(image_set: ImageSet, maker: RandomViews) -> ReportSection:
     """Return the section that shows a few images with two views each."""
     shown = image_set.balanced_subset(min(NUM_VIEW_PAIRS, len(image_set)), seed=0)
     images = shown.images
-    views = [_visible(view, maker) for view in maker(shown.batch(torch.arange(len(shown))), seed=VIEW_SEED)]
+    batch = shown.batch(torch.arange(len(shown))).to(maker.normalisation.mean.device)
+    # A method may have more, and what is no picture beside them.
+    views = [_visible(view, maker) for view in maker(batch, seed=VIEW_SEED)[:2]]
     rows = [
         PictureRow(label, [Picture(image_uri(image)) for image in shown])
         for label, shown in zip(("image", "view 1", "view 2"), (images, *views), strict=True)
@@ -67,6 +72,7 @@ def _label(image_set: ImageSet, index: int) -> str:
     return "" if image_set.labels is None else image_set.class_names[int(image_set.labels[index])]
 
 
-def _visible(view: Tensor, maker: RandomViews) -> Tensor:
+def _visible(view: View, maker: RandomViews) -> Tensor:
     """Undo the normalisation."""
-    return (maker.normalisation.inverse(view) * 255.0).round().clamp(0, 255).to(torch.uint8)
+    pixels = cast(Tensor, input_of(view)).cpu()
+    return (maker.normalisation.inverse(pixels) * 255.0).round().clamp(0, 255).to(torch.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "kornia", "timm", "numpy", "scipy", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn")
 
 
 def environment() -> dict[str, str]:

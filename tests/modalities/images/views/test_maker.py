@@ -248,9 +248,9 @@ def test_images_in_floating_point_are_taken_as_they_are():
 @pytest.mark.gpu
 def test_views_on_a_gpu_are_repeatable_and_leave_its_random_state_alone():
     augment = RandomViews(POLICIES["stl10"](), 3, 32).cuda()
-    images = noise().cuda()
+    batch = as_batch(noise()).to(torch.device("cuda"))
     before = torch.cuda.get_rng_state()
-    first, second = augment(as_batch(images), seed=1), augment(as_batch(images), seed=1)
+    first, second = augment(batch, seed=1), augment(batch, seed=1)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert torch.equal(before, torch.cuda.get_rng_state())
 

@@ -1,6 +1,6 @@
 """Views of one size, made of all images of a batch at once: where they are taken from, colours, damage, masks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import final
 
 import torch
@@ -18,7 +18,7 @@ from anchorwise.modalities.views import MASK, PIXELS, PLACES, Masking
 
 # n = images, c = channels, h = height, w = width (pixels)
 
-_BLOCK = 1 << 18  # Numbers in a block of views on a CPU, whose cache they then do not leave.
+_BLOCK = 1 << 20  # Numbers in a block of views on a CPU: fewer are calls, more do not stay in its cache.
 
 Pixel = tuple[int, int]
 
@@ -66,7 +66,12 @@ class AlikeViews(nn.Module):
         self.view_size = num_channels * view_px[0] * view_px[1]
 
     def forward(
-        self, images: Float[Tensor, "n c h w"], ids: Int64[Tensor, " n"], seed: int | Int64[Tensor, ""]
+        self,
+        images: Float[Tensor, "n c h w"],
+        ids: Int64[Tensor, " n"],
+        seed: int | Int64[Tensor, ""],
+        *,
+        normalise: Callable[[Tensor], Tensor],
     ) -> list[dict[str, Tensor]]:
         """Return the views in the order of their numbers, with what they carry beside their pixels.
 
@@ -74,10 +79,11 @@ class AlikeViews(nn.Module):
             images: Pixels in [0, 1].
             ids: The images' numbers.
             seed: Of the views.
+            normalise: Comes last.
         """
         num_rows = len(self.numbers) * len(images)
         drawn = self.draws(ids, seed)
-        made = {PIXELS: torch.cat([self._made(*block) for block in self._blocks(images, drawn, num_rows)])}
+        made = {PIXELS: torch.cat([normalise(self._made(*block)) for block in self._blocks(images, drawn, num_rows)])}
         if self.with_places:
             made[PLACES] = self.geometry.frames(drawn, num_rows).places()
         if self.masks is not None:

@@ -17,6 +17,7 @@ def changed_where(
     change: Callable[..., Tensor],
     pixels: Float[Tensor, "r c h w"],
     *numbers: Float[Tensor, "r ..."],
+    is_neutral: bool = False,
 ) -> Float[Tensor, "r c h w"]:
     """Return images, changed where they are chosen; on a CPU nothing else is computed, and `pixels` may be written to.
 
@@ -25,8 +26,11 @@ def changed_where(
         change: Takes images, then what `numbers` have for each of them.
         pixels: The images.
         numbers: Strengths of each image.
+        is_neutral: Whether what `numbers` have for images that are not chosen changes nothing of them.
     """
     if not reads_are_free(pixels.device):
+        if is_neutral:
+            return change(pixels, *numbers)
         return torch.where(chosen[:, None, None, None], change(pixels, *numbers), pixels)
     rows = chosen.nonzero().flatten()
     if len(rows) == len(pixels):

@@ -10,7 +10,7 @@ is done in stages before it, the rest in stages after it, and a stage that an im
 order is read on the host.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import permutations
 from typing import final
 
@@ -56,19 +56,19 @@ class Jitter(nn.Module):
     def forward(self, pixels: Pixels, drawn: Drawn) -> Pixels:
         """Return images with their jitter."""
         is_jittered, order = drawn["is_jittered"] < 0.0, (drawn["order"] * len(self.stages)).long()
-        stages = self.stages[order].T
+        stages = self.stages[order].T * is_jittered
         factors = [drawn[name] if name in drawn else torch.ones_like(drawn["order"]) for name in _STEPS]
         gains = torch.stack(factors).gather(0, stages)
         to_mean, to_grey = ((1.0 - gains) * (stages == _STEPS.index(name)) for name in ("contrast", "saturation"))
-        is_changed = (stages > 0) & is_jittered
-        changes: list[tuple[Callable[..., Pixels], Tensor, tuple[Tensor, ...]]] = [
-            (blended if "saturation" in drawn else contrasted, is_changed[index], numbers)
-            for index, numbers in enumerate(zip(gains, to_mean, to_grey, strict=True))
-        ]
+        blends = list(zip(stages > 0, gains, to_mean, to_grey, strict=True))
+        num_before = len(blends) // 2 if "hue" in drawn else len(blends)
+        change = blended if "saturation" in drawn else contrasted
+        for chosen, *numbers in blends[:num_before]:
+            pixels = changed_where(chosen, change, pixels, *numbers, is_neutral=True)
         if "hue" in drawn:
-            changes.insert(len(changes) // 2, (hue_turned, is_jittered, (drawn["hue"],)))
-        for change, chosen, numbers in changes:
-            pixels = changed_where(chosen, change, pixels, *numbers)
+            pixels = changed_where(is_jittered, hue_turned, pixels, drawn["hue"])
+        for chosen, *numbers in blends[num_before:]:
+            pixels = changed_where(chosen, change, pixels, *numbers, is_neutral=True)
         return pixels
 
 

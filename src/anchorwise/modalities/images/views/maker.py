@@ -86,8 +86,9 @@ class RandomViews(ViewMaker):
         views = dict[int, View]()
         with torch.autocast(images.device.type, enabled=False):
             for alike in map(partial(cast, AlikeViews), self.alike):
-                for number, made in zip(alike.numbers, alike(images, batch.ids, seed), strict=True):
-                    made[PIXELS] = self.normalisation(made[PIXELS])
+                for number, made in zip(
+                    alike.numbers, alike(images, batch.ids, seed, normalise=self.normalisation), strict=True
+                ):
                     views[number] = made if len(made) > 1 else made[PIXELS]
         return tuple(views[number] for number in range(self.plan.total))
 
