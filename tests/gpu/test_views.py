@@ -1,5 +1,7 @@
 """Views on a CUDA device are those of a CPU, and can be captured in a graph with the seed on the device."""
 
+from typing import cast
+
 import pytest
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ def _batch(seed: int) -> Batch:
 
 
 def _parts(maker: RandomViews, batch: Batch, seed: int | Tensor) -> list[Tensor]:
-    return [part for view in maker(batch, seed=seed) for part in view.values()]
+    return [part for view in maker(batch, seed=seed) for part in cast(dict[str, Tensor], view).values()]
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
@@ -47,7 +49,7 @@ def test_a_captured_graph_draws_anew_for_another_batch_and_seed(name: str):
     with torch.cuda.graph(graph):
         captured = _parts(maker, batch, seed)
     other = _batch(1).to(CUDA)
-    batch.raw.copy_(other.raw)
+    cast(Tensor, batch.raw).copy_(cast(Tensor, other.raw))
     batch.ids.copy_(other.ids)
     seed.fill_(11)
     graph.replay()
