@@ -17,7 +17,7 @@ from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.schedule import epochs_of_runs
 from anchorwise.comparison.work import first_batch
 from anchorwise.comparison.workplace import Workplace
-from anchorwise.evaluation.embed import as_device, embed
+from anchorwise.evaluation.embed import as_device, embed_samples
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.reporting.environment import environment
@@ -132,7 +132,7 @@ def _timed_s(state: RunState, sample: StudyRun, splits: Splits[Samples]) -> tupl
         times.append(time.perf_counter() - started_s)
     num_steps = num_batches(len(splits.pretrain), batch_size=train.batch_size, drop_last=train.drop_last)
     started_s = time.perf_counter()
-    features = embed(state.model.encoder, splits.train, transform=state.views.plain, device=device)
+    features = embed_samples(state.frozen(state.model.encoder), splits.train, device=device)
     for judge in judges_of(sample.judges, device=device):
         judge.choose(features)
     # The first step warms up and does not count.

@@ -13,7 +13,7 @@ from anchorwise.comparison.tail_section import tail_section
 from anchorwise.diagnostics.exceedances import pooled_exceedances
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.embed import as_device, embed_samples, pixels, test_of
+from anchorwise.evaluation.embed import EmbeddedSamples, as_device, embed_samples, pixels, test_of
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.views.maker import RandomViews
@@ -93,8 +93,11 @@ def _reference_section(summary: Summary, references: Mapping[str, tuple[Embeddin
     for name, (train, test) in references.items():
         numbers: dict[str, tuple[float, ...]] = {}
         for judge in judges_of(summary.study.judges):
-            numbers |= judge.judge(train, test, judge.choose(train)).numbers
-        rows.append([name, *(metric.number(fmean(numbers[metric.name])) for metric in summary.metrics)])
+            if isinstance(test, EmbeddedSamples) or not judge.needs_origin:  # Pixels come from no encoder.
+                numbers |= judge.judge(train, test, judge.choose(train)).numbers
+        measured = [metric for metric in summary.metrics if metric.name in numbers]
+        shown = {metric.name: metric.number(fmean(numbers[metric.name])) for metric in measured}
+        rows.append([name, *(shown.get(metric.name, "-") for metric in summary.metrics)])
     words = (
         "An objective has only earned what it adds to what needs no training: the encoder with its random starting "
         "weights, and the pixels themselves where there are any."

@@ -134,12 +134,14 @@ class Judge(ABC):
     Attributes:
         primary: Name of the metric that stands for the whole judgement.
         watched: What `watch` measures; the first stands on the line of progress.
+        needs_origin: Whether it asks for the samples and their encoder, and cannot judge rows alone.
         splits: What values that are `by_split` are over, and what their interval covers.
     """
 
     Config: ClassVar[type[JudgeConfig]]
     primary: ClassVar[str]
     watched: ClassVar[tuple[Metric, ...]] = ()
+    needs_origin: ClassVar[bool] = False
     splits: ClassVar[str] = "validation splits: the choice of the setting only"
 
     def __init__(self, config: JudgeConfig, *, device: torch.device | str = "cpu", work: Work = AT_WORK) -> None:

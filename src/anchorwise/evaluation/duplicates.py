@@ -114,6 +114,7 @@ class DuplicatesJudge(Judge):
         name: Literal["duplicates"] = "duplicates"
 
     primary: ClassVar[str] = "exact_duplicates"
+    needs_origin: ClassVar[bool] = True
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

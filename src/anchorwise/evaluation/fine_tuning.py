@@ -68,6 +68,7 @@ class FineTuning(Judge):
         validation_fraction: float = Field(default=0.2, gt=0, lt=1)
 
     primary: ClassVar[str] = "fine_tuned@100%"
+    needs_origin: ClassVar[bool] = True
     splits: ClassVar[str] = "draws of the labels: which are drawn, and the choice of the learning rate"
     config: Config
 

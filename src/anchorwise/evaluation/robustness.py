@@ -69,6 +69,7 @@ class Robustness(Judge):
         seed: Seed = 0
 
     primary: ClassVar[str] = "mean_corruption_error"
+    needs_origin: ClassVar[bool] = True
     config: Config
 
     @property
