@@ -69,7 +69,7 @@ def _of_data_set(
     }
     colours = {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(shown)} | {UNTRAINED: GREY}
     untrained: Embeddings = embed_samples(blank.frozen(), splits.train, device=device)
-    references = {UNTRAINED: (untrained, features[UNTRAINED])}
+    references: dict[str, tuple[Embeddings, Embeddings]] = {UNTRAINED: (untrained, features[UNTRAINED])}
     sections = [tail_section(tails, colours)]
     if isinstance(splits.train, ImageSet) and isinstance(splits.test, ImageSet):
         features[PIXELS] = pixels(splits.test)
