@@ -40,6 +40,14 @@ def test_two_files_of_anyone_are_judged_and_what_was_not_read_is_named(tmp_path)
     assert again.exit_code == 0, again.output  # Its own result may be written anew.
 
 
+def test_judges_are_named_and_set_below_their_names():
+    settings = ["--set", "judges.few_shot.num_ways=3", "--set", "judges.few_shot.num_queries=3"]
+    result = CliRunner().invoke(app, ["train.npz", "test.npz", "--judge", "few_shot", *settings])
+    assert result.exit_code == 0, result.output
+    assert "3-way 5-shot, nearest centroid %" in result.stdout
+    assert "linear probe" not in result.stdout
+
+
 def test_one_file_is_judged_without_labels(tmp_path):
     result = CliRunner().invoke(app, ["test.npz", "--out", "result.json", *FAST])
     assert result.exit_code == 0, result.output
@@ -55,6 +63,10 @@ def test_one_file_is_judged_without_labels(tmp_path):
         (["train.npz", "test.npz", "--out", "test.npz/x.json"], "test.npz"),
         (["a.npz", "b.npz", "c.npz"], "a training and a test file, or one file; got 3 paths"),
         (["train.npz", "test.npz", "--data", "digits"], "feature files bring their own rows"),
+        (["train.npz", "test.npz", "--on", "digits"], "--on, --root and --download are for runs; feature files bring"),
+        (["flat", "--on", "a", "--data", "b"], "--on and --data both say on what to judge"),
+        (["train.npz", "test.npz", "--judge", "fewshot"], "a judge must be one of .* did you mean 'few_shot'"),
+        (["train.npz", "test.npz", "--judge", "fine_tuning"], "judge 'fine_tuning' needs the encoder and its samples"),
         (["nowhere.npy"], "nowhere.npy is not a file"),
         (["nowhere"], "nowhere holds no encoder.json"),
         (["notes.json", "test.npz"], "the suffix of notes.json must be one of"),
