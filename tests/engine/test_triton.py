@@ -19,10 +19,10 @@ pytestmark = pytest.mark.whole
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 
 
-def _run(cases: str, *, interpret: bool) -> None:
+def _run(cases: str, *chosen: str, interpret: bool) -> None:
     # Without the options of this run: its shape checks wrap kernels too, which Triton has to read as they are written.
     options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider"]
-    program = [sys.executable, "-m", "pytest", *options, str(Path(__file__).with_name(cases))]
+    program = [sys.executable, "-m", "pytest", *options, str(Path(__file__).with_name(cases)), *chosen]
     environment = {**os.environ, "TRITON_INTERPRET": str(int(interpret))}
     result = subprocess.run(program, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -39,9 +39,14 @@ def test_every_case_holds_on_a_gpu():
     _run("triton_cases.py", interpret=False)
 
 
+@needs_triton
+def test_a_kernel_compiles_for_every_card_without_a_gpu():
+    _run("triton_compiling.py", "-k", "2048", interpret=False)
+
+
 @pytest.mark.slow
 @needs_triton
-def test_kernels_compile_without_a_gpu():
+def test_every_kernel_compiles_for_every_card_without_a_gpu():
     _run("triton_compiling.py", interpret=False)
 
 

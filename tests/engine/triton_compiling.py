@@ -15,7 +15,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from anchorwise.engine.triton.blocks import blocks_of
+from anchorwise.engine.triton.blocks import blocks_of, usable_shared_bytes
 from anchorwise.engine.triton.exceedances import exceedances_kernel
 from anchorwise.engine.triton.gradients import gradients_kernel
 from anchorwise.engine.triton.log_sums import log_sums_kernel
@@ -103,7 +103,7 @@ VARIANTS = [
 @pytest.mark.parametrize("variant", VARIANTS, ids=repr)
 def test_kernels_fit_the_cards_they_are_for(variant: Variant, capability: int, tmp_path: Path):
     kernel, shared_bytes = KERNELS[variant.kernel], 1024 * SHARED_KIB[capability]
-    options = variant.options(shared_bytes)
+    options = variant.options(usable_shared_bytes(shared_bytes, capability // 10))
     constants = {name: value for name, value in options.items() if name in kernel.arg_names}
     signature = {name: "constexpr" if name in constants else variant.type_of(name) for name in kernel.arg_names}
     # As torch allocates: pointers to multiples of 16 bytes; and rows are padded.

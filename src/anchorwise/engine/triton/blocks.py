@@ -8,6 +8,8 @@ import torch
 
 # Beside the rows: what is exchanged between the warps of a program.
 _SCRATCH_BYTES = 18 * 1024
+# On Blackwell weights go through shared memory on their way to the tensor cores, which take no registers.
+_STAGED_BYTES = 58 * 1024
 # A multiprocessor's of Hopper and Blackwell, which the interpreter is taken for.
 _MOST_SHARED_BYTES = 227 * 1024
 # Blocks of 128 rows leave multiprocessors idle below so many.
@@ -109,15 +111,21 @@ def _within(blocks: Blocks, padded: int) -> Blocks:
 
 def _smaller(blocks: Blocks, padded: int) -> Iterator[Blocks]:
     """Yield the blocks, and then smaller and smaller ones."""
-    for each in (blocks, _within(replace(blocks, depth=64, span=128 if blocks.span else 0), padded)):
-        yield each
-        for columns in (each.columns, each.columns // 2, each.columns // 4):
+    narrow = [_within(replace(blocks, depth=depth, span=128 if blocks.span else 0), padded) for depth in (64, 32)]
+    for each in (blocks, *narrow):
+        for columns in (each.columns, each.columns // 2, each.columns // 4, each.columns // 8):
             for num_stages in range(each.num_stages, 1, -1):
                 yield replace(each, columns=max(16, columns), num_stages=num_stages)
 
 
 def shared_bytes_of(device: torch.device) -> int:
-    """Return how much shared memory a program may have on a device."""
+    """Return how much shared memory the blocks of a program may take on a device."""
     if device.type != "cuda":
         return _MOST_SHARED_BYTES
-    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin
+    properties = torch.cuda.get_device_properties(device)
+    return usable_shared_bytes(properties.shared_memory_per_block_optin, properties.major)
+
+
+def usable_shared_bytes(shared_bytes: int, major: int) -> int:
+    """Return what blocks may take of a program's shared memory, by the first number of the compute capability."""
+    return shared_bytes - (_STAGED_BYTES if major == 10 else 0)
