@@ -9,10 +9,13 @@ from anchorwise import Objective
 from anchorwise.methods import METHODS
 from anchorwise.methods.base import AllRows, Clock, Method
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.images.encoders import ImageEncoder
 from anchorwise.modalities.samples import Batch
+from anchorwise.modalities.views import PIXELS, PLACES
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
+WITH_MAPS = {"pixpro"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -23,6 +26,9 @@ _OWN: dict[str, dict[str, Any]] = {
     "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
+
+# SGD diverges where a term weighs a thousand.
+_OBJECTIVES = {"sepclr": {"salient_weight": 1.0, "background_weight": 1.0}}
 
 
 def method_of(name: str, objective: Objective | None = None, *, norm: str = "batch", **settings: Any) -> Method:
@@ -35,10 +41,19 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
         for part, config in layers.items()
     }
     torch.manual_seed(0)
-    layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
-    encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), layer), num_features=8)
+    encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
-    return make(encoder, objective or build(make.own_objective), config).double()
+    return make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config).double()
+
+
+def _of_rows(norm: str) -> Encoder:
+    layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
+    return Encoder(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), layer), num_features=8)
+
+
+def _with_maps(norm: str) -> Encoder:
+    layer = nn.BatchNorm2d(8) if norm == "batch" else nn.GroupNorm(1, 8)
+    return ImageEncoder(nn.Sequential(nn.Conv2d(3, 8, 1), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten()), num_features=8)
 
 
 def in_pieces(method: Method, max_rows: int) -> Method:
@@ -59,13 +74,20 @@ def optimizer_of(method: Method) -> torch.optim.Optimizer:
     return torch.optim.SGD([weight for weight in method.parameters() if weight.requires_grad], lr=0.1, momentum=0.9)
 
 
-def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple[list[Tensor], Batch]:
+def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple[list[Any], Batch]:
     """Return the views of a step, and which samples they are of; every third step has the same samples."""
     generator = torch.Generator().manual_seed(step)
     shape = (NUM_SAMPLES, 3, 2, 2)
     views = [torch.randn(shape, dtype=torch.float64, generator=generator)[mine] for _ in range(method.plan.total)]
     numbers = torch.arange(NUM_SAMPLES)[mine]
-    return views, Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+    batch = Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+    if not method.plan.with_places:
+        return views, batch
+    # Crops of half the width and height or more.
+    sizes = 0.5 + 0.5 * torch.rand(len(views), NUM_SAMPLES, 2, generator=generator)
+    corners = (1.0 - sizes) * torch.rand(len(views), NUM_SAMPLES, 2, generator=generator)
+    places = torch.cat([torch.diag_embed(sizes), corners.unsqueeze(3)], dim=3)[:, mine]
+    return [{PIXELS: view, PLACES: place} for view, place in zip(views, places, strict=True)], batch
 
 
 def _of_all(network: nn.Module) -> Tensor:
@@ -78,7 +100,7 @@ def _of_all(network: nn.Module) -> Tensor:
     return rows
 
 
-ALL = AllRows(3 * NUM_SAMPLES, _of_all)
+ALL = AllRows(3 * NUM_SAMPLES, _of_all, torch.arange(3 * NUM_SAMPLES) % 2)
 
 
 def train(

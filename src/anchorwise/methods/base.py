@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from anchorwise._config import Named
@@ -48,10 +48,17 @@ class AllRows:
         num: How many there are.
         of: Returns what a network makes of every plain sample, in their order, in evaluation mode and without a graph;
             the same on all ranks, each of which has to ask.
+        labels: Their classes; None if unlabelled.
     """
 
     num: int
     of: Callable[[nn.Module], Float[Tensor, "n d"]]
+    labels: Shaped[Tensor, " n"] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """One more than the highest label; 0 if unlabelled."""
+        return 0 if self.labels is None else int(self.labels.max()) + 1
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from anchorwise.models.still import hold_still
 
 WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
-# b = samples, f = features
+# b = samples, f = features, h = height, w = width of a map
 
 
 class Encoder(nn.Module):
@@ -48,6 +48,29 @@ class Encoder(nn.Module):
     def encode(self, view: View) -> Float[Tensor, "b f"]:
         """Return one feature row per sample."""
         return self.backbone(view)
+
+    def maps(self, view: View) -> Float[Tensor, "b f h w"]:
+        """Return what `forward` takes the mean of, place by place; in training, piece by piece where asked for."""
+        view = input_of(view)
+        if self._max_rows is None or not self.training:
+            return self.encode_maps(view)
+        return encoded_in_pieces(self, self.encode_maps, view, max_rows=self._max_rows)
+
+    def encode_maps(self, view: View) -> Float[Tensor, "b f h w"]:
+        """Return feature maps; an encoder that has none overrides nothing."""
+        raise NotImplementedError
+
+    def check_maps(self, who: str) -> None:
+        """Refuse an encoder without feature maps.
+
+        Raises:
+            ValueError: If this is one.
+        """
+        if type(self).encode_maps is Encoder.encode_maps:
+            raise ValueError(
+                f"{who} needs an encoder with feature maps, got {type(self).__name__}, which has none; take one by "
+                "name (encoder.name), or override encode_maps"
+            )
 
     def in_pieces_of(self, max_rows: int | None) -> None:
         """Train on at most so many views at a time, with the gradient of all (`anchorwise.models.pieces`).

@@ -20,7 +20,7 @@ _BLOCK = 512  # Samples encoded at a time.
 
 def all_rows(samples: Samples, views: ViewMaker, here: Ranks) -> AllRows:
     """Return the samples of a training as a network sees them without anything random."""
-    return AllRows(len(samples), partial(_rows, samples=samples, views=views, here=here))
+    return AllRows(len(samples), partial(_rows, samples=samples, views=views, here=here), samples.labels)
 
 
 def _rows(network: nn.Module, *, samples: Samples, views: ViewMaker, here: Ranks) -> Float[Tensor, "n d"]:

@@ -26,6 +26,21 @@ def test_an_encoder_gives_one_feature_row_per_image(
     assert features.shape == (2, num_features) == (2, encoder.num_features)
 
 
+@pytest.mark.parametrize("name", ["small", "resnet18", "timm/resnet10t"])
+def test_features_are_the_means_of_feature_maps(name: str):
+    encoder = build_encoder(EncoderConfig(name=name), num_channels=3, image_size_px=32).eval()
+    images = torch.rand(2, 3, 32, 32)
+    maps = encoder.maps({"pixels": images})
+    assert maps.ndim == 4
+    torch.testing.assert_close(maps.mean(dim=(2, 3)), encoder(images))
+
+
+def test_a_transformer_has_no_feature_maps():
+    encoder = build_encoder(EncoderConfig(name="timm/vit_tiny_patch16_224"), num_channels=3, image_size_px=32)
+    with pytest.raises(ValueError, match=r"no feature maps of 192 channels .* choose a convolutional encoder\.name"):
+        encoder.maps(torch.rand(2, 3, 32, 32))
+
+
 def test_the_small_encoder_takes_the_smallest_images():
     encoder = build_encoder(EncoderConfig(width=16), num_channels=1, image_size_px=8)
     assert encoder(torch.rand(3, 1, 8, 8)).shape == (3, 64)

@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -70,11 +71,34 @@ class ImageEncoder(Encoder):
 
     def encode(self, view: View) -> Float[Tensor, "n f"]:
         """Return one feature row per image."""
+        return self.backbone(self._laid_out(view))
+
+    def encode_maps(self, view: View) -> Float[Tensor, "n f h w"]:
+        """Return the last feature maps, before they are pooled.
+
+        Raises:
+            ValueError: If the backbone has none, as transformers, whose tokens they are not.
+        """
+        images = self._laid_out(view)
+        if isinstance(self.backbone, SmallEncoder):
+            return self.backbone.layers(images)
+        if hasattr(self.backbone, "forward_features"):  # timm's.
+            maps = cast(Any, self.backbone).forward_features(images)
+        else:
+            maps = images
+            for layer in takewhile(lambda layer: not isinstance(layer, nn.AdaptiveAvgPool2d), self.backbone.children()):
+                maps = layer(maps)
+        if maps.ndim != 4 or maps.shape[1] != self.num_features:
+            raise ValueError(
+                f"this encoder has no feature maps of {self.num_features} channels before it pools, but "
+                f"{tuple(maps.shape)}; choose a convolutional encoder.name, such as small or resnet18"
+            )
+        return maps
+
+    def _laid_out(self, view: View) -> Float[Tensor, "n c h w"]:
         if not isinstance(view, Tensor):
             raise TypeError(f"an encoder of images takes a tensor of them, got {type(view).__name__}")
-        if self.is_channels_last:
-            view = view.contiguous(memory_format=torch.channels_last)
-        return self.backbone(view)
+        return view.contiguous(memory_format=torch.channels_last) if self.is_channels_last else view
 
 
 def build_encoder(config: EncoderConfig, *, num_channels: int, image_size_px: Size) -> ImageEncoder:

@@ -1,0 +1,43 @@
+"""SepCLR: which samples are the background, and which of its two encoders is kept."""
+
+import pytest
+import torch
+
+from anchorwise import SepCLR
+from tests.methods.training import ALL, clock_at, method_of, views_of_step
+
+
+def test_the_loss_has_common_and_salient_rows_and_knows_the_background():
+    method = method_of("sepclr", background=(1,))
+    views, batch = views_of_step(method, 0)
+    commons, salients = method.common(torch.cat(views)).chunk(2), method.online(torch.cat(views)).chunk(2)
+    expected = method.objective(*commons, salients=salients, targets=batch.labels == 0)
+    assert method(views, batch).outcome.loss.item() == pytest.approx(expected.item(), rel=1e-12)
+    turned = method_of("sepclr", background=(0,))
+    assert turned(views, batch).outcome.loss.item() != pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_either_encoder_may_be_kept():
+    salient, common = method_of("sepclr"), method_of("sepclr", kept="common")
+    assert salient.encoder is salient.online.encoder
+    assert common.encoder is common.common.encoder
+
+
+@pytest.mark.parametrize("background", [(), (7,), (0, 1)])
+def test_background_that_is_all_or_nothing_is_refused_before_the_first_step(background: tuple[int, ...]):
+    with pytest.raises(ValueError, match=r"method\.background must name some but not all of the 2 classes"):
+        method_of("sepclr", background=background).before_epoch(clock_at(0), ALL)
+
+
+def test_held_background_rows_are_pulled_to_zero():
+    method = method_of("sepclr", SepCLR(salient_weight=0.0, background_weight=1.0, joint_entropy_weight=0.0))
+    optimizer = torch.optim.Adam(method.parameters(), lr=0.01)
+    views, batch = views_of_step(method, 0)
+    lengths = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        outcome = method(views, batch).outcome
+        outcome.loss.backward()
+        optimizer.step()
+        lengths.append(outcome.stats["background"].item())
+    assert lengths[-1] < 0.2 * lengths[0]
