@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon
+from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon, SupReMix
 from anchorwise import MoCo as MoCoObjective
 from anchorwise.methods import METHODS
 from anchorwise.methods.base import check_objective
@@ -88,6 +88,15 @@ def test_simclr_hands_labels_to_an_objective_that_needs_them_and_takes_more_view
     views, batch = views_of_step(method, 0)
     rows = method.online(torch.cat(views)).chunk(2)
     assert method(views, batch).outcome.loss.item() == pytest.approx(SupCon()(*rows, labels=batch.labels).item())
+
+
+def test_values_stand_in_the_place_of_labels():
+    method = method_of("simclr", SupReMix(mixing=0.2))
+    views, batch = views_of_step(method, 0)
+    valued = replace(batch, values=torch.linspace(0.0, 9.0, 6))
+    rows = method.online(torch.cat(views)).chunk(2)
+    expected = SupReMix(mixing=0.2)(*rows, labels=valued.values)
+    assert method(views, valued).outcome.loss.item() == pytest.approx(expected.item())
 
 
 def test_moco_compares_with_the_queue_as_it_was_before_the_step():

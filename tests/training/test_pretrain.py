@@ -230,6 +230,7 @@ def test_an_objective_that_the_method_cannot_train_leaves_the_folder_free(tiny, 
     [
         ["objective.name=sup_con"],
         *([f"objective.name={name}", "objective.num_samples=60"] for name in ("sog_clr", "i_sog_clr")),
+        ["objective.name=sup_re_mix", "data.values=brightness"],
     ],
 )
 def test_labels_and_image_numbers_reach_the_objectives_that_need_them(tiny: RunConfig, tmp_path: Path, settings):

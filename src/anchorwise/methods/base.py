@@ -191,11 +191,13 @@ class Method(nn.Module, ABC):
         Args:
             *rows: Embeddings.
             batch: Its ids and labels go to objectives that need them, its groups, as ids, to those that take ids.
+                Values, where there are some, stand in the place of labels.
             **there: Handed over where the objective needs or takes it.
         """
         inputs = self.objective.inputs
         given = {name: value for name, value in there.items() if name in (*inputs.needs, *inputs.takes)}
-        for name, value in (("ids", batch.ids), ("labels", batch.labels)):
+        labels = batch.labels if batch.values is None else batch.values
+        for name, value in (("ids", batch.ids), ("labels", labels)):
             if name in inputs.needs and value is not None:
                 given.setdefault(name, value)
         if batch.groups is not None and "ids" in inputs.takes:

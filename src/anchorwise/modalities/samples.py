@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -28,21 +28,28 @@ class Batch:
         ids: The samples' numbers in the data set.
         labels: Their classes; None if unlabelled.
         groups: What samples belong together and are no negatives of each other; None if each stands alone.
+        values: A real number of every sample, in the place of its class; None where there is none.
     """
 
     raw: Raw
     ids: Int64[Tensor, " b"]
     labels: Shaped[Tensor, " b"] | None = None
     groups: Int64[Tensor, " b"] | None = None
+    values: Float[Tensor, " b"] | None = None
 
     @property
     def excluded_ids(self) -> Int64[Tensor, " b"]:
         """Ids of which equal ones are no negatives of each other: the groups, or else the samples' numbers."""
         return self.ids if self.groups is None else self.groups
 
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """All of it, in the order of the attributes."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
     def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """Return the batch with every tensor changed."""
-        return Batch(*tree_map_only(Tensor, change, (self.raw, self.ids, self.labels, self.groups)))
+        return Batch(*tree_map_only(Tensor, change, self.parts))
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device; what is on its way to a GPU is not waited for."""
@@ -82,6 +89,8 @@ class Samples(ABC):
         names: File name, or number as text, of every sample.
         groups: Which samples belong together, such as photographs of one object: a number for each, int64, shape
             (samples,); None if each stands alone.
+        values: A real number of every sample, for objectives of regression, float32, shape (samples,); None where there
+            is none.
         skipped: What was found and could not be used.
     """
 
@@ -89,6 +98,7 @@ class Samples(ABC):
     class_names: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     groups: Int64[Tensor, " n"] | None = None
+    values: Float[Tensor, " n"] | None = None
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -136,14 +146,14 @@ class Samples(ABC):
         return Fingerprint(what=self.what, content=digest(*self.content()), labels=labels)
 
     def batch(self, ids: Int64[Tensor, " b"], raw: Raw | None = None) -> Batch:
-        """Return samples with their numbers, labels and groups.
+        """Return samples with their numbers, labels, groups and values.
 
         Args:
             ids: Which.
             raw: What views are made of; the samples themselves if left out.
         """
-        labels, groups = (None if each is None else each[ids] for each in (self.labels, self.groups))
-        return Batch(self.take(ids) if raw is None else raw, ids, labels, groups)
+        known = (None if each is None else each[ids] for each in (self.labels, self.groups, self.values))
+        return Batch(self.take(ids) if raw is None else raw, ids, *known)
 
     def balanced_subset(self: Own, num_samples: int, seed: int) -> Own:
         """Return `num_samples` samples, equally many of every class where there are labels; depends on `seed` alone.

@@ -111,9 +111,10 @@ def train_run(
         run = _Run(config, directory, splits, here, show_progress)
         state = here.together(lambda: initial_state(config, splits.pretrain, here.device, own))
         here.refuse_unlike("the configuration", identity(state.config))
-        has_labels, excludes_groups = splits.pretrain.labels is not None, config.train.exclude_groups
+        samples, excludes_groups = splits.pretrain, config.train.exclude_groups
+        has_labels = samples.labels is not None or samples.values is not None
         check_objective(state.model, has_labels=has_labels, excludes_groups=excludes_groups)
-        if excludes_groups and splits.pretrain.groups is None:
+        if excludes_groups and samples.groups is None:
             raise ValueError(
                 "train.exclude_groups needs samples in groups; data.group_pattern says them by file names, and "
                 "groups= in Python"

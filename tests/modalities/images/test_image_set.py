@@ -100,3 +100,13 @@ def test_splits_list_every_skipped_image_once():
     images = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
     train = ImageSet(images, None, (), ("a",), (Skipped("b", "broken"),))
     assert Splits(train, train, train).skipped == (Skipped("b", "broken"),)
+
+
+def test_brightness_is_a_value_of_every_image_that_subsets_and_batches_keep():
+    images = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
+    images[1], images[2, 0, 0] = 255, 51
+    valued = ImageSet(images, None, (), ("a", "b", "c")).with_brightness()
+    assert valued.values.tolist() == pytest.approx([0.0, 100.0, 10.0])
+    chosen = valued.subset(torch.tensor([2, 1]))
+    assert chosen.batch(torch.tensor([0])).values.tolist() == pytest.approx([10.0])
+    assert chosen.batch(torch.tensor([0])).to(torch.device("cpu")).values.tolist() == pytest.approx([10.0])

@@ -1,6 +1,7 @@
 """Which images a run uses."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
@@ -27,6 +28,8 @@ class DataConfig(Section):
         group_pattern: Regular expression whose parentheses capture, in the names of the images, what those that belong
             together have in common: "(.+)_" for the tracks of `00007_00021.jpg`. No split has images of one group on
             both sides. For folders and archives; None lets each image stand alone.
+        values: "brightness" gives every image its mean brightness in percent, for objectives of regression such as
+            `sup_re_mix`, which see it in the place of the class. None gives no number.
         seed: Decides the subsets, and the test split of a folder that brings none.
         max_decoded_gib: Memory that the decoded or resized images of a set may take, in GiB, above 0. A file of a few
             kilobytes may hold a picture of a hundred megabytes, so a set that passes this is refused. While it is read,
@@ -42,6 +45,7 @@ class DataConfig(Section):
     num_train_images: Count | None = None
     num_test_images: Count | None = None
     group_pattern: str | None = None
+    values: Literal["brightness"] | None = None
     seed: Seed = 0
     max_decoded_gib: FiniteFloat = Field(default=DEFAULT_MAX_DECODED_GIB, gt=0, json_schema_extra=NO_IDENTITY)
     verify_checksums: bool = Field(default=True, json_schema_extra=NO_IDENTITY)

@@ -131,6 +131,8 @@ def _check_enough(name: str, asked: int | None, *parts: ImageSet) -> None:
 def _shaped(image_set: ImageSet, config: DataConfig, num_images: int | None) -> ImageSet:
     if num_images is not None and num_images < len(image_set):
         image_set = image_set.balanced_subset(num_images, config.seed)
+    if config.values == "brightness":
+        image_set = image_set.with_brightness()
     if config.image_size_px is None or image_set.size_px == (config.image_size_px, config.image_size_px):
         return image_set
     gib = len(image_set) * image_set.num_channels * config.image_size_px**2 / 2**30

@@ -29,6 +29,7 @@ class ImageSet(Samples):
         names: File name, or index as text, of every image.
         skipped: Images that were found but could not be used, each with its reason.
         groups: Which images belong together, int64, shape (images,); None if each stands alone.
+        values: A real number of every image, float32, shape (images,); None where there is none.
 
     Raises:
         ValueError: If the parts do not fit together, or there is no image.
@@ -40,6 +41,7 @@ class ImageSet(Samples):
     names: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
     groups: Int64[Tensor, " n"] | None = None
+    values: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -104,7 +106,13 @@ class ImageSet(Samples):
             labels=None if self.labels is None else self.labels[chosen],
             names=tuple(self.names[i] for i in ids.tolist()),
             groups=None if self.groups is None else self.groups[chosen],
+            values=None if self.values is None else self.values[chosen],
         )
+
+    def with_brightness(self) -> "ImageSet":
+        """Return the images with their mean brightness in percent as values: of black ground, how much ink there is."""
+        means = [block.float().mean(dim=(1, 2, 3)) for block in self.images.split(_BLOCK)]
+        return replace(self, values=torch.cat(means) * (100.0 / 255.0))
 
 
 def _as_slice(indices: Tensor) -> slice | Tensor:
