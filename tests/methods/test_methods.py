@@ -99,6 +99,16 @@ def test_values_stand_in_the_place_of_labels():
     assert method(views, valued).outcome.loss.item() == pytest.approx(expected.item())
 
 
+def test_an_objective_that_draws_takes_the_generator_that_is_seeded_for_every_step():
+    method = method_of("simclr", SupReMix())
+    views, batch = views_of_step(method, 0)
+    losses = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        losses.append(method(views, batch).outcome.loss.item())
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_moco_compares_with_the_queue_as_it_was_before_the_step():
     method = method_of("moco")
     optimizer = optimizer_of(method)

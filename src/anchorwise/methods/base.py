@@ -202,7 +202,13 @@ class Method(nn.Module, ABC):
                 given.setdefault(name, value)
         if batch.groups is not None and "ids" in inputs.takes:
             given.setdefault("ids", batch.groups)
+        if "generator" in inputs.takes:  # Seeded for every step and rank by whoever trains.
+            given.setdefault("generator", _generator_of(rows[0].device))
         return self.objective.detail(*rows, **given)
+
+
+def _generator_of(device: torch.device) -> torch.Generator:
+    return torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
 
 
 def together(network: Callable[[View], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:

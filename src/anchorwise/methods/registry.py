@@ -7,8 +7,10 @@ from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3
 from anchorwise.methods.nnclr import NNCLR as NNCLR
 from anchorwise.methods.pcl import PCL as PCL
+from anchorwise.methods.pixpro import PixPro as PixPro
 from anchorwise.methods.sepclr import SepCLR as SepCLR
 from anchorwise.methods.simclr import SimCLR as SimCLR
+from anchorwise.methods.simlap import SimLAP as SimLAP
 from anchorwise.methods.simsiam import SimSiam as SimSiam
 from anchorwise.methods.swav import SwAV as SwAV
 from anchorwise.methods.vicreg import VICReg as VICReg

@@ -60,7 +60,7 @@ class Clustering(nn.Module):
         self.members = members
 
 
-def _as_many_members(clustering: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+def _as_many_members(clustering: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
     """Make room for the members that are loaded: how many samples there are is known from the first clustering on."""
     saved = state_dict.get(f"{prefix}members")
     if isinstance(saved, Tensor):

@@ -34,8 +34,9 @@ class HeadConfig(PredictorConfig):
 
     Attributes:
         output_width: Width of the embeddings.
-        output_norm: Batch normalisation behind the last layer: "none", "affine", or "plain" without scale and shift.
+        output_norm: Batch normalisation behind the last layer: "affine", "plain" without scale and shift, or "none";
+            "layer" is layer normalisation.
     """
 
     output_width: Width = 128
-    output_norm: Literal["none", "affine", "plain"] = "none"
+    output_norm: Literal["none", "affine", "plain", "layer"] = "none"

@@ -27,7 +27,9 @@ class ProjectionHead(nn.Module):
         super().__init__()
         bias = config.bias and config.output_norm == "none"
         layers = _perceptron(config, num_features, config.output_width, bias=bias)
-        if config.output_norm != "none":
+        if config.output_norm == "layer":
+            layers.append(nn.LayerNorm(config.output_width))
+        elif config.output_norm != "none":
             layers.append(nn.BatchNorm1d(config.output_width, affine=config.output_norm == "affine"))
         self.layers = nn.Sequential(*layers)
 
@@ -80,13 +82,14 @@ def _perceptron(config: PredictorConfig, width: int, output_width: int, *, bias:
     hidden_width = config.hidden_width or width
     layers: list[nn.Module] = []
     for _ in range(config.num_layers - 1):
-        layers += [nn.Linear(width, hidden_width, bias=config.norm == "none"), *_norm(config.norm, hidden_width)]
+        layers += [nn.Linear(width, hidden_width, bias=config.norm == "none"), *norm_of(config.norm, hidden_width)]
         layers.append(nn.GELU() if config.gelu else nn.ReLU())
         width = hidden_width
     return [*layers, nn.Linear(width, output_width, bias=bias)]
 
 
-def _norm(name: str, width: int) -> list[nn.Module]:
+def norm_of(name: str, width: int) -> list[nn.Module]:
+    """Return the normalisation layer of that name, or none."""
     if name == "batch":
         return [nn.BatchNorm1d(width)]
     return [nn.LayerNorm(width)] if name == "layer" else []
