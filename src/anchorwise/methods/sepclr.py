@@ -75,6 +75,6 @@ class SepCLR(Method):
         if batch.labels is None:
             raise ValueError("SepCLR needs labels, which say what is background; these samples have none")
         commons, salients = together(self.common, views), together(self.online, views)
-        targets = ~torch.isin(batch.labels, self.background)
+        targets = (batch.labels.unsqueeze(1) != self.background).all(dim=1)
         outcome = self.loss(*commons, batch=batch, salients=salients, targets=targets)
         return Step(outcome, (commons[0].detach(), commons[1].detach()))

@@ -57,7 +57,9 @@ class Clustering(nn.Module):
         self.centres.copy_(unit_rows(means))
         self.temperatures.copy_(_temperatures((units - means[members]).norm(dim=1), members, self.temperatures))
         self.temperatures.mul_(self.mean_temperature / self.temperatures.mean())
-        self.members = members
+        if len(self.members) != len(members):
+            self.members = torch.empty_like(members)
+        self.members.copy_(members)  # In place, for steps that were recorded.
 
 
 def _as_many_members(clustering: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
