@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,9 @@ from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon, SupReMix
 from anchorwise import MoCo as MoCoObjective
 from anchorwise.methods import METHODS
 from anchorwise.methods.base import check_objective
+from anchorwise.modalities.samples import moved
 from anchorwise.objectives import build
-from tests.methods.training import NUM_STEPS, clock_at, method_of, optimizer_of, train, views_of_step
+from tests.methods.training import ALL, NUM_STEPS, clock_at, method_of, optimizer_of, train, views_of_step
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -42,6 +44,18 @@ def test_gradients_reach_every_trainable_parameter_and_no_copy(name: str):
             assert weight.grad.abs().max() > 0, parameter_name
         else:
             assert weight.grad is None
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_looks_at_no_value(name: str, monkeypatch: pytest.MonkeyPatch):
+    """On the meta device there is none, so whatever would make a GPU wait fails."""
+    monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # The device knows no autocast.
+    method = method_of(name)
+    method.before_epoch(clock_at(4), ALL)
+    views, batch = moved(tuple(views_of_step(method, 0)[0]), "meta"), views_of_step(method, 0)[1]
+    method.to("meta").before_step(clock_at(4))
+    method(views, batch.to(torch.device("meta"))).outcome.loss.backward()
+    method.after_backward()
 
 
 @pytest.mark.parametrize("name", METHODS)
