@@ -108,8 +108,7 @@ class CapturedStep:
             seed: Of the step's views.
             phase: What else decides what is done, beside the shapes of the batch.
         """
-        parts = (batch.raw, batch.ids, batch.labels, batch.groups)
-        inputs = [part for part in tree_leaves(parts) if isinstance(part, Tensor)]
+        inputs = [part for part in tree_leaves(batch.parts) if isinstance(part, Tensor)]
         inputs.append(torch.full((), seed, device=batch.ids.device))
         kind = (phase, *((tuple(part.shape), part.dtype) for part in inputs))
         if self.refusal is None and kind not in self._recordings:

@@ -82,7 +82,7 @@ class Resident(Loader):
     """
 
     def __init__(self, samples: Samples, whole: Shaped[Tensor, "n ..."], device: torch.device) -> None:
-        self._all = Batch(whole, torch.arange(len(whole)), samples.labels, samples.groups).to(device)
+        self._all = Batch(whole, torch.arange(len(whole)), samples.labels, samples.groups, samples.values).to(device)
 
     def batches(self, wanted: Sequence[Wanted]) -> Generator[Batch, None, None]:
         """Yield the batches; their numbers go to the device at once."""
