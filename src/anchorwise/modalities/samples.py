@@ -152,7 +152,7 @@ class Samples(ABC):
             ids: Which.
             raw: What views are made of; the samples themselves if left out.
         """
-        known = (None if each is None else each[ids] for each in (self.labels, self.groups, self.values))
+        known = [None if each is None else each[ids] for each in (self.labels, self.groups, self.values)]
         return Batch(self.take(ids) if raw is None else raw, ids, *known)
 
     def balanced_subset(self: Own, num_samples: int, seed: int) -> Own:
