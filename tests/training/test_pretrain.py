@@ -101,6 +101,15 @@ def test_an_interrupt_ends_with_a_checkpoint_of_that_step(tiny, finished: RunDir
     _assert_same_weights(finished, pretrain(tiny, tmp_path / "a", show_progress=False))
 
 
+def test_balanced_batches_go_on_within_an_epoch_where_they_stopped(tiny: RunConfig, tmp_path: Path, monkeypatch):
+    balanced = apply_overrides(tiny, ["order.name=class_balanced", "train.knn_every_epochs=0"])
+    whole = pretrain(balanced, tmp_path / "a", show_progress=False)
+    send_at_step(5, signal.SIGINT, monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step"):
+        pretrain(balanced, tmp_path / "b", show_progress=False)
+    _assert_same_weights(whole, pretrain(balanced, tmp_path / "b", show_progress=False))
+
+
 def test_an_interrupt_at_the_end_of_an_epoch_loses_no_line_of_the_log(tiny: RunConfig, tmp_path: Path, monkeypatch):
     send_at_step(7, signal.SIGINT, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 8 of 12"):
@@ -256,12 +265,13 @@ def _rank(variables: dict[str, str], config: RunConfig, path: Path) -> None:
 
 
 @pytest.mark.parametrize("started", [_by_its_variables, pytest.param(_by_torchrun, marks=pytest.mark.slow)])
-def test_two_ranks_with_uneven_batches_train_as_one_process_does(started, tiny: RunConfig, tmp_path: Path):
+@pytest.mark.parametrize("order", ["shuffled", "class_balanced"])
+def test_two_ranks_with_uneven_batches_train_as_one_process_does(started, tiny: RunConfig, tmp_path: Path, order: str):
     # Group and layer normalisation, and no augmentation, so that an image's embedding does not depend on its rank.
     alike = [*TINY, "encoder.norm=group", "method.head.norm=layer", "optimizer.name=sgd", "optimizer.peak_lr=0.1"]
     # One epoch in float32: rounding grows from step to step.
     alike += ["train.num_epochs=1", "train.amp=false"]
-    alike += ["data.num_train_images=57", "views.name=none", "train.knn_every_epochs=0"]
+    alike += ["data.num_train_images=57", "views.name=none", "train.knn_every_epochs=0", f"order.name={order}"]
     together = RunDirectory(tmp_path / "two")
     started(alike, together.path)
     alone = pretrain(apply_overrides(tiny, alike), tmp_path / "one", show_progress=False)

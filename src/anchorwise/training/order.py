@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._config import Named, chosen_by_name
 from anchorwise.modalities.seeds import mixed_seed
 
-# b = images of one rank in one batch, or of all of them, d = embedding width
+# b = images of one rank in one batch, or of all of them
 
 
 class OrderConfig(Named):
@@ -63,9 +63,6 @@ class Order(ABC):
         _checks.count("epoch", epoch, 0)
         generator = torch.Generator().manual_seed(mixed_seed(seed, epoch))
         return [batch.tensor_split(world_size)[rank] for batch in self.epoch(num_images, generator)]
-
-    def saw(self, ids: Int64[Tensor, " b"], rows: Float[Tensor, "b d"]) -> None:  # noqa: B027
-        """Take note of the rows of samples, for orders that choose by them."""
 
 
 @final
