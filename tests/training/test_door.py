@@ -71,7 +71,8 @@ def test_a_finished_run_is_given_back_by_the_same_call_with_its_weights_in_the_n
 def test_other_samples_are_embedded_and_judged(finished):
     found = finished.embed(IMAGES[:5], labels=LABELS[:5], split="some")
     assert (found.views[0].shape, found.labels.tolist(), found.split) == ((5, 6), [0, 1, 0, 1, 0], "some")
-    result = finished.evaluate(None, TensorDataset(IMAGES, LABELS), {"split_seeds": [0], "penalties": [0.1]})
+    judge = {"name": "classification", "split_seeds": [0], "penalties": [0.1]}
+    result = finished.evaluate(None, TensorDataset(IMAGES, LABELS), judge)
     assert result.num_test == 16
     with pytest.raises(ValueError, match="test must be samples to score, got none"):
         finished.evaluate()
