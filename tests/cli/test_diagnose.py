@@ -16,6 +16,7 @@ def rows(n=300, d=4, seed=0):
     return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
+@pytest.mark.whole
 def test_a_file_gives_a_table_a_report_and_json(tmp_path):
     np.save(tmp_path / "mine.npy", rows())
     result = CliRunner().invoke(app, [str(tmp_path / "mine.npy"), *FAST])

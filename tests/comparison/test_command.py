@@ -107,6 +107,7 @@ def test_single_runs_refuse_images_that_leak_too(study: Study, tmp_path: Path, m
         assert "50.0% of the test images are training images too" in str(result.exception)
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("unrendered")
 def test_a_recall_that_nobody_asked_for_is_missing_in_the_tables(study: Study, tmp_path: Path):
     path, out = tmp_path / "study.json", tmp_path / "out"

@@ -86,6 +86,7 @@ def test_the_number_of_seeds_asked_for_decides_about_half_of_the_time():
     assert 0.4 < decided < 0.75
 
 
+@pytest.mark.whole
 def test_adding_seeds_once_as_asked_keeps_false_betters_rare():
     # Looking twice costs something: 2.5 % of studies become 3.3 %. Looking until a verdict comes out costs more.
     num_others, first, most, margin = 5, 5, 40, 0.01

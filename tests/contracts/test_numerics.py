@@ -36,6 +36,7 @@ def test_autocast_does_not_change_the_gradient(case: Case):
         assert one is None if other is None else torch.equal(one, other)
 
 
+@pytest.mark.whole
 @every_case
 @pytest.mark.usefixtures("as_users_call")  # Shapes are checked where a case meets its twin.
 def test_anomaly_mode_finds_no_nan_on_the_way_back(case: Case):

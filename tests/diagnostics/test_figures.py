@@ -58,7 +58,9 @@ def test_no_global_state_of_matplotlib_is_touched(tail):
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
 
 
-@pytest.mark.parametrize(("num_values", "num_bins"), [(1, 8), (250, 13), (1_000_000, 40)])
+@pytest.mark.parametrize(
+    ("num_values", "num_bins"), [(1, 8), (250, 13), pytest.param(1_000_000, 40, marks=pytest.mark.whole)]
+)
 def test_few_exceedances_are_drawn_in_few_bins(num_values, num_bins):
     values = np.linspace(0.001, 0.1, num_values)
     few = PooledExceedances(values, 0.5, 10 * num_values, 0, np.zeros(len(HISTOGRAM_EDGES) - 1, np.int64))

@@ -54,6 +54,7 @@ def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(
         assert (value - exact).norm() <= tolerance * exact.norm() + 1e-14
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_float32_gradients_are_as_near_the_exact_ones_as_dense_ones(case: Case):
     exact = _loss_and_gradients(case, batches.ordinary(num_samples=61, width=16), Dense())

@@ -9,7 +9,7 @@ from tests.methods.training import method_of, optimizer_of, views_of_step
 OBJECTIVES = ("mv_info_nce", "mv_dhel", "poly_view", "pairwise_views")
 
 
-@pytest.mark.parametrize("num_views", [2, 8])
+@pytest.mark.parametrize("num_views", [2, pytest.param(8, marks=pytest.mark.whole)])
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_many_views_train_and_the_loss_falls(name: str, num_views: int):
     settings = {"name": name} if name != "pairwise_views" else {"name": name, "objective": "info_nce"}

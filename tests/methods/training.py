@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +28,12 @@ _OWN: dict[str, dict[str, Any]] = {
     "simlap": {"num_classes": 2, "class_width": 5},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
+
+# One with a copy, one with prototypes and crops, one with neither in every test run; all where whole runs are tested.
+every_method = pytest.mark.parametrize(
+    "method",
+    [name if name in {"simclr", "moco", "dino"} else pytest.param(name, marks=pytest.mark.whole) for name in METHODS],
+)
 
 # SGD diverges where a term weighs a thousand.
 _OBJECTIVES = {"sepclr": {"salient_weight": 1.0, "background_weight": 1.0}}

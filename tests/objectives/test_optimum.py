@@ -12,6 +12,7 @@ import torch
 from anchorwise import CrossViewInfoNCE
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("width", "cosines", "num_steps"),
     [

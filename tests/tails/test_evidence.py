@@ -131,6 +131,7 @@ def twin_delta_aic(x, ratio):
     return 2.0 * x.shape[1] * ((alpha / ratio).log() + 1.0 / alpha)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("num_tail", "columns"), [(32, 320), (51, 510), (327, 3270)])
 def test_five_percent_of_exponential_rows_are_rejected(num_tail, columns):
     scores = draw("exponential", (3000, columns), seed=2)

@@ -20,6 +20,7 @@ from anchorwise.training.distributed import Ranks
 from anchorwise.training.optimizers import build_optimizer, set_rates
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
+from tests.methods.training import every_method
 from tests.training.conftest import tiny_run
 from tests.training.replaying import Replaying, Unread
 
@@ -94,7 +95,7 @@ def _assert_same(config: RunConfig, graphs: Replaying, sizes: tuple[int, ...] = 
     assert [name for name, tensor in state.items() if not torch.equal(tensor, captured[name])] == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@every_method
 def test_captured_steps_are_those_that_are_not(method: str):
     graphs = Replaying()
     _assert_same(_config(method), graphs)

@@ -34,6 +34,7 @@ def test_the_method_does_not_notice_and_the_log_has_the_accuracy(finished: RunDi
     assert logged(finished) == []
 
 
+@pytest.mark.whole
 def test_a_resumed_probe_goes_on_and_one_asked_for_later_begins(finished: RunDirectory, tmp_path: Path, monkeypatch):
     config = tiny_run(["train.online_probe=true"])
     whole = logged(pretrain(config, tmp_path / "whole", show_progress=False))

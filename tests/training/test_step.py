@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from anchorwise.engine import use_backend
-from anchorwise.methods import METHODS
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.samples import Batch
 from anchorwise.objectives import Outcome
@@ -18,6 +17,7 @@ from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import Taken, has_bfloat16, train_step
 from tests.contracts.test_device import OnOneDevice
+from tests.methods.training import every_method
 
 CPU = torch.device("cpu")
 
@@ -118,7 +118,7 @@ def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     return state, splits.pretrain.batch(torch.arange(16)), state.config
 
 
-@pytest.mark.parametrize("method", METHODS)
+@every_method
 def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, tiny: RunConfig, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # It does not know the meta device.
     settings = [

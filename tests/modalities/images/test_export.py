@@ -15,6 +15,7 @@ def _finished_run(folder: Path, name: str, norm: str = "batch") -> StoredEncoder
     return stored
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("name", "norm", "library"),
     [("resnet18", "batch", "torchvision"), ("resnet18", "group", "torchvision"), ("timm/resnet10t", "batch", "timm")],
