@@ -1,9 +1,9 @@
-"""Modules that say in their text form how they were made, and refuse the names that their arguments had before."""
+"""Modules that say in their text form how they were made; names that arguments had before are refused by the new."""
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
@@ -13,7 +13,10 @@ RENAMED = {
     "temperature": "logit_scale=1 / temperature",
     "negatives": "queue",
     "negative_ids": "queue_ids",
+    "config": "judges",
 }
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Described(nn.Module):
@@ -25,7 +28,7 @@ class Described(nn.Module):
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         for name in {"__init__", "detail"} & vars(cls).keys():
-            setattr(cls, name, _refusing_old_names(cls.__name__, vars(cls)[name]))
+            setattr(cls, name, refusing_old_names(cls.__name__)(vars(cls)[name]))
 
     def extra_repr(self) -> str:
         """Return the hyperparameters as the constructor takes them."""
@@ -34,15 +37,20 @@ class Described(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in held.items())
 
 
-def _refusing_old_names(who: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    accepted = inspect.signature(function).parameters
-    old = {name: new for name, new in RENAMED.items() if name not in accepted and new.partition("=")[0] in accepted}
+def refusing_old_names(who: str) -> Callable[[Function], Function]:
+    """Return a decorator of functions that are told arguments by names of before."""
 
-    @wraps(function)
-    def called(*args: Any, **given: Any) -> Any:
-        for name in given:
-            if name in old:
-                raise TypeError(f"{who} has no argument {name}: pass {old[name]}")
-        return function(*args, **given)
+    def decorated(function: Function) -> Function:
+        accepted = inspect.signature(function).parameters
+        old = {name: new for name, new in RENAMED.items() if name not in accepted and new.partition("=")[0] in accepted}
 
-    return called if old else function
+        @wraps(function)
+        def called(*args: Any, **given: Any) -> Any:
+            for name in given:
+                if name in old:
+                    raise TypeError(f"{who} has no argument {name}: pass {old[name]}")
+            return function(*args, **given)
+
+        return cast(Function, called) if old else function
+
+    return decorated

@@ -84,6 +84,7 @@ def _without_values(call: Call) -> Call:
 
 
 @pytest.mark.usefixtures("as_users_call", "without_autocast")
+@pytest.mark.whole
 @pytest.mark.parametrize("case", CAN_BE_FOLLOWED, ids=lambda case: case.name)
 def test_no_objective_waits_for_the_host(case: Case):
     call = _without_values(case.call(*(view.float() for view in batches.ordinary())))

@@ -65,6 +65,7 @@ def narrow(value):
 @pytest.mark.parametrize("backend", [engine.Dense(), engine.Tiled(16)], ids=["dense", "tiled"])
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in OBJECTIVES], ids=lambda case: case.name)
 @pytest.mark.usefixtures("as_users_call")  # Shapes are checked where a case meets its twin.
+@pytest.mark.whole
 def test_float32_embeddings_ask_for_no_float64(case: Case, backend: engine.Backend, monkeypatch):
     monkeypatch.setattr(worker_threads, "num_workers", lambda device: 1)  # The mode belongs to a thread.
     call, objective = case.call(*batches.ordinary()), case.objective()

@@ -60,7 +60,9 @@ def _tensors(answer: object) -> list[Tensor]:
 
 @pytest.mark.parametrize("name", _requests())
 @pytest.mark.parametrize("backend", [Dense(), Tiled(size=4)], ids=["dense", "tiled"])
-@pytest.mark.parametrize("size", [2, 5, 30])
+@pytest.mark.parametrize(
+    "size", [pytest.param(2, marks=pytest.mark.whole), 5, pytest.param(30, marks=pytest.mark.whole)]
+)
 def test_what_the_ranks_find_for_their_own_anchors_is_what_one_process_finds_for_all(
     name: str, backend: Backend, size: int
 ):

@@ -165,7 +165,9 @@ def test_a_recipe_may_have_an_own_network_and_settings_by_name(tmp_path: Path):
         "digits", out=tmp_path, encoder=encoder, epochs=1, batch_size=20, set=settings, show_progress=False
     )
     assert run.directory.config().method.name == "moco_v3"
-    assert run.evaluate(config={"split_seeds": [0], "penalties": [0.1]}).num_test == 450
+    assert run.evaluate(judges={"name": "classification", "split_seeds": [0], "penalties": [0.1]}).num_test == 450
+    with pytest.raises(TypeError, match="evaluate has no argument config: pass judges"):
+        run.evaluate(config={})  # pyright: ignore[reportCallIssue]
 
 
 class Distances(Method):

@@ -14,6 +14,7 @@ from typing import Any, overload
 import torch
 from torch import nn
 
+from anchorwise._described import refusing_old_names
 from anchorwise.embeddings import Embeddings, as_embeddings
 from anchorwise.embeddings.loading import Given, RowsLike
 from anchorwise.evaluation.base import Judge, JudgeConfig, Judgement
@@ -61,6 +62,7 @@ def evaluate(
     kept: Path | str | None = None,
     show_progress: bool = False,
 ) -> Evaluation: ...
+@refusing_old_names("evaluate")
 def evaluate(
     train: Any,
     test: Any = None,

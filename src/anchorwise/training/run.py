@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from anchorwise._described import refusing_old_names
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import as_device, embed_samples
 from anchorwise.evaluation.evaluate import Judges, judged_samples
@@ -92,6 +93,7 @@ class Run:
         device = as_device(self.directory.config().train.device)
         return embed_samples(self.frozen, given, split=split, device=device)
 
+    @refusing_old_names("evaluate")
     def evaluate(
         self, train: Any = None, test: Any = None, judges: Judges | None = None, *, show_progress: bool = False
     ) -> Evaluation:
