@@ -24,7 +24,8 @@ from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 from tests.engine.weights import Distance
 
-BATCHES = {**batches.REGULAR, "duplicates": batches.duplicates}
+_NOT_ALWAYS = (batches.ordinary, batches.near_cap, batches.duplicates)
+OF_EVERY_CASE = [batches.clustered, *(pytest.param(batch, marks=pytest.mark.whole) for batch in _NOT_ALWAYS)]
 SMALL = Tiled(size=7)
 
 
@@ -44,7 +45,7 @@ def _loss_and_gradients(case: Case, views: tuple[Tensor, ...], backend: engine.B
 
 # What an objective asks of the engine does not depend on how many tiles there are: three by three, the last smaller.
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+@pytest.mark.parametrize("batch", OF_EVERY_CASE)
 @pytest.mark.usefixtures("as_users_call")  # Shapes are checked in the next test, on every case too.
 def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(case: Case, batch):
     expected = _loss_and_gradients(case, batch(), Dense())
