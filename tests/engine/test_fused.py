@@ -9,7 +9,7 @@ from torch import Tensor
 from anchorwise import WEINCE, _files, engine
 from anchorwise.engine import Tiled, use_backend
 from anchorwise.engine.tiled import backend as backend_module
-from anchorwise.engine.tiled.fused import FusedLogShortfallSum, kernels, kernels_for, library
+from anchorwise.engine.tiled.fused import FusedLogShortfallSum, compiled, kernels, kernels_for
 from anchorwise.links import BlendLink, Link, ShortfallLink, SoftmaxLink
 from anchorwise.links.base import LogShortfall
 from anchorwise.pairs import Contrast, SameId, unit_rows
@@ -144,13 +144,13 @@ def test_without_a_compiler_the_loss_is_the_same(compiler: str, monkeypatch, tmp
 @needs_compiler
 def test_kernels_are_compiled_once_and_not_loaded_from_a_file_that_others_may_write(monkeypatch, tmp_path):
     monkeypatch.setenv("ANCHORWISE_CACHE", str(tmp_path))
-    path = library._compiled("cc")
+    path = compiled._compiled("cc")
     made = path.stat().st_mtime_ns
     assert path.parent == tmp_path / "kernels"
-    assert library._compiled("cc").stat().st_mtime_ns == made
+    assert compiled._compiled("cc").stat().st_mtime_ns == made
     path.chmod(0o777)
     with pytest.raises(PermissionError, match="not this user's own"):
-        library._compiled("cc")
+        compiled._compiled("cc")
 
 
 @needs_compiler
@@ -158,5 +158,5 @@ def test_a_home_that_cannot_be_written_does_without_kernels(monkeypatch, tmp_pat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ANCHORWISE_CACHE", str(tmp_path / "file"))
     with pytest.raises(OSError, match="file"):
-        library._compiled("cc")
+        compiled._compiled("cc")
     assert _files.cache_dir() == tmp_path / "file"
