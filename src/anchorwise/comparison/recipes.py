@@ -5,15 +5,15 @@ from itertools import product
 from typing import Any
 
 from anchorwise import _checks
+from anchorwise.comparison.method_recipes import compare_methods, compare_methods_digits
 from anchorwise.comparison.study import Contender, Halving, Study, shortened
-from anchorwise.methods import BYOL, NNCLR, AnyMethodConfig, MoCo, MoCoV3, SimCLR, SimSiam, SwAV
+from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
-from anchorwise.models import HeadConfig, PredictorConfig
-from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, recipe
+from anchorwise.models import HeadConfig
+from anchorwise.training import AdamW, ObjectiveConfig, TrainConfig, recipe
 
 TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0)
-LEARNING_RATES = (1e-3, 2e-3, 4e-3)
 PUBLISHED = {"name": "weince", "gate": "published", "exponent": "unit"}
 LIKELIHOOD = {"name": "weince", "gate": "likelihood", "exponent": "batch"}
 INFO_NCE = {"name": "info_nce"}
@@ -113,20 +113,6 @@ def compare_ablation() -> Study:
     return Study(**{**dict(study), "name": "compare-ablation", "objectives": objectives, "ladder": ladder})
 
 
-def compare_methods_digits() -> Study:
-    """Seven methods with their own objectives on scikit-learn's 8 px digits, 40 epochs: minutes on two CPU cores."""
-    return _methods("compare-methods-digits", "digits", recipe("digits"), num_queued=512)
-
-
-def compare_methods() -> Study:
-    """Seven methods with their own objectives on the images and the encoder of compare-cifar10-small, 6 epochs.
-
-    Heads have the sources' layers and normalisation, and widths that suit the encoder. Some hours on two CPU cores.
-    Name the images with --data.
-    """
-    return _methods("compare-methods", "cifar10", recipe("cifar10-small"), num_queued=2048)
-
-
 def compare_paper() -> Study:
     """The protocol of Erol et al. 2026 on four data sets, ResNet-18, 100 epochs, with a tuned baseline. Wants GPUs.
 
@@ -183,39 +169,6 @@ def study_recipe(name: str) -> Study:
         ValueError: If there is none.
     """
     return RECIPES[_checks.one_of("recipe", name, RECIPES)]()
-
-
-def _methods(name: str, data_set: str, run: RunConfig, *, num_queued: int) -> Study:
-    """Return the study of methods on the data, encoder and steps of a run."""
-    wide = HeadConfig(hidden_width=512, output_width=512, num_layers=3, output_norm="plain")
-    plain = HeadConfig(hidden_width=512, bias=False, output_norm="plain")
-    affine = HeadConfig(hidden_width=512, num_layers=3, output_norm="affine")
-    narrow, predictor = HeadConfig(hidden_width=512), PredictorConfig(hidden_width=512)
-    methods = {
-        "SimCLR": SimCLR.Config(),
-        "MoCo": MoCo.Config(num_queued=num_queued),
-        "MoCo v3": MoCoV3.Config(head=plain, predictor=PredictorConfig(hidden_width=512, bias=False)),
-        "NNCLR": NNCLR.Config(head=affine, predictor=predictor, num_queued=num_queued),
-        # A prototype for every image of a batch, which is then large enough to balance them without a queue.
-        "SwAV": SwAV.Config(head=narrow, num_prototypes=256, freeze_epochs=0.1),
-        "BYOL": BYOL.Config(head=narrow, predictor=predictor),
-        "SimSiam": SimSiam.Config(head=wide, predictor=PredictorConfig(hidden_width=128)),
-    }
-    return Study(
-        name=name,
-        data_sets={data_set: run.data},
-        encoder=run.encoder,
-        optimizer=run.optimizer,
-        train=run.train.model_copy(update={"knn_every_epochs": 2}),
-        objectives={config.name: _method(label, config) for label, config in methods.items()},
-        baseline="simclr",
-        seeds=(1, 2, 3),
-    )
-
-
-def _method(label: str, method: AnyMethodConfig) -> Contender:
-    grid = tuple({"optimizer.peak_lr": rate} for rate in LEARNING_RATES)
-    return Contender(label=label, method=method, grid=grid)
 
 
 def _field(temperatures: tuple[float, ...]) -> dict[str, Contender]:

@@ -87,14 +87,15 @@ class Schedule:
     def _of(self, results: Results, names: tuple[str, str]) -> Progress:
         points = self.study.objectives[names[1]].grid
         rungs: list[Rung] = []
-        if len(points) > 1:
-            for num_epochs in _rung_epochs(self.study):
-                rung = self._rung(results, names, points, num_epochs)
-                rungs.append(rung)
-                missing = tuple(run for trial in rung.trials for run in trial.runs if run.key not in results)
-                if missing:
-                    return Progress(*names, tuple(rungs), None, (), missing)
-                points = _best(rung, kept(len(points), self.study), self._primary)
+        for num_epochs in _rung_epochs(self.study):
+            if len(points) <= 1:
+                break  # Nothing is left to choose.
+            rung = self._rung(results, names, points, num_epochs)
+            rungs.append(rung)
+            missing = tuple(run for trial in rung.trials for run in trial.runs if run.key not in results)
+            if missing:
+                return Progress(*names, tuple(rungs), None, (), missing)
+            points = _best(rung, kept(len(points), self.study), self._primary)
         if not points:
             return Progress(*names, tuple(rungs), None, (), ())
         finals = tuple(self._run(names, points[0], seed) for seed in self.study.seeds)
@@ -127,7 +128,9 @@ def epochs_of_runs(study: Study) -> list[int]:
     epochs = []
     for contender in study.objectives.values():
         num_points = len(contender.grid)
-        for num_epochs in _rung_epochs(study) if num_points > 1 else ():
+        for num_epochs in _rung_epochs(study):
+            if num_points <= 1:
+                break
             epochs += [num_epochs] * (num_points * len(study.selection_seeds))
             num_points = kept(num_points, study)
         epochs += [study.num_epochs] * len(study.seeds)

@@ -54,8 +54,9 @@ class Halving(Section):
     """Successive halving: all points of a grid train for a few epochs, and the best go on to the next, longer rung.
 
     Rung r of R has `num_epochs / factor ** (R - r)` epochs, rounded, with a whole schedule of its own; the best
-    `1 / factor` of its points, rounded up, go on; the last rung has the study's own epochs and chooses. Ties go to the
-    point that stands first. What needs many epochs to show is lost: the rungs are in the report.
+    `1 / factor` of its points, rounded up, go on; the last rung has the study's own epochs and chooses, unless one
+    point is left before it. Ties go to the point that stands first. What needs many epochs to show is lost: the rungs
+    are in the report.
 
     Source: Jamieson and Talwalkar 2016, Fig. 1, https://arxiv.org/abs/1502.07943, with one bracket.
 
