@@ -75,6 +75,15 @@ def test_halving_sends_the_best_of_a_short_rung_to_a_longer_one(study: Study):
     assert sorted(epochs_of_runs(halved))[:6] == [3] * 6  # Four points of InfoNCE, two of DCL.
 
 
+def test_a_point_that_is_left_alone_is_judged_without_a_longer_rung(study: Study):
+    changes = {"halving": Halving(factor=2.0, num_rungs=3), "train": study.train.model_copy(update={"num_epochs": 8})}
+    halved = Study(**{**dict(study), **changes})
+    progress = _of(halved, _answer(halved, {0.2: 0.4, 0.5: 0.6}))
+    assert progress.chosen == {"objective.temperature": 0.5}
+    assert [(run.is_final, run.config.train.num_epochs) for run in progress.wanted] == [(True, 8), (True, 8)]
+    assert sorted(epochs_of_runs(halved))[:4] == [2] * 4  # Two points of InfoNCE, two of DCL, and no other rung.
+
+
 def test_each_run_is_made_once_however_often_a_study_is_asked_what_comes_next(study: Study, tmp_path, monkeypatch):
     workplace = Workplace(study, tmp_path)
     results = _answer(study, {0.2: 0.4, 0.5: 0.6})

@@ -43,14 +43,7 @@ class _Sizes:
 
 def compare_methods_digits() -> Study:
     """Methods on scikit-learn's 8 px digits, 40 epochs, each at the best of three points: an hour on two CPU cores."""
-    return _study(
-        "compare-methods-digits",
-        "digits",
-        recipe("digits"),
-        num_queued=512,
-        num_clusters=(30, 60, 120),
-        num_samples=1347,
-    )
+    return _study("compare-methods-digits", "digits", recipe("digits"), _Sizes(1347, 512, (30, 60, 120)))
 
 
 def compare_methods() -> Study:
