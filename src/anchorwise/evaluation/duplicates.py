@@ -100,7 +100,7 @@ def duplicates(train: Samples, test: Samples) -> Duplicates:
         if found is None and near:
             first = int(is_near.nonzero()[0])
             found = first, int(nearest.indices[first])
-    example = None if found is None else (_name(test, found[0]), _name(train, found[1]))
+    example = None if found is None else (test.name_of(found[0]), train.name_of(found[1]))
     return Duplicates(len(test), sum(twin >= 0 for twin in twins), near, example)
 
 
@@ -153,7 +153,3 @@ def _keys(samples: Samples) -> Iterator[bytes]:
             for array in arrays:
                 hashed.update(array[row].data)
             yield hashed.digest()
-
-
-def _name(samples: Samples, number: int) -> str:
-    return samples.names[number] if samples.names else f"number {number}"

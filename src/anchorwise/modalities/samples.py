@@ -126,6 +126,10 @@ class Samples(ABC):
     def subset(self: Own, ids: Int64[Tensor, " m"]) -> Own:
         """Return a set of these samples, in this order."""
 
+    def name_of(self, number: int) -> str:
+        """Return what a message calls a sample."""
+        return self.names[number] if self.names else f"number {number}"
+
     def thumbnails(self, ids: Int64[Tensor, " b"]) -> Float[Tensor, "b d"] | None:
         """Return unit rows in which near-equal samples are near each other; None where nothing makes such rows."""
         return None

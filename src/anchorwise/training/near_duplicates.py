@@ -61,9 +61,8 @@ def near_duplicates(samples: Samples) -> NearDuplicates | None:
 
 
 def _names(samples: Samples, first: Int64[Tensor, " n"], second: Int64[Tensor, " n"]) -> list[tuple[str, str]]:
-    names = samples.names
     return [
-        (names[one], names[other]) if names else (f"number {one}", f"number {other}")
+        (samples.name_of(one), samples.name_of(other))
         for one, other in zip(first.tolist(), second.tolist(), strict=True)
     ]
 

@@ -159,6 +159,18 @@ def test_what_are_no_samples_is_refused_with_a_way_out(given, labels, error, wor
         as_samples(given, labels=labels)
 
 
+def test_an_item_that_fails_keeps_its_error_and_says_which_it_was():
+    class Broken(list):
+        def __getitem__(self, number):
+            if number == 5:
+                raise OSError("truncated")
+            return torch.zeros(3, 4, 4)
+
+    part = as_samples(Broken(range(8))).subset(torch.tensor([2, 5, 7]))
+    with pytest.raises(OSError, match=r"^truncated\nThis was sample 5\.$"):
+        part.take(torch.arange(3))
+
+
 def test_items_that_differ_in_shape_are_named_and_plain_makes_them_alike():
     items = [torch.zeros(3, 4, 4), torch.zeros(3, 5, 4)]
     with pytest.raises(ValueError, match=r"got 3 x 4 x 4 float32 of sample 0 and 3 x 5 x 4 .* sample 1; resize"):

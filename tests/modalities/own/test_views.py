@@ -50,6 +50,16 @@ def test_views_depend_on_seed_and_sample_alone_and_leave_the_generators_as_they_
     assert states[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
 
 
+def test_a_callable_that_fails_keeps_its_error_and_says_at_which_sample():
+    def picky(image):
+        if int(image.flatten()[0]) == int(images()[2].flatten()[0]):
+            raise IndexError("no face found")
+        return image / 255
+
+    with pytest.raises(IndexError, match=r"^no face found\nThis was sample 2\.$"):
+        made(picky, as_samples(images()).subset(torch.tensor([0, 2])), ids=torch.arange(2))
+
+
 def test_transforms_of_torchvision_take_tensors_and_pillow_images_of_any_size():
     transform = v2.Compose([v2.RandomResizedCrop((6, 5)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
     pictures = [Image.new("RGB", (8 + value, 9), (value, 0, 0)) for value in range(4)]

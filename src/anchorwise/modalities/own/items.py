@@ -1,6 +1,7 @@
 """One sample as somebody keeps it, and as a tensor: a Pillow image, an array or a tensor, alone or with a label."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -76,18 +77,28 @@ def unit(values: Tensor) -> Tensor:
     return values.float() if values.is_floating_point() else values
 
 
-def stacked(values: Sequence[Tensor], ids: Sequence[int], what: str, way_out: str) -> Tensor:
-    """Return tensors of one shape and kind as one.
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Say which sample it was that somebody's own code failed on, below its own error."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This was sample {name}.")
+        raise
+
+
+def stacked(values: Sequence[Tensor], names: Sequence[str], what: str, way_out: str) -> Tensor:
+    """Return tensors of one shape and kind, those of the samples of these names, as one.
 
     Raises:
         ValueError: If they differ.
     """
     first = values[0]
-    for value, number in zip(values, ids, strict=True):
+    for value, name in zip(values, names, strict=True):
         if (value.shape, value.dtype) != (first.shape, first.dtype):
             raise ValueError(
-                f"{what} must share one shape and dtype, got {_form(first)} of sample {ids[0]} and {_form(value)} of "
-                f"sample {number}; {way_out}"
+                f"{what} must share one shape and dtype, got {_form(first)} of sample {names[0]} and {_form(value)} of "
+                f"sample {name}; {way_out}"
             )
     return torch.stack(list(values))
 

@@ -10,7 +10,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from anchorwise.modalities.own.drawing import own_draws
-from anchorwise.modalities.own.items import as_tensor, input_of, stacked
+from anchorwise.modalities.own.items import as_tensor, input_of, naming, stacked
 from anchorwise.modalities.own.labels import grouped, labels_of, numbered
 from anchorwise.modalities.own.shards import Shards
 from anchorwise.modalities.samples import Samples
@@ -157,7 +157,8 @@ class DatasetSamples(Samples):
             ValueError: If they differ in shape.
         """
         numbers = ids.tolist()
-        return stacked(list(self._plain_items(numbers, self.plain)), numbers, "samples", _WAY_OUT)
+        names = [self.name_of(number) for number in numbers]
+        return stacked(list(self._plain_items(numbers, self.plain)), names, "samples", _WAY_OUT)
 
     def subset(self, ids: Int64[Tensor, " m"]) -> "DatasetSamples":
         """Return a set of these samples, in this order."""
@@ -173,8 +174,10 @@ class DatasetSamples(Samples):
         with own_draws() as seed:
             for number in numbers:
                 seed(mixed_seed(int(self.indices[number])))
-                item = self.item(number)
-                yield as_tensor(item if plain is None else plain(item)).detach().cpu()
+                with naming(self.name_of(number)):
+                    item = self.item(number)
+                    plain_item = as_tensor(item if plain is None else plain(item))
+                yield plain_item.detach().cpu()
 
 
 def _tensor_samples(rows: Tensor, labels: Any, groups: Any) -> TensorSamples:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from anchorwise._warnings import warn
 from anchorwise.modalities.own.drawing import own_draws
-from anchorwise.modalities.own.items import as_array, as_tensor, stacked, unit
+from anchorwise.modalities.own.items import as_array, as_tensor, naming, stacked, unit
 from anchorwise.modalities.samples import Batch, Samples, View
 from anchorwise.modalities.seeds import mixed_seed, seeded
 from anchorwise.modalities.views import ViewMaker, ViewPlan
@@ -62,8 +62,10 @@ class OwnViews(ViewMaker):
             for number in numbers:
                 draw(mixed_seed(seed, number))
                 self._seed_its_own(mixed_seed(seed, number))
-                made.append([unit(as_tensor(view)) for view in self._views_of(samples.item(number))])
-        raw = tuple(stacked(views, numbers, "views", _WAY_OUT) for views in zip(*made, strict=True))
+                with naming(samples.name_of(number)):
+                    made.append([unit(as_tensor(view)) for view in self._views_of(samples.item(number))])
+        names = [samples.name_of(number) for number in numbers]
+        raw = tuple(stacked(views, names, "views", _WAY_OUT) for views in zip(*made, strict=True))
         return samples.batch(ids, raw)
 
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
@@ -87,10 +89,11 @@ class OwnViews(ViewMaker):
             if self.on_batches:
                 made = [_several(self._made_of(unit(cast(Tensor, samples.take(ids)))))]
                 return tuple(unit(as_tensor(view)).cpu() for view in made[0])
+            names = [samples.name_of(number) for number in (0, 1)]
             made = [
                 [unit(as_tensor(view)) for view in _several(self._made_of(samples.item(number)))] for number in (0, 1)
             ]
-        return tuple(stacked(views, (0, 1), "views", _WAY_OUT) for views in zip(*made, strict=True))
+        return tuple(stacked(views, names, "views", _WAY_OUT) for views in zip(*made, strict=True))
 
     def try_out(self, samples: Samples) -> None:
         """Make the views of a few samples once, and look whether they are on the scale of what will be judged.
