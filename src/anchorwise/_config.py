@@ -82,6 +82,11 @@ def follows(name: str) -> dict[str, JsonValue]:
     return {"follows": name}
 
 
+def instead_of(name: str) -> dict[str, JsonValue]:
+    """Return what marks a field, in `json_schema_extra`, that takes the place of the field `name` when it is set."""
+    return {"instead_of": name}
+
+
 def mark(field: FieldInfo, name: str) -> JsonValue:
     """Return how a field is marked, None if it is not."""
     return field.json_schema_extra.get(name) if isinstance(field.json_schema_extra, dict) else None

@@ -179,7 +179,10 @@ def test_a_configuration_of_an_earlier_version_is_refused_with_the_new_names(tmp
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("train.epoch=5", r"unknown setting 'train.epoch'; here: num_epochs, .*; did you mean 'num_epochs'\?"),
+        (
+            "train.epoch=5",
+            r"unknown setting 'train.epoch'; here: num_steps, num_epochs, .*; did you mean 'num_epochs'\?",
+        ),
         ("trian.num_epochs=5", r"unknown setting 'trian'; here: modality, data, .*did you mean 'train'"),
         ("train.num_epochs.x=5", "train.num_epochs: Input should be a valid integer, got {'x': 5}; it has no parts"),
         ("train.num_epochs", "a setting must have the form name=value, got 'train.num_epochs'"),

@@ -130,7 +130,7 @@ def _timed_s(state: RunState, sample: StudyRun, splits: Splits[Samples]) -> tupl
         started_s = time.perf_counter()
         train_step(state, state.model, batch, sample.config, Ranks(0, 1, device)).outcome.loss.item()  # Waits for it.
         times.append(time.perf_counter() - started_s)
-    num_steps = num_batches(len(splits.pretrain), batch_size=train.batch_size, drop_last=train.drop_last)
+    num_steps = num_batches(len(splits.pretrain.in_epoch), batch_size=train.batch_size, drop_last=train.drop_last)
     started_s = time.perf_counter()
     features = embed_samples(state.frozen(state.model.encoder), splits.train, device=device)
     for judge in judges_of(sample.judges, device=device):

@@ -42,7 +42,7 @@ def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult])
             f"data_sets.{data_set}: the images here have fingerprint {fingerprint}, and results that are there are of "
             f"{', '.join(sorted(others))}; use the same images, or give these another name"
         )
-    num_batches(len(splits.pretrain), batch_size=config.train.batch_size, drop_last=config.train.drop_last)
+    num_batches(len(splits.pretrain.in_epoch), batch_size=config.train.batch_size, drop_last=config.train.drop_last)
     return splits
 
 

@@ -61,7 +61,7 @@ class StudyRun:
     def words(self) -> str:
         """Return what a line of progress calls the run."""
         purpose = "" if self.is_final else ", to choose"
-        epochs = counted(self.config.train.num_epochs, "epoch")
+        epochs = counted(self.config.train.epochs, "epoch")
         return f"{self.data_set}, {self.objective}, {point_label(self.point)}, seed {self.seed}, {epochs}{purpose}"
 
 

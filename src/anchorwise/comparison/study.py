@@ -141,6 +141,7 @@ class Study(Section):
         _checks.one_of("primary", self.primary, [name for name, metric in metrics.items() if metric.by_split])
         if self.train.seed:
             raise ValueError(f"train.seed must be left at 0, got {self.train.seed}; seeds says which seeds there are")
+        _ = self.num_epochs  # Budgets and rungs are shares of epochs, so that steps alone are refused.
         self._check_grids()
         return self
 
@@ -161,7 +162,7 @@ class Study(Section):
     @property
     def num_epochs(self) -> int:
         """Epochs of a training that the budget leaves."""
-        return _epochs(self.train.num_epochs, self.budget)
+        return _epochs(self.train.epochs, self.budget)
 
     def label(self, objective: str) -> str:
         """Return what tables call an objective."""
@@ -238,8 +239,8 @@ class Study(Section):
 
 def shortened(config: RunConfig, fraction: float) -> RunConfig:
     """Return a run with a fraction of its epochs, at least one, and of its warm-up."""
-    num_epochs = _epochs(config.train.num_epochs, fraction)
-    warmup_epochs = config.optimizer.warmup_epochs * num_epochs / config.train.num_epochs
+    num_epochs = _epochs(config.train.epochs, fraction)
+    warmup_epochs = config.optimizer.warmup_epochs * num_epochs / config.train.epochs
     return config.model_copy(
         update={
             "train": config.train.model_copy(update={"num_epochs": num_epochs}),

@@ -155,7 +155,7 @@ def trained_for(study: Study) -> str:
     epochs = counted(study.num_epochs, "epoch")
     if study.budget == 1.0:
         return epochs
-    return f"{epochs} instead of {study.train.num_epochs:,} (budget {study.budget:g}: a pilot, not the study itself)"
+    return f"{epochs} instead of {study.train.epochs:,} (budget {study.budget:g}: a pilot, not the study itself)"
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], text: str) -> str:
@@ -197,7 +197,7 @@ def _head(standing: Standing, run: StudyRun, result: RunResult) -> Row:
         standing.label,
         json.dumps(dict(run.point)),
         "judge" if run.is_final else "choose",
-        run.config.train.num_epochs,
+        run.config.train.epochs,
         run.seed,
         result.status,
     ]

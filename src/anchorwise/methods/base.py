@@ -190,7 +190,8 @@ class Method(nn.Module, ABC):
 
         Args:
             *rows: Embeddings.
-            batch: Its ids and labels go to objectives that need them, its groups, as ids, to those that take ids.
+            batch: Its ids and labels go to objectives that need them, its groups, as ids, to those that take ids; where
+                a sample may stand in it twice, so do its ids, since no sample is a negative of itself.
                 Values, where there are some, stand in the place of labels.
             **there: Handed over where the objective needs or takes it.
         """
@@ -200,8 +201,8 @@ class Method(nn.Module, ABC):
         for name, value in (("ids", batch.ids), ("labels", labels)):
             if name in inputs.needs and value is not None:
                 given.setdefault(name, value)
-        if batch.groups is not None and "ids" in inputs.takes:
-            given.setdefault("ids", batch.groups)
+        if (batch.groups is not None or batch.draws is not None) and "ids" in inputs.takes:
+            given.setdefault("ids", batch.excluded_ids)
         if "generator" in inputs.takes:  # Seeded for every step and rank by whoever trains.
             given.setdefault("generator", _generator_of(rows[0].device))
         return self.objective.detail(*rows, **given)

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_map_only
 from anchorwise.modalities.fingerprint import DataFacts, Fingerprint, digest
 from anchorwise.modalities.selection import balanced_indices
 
-# n = samples of a set, b = samples of this rank's batch, m = chosen samples, c = channels, h = height, w = width
+# n = samples of a set, e = those of an epoch, b = samples of this rank's batch, m = chosen samples, c = channels,
+# h = height, w = width
 
 View = Tensor | Mapping[str, Tensor]  # What an encoder takes: pixels; token ids and their mask; nodes and edges.
 Raw = View | tuple[View, ...]  # What views are made of; a tuple holds views that were made on the host already.
@@ -29,6 +30,8 @@ class Batch:
         labels: Their classes; None if unlabelled.
         groups: What samples belong together and are no negatives of each other; None if each stands alone.
         values: A real number of every sample, in the place of its class; None where there is none.
+        draws: Numbers that random views are drawn by, which differ where a sample stands twice in a batch; None where
+            no sample does, and its own number serves.
     """
 
     raw: Raw
@@ -36,6 +39,12 @@ class Batch:
     labels: Shaped[Tensor, " b"] | None = None
     groups: Int64[Tensor, " b"] | None = None
     values: Float[Tensor, " b"] | None = None
+    draws: Int64[Tensor, " b"] | None = None
+
+    @property
+    def drawn_by(self) -> Int64[Tensor, " b"]:
+        """The number of every row that random views are drawn by."""
+        return self.ids if self.draws is None else self.draws
 
     @property
     def excluded_ids(self) -> Int64[Tensor, " b"]:
@@ -91,6 +100,7 @@ class Samples(ABC):
             (samples,); None if each stands alone.
         values: A real number of every sample, for objectives of regression, float32, shape (samples,); None where there
             is none.
+        times: How often each comes in an epoch, at least once, int64, shape (samples,); None for once each.
         skipped: What was found and could not be used.
     """
 
@@ -99,7 +109,14 @@ class Samples(ABC):
     names: tuple[str, ...] = ()
     groups: Int64[Tensor, " n"] | None = None
     values: Float[Tensor, " n"] | None = None
+    times: Int64[Tensor, " n"] | None = None
     skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def in_epoch(self) -> Int64[Tensor, " e"]:
+        """The samples' numbers, each as often as it comes in an epoch, before they are put into an order."""
+        numbers = torch.arange(len(self))
+        return numbers if self.times is None else numbers.repeat_interleave(self.times)
 
     @property
     @abstractmethod

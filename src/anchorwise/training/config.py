@@ -6,7 +6,7 @@ import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from anchorwise import _checks
-from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, unknown_setting
+from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, instead_of, unknown_setting
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
 from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
@@ -63,6 +63,10 @@ class ObjectiveConfig(Section):
         return ObjectiveConfig(**{**METHODS[method].own_objective, **self.hyperparameters})
 
 
+def _num_epochs(settings: dict[str, Any]) -> int | None:
+    return 100 if settings.get("num_steps") is None else None
+
+
 LoggerName = Literal["tensorboard", "wandb"]
 
 
@@ -70,7 +74,9 @@ class TrainConfig(Section):
     """How long and in what steps.
 
     Attributes:
-        num_epochs: Passes over the images.
+        num_steps: Steps of the whole training, in the place of `num_epochs`: the same length for any number of images,
+            such as repeated or generated ones. The last epoch may then end early.
+        num_epochs: Passes over the images; 100 where neither is given.
         batch_size: Images of a batch over all ranks together, at least 2: each gives two views, and an image alone has
             no negatives.
         micro_batch_size: Views that a rank encodes at a time, for batches beyond its memory: with the gradient of the
@@ -96,7 +102,8 @@ class TrainConfig(Section):
         log_every_steps: Steps between two lines of the log.
     """
 
-    num_epochs: Epochs = 100
+    num_steps: Count | None = Field(default=None, json_schema_extra=instead_of("num_epochs"))
+    num_epochs: Epochs | None = Field(default_factory=_num_epochs, json_schema_extra=instead_of("num_steps"))
     batch_size: int = Field(default=256, ge=2, le=10**9)
     micro_batch_size: Count | None = None
     drop_last: bool = False
@@ -113,6 +120,30 @@ class TrainConfig(Section):
     knn_every_epochs: int = Field(default=1, ge=0, le=1_000_000, json_schema_extra=NO_IDENTITY)
     online_probe: bool = Field(default=False, json_schema_extra=NO_IDENTITY)
     log_every_steps: Count = Field(default=10, json_schema_extra=NO_IDENTITY)
+
+    @model_validator(mode="after")
+    def _refuse_two_lengths(self) -> "TrainConfig":
+        if (self.num_steps is None) == (self.num_epochs is None):
+            raise ValueError(
+                f"train.num_steps={self.num_steps} and train.num_epochs={self.num_epochs} both say how long to train; "
+                "give one of them"
+            )
+        return self
+
+    @property
+    def epochs(self) -> int:
+        """`num_epochs`, for whoever counts in epochs.
+
+        Raises:
+            ValueError: If the length is given in steps.
+        """
+        if self.num_epochs is None:
+            raise ValueError(f"train.num_epochs must be given here, got train.num_steps={self.num_steps} in its place")
+        return self.num_epochs
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """Return the steps of the whole training."""
+        return self.num_steps or self.epochs * steps_per_epoch
 
 
 class RunConfig(Section):

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from anchorwise.methods.base import check_objective
 from anchorwise.modalities.encoder import Encoder, read_weights
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.modalities.views import ViewMaker
 from anchorwise.training.captured_step import CapturedStep, captured_step
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
@@ -119,6 +120,11 @@ def train_run(
                 "train.exclude_groups needs samples in groups; data.group_pattern says them by file names, and "
                 "groups= in Python"
             )
+        if samples.times is not None and type(state.views).collect is not ViewMaker.collect:
+            raise ValueError(
+                "data.repeat needs views that are made of a batch: others would be the same ones wherever a sample "
+                "stands twice in it; leave it out, or bring views with views_of='batch'"
+            )
         facts = splits.facts()
         here.refuse_unlike("the samples", facts)
         with directory.alone(on_wait=run.say_waiting) if here.is_first else nullcontext():
@@ -142,10 +148,12 @@ class _Run:
     def __post_init__(self) -> None:
         train, samples = self.config.train, self.splits.pretrain
         cut = {"batch_size": train.batch_size, "world_size": self.here.world_size, "drop_last": train.drop_last}
-        sizes = batch_sizes(len(samples), **cut)
+        self.in_epoch = samples.in_epoch
+        sizes = batch_sizes(len(self.in_epoch), **cut)
         self.steps_per_epoch = len(sizes)
-        self.order = ORDERS[self.config.order.name](self.config.order, samples.labels, sizes)
-        self.num_steps = train.num_epochs * self.steps_per_epoch
+        labels = None if samples.labels is None else samples.labels[self.in_epoch]
+        self.order = ORDERS[self.config.order.name](self.config.order, labels, sizes)
+        self.num_steps = train.steps(self.steps_per_epoch)
         self.watch, self.pace = FiniteWatch(), Pace()
         self.captured: CapturedStep | None = None
 
@@ -181,10 +189,11 @@ class _Run:
         settings = "".join(f" {name}={value}" for name, value in objective.hyperparameters.items())
         minimised = (self.config.own or {}).get("objective", f"{objective.name}{settings}")
         ranks = f" on {self.here.world_size} ranks" if self.here.world_size > 1 else ""
+        num_epochs = self.num_steps / self.steps_per_epoch
         lines = [
             f"pretraining with {minimised}: {self.splits.pretrain.what}, "
             f"batches of {train.batch_size} on {self.here.device}{ranks}",
-            f"{train.num_epochs:,} epochs, {self.num_steps:,} steps, into {self.directory.path}",
+            f"{num_epochs:,.4g} epochs, {self.num_steps:,} steps, into {self.directory.path}",
         ]
         if state.model.encoder.origin and not state.step:
             lines.append(state.model.encoder.origin)
@@ -227,18 +236,21 @@ class _Run:
             torch.manual_seed(mixed_seed(train.seed, state.step))
             state.model.before_epoch(state.clock, all_rows(self.splits.pretrain, state.views, self.here))
         among = {"rank": self.here.rank, "world_size": self.here.world_size}
-        batches = self.order.batches(len(self.splits.pretrain), seed=train.seed, epoch=epoch, **among)
+        batches = self.order.batches(len(self.in_epoch), seed=train.seed, epoch=epoch, **among)
+        first, num_left = state.step % self.steps_per_epoch, self.num_steps - state.step
+        left = batches[first : first + num_left]
         # The same on any number of ranks: what is random in a sample's own reading depends on the sample alone.
-        left = enumerate(batches[state.step % self.steps_per_epoch :], start=state.step)
-        wanted = [Wanted(ids, mixed_seed(train.seed, step)) for step, ids in left]
+        steps = enumerate(left, start=state.step)
+        wanted = [Wanted(self.in_epoch[places], mixed_seed(train.seed, step)) for step, places in steps]
         self.pace.go_on()
         with closing(self.loader.batches(wanted)) as loaded:
-            for batch in loaded:
-                values = self._step(state, network, batch)
+            for batch, places in zip(loaded, left, strict=True):
+                draws = None if self.splits.pretrain.times is None else places
+                values = self._step(state, network, replace(batch, draws=draws))
                 if log is not None and values:
                     log.write("step", state.step - 1, values)
                 progress.step(state.step, values)
-                if state.step % self.steps_per_epoch == 0:
+                if state.step % self.steps_per_epoch == 0 or state.step == self.num_steps:
                     self._after_epoch(state, epoch + 1, log, progress)
                 if self.here.any_wants(bool(stopping)) and state.step < self.num_steps:
                     self._stop(state)
@@ -268,7 +280,8 @@ class _Run:
         train, is_last = self.config.train, state.step == self.num_steps
         if train.knn_every_epochs and (num_epochs % train.knn_every_epochs == 0 or is_last):
             values = watched(state, self.splits.train, self.here.device)
-            log.write("watch", state.step - 1, {**values, "epoch": num_epochs})
+            is_whole = state.step % self.steps_per_epoch == 0
+            log.write("watch", state.step - 1, {**values, "epoch": num_epochs if is_whole else state.clock.epoch})
             progress.step(state.step, values)
         if num_epochs % train.checkpoint_every_epochs == 0 or is_last:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
@@ -287,8 +300,9 @@ class _Run:
         if state.average is not None:
             state.frozen(state.model.encoder).save(self.directory.without_average)
         state.frozen().save(self.directory.path)
-        num_images, train = len(self.splits.pretrain), self.config.train
-        num_seen = train.num_epochs * (self.steps_per_epoch * train.batch_size if train.drop_last else num_images)
+        num_images, sizes = len(self.splits.pretrain), self.order.sizes
+        num_epochs, num_more = divmod(self.num_steps, self.steps_per_epoch)
+        num_seen = num_epochs * sum(sizes) + sum(sizes[:num_more])
         summary: dict[str, Any] = {
             "num_steps": state.step,
             "num_images": num_images,

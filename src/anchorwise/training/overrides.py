@@ -1,7 +1,8 @@
 """`--set a.b=value`: fields of a configuration overridden from the command line.
 
 There is one rule: a table whose `name` is set starts from that name's defaults, and so does what follows it, as a
-method's objective does. Names come first, in whatever order the settings stand. Of a list of parts that have names, as
+method's objective does; a setting that stands instead of another, as a number of steps does for that of epochs, leaves
+that one out. Names come first, in whatever order the settings stand. Of a list of parts that have names, as
 judges have, each is set below its name: `judges.classification.split_seeds=[0]`; one that is not in the list is added.
 """
 
@@ -60,7 +61,8 @@ def _changed(table: Section | Mapping[str, Any], changes: Mapping[str, Any]) -> 
     fields = type(table).model_fields if isinstance(table, Section) else {}
     named = {key for key, change in changes.items() if "name" in dict(_table(change))}
     afresh = {key for key, field in fields.items() if mark(field, "follows") in named}
-    kept = {key: part for key, part in dict(table).items() if key not in afresh}
+    replaced = [mark(fields[key], "instead_of") for key in changes if key in fields]
+    kept = {key: None if key in replaced else part for key, part in dict(table).items() if key not in afresh}
     return kept | {
         key: _value_changed(_parts_of(fields.get(key), change) if key in named else kept.get(key), change)
         for key, change in changes.items()

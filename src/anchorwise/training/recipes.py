@@ -8,9 +8,10 @@ from anchorwise._config import read_section
 from anchorwise.methods import SimCLR
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.views.policies import WeakViews
 from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig
-from anchorwise.training.optimizers import AdamW
+from anchorwise.training.optimizers import SGD, AdamW
 
 
 def digits() -> RunConfig:
@@ -72,6 +73,22 @@ def cifar10_fast() -> RunConfig:
     )
 
 
+def cifar10_adainf() -> RunConfig:
+    """CIFAR-10 ten times an epoch, generated images once: name these with data.extra. 100,000 steps. Wants a GPU.
+
+    Source: Wang et al. 2024, released code, https://arxiv.org/abs/2403.12448, with SimCLR: weak views, batches of 512
+    over two GPUs, SGD at 0.2 a GPU's batch of 256, and a warm-up counted for 1,000 epochs of CIFAR-10 alone.
+    """
+    return RunConfig(
+        data=DataConfig(source="cifar10", extra=Path("generated"), repeat=10),
+        views=WeakViews(),
+        encoder=EncoderConfig(name="resnet18"),
+        objective=ObjectiveConfig(name="info_nce", temperature=0.2),
+        optimizer=SGD(peak_lr=0.4, warmup_epochs=1),
+        train=TrainConfig(num_steps=100_000, batch_size=512, drop_last=True, log_every_steps=100),
+    )
+
+
 def folder() -> RunConfig:
     """Your own images, resized to 64 px, ResNet-18, 100 epochs. Name the folder or archive with --data. Wants a GPU."""
     return RunConfig(
@@ -88,6 +105,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cifar10-small": cifar10_small,
     "cifar10-resnet18": cifar10_resnet18,
     "cifar10-fast": cifar10_fast,
+    "cifar10-adainf": cifar10_adainf,
     "folder": folder,
 }
 

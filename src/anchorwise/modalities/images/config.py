@@ -28,6 +28,11 @@ class DataConfig(Section):
         group_pattern: Regular expression whose parentheses capture, in the names of the images, what those that belong
             together have in common: "(.+)_" for the tracks of `00007_00021.jpg`. No split has images of one group on
             both sides. For folders and archives; None lets each image stand alone.
+        extra: Folder or archive of further images to pretrain on, such as generated ones, each once an epoch. All
+            images in it are taken, without labels, whatever folder they lie in, in the size and the channels of the
+            source's. None adds none.
+        repeat: How often an epoch has each of the source's own images, with other views each time; it stays one image,
+            with one number. None means once.
         values: "brightness" gives every image its mean brightness in percent, for objectives of regression such as
             `sup_re_mix`, which see it in the place of the class. None gives no number.
         seed: Decides the subsets, and the test split of a folder that brings none.
@@ -45,6 +50,8 @@ class DataConfig(Section):
     num_train_images: Count | None = None
     num_test_images: Count | None = None
     group_pattern: str | None = None
+    extra: Path | None = Field(default=None, json_schema_extra=NO_IDENTITY)
+    repeat: Count | None = None
     values: Literal["brightness"] | None = None
     seed: Seed = 0
     max_decoded_gib: FiniteFloat = Field(default=DEFAULT_MAX_DECODED_GIB, gt=0, json_schema_extra=NO_IDENTITY)

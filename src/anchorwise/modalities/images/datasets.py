@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,9 +21,10 @@ from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import load_folder
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.imagenet import load_imagenet32, load_tiny_imagenet
+from anchorwise.modalities.images.inflated import inflated
 from anchorwise.modalities.images.named import load_cifar10, load_cifar100, load_stl10
 from anchorwise.modalities.progress import OnProgress
-from anchorwise.modalities.samples import Splits
+from anchorwise.modalities.samples import Skipped, Splits
 from anchorwise.modalities.selection import complement, stratified_indices
 
 # n = images, c = channels, h = height, w = width (pixels)
@@ -77,10 +78,13 @@ def load_splits(config: DataConfig, *, on_progress: OnProgress | None = None) ->
             more memory than `config.max_decoded_gib`.
     """
     splits = _load(config, on_progress)
-    _warn_skipped(splits, config.source)
+    _warn_skipped(splits.skipped, config.source)
     _check_enough("num_train_images", config.num_train_images, splits.pretrain, splits.train)
     train = _shaped(splits.train, config, config.num_train_images)
     pretrain = train if splits.pretrain is splits.train else _shaped(splits.pretrain, config, config.num_train_images)
+    if config.extra is not None or config.repeat is not None:
+        pretrain = inflated(pretrain, config, on_progress)
+        _warn_skipped(pretrain.skipped[len(splits.pretrain.skipped) :], str(config.extra))
     if splits.test is None:
         return Splits(pretrain, train, None)
     _check_enough("num_test_images", config.num_test_images, splits.test)
@@ -153,8 +157,8 @@ def _resized(images: UInt8[Tensor, "n c h w"], size_px: int) -> UInt8[Tensor, "n
     return torch.cat(list(blocks))
 
 
-def _warn_skipped(splits: Splits, source: str) -> None:
-    if skipped := splits.skipped:
+def _warn_skipped(skipped: Sequence[Skipped], source: str) -> None:
+    if skipped:
         first = {item.reason: item.name for item in reversed(skipped)}
         reasons = Counter(item.reason for item in skipped).most_common()
         told = [f"{count} as {first[reason]!r}: {reason}" for reason, count in reasons[:_MAX_REASONS]]

@@ -30,6 +30,7 @@ class ImageSet(Samples):
         skipped: Images that were found but could not be used, each with its reason.
         groups: Which images belong together, int64, shape (images,); None if each stands alone.
         values: A real number of every image, float32, shape (images,); None where there is none.
+        times: How often each comes in an epoch, int64, shape (images,); None for once each.
 
     Raises:
         ValueError: If the parts do not fit together, or there is no image.
@@ -42,6 +43,7 @@ class ImageSet(Samples):
     skipped: tuple[Skipped, ...] = ()
     groups: Int64[Tensor, " n"] | None = None
     values: Float[Tensor, " n"] | None = None
+    times: Int64[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -107,6 +109,7 @@ class ImageSet(Samples):
             names=tuple(self.names[i] for i in ids.tolist()),
             groups=None if self.groups is None else self.groups[chosen],
             values=None if self.values is None else self.values[chosen],
+            times=None if self.times is None else self.times[chosen],
         )
 
     def with_brightness(self) -> "ImageSet":

@@ -87,7 +87,7 @@ class RandomViews(ViewMaker):
         with torch.autocast(images.device.type, enabled=False):
             for alike in map(partial(cast, AlikeViews), self.alike):
                 for number, made in zip(
-                    alike.numbers, alike(images, batch.ids, seed, normalise=self.normalisation), strict=True
+                    alike.numbers, alike(images, batch.drawn_by, seed, normalise=self.normalisation), strict=True
                 ):
                     views[number] = made if len(made) > 1 else made[PIXELS]
         return tuple(views[number] for number in range(self.plan.total))
