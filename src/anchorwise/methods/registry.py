@@ -1,6 +1,7 @@
 """Every method, a line each: Python calls it by the name imported here, configurations by that of its file."""
 
 from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
+from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL
 from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.moco import MoCo as MoCo

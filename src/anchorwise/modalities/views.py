@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise.modalities.samples import Batch, Samples, View
 
-# b = samples of this rank's batch
+# b = samples of this rank's batch, c = channels, h = height, w = width (pixels)
 
 # What a view is made of where a plan asks for more than the encoder's input.
 PIXELS, PLACES, MASK = "pixels", "places", "mask"
@@ -97,3 +97,13 @@ class ViewMaker(nn.Module, ABC):
 def input_of(view: View) -> View:
     """Return what an encoder takes of a view: the pixels alone where it carries a place or a mask beside them."""
     return view if isinstance(view, Tensor) or PIXELS not in view else view[PIXELS]
+
+
+def without_hidden(view: View) -> View:
+    """Return a view with what its mask hides set to 0, which is the mean colour once pixels are normalised."""
+    if isinstance(view, Tensor) or MASK not in view:
+        return view
+    pixels: Float[Tensor, "b c h w"] = view[PIXELS]
+    mask, patch_px = view[MASK], pixels.shape[2] // view[MASK].shape[1]
+    hidden = mask.repeat_interleave(patch_px, dim=1).repeat_interleave(patch_px, dim=2)
+    return {**view, PIXELS: pixels.masked_fill(hidden.unsqueeze(1), 0.0)}

@@ -54,10 +54,13 @@ class Queue(nn.Module):
 
         In evaluation mode the queue stays as it is.
         """
-        if not self.training:
-            return
+        if self.training:
+            self.put(gather_rows(unit_rows(rows)), gather_rows(ids))
+
+    @torch.no_grad()
+    def put(self, rows: Float[Tensor, "n d"], ids: Int[Tensor, " n"]) -> None:
+        """Put unit rows in that are those of all ranks already."""
         num_slots = len(self.rows)
-        rows, ids = gather_rows(unit_rows(rows)), gather_rows(ids)
         offset = max(0, len(rows) - num_slots)
         slots = (self.next_slot + torch.arange(offset, len(rows), device=rows.device)) % num_slots
         self.rows[slots] = rows[offset:].to(self.rows)

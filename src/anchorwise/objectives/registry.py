@@ -7,6 +7,7 @@ from anchorwise.objectives.arctanh import ArctanhInfoNCE as ArctanhInfoNCE
 from anchorwise.objectives.asymmetric import AsymmetricInfoNCE as AsymmetricInfoNCE
 from anchorwise.objectives.averaged_views import AveragedViews as AveragedViews
 from anchorwise.objectives.barlow_twins import BarlowTwins as BarlowTwins
+from anchorwise.objectives.beclr import BECLR as BECLR
 from anchorwise.objectives.clip import CLIP as CLIP
 from anchorwise.objectives.cross_view import CrossViewInfoNCE as CrossViewInfoNCE
 from anchorwise.objectives.dcl import DCL as DCL

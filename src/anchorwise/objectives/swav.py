@@ -13,8 +13,8 @@ from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
 from anchorwise._precision import products
+from anchorwise._sinkhorn import balanced_assignments
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.objectives.parts.sinkhorn import balanced_assignments
 from anchorwise.pairs import Views, views_of
 
 # n = samples, v = assigned views, d = embedding width, k = prototypes
