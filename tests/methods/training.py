@@ -11,8 +11,9 @@ from anchorwise.methods import METHODS
 from anchorwise.methods.base import AllRows, Clock, Method
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.images.encoders import ImageEncoder
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch
-from anchorwise.modalities.views import PIXELS, PLACES
+from anchorwise.modalities.views import PIXELS, PLACES, ViewMaker
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
@@ -52,7 +53,22 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     torch.manual_seed(0)
     encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
-    return make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config).double()
+    method = make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config)
+    method.meet(_FarPixels())
+    return method.double()
+
+
+class _FarPixels(ViewMaker):
+    """Says that views of normal numbers are pixels."""
+
+    def forward(self, batch, *, seed):
+        raise NotImplementedError
+
+    def plain(self, raw):
+        return raw
+
+    def pixel_range(self) -> PixelRange:
+        return PixelRange(torch.tensor(0.5), torch.tensor(0.05))
 
 
 def _of_rows(norm: str) -> Encoder:

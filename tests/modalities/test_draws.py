@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anchorwise.modalities.draws import Draws
+from anchorwise.modalities.draws import Draws, noise
 
 MASK = (1 << 64) - 1
 
@@ -57,3 +57,18 @@ def test_numbers_are_even_and_neighbours_in_every_direction_are_unrelated():
     for axis in range(3):
         first, second = (centred.narrow(axis, start, centred.shape[axis] - 1) for start in (0, 1))
         assert abs(float((first * second).mean()) * 12) < 0.015  # A correlation; its standard error is 0.003.
+
+
+def test_noise_is_a_generator_of_its_own_for_every_sample():
+    ids = torch.tensor([7, 3, 10**9])
+    found = noise(ids, 11, (2, 5))
+    assert found.shape == (3, 2, 5)
+    assert torch.equal(noise(ids.flip(0), torch.tensor(11), (2, 5)), found.flip(0))
+    assert len(found.unique()) == found.numel()
+    # What a generator seeded by the hash of sample and seed gives.
+    (seed,) = splitmix64((7 - 1) * 0x9E3779B97F4A7C15 + 11, 1)
+    expected = [(number >> 40) / 2**24 for number in splitmix64(seed - 0x9E3779B97F4A7C15, 10)]
+    assert found[0].flatten().tolist() == expected
+    many = noise(torch.arange(100), 5, (1000,))
+    assert float(many.mean()) == pytest.approx(0.5, abs=0.005)
+    assert float(many.var()) == pytest.approx(1 / 12, rel=0.01)

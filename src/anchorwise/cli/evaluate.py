@@ -35,7 +35,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Who judges; several times. classification (linear probe, kNN, recall) and geometry if left out; "
-            "beside them few_shot, robustness, fine_tuning, label_free and duplicates."
+            "beside them few_shot, robustness, adversarial, fine_tuning, label_free and duplicates."
         ),
     ] = None,
     on: Annotated[
@@ -67,8 +67,8 @@ def evaluate(
     """Judge frozen features: linear probe, kNN, recall, geometry; without labels geometry alone.
 
     Settings of the classifiers are chosen on parts of the training images; every test image is scored once. Other
-    judges are asked for by name: few-shot episodes, robustness to noise, blur and JPEG, fine-tuning with a part of the
-    labels, numbers that need no labels, duplicates between training and test.
+    judges are asked for by name: few-shot episodes, robustness to noise, blur and JPEG, or to attacks, fine-tuning with
+    a part of the labels, numbers that need no labels, duplicates between training and test.
     """
     from rich.console import Console
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from anchorwise import _checks
 from anchorwise._config import chosen_by_name, section_of_json
+from anchorwise.evaluation.adversarial import Adversarial
 from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.duplicates import DuplicatesJudge
@@ -24,6 +25,7 @@ JUDGES: dict[str, type[Judge]] = {
     "geometry": GeometryJudge,
     "few_shot": FewShot,
     "robustness": Robustness,
+    "adversarial": Adversarial,
     "fine_tuning": FineTuning,
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,

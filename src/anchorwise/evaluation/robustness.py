@@ -16,13 +16,12 @@ from pydantic import Field
 from anchorwise._config import Positive, Section, Seed
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
+from anchorwise.evaluation.clean_probe import CLEAN, choose_clean_probe
 from anchorwise.evaluation.corruptions import CORRUPTIONS, Damaged
 from anchorwise.evaluation.embed import embed_samples, origin_of
-from anchorwise.evaluation.linear import PENALTIES, choose_penalty, fit_probe
-from anchorwise.evaluation.rows import judged_rows, labelled_rows, numbered_classes, numbered_groups
-from anchorwise.evaluation.splits import stratified_split
+from anchorwise.evaluation.linear import PENALTIES, fit_probe
+from anchorwise.evaluation.rows import judged_rows, labelled_rows
 
-_CLEAN = Metric("clean", "linear probe, clean", "%")
 _MEAN_ERROR = Metric("mean_corruption_error", "mean corruption error", "%", higher_is_better=False)
 
 
@@ -75,12 +74,12 @@ class Robustness(Judge):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The mean error, accuracy on clean images, and on damaged ones by corruption and severity."""
-        return (_MEAN_ERROR, _CLEAN, *(metric for name in self.config.corruptions for metric in self._levels(name)))
+        return (_MEAN_ERROR, CLEAN, *(metric for name in self.config.corruptions for metric in self._levels(name)))
 
     @property
     def headlines(self) -> tuple[Metric, ...]:
         """The mean error, and accuracy on clean images."""
-        return (_MEAN_ERROR, _CLEAN)
+        return (_MEAN_ERROR, CLEAN)
 
     def choose(self, train: Embeddings) -> Choices:
         """Choose the penalty of the probe.
@@ -88,12 +87,9 @@ class Robustness(Judge):
         Raises:
             ValueError: If labels are missing or no class has two rows, of two groups where there are groups.
         """
-        (labels,), _ = numbered_classes(train)
-        rows, labels = judged_rows(train, self.device), labels.to(self.device)
-        fraction, groups = self.config.validation_fraction, numbered_groups(train)
-        split = stratified_split(labels, validation_fraction=fraction, seed=self.config.seed, groups=groups)
-        choice = choose_penalty(rows, labels, split, penalties=self.config.penalties)
-        return Choices({"clean": (choice.validation_accuracy,)}, {"clean": (choice.penalty,)})
+        config = self.config
+        grid = {"penalties": config.penalties, "validation_fraction": config.validation_fraction}
+        return choose_clean_probe(train, **grid, seed=config.seed, device=self.device)
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Embed and score the test images with every corruption.
@@ -109,9 +105,9 @@ class Robustness(Judge):
             for name in self.config.corruptions
             for metric, strength in zip(self._levels(name), self._strengths(name), strict=True)
         }
-        (penalty,) = choices.chosen["clean"]
+        (penalty,) = choices.chosen[CLEAN.name]
         probe = fit_probe(fitted.rows, fitted.labels, penalty=penalty)
-        numbers = {"clean": (probe.accuracy(scored.rows, scored.labels),)}
+        numbers = {CLEAN.name: (probe.accuracy(scored.rows, scored.labels),)}
         for name in self.work.through(list(damaged), "Robustness"):
             rows = judged_rows(embed_samples(frozen, damaged[name], device=self.device), self.device)
             numbers[name] = (probe.accuracy(rows, scored.labels),)

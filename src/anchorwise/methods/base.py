@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anchorwise._config import Named
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
-from anchorwise.modalities.views import ViewPlan
+from anchorwise.modalities.views import ViewMaker, ViewPlan
 from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import concat_stats
@@ -158,6 +158,13 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of a batch; every rank calls this with its own samples."""
+
+    def meet(self, views: ViewMaker) -> None:
+        """Learn of what makes the views, once before the first step and before every resumed training.
+
+        Raises:
+            ValueError: If the method cannot work on such views.
+        """
 
     def before_epoch(self, clock: Clock, samples: AllRows) -> None:
         """Do what comes before the samples are gone through once more, such as clustering them.

@@ -1,5 +1,6 @@
 """Every method, a line each: Python calls it by the name imported here, configurations by that of its file."""
 
+from anchorwise.methods.a_info_nce import AInfoNCE as AInfoNCE
 from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL

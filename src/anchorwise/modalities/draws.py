@@ -8,6 +8,7 @@ Source: SplitMix64, Steele, Lea and Flood 2014, Fig. 15, https://doi.org/10.1145
 function of n, so any of them can be had without those before it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -49,8 +50,25 @@ class Draws(nn.Module):
         """
         start = seed if isinstance(seed, Tensor) else _signed(seed)
         first = ids * _signed(_GAMMA << (_PURPOSE_BITS + _VIEW_BITS)) + start
-        mixed = _mixed(self.offsets + first)
-        return ((mixed >> 40) & 0xFFFFFF).float().mul_(2.0**-24)
+        return _fractions(_mixed(self.offsets + first))
+
+
+def noise(ids: Int64[Tensor, " n"], seed: int | Int64[Tensor, ""], shape: Sequence[int]) -> Float[Tensor, "n ..."]:
+    """Return uniform numbers in [0, 1), many for every sample: outputs of a generator of its own.
+
+    Args:
+        ids: The samples' numbers.
+        seed: A whole number of 64 bits, on the host or on the device of `ids`.
+        shape: Of what a sample gets.
+    """
+    start = seed if isinstance(seed, Tensor) else _signed(seed)
+    first = _mixed(ids * _signed(_GAMMA) + start)
+    steps = torch.arange(math.prod(shape), device=ids.device) * _signed(_GAMMA)
+    return _fractions(_mixed(first[:, None] + steps)).unflatten(1, tuple(shape))
+
+
+def _fractions(bits: Tensor) -> Tensor:
+    return ((bits >> 40) & 0xFFFFFF).float().mul_(2.0**-24)
 
 
 def _mixed(state: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anchorwise import _files
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan, input_of
 from anchorwise.models.pieces import encoded_in_pieces
@@ -128,6 +129,10 @@ class FrozenEncoder(ABC):
 
         They are those of the samples' size, not of the training: one chain for all encoders that are compared.
         """
+        return None
+
+    def pixel_range(self) -> PixelRange | None:
+        """Return where the numbers that `plain` gives may lie; None where nobody knows, or they are no pixels."""
         return None
 
     @abstractmethod

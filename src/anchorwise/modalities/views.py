@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch, Samples, View
 
 # b = samples of this rank's batch, c = channels, h = height, w = width (pixels)
@@ -92,6 +93,10 @@ class ViewMaker(nn.Module, ABC):
     @abstractmethod
     def plain(self, raw: View) -> View:
         """Return samples as the encoder takes them, without anything random."""
+
+    def pixel_range(self) -> PixelRange | None:
+        """Return where the numbers of a view may lie; None where nobody knows, or they are no pixels."""
+        return None
 
 
 def input_of(view: View) -> View:

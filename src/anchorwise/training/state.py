@@ -139,6 +139,7 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     encoder.in_pieces_of(config.train.micro_batch_size)
     model = own.method_of(config, encoder).to(device)
     views = modality.view_maker(config.views, model.plan, samples).to(device)
+    model.meet(views)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
     probe = _online_probe(model.encoder, samples, device) if config.train.online_probe else None

@@ -21,6 +21,7 @@ from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.images.sizes import AnySize, height_and_width
 from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.images.views.policies import policy_for
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 
@@ -59,9 +60,13 @@ class StoredEncoder(FrozenEncoder):
         Raises:
             ValueError: If they are not of its size.
         """
-        spec = self.spec
-        normalisation = Normalisation(spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std)
+        normalisation = self._normalisation()
         return normalisation(normalisation.unit(raw))
+
+    def pixel_range(self) -> PixelRange:
+        """Return where normalised pixels lie."""
+        normalisation = self._normalisation()
+        return PixelRange(normalisation.mean, normalisation.std)
 
     def adapted(self, samples: Samples) -> Samples:
         """Return images with the channels that the encoder takes; their size is that of the data's section.
@@ -86,6 +91,10 @@ class StoredEncoder(FrozenEncoder):
     def take_up(self, weights: Mapping[str, Tensor]) -> None:
         """Take up weights."""
         self.encoder.load_state_dict(weights)
+
+    def _normalisation(self) -> Normalisation:
+        spec = self.spec
+        return Normalisation(spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std)
 
 
 def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:

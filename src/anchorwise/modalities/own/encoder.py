@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from anchorwise import _files
 from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import View
 from anchorwise.modalities.views import ViewMaker
 
@@ -77,14 +78,20 @@ class OwnFrozen(FrozenEncoder):
     Attributes:
         encoder: It, as an encoder.
         views: What made the views that it was trained on.
+        pixels: Where the numbers that it takes lie; None where nobody knows.
     """
 
     encoder: Encoder
     views: ViewMaker
+    pixels: PixelRange | None = None
 
     def plain(self, raw: View) -> View:
         """Return samples as the network takes them."""
         return self.views.plain(raw)
+
+    def pixel_range(self) -> PixelRange | None:
+        """Return where the numbers that the network takes lie."""
+        return self.pixels
 
     def save(self, folder: Path) -> None:
         """Write the network's own state dictionary, and what it is in words."""

@@ -14,6 +14,7 @@ from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.own.encoder import OwnFrozen, own_encoder
 from anchorwise.modalities.own.items import unit
 from anchorwise.modalities.own.views import OwnViews
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan
@@ -101,5 +102,6 @@ def own_frozen(network: nn.Module, samples: Samples) -> FrozenEncoder:
         ValueError: If it does not map such samples to rows of one width.
     """
     plain = OwnViews(lambda rows: rows, ViewPlan(), on_batches=True)
-    example = plain.plain(samples.take(torch.arange(min(2, len(samples)))))
-    return OwnFrozen(own_encoder(network, [example]), plain)
+    taken = samples.take(torch.arange(min(2, len(samples))))
+    is_bytes = isinstance(taken, Tensor) and taken.dtype == torch.uint8
+    return OwnFrozen(own_encoder(network, [plain.plain(taken)]), plain, PixelRange() if is_bytes else None)

@@ -18,6 +18,7 @@ from anchorwise.modalities.images.sizes import Size, height_and_width
 from anchorwise.modalities.images.views.alike import AlikeViews, Pixel
 from anchorwise.modalities.images.views.policies import ViewPolicy
 from anchorwise.modalities.images.views.strengths import Strengths
+from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan
 
@@ -96,6 +97,10 @@ class RandomViews(ViewMaker):
     def plain(self, raw: View) -> Float[Tensor, "n c h w"]:
         """Return the unchanged images, normalised like the views."""
         return self.normalisation(self.normalisation.unit(raw))
+
+    def pixel_range(self) -> PixelRange:
+        """Return where normalised pixels lie."""
+        return PixelRange(self.normalisation.mean, self.normalisation.std)
 
 
 def _view_px(strengths: Strengths, image_px: Pixel, setting: str) -> Pixel:
