@@ -3,6 +3,7 @@
 An episode draws some classes of the test rows, for each a few support rows, whose classes are known, and some queries,
 which are classified by them; no row is both. Rows are centred by the mean of the training rows and brought to length 1
 ("CL2N"). The accuracy is the mean over episodes, with the normal interval `1.96 * standard deviation / sqrt(episodes)`.
+OpTA (`anchorwise.evaluation.opta`), which is transductive, is asked for by name and stands in a table of its own.
 
 Sources: Vinyals et al. 2016, "Matching Networks", section 4.1 (episodes), https://arxiv.org/abs/1606.04080; Wang et al.
 2019, "SimpleShot", section 3 (CL2N, nearest centroid), https://arxiv.org/abs/1911.04623; Tian et al. 2020, "Rethinking
@@ -21,6 +22,7 @@ from torch import Tensor
 from anchorwise._config import Count, Positive, Seed
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
+from anchorwise.evaluation.opta import standardised, transported_means
 from anchorwise.evaluation.rows import check_pair, judged_rows, numbered_classes, numbered_groups
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.pairs import unit_rows
@@ -47,6 +49,9 @@ class FewShot(Judge):
             num_episodes: Episodes.
             inverse_penalty: C of the logistic regression, as scikit-learn has it.
             seed: Decides the episodes.
+            opta: Whether the same episodes are also judged by OpTA: logistic regression on the means of the classes,
+                moved by optimal transport to where the queries are. It looks at all queries of an episode at once and
+                takes all classes to have equally many, so compare it with nothing that classifies one by one.
         """
 
         name: Literal["few_shot"] = "few_shot"
@@ -56,25 +61,29 @@ class FewShot(Judge):
         num_episodes: int = Field(default=600, ge=2, le=1_000_000)
         inverse_penalty: Positive = 1.0
         seed: Seed = 0
+        opta: bool = False
 
     primary: ClassVar[str] = "centroid@1"
     config: Config
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Accuracy of either classifier at every number of shots."""
-        num_ways = self.config.num_ways
+        """Accuracy of either classifier at every number of shots, and of OpTA where it is asked for."""
+        ways = f"{self.config.num_ways}-way"
+        kinds = [(name, words, "shots") for name, words in _CLASSIFIERS.items()]
+        if self.config.opta:
+            kinds.append(("opta", "OpTA", "all queries at once (transductive), shots"))
         return tuple(
             Metric(
                 f"{name}@{shots}",
-                f"{num_ways}-way {shots}-shot, {words}",
+                f"{ways} {shots}-shot, {words}",
                 "%",
                 series=words,
                 place=str(shots),
-                places=f"{num_ways}-way, shots",
+                places=f"{ways}, {places}",
                 over="episodes, drawn from the same test rows",
             )
-            for name, words in _CLASSIFIERS.items()
+            for name, words, places in kinds
             for shots in self.config.num_shots
         )
 
@@ -91,12 +100,16 @@ class FewShot(Judge):
         """
         check_pair(train, test)
         (labels,), classes = numbered_classes(test)
-        rows = unit_rows(judged_rows(test, self.device) - judged_rows(train, self.device).mean(dim=0))
+        plain = judged_rows(test, self.device)
+        rows = unit_rows(plain - judged_rows(train, self.device).mean(dim=0))
+        kinds = [("centroid", rows, _by_centroid), ("logistic", rows, self._by_regression)]
+        if self.config.opta:
+            kinds.append(("opta", standardised(plain), self._by_opta))
         config, numbers, errors = self.config, dict[str, tuple[float, ...]](), dict[str, float | None]()
         for shots in config.num_shots:
             picked = self._picked(labels, numbered_groups(test), shots, len(classes)).to(self.device)
-            support, query = rows[picked[:, :, :shots]], rows[picked[:, :, shots:]]
-            for name, predict in (("centroid", _by_centroid), ("logistic", self._by_regression)):
+            for name, of_kind, predict in kinds:
+                support, query = of_kind[picked[:, :, :shots]], of_kind[picked[:, :, shots:]]
                 right = predict(support, query) == torch.arange(config.num_ways, device=self.device).view(1, -1, 1)
                 accuracies = right.double().mean(dim=(1, 2))
                 numbers[f"{name}@{shots}"] = (float(accuracies.mean()),)
@@ -132,6 +145,9 @@ class FewShot(Judge):
     ) -> Int64[Tensor, "e w q"]:
         parts = zip(support.split(_at_once(support)), query.split(_at_once(support)), strict=True)
         return torch.cat([logistic_predictions(*part, inverse_penalty=self.config.inverse_penalty) for part in parts])
+
+    def _by_opta(self, support: Float[Tensor, "e w s d"], query: Float[Tensor, "e w q d"]) -> Int64[Tensor, "e w q"]:
+        return self._by_regression(transported_means(support, query).unsqueeze(2), query)
 
 
 def _by_centroid(support: Float[Tensor, "e w s d"], query: Float[Tensor, "e w q d"]) -> Int64[Tensor, "e w q"]:
