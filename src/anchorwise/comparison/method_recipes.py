@@ -28,8 +28,8 @@ _RATES = tuple({"optimizer.peak_lr": rate} for rate in (1e-3, 2e-3, 4e-3))
 _TEMPERED = tuple({"objective.temperature": temperature} for temperature in (0.05, 0.1, 0.2))
 # The link without a temperature for whatever compares softmax logits: WEINCE's blend with nothing of the softmax left.
 _WEIBIT = {"name": "weince", "gate": {"name": "constant", "value": 1.0}, "exponent": "batch"}
-# Of a copy in a training of some hundred steps; those of the sources would leave it at its start.
-_MOMENTUM = 0.95
+# Of a copy that is a target, in a training of some hundred steps; a source's 0.996 would leave it at its start.
+_MOMENTA = tuple({"method.momentum": momentum} for momentum in (0.9, 0.97, 0.99))
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ def _study(name: str, data_set: str, run: RunConfig, sizes: _Sizes) -> Study:
 def _contrasting(sizes: _Sizes) -> dict[str, Contender]:
     affine, predictor = HeadConfig(hidden_width=512, num_layers=3, output_norm="affine"), _predictor()
     plain = HeadConfig(hidden_width=512, bias=False, output_norm="plain")
-    pcl = PCL.Config(num_clusters=sizes.num_clusters, warmup_epochs=1, momentum=_MOMENTUM, num_queued=sizes.num_queued)
-    v3 = MoCoV3.Config(head=plain, predictor=PredictorConfig(hidden_width=512, bias=False), momentum=_MOMENTUM)
+    pcl = PCL.Config(num_clusters=sizes.num_clusters, warmup_epochs=1, num_queued=sizes.num_queued)
+    v3 = MoCoV3.Config(head=plain, predictor=PredictorConfig(hidden_width=512, bias=False))
     nnclr = NNCLR.Config(head=affine, predictor=predictor, num_queued=sizes.num_queued)
     # A prototype for every image of a batch, which is then large enough to balance them without a queue.
     swav = SwAV.Config(head=_narrow(), num_prototypes=256, freeze_epochs=0.1)
     both = tuple({**point, "method.temperature": point["objective.temperature"]} for point in _TEMPERED)
     return {
         "simclr": _contender("SimCLR", SimCLR.Config(), _TEMPERED),
-        "moco": _contender("MoCo", MoCo.Config(momentum=_MOMENTUM, num_queued=sizes.num_queued), _TEMPERED),
+        "moco": _contender("MoCo", MoCo.Config(num_queued=sizes.num_queued), _TEMPERED),
         "moco_v3": _contender("MoCo v3", v3, _TEMPERED),
         "pcl": _contender("PCL", pcl, both),
         "nnclr": _contender("NNCLR", nnclr, _TEMPERED),
@@ -99,24 +99,27 @@ def _contrasting(sizes: _Sizes) -> dict[str, Contender]:
 def _without_negatives() -> dict[str, Contender]:
     wide = HeadConfig(hidden_width=512, output_width=512, num_layers=3, output_norm="plain")
     wider = {"hidden_width": 512, "output_width": 512}
-    dino = DINO.Config(
-        head=DINO.Config().head.model_copy(update={"hidden_width": 512}), num_prototypes=512, momentum=_MOMENTUM
-    )
-    methods: dict[str, tuple[str, AnyMethodConfig]] = {
-        "byol": ("BYOL", BYOL.Config(head=_narrow(), predictor=_predictor(), momentum=_MOMENTUM)),
+    dino = _with_head(DINO.Config(num_prototypes=512), {"hidden_width": 512})
+    copies: dict[str, tuple[str, AnyMethodConfig]] = {
+        "byol": ("BYOL", BYOL.Config(head=_narrow(), predictor=_predictor())),
+        "dino": ("DINO", dino),
+        "pixpro": ("PixPro", _with_head(PixPro.Config(), {"hidden_width": 512})),
+    }
+    others: dict[str, tuple[str, AnyMethodConfig]] = {
         "simsiam": ("SimSiam", SimSiam.Config(head=wide, predictor=PredictorConfig(hidden_width=128))),
         "barlow_twins": ("Barlow Twins", _with_head(BarlowTwins.Config(), wider)),
         "vicreg": ("VICReg", _with_head(VICReg.Config(), wider)),
-        "dino": ("DINO", dino),
-        "pixpro": ("PixPro", _with_head(PixPro.Config(momentum=_MOMENTUM), {"hidden_width": 512})),
     }
-    return {name: _contender(label, config, _RATES) for name, (label, config) in methods.items()}
+    return {
+        **{name: _contender(label, config, _MOMENTA) for name, (label, config) in copies.items()},
+        **{name: _contender(label, config, _RATES) for name, (label, config) in others.items()},
+    }
 
 
 def _without_temperature(sizes: _Sizes) -> dict[str, Contender]:
     """Return the link without a temperature in methods with negatives, each beside the method's own of a grid."""
     affine = HeadConfig(hidden_width=512, num_layers=3, output_norm="affine")
-    moco = MoCo.Config(momentum=_MOMENTUM, num_queued=sizes.num_queued)
+    moco = MoCo.Config(num_queued=sizes.num_queued)
     nnclr = NNCLR.Config(head=affine, predictor=_predictor(), num_queued=sizes.num_queued)
     return {
         "simclr_weibit": _contender("SimCLR, Weibit", SimCLR.Config(), ({},), name="weibit"),
