@@ -137,7 +137,9 @@ def test_a_setting_of_a_method_leaves_the_objective():
 
 
 def test_a_strength_alone_needs_the_policy_that_it_changes():
-    with pytest.raises(ValueError, match=r"^views\.name must be one of 'digits', 'cifar', .*, 'none'; it is missing"):
+    with pytest.raises(
+        ValueError, match=r"^views\.name must be one of 'digits', 'glyphs', 'cifar', .*, 'none'; it is missing"
+    ):
         apply_overrides(RunConfig(), ["views.hue=0"])
 
 

@@ -27,6 +27,18 @@ def digits() -> RunConfig:
     )
 
 
+def glyphs() -> RunConfig:
+    """Letters in 16 typefaces at 24 px, judged on 4 others, small encoder, 40 epochs: a minute on a CPU core."""
+    return RunConfig(
+        data=DataConfig(source="glyphs"),
+        encoder=EncoderConfig(name="small", width=16),
+        method=SimCLR.Config(head=HeadConfig(output_width=64)),
+        objective=ObjectiveConfig(name="weibit"),
+        optimizer=AdamW(peak_lr=4e-3, warmup_epochs=2),
+        train=TrainConfig(num_epochs=40, batch_size=240, knn_every_epochs=10, checkpoint_every_epochs=10),
+    )
+
+
 def cifar10_small() -> RunConfig:
     """20,480 CIFAR-10 images, small encoder, 6 epochs: a few minutes on two CPU cores. Name the data with --data."""
     return RunConfig(
@@ -102,6 +114,7 @@ def folder() -> RunConfig:
 
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "digits": digits,
+    "glyphs": glyphs,
     "cifar10-small": cifar10_small,
     "cifar10-resnet18": cifar10_resnet18,
     "cifar10-fast": cifar10_fast,

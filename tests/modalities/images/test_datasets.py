@@ -46,6 +46,33 @@ def test_digits_are_bundled_and_split_the_same_way_every_time():
     assert not set(splits.train.names) & set(splits.test.names)
 
 
+def test_glyphs_are_drawn_alike_every_time_and_tested_on_another_family_of_faces():
+    splits, again = load_splits(DataConfig(source="glyphs")), load_splits(DataConfig(source="glyphs", seed=5))
+    assert splits.test is not None
+    assert (splits.train.what, splits.test.what) == ("2,400 images of 1 x 24 x 24", "600 images of 1 x 24 x 24")
+    assert torch.equal(splits.train.images, again.train.images)
+    assert class_counts(splits.train) == [48] * 50
+    assert class_counts(splits.test) == [12] * 50
+    assert splits.train.groups is not None
+    faces = [name.split("/")[0] for name in splits.train.names]
+    assert len(set(zip(faces, splits.train.groups.tolist(), strict=True))) == len(set(faces)) == 16
+    assert not set(faces) & {name.split("/")[0] for name in splits.test.names}
+
+
+def test_every_glyph_is_there_whole_and_as_pixels_letters_are_hard_to_tell():
+    splits = load_splits(DataConfig(source="glyphs"))
+    assert splits.test is not None
+    images = torch.cat([splits.train.images, splits.test.images])[:, 0]
+    edges = torch.cat([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], dim=1)
+    assert int(edges.max()) == 0
+    assert int(images.amax(dim=(1, 2)).min()) > 60
+    train, test = (part.images.flatten(1).double() for part in (splits.train, splits.test))
+    train, test = ((rows - rows.mean(dim=1, keepdim=True)) for rows in (train, test))
+    cosines = torch.nn.functional.normalize(test) @ torch.nn.functional.normalize(train).T
+    nearest = splits.train.labels[cosines.argmax(dim=1)]
+    assert 0.2 < (nearest == splits.test.labels).double().mean() < 0.45
+
+
 def test_the_numbers_of_images_and_their_size_are_as_asked_for():
     splits = load_splits(DataConfig(num_train_images=100, num_test_images=50, image_size_px=16))
     assert splits.test is not None
@@ -71,11 +98,11 @@ def test_a_path_is_a_source_and_skipped_images_are_counted_in_one_warning(write_
 
 
 def test_an_unknown_source_names_what_is_accepted_and_the_nearest():
-    with pytest.raises(FileNotFoundError, match=r"digits, cifar10, .*\.tar\.gz.*did you mean 'cifar10'"):
+    with pytest.raises(FileNotFoundError, match=r"digits, glyphs, cifar10, .*\.tar\.gz.*did you mean 'cifar10'"):
         load_splits(DataConfig(source="cifar-10"))
 
 
-@pytest.mark.parametrize("source", sorted(set(SOURCES) - {"digits"}))
+@pytest.mark.parametrize("source", sorted(set(SOURCES) - {"digits", "glyphs"}))
 def test_a_missing_local_copy_says_what_where_and_the_way_out(source, tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"no .* in {tmp_path}.*data\.root"):
         load_splits(DataConfig(source=source, root=tmp_path))

@@ -19,6 +19,7 @@ from anchorwise._warnings import warn
 from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import load_folder
+from anchorwise.modalities.images.glyphs import load_glyphs
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.imagenet import load_imagenet32, load_tiny_imagenet
 from anchorwise.modalities.images.inflated import inflated
@@ -53,13 +54,14 @@ def load_digits(root: Path, config: DataConfig, on_progress: OnProgress | None) 
 
 SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits[ImageSet]]] = {
     "digits": load_digits,
+    "glyphs": load_glyphs,
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
     "stl10": load_stl10,
     "imagenet32": load_imagenet32,
     "tiny-imagenet": load_tiny_imagenet,
 }
-ROOTED = tuple(name for name in SOURCES if name != "digits")
+ROOTED = tuple(name for name in SOURCES if name not in ("digits", "glyphs"))
 DOWNLOADABLE = ("cifar10", "cifar100", "stl10")
 
 

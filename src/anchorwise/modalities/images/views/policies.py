@@ -40,18 +40,31 @@ class NoViews(ViewPolicy):
     name: Literal["none"] = "none"
 
 
-@final
-class DigitViews(ViewPolicy):
-    """For 8 x 8 grey scans: a mirrored digit is another sign, and half a stroke is a pixel wide."""
+class _Written(ViewPolicy):
+    """For grey signs: a mirrored one is another sign."""
 
-    name: Literal["digits"] = "digits"
     crop_scale: FractionRange = (0.6, 1.0)
     crop_ratio: PositiveRange = (0.8, 1.25)
-    rotation_degrees: Degrees = 12.0
     translation_fraction: Fraction = 0.1
     jitter_probability: Fraction = 0.8
     brightness: Fraction = 0.3
     contrast: Fraction = 0.3
+
+
+@final
+class DigitViews(_Written):
+    """For 8 x 8 grey scans, half a stroke of which is a pixel wide."""
+
+    name: Literal["digits"] = "digits"
+    rotation_degrees: Degrees = 12.0
+
+
+@final
+class GlyphViews(_Written):
+    """For letters that lie askew: turned as far as they are."""
+
+    name: Literal["glyphs"] = "glyphs"
+    rotation_degrees: Degrees = 25.0
 
 
 class _Coloured(ViewPolicy):
@@ -183,6 +196,7 @@ class DINOViews(_Pair):
 
 POLICIES: dict[str, type[ViewPolicy]] = {
     "digits": DigitViews,
+    "glyphs": GlyphViews,
     "cifar": CifarViews,
     "stl10": STL10Views,
     "imagenet": ImageNetViews,
@@ -201,5 +215,5 @@ else:
 
 def policy_for(source: str, size_px: tuple[int, int]) -> ViewPolicy:
     """Return the policy of a data source; those without their own go by size: `cifar` up to 48 px, else `stl10`."""
-    named = {"digits": "digits", "stl10": "stl10", "tiny-imagenet": "stl10"}
+    named = {"digits": "digits", "glyphs": "glyphs", "stl10": "stl10", "tiny-imagenet": "stl10"}
     return POLICIES[named.get(source, "cifar" if min(size_px) <= 48 else "stl10")]()
