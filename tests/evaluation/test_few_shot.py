@@ -86,7 +86,13 @@ def test_the_interval_is_over_episodes_and_the_table_has_a_column_for_each_numbe
     assert (table.places, table.columns) == ("4-way, shots", ("1", "5"))
     assert [row[0] for row in table.rows] == ["nearest centroid %", "logistic regression %"]
     assert result.numbers["centroid@5"] > result.numbers["centroid@1"] > 0.3
-    assert "over episodes, drawn from the same test rows" in result.what_intervals_cover()
+    episodes = "95 % interval over episodes, drawn from the same test rows."
+    assert result.what_intervals_cover().splitlines()[:-1] == [f"[ ]: {episodes}"]
+    beside = evaluate(TRAIN, test, [{"name": "few_shot", "num_episodes": 10, "num_queries": 5}, "geometry"])
+    assert beside.what_intervals_cover().splitlines()[:-1] == [
+        "[ ]: 95 % interval over test rows: what 200 other ones might give.",
+        f"[ ] of nearest centroid, logistic regression: {episodes}",
+    ]
 
 
 def test_the_same_seed_draws_the_same_episodes_and_another_others():

@@ -95,11 +95,8 @@ def test_it_stands_in_a_table_of_its_own_that_says_what_it_looks_at():
     settings = {"num_episodes": 60, "num_queries": 5, "num_ways": 4}
     plain, transductive = evaluate(TRAIN, test, {"name": "few_shot", **settings, "opta": True}).tables()
     assert plain.places == "4-way, shots"
-    assert (transductive.places, transductive.columns) == (
-        "4-way, all queries at once (transductive), shots",
-        ("1", "5"),
-    )
-    assert [row[0] for row in transductive.rows] == ["OpTA %"]
+    assert (transductive.places, transductive.columns) == ("4-way, all queries at once, shots", ("1", "5"))
+    assert [row[0] for row in transductive.rows] == ["OpTA (transductive) %"]
 
 
 def test_it_helps_where_a_class_has_one_example_and_queries_lie_in_clusters():

@@ -72,7 +72,7 @@ class FewShot(Judge):
         ways = f"{self.config.num_ways}-way"
         kinds = [(name, words, "shots") for name, words in _CLASSIFIERS.items()]
         if self.config.opta:
-            kinds.append(("opta", "OpTA", "all queries at once (transductive), shots"))
+            kinds.append(("opta", "OpTA (transductive)", "all queries at once, shots"))
         return tuple(
             Metric(
                 f"{name}@{shots}",

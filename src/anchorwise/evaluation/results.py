@@ -212,10 +212,16 @@ class Evaluation(Section):
     def what_intervals_cover(self) -> str:
         """Return what the intervals of `rows` cover, in words."""
         level = f"{100 * self.config.interval_level:g} %"
-        lines = [f"[ ]: {level} interval over test rows: what {self.num_test:,} other ones might give."]
+        over, lines = dict[str, dict[str, None]](), list[str]()
         for judge in self.judges:
-            over = {metric.over: metric.series or metric.label for metric in self._measured(judge) if metric.over}
-            lines += [f"[ ] of {label}: over {words}." for words, label in over.items()]
+            for metric in self._measured(judge):
+                if metric.name in self.over_test_rows:
+                    over.setdefault(metric.over, {})[metric.series or metric.label] = None
+        for words, labels in sorted(over.items()):
+            whose = f" of {', '.join(labels)}" if words and len(over) > 1 else ""
+            what = words or f"test rows: what {self.num_test:,} other ones might give"
+            lines.append(f"[ ]{whose}: {level} interval over {what}.")
+        for judge in self.judges:
             if len(judge.split_seeds) > 1 and any(metric.by_split for metric in self._measured(judge)):
                 lines.append(f"+-: {level} interval over {len(judge.split_seeds)} {judge.splits}.")
         return "\n".join([*lines, "No interval covers another training of the encoder."])
