@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from anchorwise.modalities.seeds import mixed_seed
-from anchorwise.training.order import ORDERS, ClassBalanced, batch_sizes, epoch_batches, num_batches
+from anchorwise.training.order import ClassBalanced, batch_sizes, epoch_batches, num_batches
+from anchorwise.training.orders import ORDERS
 
 CASES = [(10, 4, 1), (10, 4, 2), (10, 3, 3), (9, 4, 2), (13, 4, 3), (7, 7, 7), (3, 100, 2), (17, 5, 4)]
 

@@ -23,7 +23,8 @@ from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.registry import AnyViewsConfig
 from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, apply_overrides
 from anchorwise.training.optimizers import AnyOptimizer
-from anchorwise.training.order import AnyOrderConfig, Shuffled
+from anchorwise.training.order import Shuffled
+from anchorwise.training.orders import AnyOrderConfig
 
 Setting = float | int | bool | str
 # Settings as `anchorwise pretrain --set` names them, to their values.

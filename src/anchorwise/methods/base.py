@@ -40,20 +40,32 @@ class Clock:
         return self.step / self.steps_per_epoch
 
 
+def _no_views(network: nn.Module) -> Any:
+    raise NotImplementedError("nothing makes views of these samples")
+
+
+def _as_it_is(work: Callable[[], Any]) -> Any:
+    return work()
+
+
 @dataclass(frozen=True)
 class AllRows:
-    """All samples of a training, for methods that look at them between epochs.
+    """All samples of a training, for methods and orders that look at them between epochs.
 
     Attributes:
         num: How many there are.
         of: Returns what a network makes of every plain sample, in their order, in evaluation mode and without a graph;
             the same on all ranks, each of which has to ask.
         labels: Their classes; None if unlabelled.
+        of_views: Likewise returns what a network makes of two random views of every sample, drawn anew each epoch.
+        agreed: Returns to every rank what work gives on the first, where others might round otherwise.
     """
 
     num: int
     of: Callable[[nn.Module], Float[Tensor, "n d"]]
     labels: Shaped[Tensor, " n"] | None = None
+    of_views: Callable[[nn.Module], tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]] = _no_views
+    agreed: Callable[[Callable[[], Any]], Any] = _as_it_is
 
     @property
     def num_classes(self) -> int:

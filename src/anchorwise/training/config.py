@@ -12,7 +12,8 @@ from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
 from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
 from anchorwise.training.optimizers import AdamW, AnyOptimizer
-from anchorwise.training.order import AnyOrderConfig, Shuffled
+from anchorwise.training.order import Shuffled
+from anchorwise.training.orders import AnyOrderConfig
 
 # Of the code that trains: another one gives other numbers for the same settings. 1: views by kornia, another order of
 # colour steps for every batch, drawn by batch and rank. 2: the library's own views, drawn by image.

@@ -34,7 +34,8 @@ from anchorwise.training.measured import measured
 from anchorwise.training.monitor import watched
 from anchorwise.training.near_duplicates import near_duplicates
 from anchorwise.training.optimizers import set_rates
-from anchorwise.training.order import ORDERS, batch_sizes
+from anchorwise.training.order import batch_sizes
+from anchorwise.training.orders import ORDERS
 from anchorwise.training.own import NO_PARTS, OwnParts
 from anchorwise.training.pace import Pace
 from anchorwise.training.progress import RunProgress
@@ -165,6 +166,7 @@ class _Run:
     def train(self, state: RunState) -> None:
         """Take all steps that are left, then write encoder and summary."""
         state.num_steps, state.steps_per_epoch = self.num_steps, self.steps_per_epoch
+        state.order = self.order
         self._take_up(state)
         with ExitStack() as stack:
             log_to = self.config.train.log_to
@@ -234,7 +236,11 @@ class _Run:
         train, epoch = self.config.train, state.step // self.steps_per_epoch
         if state.step % self.steps_per_epoch == 0:
             torch.manual_seed(mixed_seed(train.seed, state.step))
-            state.model.before_epoch(state.clock, all_rows(self.splits.pretrain, state.views, self.here))
+            samples, seed = self.splits.pretrain, mixed_seed(train.seed, state.step)
+            here = {"views": state.views, "here": self.here, "seed": seed}
+            state.model.before_epoch(state.clock, all_rows(samples, torch.arange(len(samples)), **here))
+            in_epoch = all_rows(samples, self.in_epoch, **here)
+            self.order.before_epoch(in_epoch, state.model, seed=train.seed, epoch=epoch)
         among = {"rank": self.here.rank, "world_size": self.here.world_size}
         batches = self.order.batches(len(self.in_epoch), seed=train.seed, epoch=epoch, **among)
         first, num_left = state.step % self.steps_per_epoch, self.num_steps - state.step

@@ -1,18 +1,21 @@
-"""Which images make a batch: an order that depends on seed and epoch alone, cut the same way for any number of ranks.
+"""Which images make a batch: an order of every epoch, cut the same way for any number of ranks.
 
-There is no state to save: a resumed run asks for the same epoch again and skips the batches it has done.
+Most depend on seed and epoch alone and have no state: a resumed run asks for the same epoch again and skips the batches
+it has done. Those that look at the model save what they saw (`anchorwise.training.hard_batches`, `within_clusters`).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise._config import Named, chosen_by_name
+from anchorwise._config import Named
+from anchorwise.methods import AllRows, Method
 from anchorwise.modalities.seeds import mixed_seed
 
 # b = images of one rank in one batch, or of all of them
@@ -39,6 +42,31 @@ class Order(ABC):
     def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
         self.config, self.labels, self.sizes = config, labels, sizes
 
+    def before_epoch(self, samples: AllRows, method: Method, *, seed: int, epoch: int) -> None:  # noqa: B027
+        """Look at the samples before they are gone through once more; every rank calls this.
+
+        A run that is resumed within an epoch does not do it again, and its weights have moved: what comes of it belongs
+        into `saved`.
+
+        Args:
+            samples: Those of an epoch, in the order of their numbers here.
+            method: As it is trained so far.
+            seed: With the epoch, decides what is drawn.
+            epoch: Counted from 0.
+        """
+
+    def saved(self) -> dict[str, Any]:
+        """Return what a resumed run cannot compute again."""
+        return {}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:  # noqa: B027
+        """Take up what was saved.
+
+        Raises:
+            KeyError: If a part is missing.
+            ValueError: If a part is not that of such samples.
+        """
+
     @abstractmethod
     def epoch(self, num_images: int, generator: torch.Generator) -> list[Int64[Tensor, " b"]]:
         """Return the numbers of the samples of every batch, those of all ranks together.
@@ -61,7 +89,7 @@ class Order(ABC):
             raise ValueError(f"rank must lie in 0..{world_size - 1} for {world_size} ranks, got {rank}")
         _checks.count("seed", seed, 0)
         _checks.count("epoch", epoch, 0)
-        generator = torch.Generator().manual_seed(mixed_seed(seed, epoch))
+        generator = generator_of(seed, epoch)
         return [batch.tensor_split(world_size)[rank] for batch in self.epoch(num_images, generator)]
 
 
@@ -108,32 +136,41 @@ class ClassBalanced(Order):
 
     def epoch(self, num_images: int, generator: torch.Generator) -> list[Int64[Tensor, " b"]]:
         """Deal the places of a batch to the classes in turn, then draw from each."""
-        waiting = [ids[:0] for ids in self.members]
+        decks = [Deck(ids, generator) for ids in self.members]
         batches = []
         for size in self.sizes:
-            turn, drawn = torch.randperm(len(self.members), generator=generator).tolist(), list[Tensor]()
-            for place, which in enumerate(turn):
-                wanted = len(range(place, size, len(turn)))
-                ids, rest = self.members[which], waiting[which]
-                if len(rest) < wanted:  # What waits comes first, and is last of the next round.
-                    again = ids[torch.randperm(len(ids), generator=generator)]
-                    is_waiting = torch.isin(again, rest)
-                    rest = torch.cat([rest, again[~is_waiting], again[is_waiting]])
-                drawn.append(rest[:wanted])
-                waiting[which] = rest[wanted:]
-            batch = torch.cat(drawn)
+            turn = torch.randperm(len(decks), generator=generator).tolist()
+            shares = [len(range(place, size, len(turn))) for place in range(len(turn))]
+            batch = torch.cat([decks[which].dealt(wanted) for which, wanted in zip(turn, shares, strict=True)])
             batches.append(batch[torch.randperm(len(batch), generator=generator)])
         return batches
 
 
-ORDERS: dict[str, type[Order]] = {
-    "shuffled": Shuffled,
-    "class_balanced": ClassBalanced,
-}
-if TYPE_CHECKING:
-    AnyOrderConfig = OrderConfig
-else:
-    AnyOrderConfig = chosen_by_name(order.Config for order in ORDERS.values())
+class Deck:
+    """Samples dealt in random order, all of them before one comes again, and none twice at once.
+
+    Args:
+        ids: Their numbers, each once.
+        generator: What is drawn with.
+    """
+
+    def __init__(self, ids: Int64[Tensor, " m"], generator: torch.Generator) -> None:
+        self._ids, self._waiting, self._generator = ids, ids[:0], generator
+
+    def dealt(self, wanted: int) -> Int64[Tensor, " b"]:
+        """Return the next ones, at most as many as there are."""
+        rest = self._waiting
+        if len(rest) < wanted:  # What waits comes first, and is last of the next round.
+            again = self._ids[torch.randperm(len(self._ids), generator=self._generator)]
+            is_waiting = torch.isin(again, rest)
+            rest = torch.cat([rest, again[~is_waiting], again[is_waiting]])
+        self._waiting = rest[wanted:]
+        return rest[:wanted]
+
+
+def generator_of(seed: int, epoch: int) -> torch.Generator:
+    """Return what the batches of an epoch are drawn with."""
+    return torch.Generator().manual_seed(mixed_seed(seed, epoch))
 
 
 def num_batches(num_images: int, *, batch_size: int, world_size: int = 1, drop_last: bool = False) -> int:

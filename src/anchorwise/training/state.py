@@ -18,6 +18,7 @@ from anchorwise.objectives import Objective
 from anchorwise.training.config import VERSION, RunConfig
 from anchorwise.training.online_probe import OnlineProbe
 from anchorwise.training.optimizers import build_optimizer, restore_optimizer
+from anchorwise.training.order import Order
 from anchorwise.training.own import NO_PARTS, OwnParts
 
 
@@ -34,6 +35,7 @@ class RunState:
         examples: Two samples in the form that the encoder takes them in.
         average: The encoder's moving average, if there is to be one.
         probe: What learns classes beside the method, if that was asked for.
+        order: Decides which samples make a batch; None where no run goes on.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
         num_steps: Of the whole run, for the method's schedules.
@@ -48,6 +50,7 @@ class RunState:
     examples: Sequence[View]
     average: MomentumTwin | None = None
     probe: OnlineProbe | None = None
+    order: Order | None = None
     step: int = 0
     wall_time_s: float = 0.0
     num_steps: int = 1
@@ -82,6 +85,7 @@ class RunState:
             "views": self.views.state_dict(),
             "average": {} if self.average is None else self.average.state_dict(),
             "probe": {} if self.probe is None else self.probe.saved(),
+            "order": {} if self.order is None else self.order.saved(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -97,6 +101,8 @@ class RunState:
         self.model.load_state_dict(saved["model"])
         restore_optimizer(self.optimizer, saved["optimizer"])
         self.views.load_state_dict(saved["views"])
+        if self.order is not None:
+            self.order.restore(saved.get("order", {}))
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
         if self.probe is not None and saved.get("probe"):  # Else it was asked for later on, and begins here.

@@ -1,0 +1,20 @@
+"""Orders by name, and the settings of any of them."""
+
+from typing import TYPE_CHECKING
+
+from anchorwise._config import chosen_by_name
+from anchorwise.training.hard_batches import HighestLoss, Spectral
+from anchorwise.training.order import ClassBalanced, Order, OrderConfig, Shuffled
+from anchorwise.training.within_clusters import WithinClusters
+
+ORDERS: dict[str, type[Order]] = {
+    "shuffled": Shuffled,
+    "class_balanced": ClassBalanced,
+    "within_clusters": WithinClusters,
+    "highest_loss": HighestLoss,
+    "spectral": Spectral,
+}
+if TYPE_CHECKING:
+    AnyOrderConfig = OrderConfig
+else:
+    AnyOrderConfig = chosen_by_name(order.Config for order in ORDERS.values())
