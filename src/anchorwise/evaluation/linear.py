@@ -98,7 +98,7 @@ def fit_probe(
     check_labels("labels", labels, len(features))
     unit = magnitude(features, dim=0).squeeze(0)
     features = features / unit
-    mean, scale = _standardisation(features)
+    mean, scale = standardisation(features)
     standardised = (features - mean) / scale
     classes, numbers = labels.unique(return_inverse=True)
     weight = features.new_zeros(len(classes), features.shape[1]) if start is None else start.weight.clone()
@@ -138,7 +138,8 @@ def _first_best(tried: dict[float, float]) -> int:
     return accuracies.index(max(accuracies))
 
 
-def _standardisation(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
+def standardisation(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
+    """Return mean and standard deviation of every feature; 1 for that of a feature which is constant up to rounding."""
     mean = features.mean(dim=0)
     deviation = (features - mean).square().mean(dim=0).sqrt()
     # A feature that is constant up to rounding carries nothing: divide it by 1, not by its rounding error.

@@ -17,6 +17,7 @@ from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
+from anchorwise.evaluation.regression import Regression
 from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.work import AT_WORK, Work
 
@@ -26,6 +27,7 @@ JUDGES: dict[str, type[Judge]] = {
     "few_shot": FewShot,
     "robustness": Robustness,
     "adversarial": Adversarial,
+    "regression": Regression,
     "fine_tuning": FineTuning,
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
