@@ -72,6 +72,8 @@ def test_captured_steps_give_the_weights_of_those_that_are_not(method: str, conf
     # Nine batches of 16, of which six are replayed, and three of 12.
     own = {"moco": ["num_queued=24"], "nnclr": ["num_queued=24"], "swav": ["num_queued=24", "queue_from_epoch=1"]}
     settings = [f"method.{setting}" for setting in own.get(method, [])]
+    if method == "mmc_sketch":
+        settings += ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]
     config = apply_overrides(config, [f"method.name={method}", *settings, "train.ema=0.9"])
     # A refusal is a warning, and a warning is an error here.
     captured = _weights(pretrain(_captured(config), tmp_path / "captured", show_progress=False))

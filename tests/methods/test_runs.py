@@ -27,10 +27,19 @@ _SMALL = {
 }
 
 
+_ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}
+
+
 def _config(name: str) -> RunConfig:
     settings = [f"method.name={name}", *(f"method.{setting}" for setting in _SMALL.get(name, []))]
     return tiny_run(
-        [*settings, "method.head.hidden_width=16", "method.head.output_width=8", "train.knn_every_epochs=0"]
+        [
+            *settings,
+            *_ENCODERS.get(name, []),
+            "method.head.hidden_width=16",
+            "method.head.output_width=8",
+            "train.knn_every_epochs=0",
+        ]
     )
 
 

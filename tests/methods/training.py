@@ -11,13 +11,14 @@ from anchorwise.methods import METHODS
 from anchorwise.methods.base import AllRows, Clock, Method
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.images.encoders import ImageEncoder
+from anchorwise.modalities.images.vit import SmallViT
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch
-from anchorwise.modalities.views import PIXELS, PLACES, ViewMaker
+from anchorwise.modalities.views import MASK, PIXELS, PLACES, ViewMaker
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
-WITH_MAPS = {"pixpro"}
+WITH_MAPS, WITH_PATCHES = {"pixpro"}, {"mmc_sketch"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -28,6 +29,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "beclr": {"num_clusters": 3, "num_neighbours": 2, "num_queued": 40, "warmup_epochs": 1, "cluster_epochs": 9},
     "simlap": {"num_classes": 2, "class_width": 5},
+    "mmc_sketch": {"hidden_fraction": 0.5},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
 
@@ -52,6 +54,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     }
     torch.manual_seed(0)
     encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
+    encoder = _with_patches() if name in WITH_PATCHES else encoder
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
     method = make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config)
     method.meet(_FarPixels())
@@ -81,6 +84,10 @@ def _with_maps(norm: str) -> Encoder:
     return ImageEncoder(nn.Sequential(nn.Conv2d(3, 8, 1), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten()), num_features=8)
 
 
+def _with_patches() -> Encoder:
+    return ImageEncoder(SmallViT(width=32, patch_px=1, num_channels=3, image_px=(2, 2)), num_features=32)
+
+
 def in_pieces(method: Method, max_rows: int) -> Method:
     """Let all encoders of a method, its copies too, train on at most so many views at a time."""
     for part in method.modules():
@@ -106,6 +113,11 @@ def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple
     views = [torch.randn(shape, dtype=torch.float64, generator=generator)[mine] for _ in range(method.plan.total)]
     numbers = torch.arange(NUM_SAMPLES)[mine]
     batch = Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+    if method.plan.masking is not None:
+        num_hidden = round(4 * method.plan.masking.ratio[0])
+        ranks = torch.rand(len(views), NUM_SAMPLES, 4, generator=generator).argsort(dim=2)
+        masks = (ranks < num_hidden).unflatten(2, (2, 2))[:, mine]
+        return [{PIXELS: view, MASK: mask} for view, mask in zip(views, masks, strict=True)], batch
     if not method.plan.with_places:
         return views, batch
     # Crops of half the width and height or more.

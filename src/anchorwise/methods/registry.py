@@ -5,6 +5,7 @@ from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL
 from anchorwise.methods.dino import DINO as DINO
+from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
 from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3
 from anchorwise.methods.nnclr import NNCLR as NNCLR

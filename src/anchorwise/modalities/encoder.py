@@ -2,22 +2,38 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anchorwise import _files
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Samples, View
-from anchorwise.modalities.views import ViewMaker, ViewPlan, input_of
+from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan, input_of
 from anchorwise.models.pieces import encoded_in_pieces
 from anchorwise.models.still import hold_still
 
 WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
-# b = samples, f = features, h = height, w = width of a map
+_KEPT = "kept"
+
+# b = samples, f = features, h = height, w = width of a map, k = patches that are kept
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What a view of the full size is cut into.
+
+    Attributes:
+        size_px: Height and width of a patch in pixels.
+        grid: Rows and columns of patches.
+    """
+
+    size_px: int
+    grid: tuple[int, int]
 
 
 class Encoder(nn.Module):
@@ -72,6 +88,52 @@ class Encoder(nn.Module):
                 f"{who} needs an encoder with feature maps, got {type(self).__name__}, which has none; take one by "
                 "name (encoder.name), or override encode_maps"
             )
+
+    @property
+    def patches(self) -> Patches | None:
+        """What it cuts a view into, where it can leave out some; None otherwise."""
+        return None
+
+    def check_patches(self, who: str) -> Patches:
+        """Return what a view is cut into, and refuse an encoder that cannot leave out patches.
+
+        Raises:
+            ValueError: If this is one.
+        """
+        if self.patches is None:
+            raise ValueError(
+                f"{who} needs an encoder that can leave out patches, which this {type(self).__name__} cannot; take "
+                "encoder.name=vit, or override patches and encode_tokens"
+            )
+        return self.patches
+
+    def tokens(self, view: View, kept: Int64[Tensor, "b k"]) -> Float[Tensor, "b k f"]:
+        """Return the features of some patches, which see no others; in training, piece by piece where asked for.
+
+        Args:
+            view: Samples.
+            kept: Numbers of the patches of each, row by row, all different.
+        """
+        view = input_of(view)
+        if self._max_rows is None or not self.training:
+            return self.encode_tokens(view, kept)
+        if not isinstance(view, Tensor):
+            raise TypeError(f"only tensors are cut into patches, got {type(view).__name__}")
+        table = {PIXELS: view, _KEPT: kept}
+        return encoded_in_pieces(
+            self, lambda piece: self.encode_tokens(piece[PIXELS], piece[_KEPT]), table, max_rows=self._max_rows
+        )
+
+    def encode_tokens(self, view: View, kept: Int64[Tensor, "b k"]) -> Float[Tensor, "b k f"]:
+        """Return the features of some patches; an encoder that computes all of them overrides nothing."""
+        raise NotImplementedError
+
+    def check_size(self, size_px: tuple[int, int]) -> None:
+        """Refuse views of a height and width that it cannot take; one that takes any refuses none.
+
+        Raises:
+            ValueError: If these are such.
+        """
 
     def in_pieces_of(self, max_rows: int | None) -> None:
         """Train on at most so many views at a time, with the gradient of all (`anchorwise.models.pieces`).

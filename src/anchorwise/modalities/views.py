@@ -77,6 +77,11 @@ class ViewMaker(nn.Module, ABC):
 
     is_capturable: ClassVar[bool] = False
 
+    @property
+    def sizes_px(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of the views that an encoder has to take, where they are images of known sizes."""
+        return ()
+
     def collect(self, samples: Samples, ids: Int64[Tensor, " b"], *, seed: int) -> Batch:
         """Return what `forward` makes views of, on the CPU; what is random in it depends on seed and id alone."""
         return samples.batch(ids)

@@ -145,6 +145,8 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     encoder.in_pieces_of(config.train.micro_batch_size)
     model = own.method_of(config, encoder).to(device)
     views = modality.view_maker(config.views, model.plan, samples).to(device)
+    for size_px in views.sizes_px:
+        encoder.check_size(size_px)
     model.meet(views)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")

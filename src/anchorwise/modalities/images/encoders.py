@@ -7,31 +7,35 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, Section
-from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.encoder import Encoder, Patches
 from anchorwise.modalities.images.sizes import Size, height_and_width, in_words
 from anchorwise.modalities.images.small import SmallEncoder, norm_layer
 from anchorwise.modalities.samples import View
 
-# n = images, c = channels, h = height, w = width in pixels, f = features
+# n = images, c = channels, h = height, w = width in pixels, f = features, k = patches that are kept
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
-_SMALL_WIDTH = 32
+_SMALL_WIDTH, _VIT_WIDTH, _PATCH_PX = 32, 192, 4
+_WIDTH_MULTIPLES = {"small": 8, "vit": 32}
 
 
 class EncoderConfig(Section):
     """The network whose features are judged.
 
     Attributes:
-        name: "small", a 32-pixel "resnet18", "resnet34" or "resnet50", or any timm backbone as "timm/<name>".
+        name: "small", a 32-pixel "resnet18", "resnet34" or "resnet50", a small vision transformer for such images as
+            "vit" (`anchorwise.modalities.images.vit`), or any timm backbone as "timm/<name>".
         norm: Normalisation layers: "batch", or "group", which makes an image's features independent of its batch.
-            A timm backbone brings its own and takes "batch" only.
-        width: Channels after the first convolution of "small"; 32 if left out. Only "small" has it.
+            "vit" and a timm backbone bring their own and take "batch" only.
+        width: Channels after the first convolution of "small", 32 if left out, a multiple of 8; width of a token of
+            "vit", 192 if left out, a multiple of 32. Others have none.
+        patch_px: Height and width of a patch of "vit" in pixels, 4 if left out. Patches must tile the images.
         pretrained: Weights to start from: a safetensors file, a file of `torch.save`, or the folder of a finished run
             (`anchorwise.modalities.images.pretrained`). Random ones if left out.
         pretrained_digest: Tells the bytes of that file from others; filled in before the run starts.
@@ -41,6 +45,7 @@ class EncoderConfig(Section):
     name: str = "small"
     norm: Literal["batch", "group"] = "batch"
     width: int | None = Field(default=None, ge=8, le=8192)
+    patch_px: int | None = Field(default=None, ge=1, le=8192)
     pretrained: Path | None = Field(default=None, json_schema_extra=NO_IDENTITY)
     pretrained_digest: str | None = None
     freeze: tuple[str, ...] | None = None
@@ -48,13 +53,17 @@ class EncoderConfig(Section):
     @model_validator(mode="after")
     def _refuse_what_does_nothing(self) -> "EncoderConfig":
         if not self.name.startswith("timm/"):
-            _checks.one_of("encoder.name", self.name, ("small", *RESNETS, "timm/<name>"))
-        elif self.norm != "batch":
-            raise ValueError(f"encoder.norm must be 'batch' for {self.name!r}, whose layers timm chooses")
-        if self.width is not None and self.name != "small":
-            raise ValueError(f"encoder.width must be left out for {self.name!r}; only 'small' has it")
-        if self.width is not None and self.width % 8:
-            raise ValueError(f"encoder.width must be a multiple of 8, got {self.width}")
+            _checks.one_of("encoder.name", self.name, ("small", "vit", *RESNETS, "timm/<name>"))
+        if self.norm != "batch" and (self.name == "vit" or self.name.startswith("timm/")):
+            raise ValueError(f"encoder.norm must be 'batch' for {self.name!r}, which brings layers of its own")
+        if self.width is not None:
+            multiple = _WIDTH_MULTIPLES.get(self.name)
+            if multiple is None:
+                raise ValueError(f"encoder.width must be left out for {self.name!r}; only 'small' and 'vit' have it")
+            if self.width % multiple:
+                raise ValueError(f"encoder.width must be a multiple of {multiple}, got {self.width}")
+        if self.patch_px is not None and self.name != "vit":
+            raise ValueError(f"encoder.patch_px must be left out for {self.name!r}; only 'vit' has it")
         return self
 
 
@@ -77,11 +86,11 @@ class ImageEncoder(Encoder):
         """Return the last feature maps, before they are pooled.
 
         Raises:
-            ValueError: If the backbone has none, as transformers, whose tokens they are not.
+            ValueError: If the backbone has none, as timm's transformers, whose rows are no means of them.
         """
         images = self._laid_out(view)
-        if isinstance(self.backbone, SmallEncoder):
-            return self.backbone.layers(images)
+        if hasattr(self.backbone, "maps"):  # Our own.
+            return cast(Any, self.backbone).maps(images)
         if hasattr(self.backbone, "forward_features"):  # timm's.
             maps = cast(Any, self.backbone).forward_features(images)
         else:
@@ -94,6 +103,20 @@ class ImageEncoder(Encoder):
                 f"{tuple(maps.shape)}; choose a convolutional encoder.name, such as small or resnet18"
             )
         return maps
+
+    @property
+    def patches(self) -> Patches | None:
+        """What a backbone that can leave out patches cuts an image into."""
+        return getattr(self.backbone, "patches", None)
+
+    def encode_tokens(self, view: View, kept: Int64[Tensor, "n k"]) -> Float[Tensor, "n k f"]:
+        """Return the features of the patches that are kept."""
+        return cast(Any, self.backbone).tokens(self._laid_out(view), kept)
+
+    def check_size(self, size_px: tuple[int, int]) -> None:
+        """Refuse views that patches do not tile."""
+        if self.patches is not None:
+            cast(Any, self.backbone).check_size(size_px)
 
     def _laid_out(self, view: View) -> Float[Tensor, "n c h w"]:
         if not isinstance(view, Tensor):
@@ -110,7 +133,8 @@ def build_encoder(config: EncoderConfig, *, num_channels: int, image_size_px: Si
         image_size_px: Height and width of the images, one number for both or two.
 
     Raises:
-        ValueError: If timm has no backbone of that name, or it cannot take images of that size.
+        ValueError: If timm has no backbone of that name, or it cannot take images of that size, as where patches do
+            not tile them.
     """
     _checks.count("num_channels", num_channels)
     height_px, width_px = height_and_width(image_size_px)
@@ -120,6 +144,12 @@ def build_encoder(config: EncoderConfig, *, num_channels: int, image_size_px: Si
             width=width, norm=config.norm, num_channels=num_channels, image_size_px=min(height_px, width_px)
         )
         return ImageEncoder(small, num_features=small.num_features)
+    if config.name == "vit":
+        from anchorwise.modalities.images.vit import SmallViT
+
+        sizes = {"width": config.width or _VIT_WIDTH, "patch_px": config.patch_px or _PATCH_PX}
+        vit = SmallViT(**sizes, num_channels=num_channels, image_px=(height_px, width_px))
+        return ImageEncoder(vit, num_features=vit.num_features)
     if config.name.startswith("timm/"):
         return _timm_encoder(config.name.removeprefix("timm/"), num_channels, image_size_px)
     return _resnet(config, num_channels)

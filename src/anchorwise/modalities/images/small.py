@@ -37,7 +37,11 @@ class SmallEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
         """Return one feature row per image."""
-        return self.layers(images).mean(dim=(2, 3))
+        return self.maps(images).mean(dim=(2, 3))
+
+    def maps(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f _h _w"]:
+        """Return the last feature maps."""
+        return self.layers(images)
 
 
 @final

@@ -63,6 +63,7 @@ class AlikeViews(nn.Module):
         self.draws = StrengthDraws(views, self.geometry.purposes.union(*(step.purposes for step in used)))
         self.masks = None if masking is None else Masks(masking, self.numbers, view_px)
         self.with_places = with_places
+        self.view_px: Pixel = view_px
         self.view_size = num_channels * view_px[0] * view_px[1]
 
     def forward(

@@ -76,6 +76,11 @@ class RandomViews(ViewMaker):
             made = AlikeViews(views, num_channels, **sizes, masking=masking, with_places=self.plan.with_places)
             self.alike.append(made)
 
+    @property
+    def sizes_px(self) -> tuple[Pixel, ...]:
+        """Height and width of the views, each once."""
+        return tuple(dict.fromkeys(cast(AlikeViews, alike).view_px for alike in self.alike))
+
     @torch.no_grad()
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
         """Return the views in float32 on the device of the images, as tables where the plan asks for more than pixels.
