@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from rich.console import Console
 
 from anchorwise.evaluation.classification import Classification
+from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.results import EvaluationConfig
+from anchorwise.evaluation.table import evaluation_table
 from anchorwise.evaluation.transfer import Transfer, transfer
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.images.channels import with_channels
@@ -50,6 +53,20 @@ def test_grey_and_coloured_sets_stand_in_one_table_beside_what_failed(frozen, tm
     assert [row[:3] for row in result.rows()] == [["coloured", "24", "12"], ["grey", "24", "12"]]
     result.save(tmp_path / "transfer.json")
     assert Transfer.load(tmp_path / "transfer.json") == result
+
+
+def test_below_the_table_stands_what_each_kind_of_interval_is_over(frozen):
+    few_shot = FewShot.Config(num_ways=2, num_shots=(1,), num_queries=2, num_episodes=4)
+    config = EvaluationConfig(judges=(*CONFIG.judges, few_shot), interval_level=0.9)
+    result = transfer(frozen, {"coloured": lambda: splits(3), "grey": lambda: splits(1)}, config)
+    console = Console(width=200, no_color=True)
+    with console.capture() as shown:
+        console.print(evaluation_table("run", result))
+    assert [line.strip() for line in shown.get().splitlines()[-3:]] == [
+        "[ ]: 90 % interval over test rows.",
+        "[ ] of nearest centroid, logistic regression: 90 % interval over episodes, drawn from the same test rows.",
+        "No interval covers another training of the encoder.",
+    ]
 
 
 def test_a_stopped_table_goes_on_with_what_is_kept_and_other_samples_are_others(frozen, tmp_path, monkeypatch):

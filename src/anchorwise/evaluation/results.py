@@ -1,6 +1,6 @@
 """What judging features comes to, how it was judged, and how that is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,8 @@ from anchorwise.evaluation.base import Judge, Metric
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of
 from anchorwise.evaluation.statistics import Interval, RowInterval, t_interval
 from anchorwise.reporting.notebook import notebook_table
+
+NO_TRAINING = "No interval covers another training of the encoder."
 
 
 class EvaluationConfig(Section):
@@ -211,20 +213,17 @@ class Evaluation(Section):
 
     def what_intervals_cover(self) -> str:
         """Return what the intervals of `rows` cover, in words."""
-        level = f"{100 * self.config.interval_level:g} %"
-        over, lines = dict[str, dict[str, None]](), list[str]()
-        for judge in self.judges:
-            for metric in self._measured(judge):
-                if metric.name in self.over_test_rows:
-                    over.setdefault(metric.over, {})[metric.series or metric.label] = None
-        for words, labels in sorted(over.items()):
-            whose = f" of {', '.join(labels)}" if words and len(over) > 1 else ""
-            what = words or f"test rows: what {self.num_test:,} other ones might give"
-            lines.append(f"[ ]{whose}: {level} interval over {what}.")
+        lines, level = brackets([self]), f"{100 * self.config.interval_level:g} %"
         for judge in self.judges:
             if len(judge.split_seeds) > 1 and any(metric.by_split for metric in self._measured(judge)):
                 lines.append(f"+-: {level} interval over {len(judge.split_seeds)} {judge.splits}.")
-        return "\n".join([*lines, "No interval covers another training of the encoder."])
+        return "\n".join([*lines, NO_TRAINING])
+
+    def in_brackets(self) -> list[Metric]:
+        """Return the metrics that have an interval over test rows, or over what they say themselves."""
+        return [
+            metric for judge in self.judges for metric in self._measured(judge) if metric.name in self.over_test_rows
+        ]
 
     def _said_by(self, judge: str) -> JudgeResult:
         if judge not in self.judged:
@@ -281,3 +280,18 @@ class Evaluation(Section):
 
         evaluation_report(self, source=source).write(Path(path))
         return Path(path)
+
+
+def brackets(results: Sequence[Evaluation]) -> list[str]:
+    """Return, a line each, what the intervals in brackets are over, of one evaluation or of one for every data set."""
+    over = dict[str, dict[str, None]]()
+    for result in results:
+        for metric in result.in_brackets():
+            over.setdefault(metric.over, {})[metric.series or metric.label] = None
+    lines = []
+    for words, labels in sorted(over.items()):
+        whose = f" of {', '.join(labels)}" if words and len(over) > 1 else ""
+        others = f": what {results[0].num_test:,} other ones might give" if len(results) == 1 else ""
+        level = f"{100 * results[0].config.interval_level:g} %"
+        lines.append(f"[ ]{whose}: {level} interval over {words or f'test rows{others}'}.")
+    return lines

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anchorwise._terminal import printable
-from anchorwise.evaluation.results import Evaluation, Places
+from anchorwise.evaluation.results import NO_TRAINING, Evaluation, Places, brackets
 from anchorwise.evaluation.transfer import Transfer
 from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
 from anchorwise.reporting.wording import counted
@@ -49,8 +49,7 @@ def _transfer_table(name: str, result: Transfer) -> Group:
         table.add_column(column, justify="right" if position else "left")
     for row in result.rows():
         table.add_row(*map(printable, row))
-    level = f"{100 * result.config.interval_level:g} %"
-    words = Text(f"[ ]: {level} interval over test rows. None covers another training of the encoder.", "dim")
+    words = Text("\n".join([*brackets(list(result.results.values())), NO_TRAINING]), "dim")
     return Group(*notes, *failed, _heading(f"{name} on {counted(len(result.results), 'data set')}"), table, words)
 
 
