@@ -1,11 +1,13 @@
 """What a reader of the report is told, and what the figures hold; nothing is trained."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from anchorwise.comparison import Study, Workplace, study_recipe
 from anchorwise.comparison.figures import grid_figure
+from anchorwise.comparison.illustrations import Illustrations
 from anchorwise.comparison.report import comparison_report
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.schedule import Schedule
@@ -46,6 +48,17 @@ def test_a_pilot_says_so_in_the_head_of_the_report_and_under_the_tables(kept: Su
     assert words in caption(pilot)
     assert (as_json(pilot)["num_epochs"], as_json(pilot)["budget"]) == (2, 0.2)
     assert comparison_report(kept).summary.endswith("Trained for 10 epochs.")
+
+
+def test_the_report_opens_with_what_came_out_best_first_beside_what_needs_no_training(kept: Summary):
+    shown = Illustrations(references={"digits": {"pixels": {"knn": 0.97}, "untrained": {"linear": 0.5}}})
+    opening = comparison_report(kept, shown).summary.partition(". ")[0]
+    means = [float(value) for value in re.findall(r" (\d+\.\d+)(?=[,;])", opening)]
+    assert len(means) == len(kept.study.objectives) == 6
+    assert means == sorted(means, reverse=True)
+    assert opening.startswith("kNN % on digits: ")
+    assert opening.endswith("; without training: pixels 97.00")
+    assert not comparison_report(Summary(kept.study, {})).summary.startswith("kNN %")
 
 
 def test_the_report_says_what_every_objective_is_and_between_what_it_was_chosen(kept: Summary):

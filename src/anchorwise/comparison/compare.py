@@ -6,7 +6,7 @@ from time import monotonic
 from anchorwise import _outputs
 from anchorwise.comparison.executors import Executor, default_workers, make_executor
 from anchorwise.comparison.forecast import duration, forecast
-from anchorwise.comparison.illustrations import illustrations
+from anchorwise.comparison.illustrations import Illustrations, illustrations
 from anchorwise.comparison.preflight import checked_images
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
@@ -50,7 +50,7 @@ def compare(
     finally:
         worker.close()
     summary = Summary(study, results, workplace.progress(results))
-    pictures = illustrations(summary, workplace.places.runs) if study.is_illustrated else []
+    pictures = illustrations(summary, workplace.places.runs) if study.is_illustrated else Illustrations()
     write_all(summary, workplace.out, pictures)
     return summary
 

@@ -1,6 +1,7 @@
 """What one can see of a study's encoders: views, tails, neighbours, what they add to pixels; where a study asks."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -26,22 +27,35 @@ from anchorwise.training.state import initial_state
 PIXELS, UNTRAINED = "pixels", "untrained"
 
 
-def illustrations(summary: Summary, runs: Path) -> list[ReportSection]:
-    """Return sections on the encoders of the first seed, read from its run directories; none where they are not here.
+@dataclass(frozen=True)
+class Illustrations:
+    """What is shown of encoders.
+
+    Attributes:
+        sections: Of the report.
+        references: By data set, what needs no training, and what judges say of it: means by metric.
+    """
+
+    sections: list[ReportSection] = field(default_factory=list)
+    references: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+
+
+def illustrations(summary: Summary, runs: Path) -> Illustrations:
+    """Return what is shown of the encoders of the first seed, read from its run directories, where they are here.
 
     Args:
         summary: Of a study that is done.
         runs: Folder of the run directories.
     """
-    sections: list[ReportSection] = []
+    shown_of = Illustrations()
     for data_set, standings in summary.standings.items():
         shown = {standing.label: _first(standing) for standing in standings if standing.by_seed}
         there = {label: run for label, run in shown.items() if _directory(runs, run).checkpoint_file.is_file()}
         if there:
             title = "" if len(summary.standings) == 1 else f"{data_set}: "
-            found = _of_data_set(summary, standings, there, runs)
-            sections += [ReportSection(f"{title}{section.title}", section.blocks) for section in found]
-    return sections
+            sections, shown_of.references[data_set] = _of_data_set(summary, standings, there, runs)
+            shown_of.sections.extend(ReportSection(f"{title}{section.title}", section.blocks) for section in sections)
+    return shown_of
 
 
 def _first(standing: Standing) -> StudyRun:
@@ -54,7 +68,7 @@ def _directory(runs: Path, run: StudyRun) -> RunDirectory:
 
 def _of_data_set(
     summary: Summary, standings: list[Standing], shown: Mapping[str, StudyRun], runs: Path
-) -> list[ReportSection]:
+) -> tuple[list[ReportSection], dict[str, dict[str, float]]]:
     config = next(iter(shown.values())).config
     device, (splits, _) = as_device(config.train.device), loaded(config)
     states = {label: trained_state(_directory(runs, run), splits, device) for label, run in shown.items()}
@@ -77,7 +91,8 @@ def _of_data_set(
         seen = [view_section(splits.train, blank.views)] if isinstance(blank.views, RandomViews) else []
         sections = [*seen, *sections, neighbor_section(features, splits.test)]
     moved = training_section(_logs(standings, runs), colours)
-    return [_reference_section(summary, references), *sections, *([moved] if moved else [])]
+    judged = {name: _judged(summary, *rows) for name, rows in references.items()}
+    return [_reference_section(summary, judged), *sections, *([moved] if moved else [])], judged
 
 
 def _logs(standings: list[Standing], runs: Path) -> dict[str, list[dict[str, Any]]]:
@@ -87,16 +102,20 @@ def _logs(standings: list[Standing], runs: Path) -> dict[str, list[dict[str, Any
     return {name: directory.log() for name, directory in directories.items() if directory.log_file.is_file()}
 
 
-def _reference_section(summary: Summary, references: Mapping[str, tuple[Embeddings, Embeddings]]) -> ReportSection:
+def _judged(summary: Summary, train: Embeddings, test: Embeddings) -> dict[str, float]:
+    """Return what the study's judges say of rows, means by metric."""
+    numbers: dict[str, tuple[float, ...]] = {}
+    for judge in judges_of(summary.study.judges):
+        if isinstance(test, EmbeddedSamples) or not judge.needs_origin:  # Pixels come from no encoder.
+            numbers |= judge.judge(train, test, judge.choose(train)).numbers
+    return {name: fmean(values) for name, values in numbers.items()}
+
+
+def _reference_section(summary: Summary, judged: Mapping[str, Mapping[str, float]]) -> ReportSection:
     """Return what needs no training, judged like the rest."""
     rows = []
-    for name, (train, test) in references.items():
-        numbers: dict[str, tuple[float, ...]] = {}
-        for judge in judges_of(summary.study.judges):
-            if isinstance(test, EmbeddedSamples) or not judge.needs_origin:  # Pixels come from no encoder.
-                numbers |= judge.judge(train, test, judge.choose(train)).numbers
-        measured = [metric for metric in summary.metrics if metric.name in numbers]
-        shown = {metric.name: metric.number(fmean(numbers[metric.name])) for metric in measured}
+    for name, means in judged.items():
+        shown = {metric.name: metric.number(means[metric.name]) for metric in summary.metrics if metric.name in means}
         rows.append([name, *(shown.get(metric.name, "-") for metric in summary.metrics)])
     words = (
         "An objective has only earned what it adds to what needs no training: the encoder with its random starting "

@@ -1,6 +1,6 @@
 """The report of a comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
@@ -13,6 +13,7 @@ from anchorwise.comparison.figures import (
     interval_figure,
     ladder_figure,
 )
+from anchorwise.comparison.illustrations import Illustrations
 from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import against, between, caption, trained_for, with_spread
@@ -38,17 +39,18 @@ PROTOCOL = (
 )
 
 _MAX_LISTED = 9  # Points in a sentence.
+_MAX_RANKED = 6  # Objectives in the first sentence.
 CURVES = [metric for metric in STEP_METRICS if metric.about]
 
 
-def comparison_report(summary: Summary, illustrations: Sequence[ReportSection] = ()) -> Report:
+def comparison_report(summary: Summary, illustrations: Illustrations | None = None) -> Report:
     """Return the report of a study, as far as it has come.
 
     Args:
         summary: Of the study.
-        illustrations: Further sections (`anchorwise.comparison.illustrations`).
+        illustrations: What is shown of its encoders.
     """
-    study = summary.study
+    study, illustrations = summary.study, illustrations or Illustrations()
     about = [ReportSection("What this is", [Text([study.about])])] if study.about else []
     sections = [*about, _verdict_section(summary), _contender_section(summary)]
     sections += [_data_section(summary, data_set) for data_set in study.data_sets]
@@ -56,17 +58,33 @@ def comparison_report(summary: Summary, illustrations: Sequence[ReportSection] =
         sections.append(_ladder_section(summary))
     if any(len(contender.grid) > 1 for contender in study.objectives.values()):
         sections.append(_choice_section(summary))
-    sections += [*illustrations, _curve_section(summary), _cost_section(summary)]
+    sections += [*illustrations.sections, _curve_section(summary), _cost_section(summary)]
     if failures := _failures(summary):
         sections.append(ReportSection("What went wrong", [Facts(failures)]))
-    return Report(f"{study.name}: objectives compared", _headline(summary), [*sections, _origin_section(summary)])
+    results = [_result(summary, name, illustrations.references.get(name, {})) for name in study.data_sets]
+    summary_line = f"{_collapsed(summary)}{''.join(results)}{_headline(summary)}"
+    return Report(f"{study.name}: objectives compared", summary_line, [*sections, _origin_section(summary)])
+
+
+def _result(summary: Summary, data_set: str, references: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what a data set came to in one sentence, best first; empty as long as nothing is judged."""
+    metric = summary.primary
+    means = {one.label: float(mean.mean) for one in summary.standings[data_set] if (mean := one.interval(metric))}
+    ranked = sorted(means.items(), key=lambda item: -metric.sign * item[1])
+    if not ranked:
+        return ""
+    shown = [f"{label} {metric.number(mean)}" for label, mean in ranked[:_MAX_RANKED]]
+    more = [f"{len(ranked) - _MAX_RANKED} more below"] if len(ranked) > _MAX_RANKED else []
+    plain = [f"{name} {metric.number(of[metric.name])}" for name, of in references.items() if metric.name in of]
+    without = f"; without training: {', '.join(plain)}" if plain else ""
+    return f"{metric.heading} on {data_set}: {', '.join([*shown, *more])}{without}. "
 
 
 def _headline(summary: Summary) -> str:
     study = summary.study
     has_grids = any(len(contender.grid) > 1 for contender in study.objectives.values())
     chosen = "each at the best point of its own grid" if has_grids else "each as it is set"
-    return _collapsed(summary) + (
+    return (
         f"{counted(len(study.objectives), 'objective')}, {chosen}, on "
         f"{', '.join(study.data_sets)}: {counted(len(study.seeds), 'encoder seed')} each, against "
         f"{study.label(study.baseline)}. Trained for {trained_for(study)}."

@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from anchorwise import _extras, _files
+from anchorwise.comparison.illustrations import Illustrations
 from anchorwise.comparison.report import comparison_report
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import (
@@ -21,12 +21,11 @@ from anchorwise.comparison.tables import (
     verdict_rows,
 )
 from anchorwise.evaluation.statistics import Intervals
-from anchorwise.reporting.report import ReportSection
 
 REPORT_FILE = "report.html"
 
 
-def write_all(summary: Summary, out: Path, illustrations: Sequence[ReportSection] = ()) -> None:
+def write_all(summary: Summary, out: Path, illustrations: Illustrations | None = None) -> None:
     """Write tables and report into `out`, each whole or not at all.
 
     `numbers.csv`, `verdicts.md`, `verdicts.tex` and `summary.json` hold what the same study gives again on the same
