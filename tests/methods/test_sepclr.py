@@ -1,10 +1,16 @@
 """SepCLR: which samples are the background, and which of its two encoders is kept."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from anchorwise import SepCLR
+from anchorwise.modalities.registry import rebuild
+from anchorwise.training import pretrain
+from anchorwise.training.checkpoint import load_checkpoint
 from tests.methods.training import ALL, clock_at, method_of, views_of_step
+from tests.training.conftest import tiny_run
 
 
 def test_the_loss_has_common_and_salient_rows_and_knows_the_background():
@@ -21,6 +27,16 @@ def test_either_encoder_may_be_kept():
     salient, common = method_of("sepclr"), method_of("sepclr", kept="common")
     assert salient.encoder is salient.online.encoder
     assert common.encoder is common.common.encoder
+    assert (salient.beside, common.beside) == ({"common": salient.common.encoder}, {"salient": common.online.encoder})
+
+
+def test_a_run_keeps_both_encoders(tmp_path: Path):
+    config = tiny_run(["method.name=sepclr", "train.num_epochs=1", "train.knn_every_epochs=0"])
+    run = pretrain(config, tmp_path / "run", show_progress=False)
+    weights, kept = load_checkpoint(run.checkpoint_file)["model"], rebuild(run.path)
+    for name, encoder in (("online", kept), ("common", kept.beside["common"])):
+        for part, tensor in encoder.encoder.state_dict().items():
+            assert torch.equal(tensor, weights[f"{name}.encoder.{part}"]), part
 
 
 @pytest.mark.parametrize("background", [(), (7,), (0, 1)])

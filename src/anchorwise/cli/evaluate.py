@@ -35,8 +35,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Who judges; several times. classification (linear probe, kNN, recall) and geometry if left out; "
-            "beside them few_shot, robustness, adversarial, regression, fine_tuning, label_free and "
-            "duplicates."
+            "beside them few_shot, robustness, adversarial, regression, separation, fine_tuning, "
+            "label_free and duplicates."
         ),
     ] = None,
     on: Annotated[

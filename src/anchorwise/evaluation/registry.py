@@ -19,6 +19,7 @@ from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.regression import Regression
 from anchorwise.evaluation.robustness import Robustness
+from anchorwise.evaluation.separation import Separation
 from anchorwise.evaluation.work import AT_WORK, Work
 
 JUDGES: dict[str, type[Judge]] = {
@@ -28,6 +29,7 @@ JUDGES: dict[str, type[Judge]] = {
     "robustness": Robustness,
     "adversarial": Adversarial,
     "regression": Regression,
+    "separation": Separation,
     "fine_tuning": FineTuning,
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,

@@ -59,7 +59,7 @@ class AInfoNCE(Method):
             attack: On the first view; 5 steps of 2/255 in a ball of 8/255 are the source's.
             temperature: Of InfoNCE between the clean views, and in the attack.
             adversarial_weight: Of the adversarial term; the released code has 0.7 to 1.5.
-            kept: Which set of batch normalisation is kept and judged with the encoder.
+            kept: Which set of batch normalisation is kept and judged with the encoder; the other one stands beside it.
         """
 
         name: Literal["a_info_nce"] = "a_info_nce"
@@ -80,6 +80,12 @@ class AInfoNCE(Method):
     def encoder(self) -> Encoder:
         """The one with the clean or the adversarial set, as configured."""
         return (self.online if self.kept == "clean" else self.adversarial).encoder
+
+    @property
+    def beside(self) -> Mapping[str, Encoder]:
+        """The one with the other set."""
+        kept = self.kept == "clean"
+        return {"adversarial": self.adversarial.encoder} if kept else {"clean": self.online.encoder}
 
     def meet(self, views: ViewMaker) -> None:
         """Learn where pixels lie.

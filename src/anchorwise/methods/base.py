@@ -167,6 +167,11 @@ class Method(nn.Module, ABC):
         """What is kept; everything else is thrown away after the training."""
         return self.online.encoder
 
+    @property
+    def beside(self) -> Mapping[str, Encoder]:
+        """Other trained encoders, by name, which are saved beside the one that is kept."""
+        return {}
+
     @abstractmethod
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of a batch; every rank calls this with its own samples."""

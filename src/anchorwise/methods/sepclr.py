@@ -38,7 +38,7 @@ class SepCLR(Method):
 
         Attributes:
             background: Numbers of the classes that have nothing salient; all other classes are targets.
-            kept: Which encoder is kept and judged.
+            kept: Which encoder is kept and judged; the other one stands beside it.
         """
 
         name: Literal["sepclr"] = "sepclr"
@@ -56,6 +56,11 @@ class SepCLR(Method):
     def encoder(self) -> Encoder:
         """The salient or the common one, as configured."""
         return (self.online if self.kept == "salient" else self.common).encoder
+
+    @property
+    def beside(self) -> Mapping[str, Encoder]:
+        """The other one."""
+        return {"common": self.common.encoder} if self.kept == "salient" else {"salient": self.online.encoder}
 
     def before_epoch(self, clock: Clock, samples: AllRows) -> None:
         """Look whether there are samples of both kinds.

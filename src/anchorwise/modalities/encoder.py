@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from jaxtyping import Float, Int64
 from safetensors.torch import load_file
@@ -16,6 +17,7 @@ from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan, input_of
 from anchorwise.models.pieces import encoded_in_pieces
 from anchorwise.models.still import hold_still
 
+BESIDE = "beside"  # Folder in that of an encoder, with one for each other encoder of the training.
 WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
 _KEPT = "kept"
@@ -170,9 +172,11 @@ class FrozenEncoder(ABC):
 
     Attributes:
         encoder: The network.
+        beside: Other encoders of the same training, by name.
     """
 
     encoder: Encoder
+    beside: Mapping[str, "FrozenEncoder"] = MappingProxyType({})
 
     @abstractmethod
     def plain(self, raw: View) -> View:

@@ -18,7 +18,7 @@ from anchorwise import _files
 from anchorwise._config import identity
 from anchorwise._terminal import printable
 from anchorwise.methods.base import check_objective
-from anchorwise.modalities.encoder import Encoder, read_weights
+from anchorwise.modalities.encoder import BESIDE, Encoder, read_weights
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.modalities.views import ViewMaker
@@ -305,6 +305,8 @@ class _Run:
         """Write the encoder, then the summary, which says that the run is done."""
         if state.average is not None:
             state.frozen(state.model.encoder).save(self.directory.without_average)
+        for name, encoder in state.model.beside.items():
+            state.frozen(encoder).save(self.directory.path / BESIDE / name)
         state.frozen().save(self.directory.path)
         num_images, sizes = len(self.splits.pretrain), self.order.sizes
         num_epochs, num_more = divmod(self.num_steps, self.steps_per_epoch)

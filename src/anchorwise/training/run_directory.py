@@ -22,7 +22,8 @@ class RunDirectory:
 
     `config.json`, `data.json` and `environment.json` are there before the first step, `log.jsonl`, `tensorboard/` and
     `checkpoint.safetensors` while it goes on, `encoder.json`, `encoder.safetensors` and `summary.json` when it is done,
-    with `without_average/` where a moving average is kept. What judges keep of long work is in `judged/`.
+    with `without_average/` where a moving average is kept, and `beside/` where a method has several encoders. What
+    judges keep of long work is in `judged/`.
     """
 
     path: Path

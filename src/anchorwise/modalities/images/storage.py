@@ -1,7 +1,7 @@
 """A frozen encoder on disk: weights in safetensors beside a JSON file that says how to rebuild it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
@@ -52,6 +52,7 @@ class StoredEncoder(FrozenEncoder):
 
     encoder: Encoder
     spec: EncoderSpec
+    beside: Mapping[str, FrozenEncoder] = field(default_factory=dict, compare=False)
 
     @torch.no_grad()
     def plain(self, raw: View) -> Float[Tensor, "n c h w"]:
@@ -120,6 +121,7 @@ def load_encoder(folder: Path | str) -> StoredEncoder:
     spec = read_section(EncoderSpec, folder / SPEC_FILE)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
-    stored = StoredEncoder(encoder.eval(), spec)
+    beside = {part.name: load_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
+    stored = StoredEncoder(encoder.eval(), spec, beside)
     stored.restore(folder)
     return stored
