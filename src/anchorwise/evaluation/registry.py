@@ -12,6 +12,7 @@ from anchorwise._config import chosen_by_name, section_of_json
 from anchorwise.evaluation.adversarial import Adversarial
 from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
+from anchorwise.evaluation.dense import Dense
 from anchorwise.evaluation.duplicates import DuplicatesJudge
 from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.fine_tuning import FineTuning
@@ -30,6 +31,7 @@ JUDGES: dict[str, type[Judge]] = {
     "adversarial": Adversarial,
     "regression": Regression,
     "separation": Separation,
+    "dense": Dense,
     "fine_tuning": FineTuning,
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
