@@ -27,9 +27,9 @@ def _images(num: int) -> ImageSet:
     return ImageSet(pixels, torch.arange(num) % 2, ("a", "b"), tuple(map(str, range(num))))
 
 
-def _judged(encoder: ImageEncoder, **settings: int):
+def _judged(encoder: ImageEncoder):
     train = _images(8)
-    config = EvaluationConfig(judges=(Dense.Config(num_train_scenes=60, num_test_scenes=40, **settings),))
+    config = EvaluationConfig(judges=(Dense.Config(num_train_scenes=60, num_test_scenes=40, penalties=(1e-2,)),))
     return judged_samples(_frozen(encoder), Splits(train, train, _images(6)), config)
 
 

@@ -62,7 +62,7 @@ def test_similar_cells_are_mixed_by_the_power_of_their_cosine():
 
 
 def test_the_loss_is_put_together_as_the_source_says():
-    method = method_of("pixpro", momentum=0.0)
+    method = method_of("pixpro", momentum=0.0, instance_weight=None)
     method.before_step(clock_at(0))
     views, batch = views_of_step(method, 0)
     rows, keys, places = [], [], []
@@ -75,6 +75,23 @@ def test_the_loss_is_put_together_as_the_source_says():
         places.append(torch.cat([centres, long[:, None, None].expand(-1, 4, 1)], dim=2).flatten(1))
     expected = PixelConsistency()(*rows, keys=tuple(keys), places=tuple(places))
     assert method(views, batch).outcome.loss.item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_the_branch_on_whole_images_adds_twice_the_cosines_of_both_directions():
+    method = method_of("pixpro", momentum=0.5, instance_weight=0.3, norm="layer")
+    method.before_step(clock_at(0))
+    branch, (views, batch) = method.instances, views_of_step(method, 0)
+    said, keys = [], []
+    for view in views:
+        cells = method.encoder.maps(view).flatten(2).transpose(1, 2)
+        said.append(torch.stack([branch.predictor(branch.head(image)).mean(dim=0) for image in cells]))
+        copied = method.twin.network.encoder.maps(view).flatten(2).transpose(1, 2)
+        keys.append(torch.stack([branch.twin.network(image).mean(dim=0) for image in copied]))
+    cosines = [torch.cosine_similarity(said[view], keys[1 - view], dim=1).mean() for view in (0, 1)]
+    found = method(views, batch).outcome.loss.item()
+    method.instances = None
+    alone = method(views, batch).outcome.loss.item()
+    assert found - alone == pytest.approx(-2.0 * 0.3 * sum(cosines).item(), rel=1e-9)
 
 
 def test_views_without_a_place_are_refused():

@@ -29,6 +29,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "beclr": {"num_clusters": 3, "num_neighbours": 2, "num_queued": 40, "warmup_epochs": 1, "cluster_epochs": 9},
     "simlap": {"num_classes": 2, "class_width": 5},
+    "pixpro": {"instance_weight": 0.5},
     "mmc_sketch": {"hidden_fraction": 0.5},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }

@@ -12,17 +12,17 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Projected, Step
+from anchorwise.methods.base import Clock, Method, MethodConfig, Projected, Step, with_term
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.places import cell_centres, cell_diagonals
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import PLACES, ViewPlan
-from anchorwise.models import HeadConfig
+from anchorwise.models import HeadConfig, Predictor, ProjectionHead
 from anchorwise.models.momentum import MomentumTwin, rising_momentum
-from anchorwise.objectives import Objective
+from anchorwise.objectives import Objective, Outcome, Prediction
 from anchorwise.pairs import unit_rows
 
-# b = samples of this rank's batch, p = cells of a map, d = embedding width
+# b = samples of this rank's batch, p = cells of a map, f = features, d = embedding width
 
 
 @final
@@ -50,7 +50,9 @@ class PixPro(Method):
     """Encoder, head on every cell and propagation on the trained side; a copy of the first two, which follows.
 
     The cells are those of the encoder's last map before it is pooled. Each view goes through each network alone. The
-    release's second branch on whole images, of weight 0 in its scripts, is not here.
+    release's second branch is on whole images: of a second head on every cell, and a predictor of the same form behind
+    it on the trained side, the mean over the cells; `-2 cos`, both directions added. Its scripts leave it out, as the
+    default does here.
     """
 
     gives = Method.gives | {"keys", "places"}
@@ -63,12 +65,14 @@ class PixPro(Method):
         Attributes:
             sharpness: Power of the similarities in the propagation.
             momentum: Of the copy at the start, from where it rises to 1 along half a cosine.
+            instance_weight: Multiplies the loss of the branch on whole images, above 0; None leaves it out.
         """
 
         name: Literal["pixpro"] = "pixpro"
         head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256)
         sharpness: float = Field(default=2.0, ge=1, le=100)
         momentum: float = Field(default=0.99, ge=0, le=1)
+        instance_weight: float | None = Field(default=None, gt=0, le=1e6)
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
@@ -76,6 +80,8 @@ class PixPro(Method):
         self.twin = MomentumTwin(self.online)
         self.propagation = PixelPropagation(self.online.width, config.sharpness)
         self.momentum = config.momentum
+        branch = None if config.instance_weight is None else _Instances(encoder.num_features, config.head)
+        self.instances, self.instance_weight = branch, config.instance_weight
 
     @property
     def plan(self) -> ViewPlan:
@@ -84,27 +90,62 @@ class PixPro(Method):
 
     def before_step(self, clock: Clock) -> None:
         """Let the copy follow, before it makes keys."""
-        self.twin.follow(self.online, rising_momentum(self.momentum, clock.step, clock.num_steps))
+        momentum = rising_momentum(self.momentum, clock.step, clock.num_steps)
+        self.twin.follow(self.online, momentum)
+        if self.instances is not None:
+            self.instances.twin.follow(self.instances.head, momentum)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of both directions."""
-        cells = [_cells(self.online, view) for view in views]
+        twin = cast(Projected, self.twin.network)
+        maps = [self.encoder.maps(view) for view in views]
         with torch.no_grad():
-            keys = tuple(_cells(cast(Projected, self.twin.network), view)[0].flatten(1) for view in views)
-        places = tuple(_places(view, grid) for view, (_, grid) in zip(views, cells, strict=True))
-        rows = [self.propagation(of_view).flatten(1) for of_view, _ in cells]
+            targets = [_cells(twin.encoder.maps(view)) for view in views]
+            keys = tuple(_of_each(twin.head, cells).flatten(1) for cells in targets)
+        cells = [_cells(of_view) for of_view in maps]
+        projected = [_of_each(self.online.head, of_view) for of_view in cells]
+        places = tuple(
+            _places(view, (of_view.shape[2], of_view.shape[3])) for view, of_view in zip(views, maps, strict=True)
+        )
+        rows = [self.propagation(of_view).flatten(1) for of_view in projected]
         outcome = self.loss(*rows, batch=batch, keys=keys, places=places)
-        means = [of_view.detach().mean(dim=1) for of_view, _ in cells]
+        if self.instances is not None and self.instance_weight is not None:
+            # -4 times the mean over both directions is -2 times their sum.
+            outcome = with_term(outcome, self.instances(cells, targets), weight=4.0 * self.instance_weight)
+        means = [of_view.detach().mean(dim=1) for of_view in projected]
         return Step(outcome, (means[0], means[1]))
 
 
-def _cells(network: Projected, view: View) -> tuple[Float[Tensor, "b p d"], tuple[int, int]]:
-    """Return the rows of all cells of a map, and how many cells it is high and wide."""
-    maps = network.encoder.maps(view)
-    grid = (maps.shape[2], maps.shape[3])
-    cells = maps.flatten(2).transpose(1, 2)
+@final
+class _Instances(nn.Module):
+    """The branch on whole images: a head, its copy, and a predictor on the trained side, each on every cell.
+
+    Args:
+        num_features: Of a cell.
+        config: Of the head; the predictor is like it.
+    """
+
+    def __init__(self, num_features: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.head = ProjectionHead(config, num_features=num_features)
+        self.twin = MomentumTwin(self.head)
+        self.predictor = Predictor(config, width=config.output_width)
+        self.by_cosine = Prediction(form="simsiam")
+
+    def forward(self, cells: Sequence[Float[Tensor, "b p f"]], targets: Sequence[Float[Tensor, "b p f"]]) -> Outcome:
+        """Return the mean of -cos over both directions, of both views' cells and of what the copy makes of them."""
+        said = [_of_each(self.predictor, _of_each(self.head, of_view)).mean(dim=1) for of_view in cells]
+        keys = [_of_each(self.twin, of_view).mean(dim=1) for of_view in targets]
+        return self.by_cosine.detail(said[0], said[1], keys=(keys[0], keys[1]))
+
+
+def _cells(maps: Float[Tensor, "b f _h _w"]) -> Float[Tensor, "b p f"]:
+    return maps.flatten(2).transpose(1, 2)
+
+
+def _of_each(head: nn.Module, cells: Float[Tensor, "b p _f"]) -> Float[Tensor, "b p d"]:
     # As one batch of rows: what is normalised over it in the head is so over all cells, as in a 1x1 convolution.
-    return network.head(cells.flatten(0, 1)).unflatten(0, cells.shape[:2]), grid
+    return head(cells.flatten(0, 1)).unflatten(0, cells.shape[:2])
 
 
 def _places(view: View, grid: tuple[int, int]) -> Float[Tensor, "b _f"]:
