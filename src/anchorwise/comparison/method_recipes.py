@@ -5,10 +5,12 @@ from typing import Any
 
 from anchorwise.comparison.study import Contender, Halving, Point, Study
 from anchorwise.methods import (
+    BECLR,
     BYOL,
     DINO,
     NNCLR,
     PCL,
+    AInfoNCE,
     AnyMethodConfig,
     BarlowTwins,
     MoCo,
@@ -20,6 +22,7 @@ from anchorwise.methods import (
     SwAV,
     VICReg,
 )
+from anchorwise.modalities.attack import AttackConfig
 from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.training import ObjectiveConfig, RunConfig, recipe
 
@@ -66,7 +69,8 @@ def _study(name: str, data_set: str, run: RunConfig, sizes: _Sizes) -> Study:
         objectives={
             **_contrasting(sizes),
             "sog_clr": _contender("SogCLR", SimCLR.Config(), _TEMPERED, name="sog_clr", num_samples=sizes.num_samples),
-            **_without_negatives(),
+            **_without_negatives(sizes),
+            "a_info_nce": _attacked(),
             **_without_temperature(sizes),
             **_of_many_views(),
             **_with_labels(),
@@ -96,12 +100,15 @@ def _contrasting(sizes: _Sizes) -> dict[str, Contender]:
     }
 
 
-def _without_negatives() -> dict[str, Contender]:
+def _without_negatives(sizes: _Sizes) -> dict[str, Contender]:
     wide = HeadConfig(hidden_width=512, output_width=512, num_layers=3, output_norm="plain")
     wider = {"hidden_width": 512, "output_width": 512}
     dino = _with_head(DINO.Config(num_prototypes=512), {"hidden_width": 512})
+    num_clusters = sizes.num_clusters[0] // 5
+    beclr = BECLR.Config(warmup_epochs=1, num_queued=sizes.num_queued, num_clusters=num_clusters)
     copies: dict[str, tuple[str, AnyMethodConfig]] = {
         "byol": ("BYOL", BYOL.Config(head=_narrow(), predictor=_predictor())),
+        "beclr": ("BECLR", beclr),
         "dino": ("DINO", dino),
         "pixpro": ("PixPro", _with_head(PixPro.Config(), {"hidden_width": 512})),
     }
@@ -149,6 +156,12 @@ def _with_labels() -> dict[str, Contender]:
         "sup_con": _contender("SupCon (labels)", SimCLR.Config(), _TEMPERED, name="sup_con"),
         "simlap": _contender("SimLAP (labels)", simlap, _RATES),
     }
+
+
+def _attacked() -> Contender:
+    grid = tuple({"objective.temperature": t, "method.temperature": t} for t in (0.1, 0.2, 0.5))
+    attack = AttackConfig(num_steps=3, step_size=0.012)
+    return _contender("A-InfoNCE", AInfoNCE.Config(head=_narrow(), attack=attack), grid)
 
 
 def _contender(label: str, method: AnyMethodConfig, grid: tuple[Point, ...], **objective: Any) -> Contender:
