@@ -4,6 +4,7 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args
 
@@ -25,6 +26,11 @@ class Section(BaseModel):
     """A part of a run's configuration; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def kind_of(cls, tree: Any) -> type[Any]:
+        """Return the section that a tree, as JSON has it, is of: another one where a setting of it decides that."""
+        return cls
 
 
 class Named(Section):
@@ -136,6 +142,8 @@ def section_of_json(section: type[AnySection], text: str, *, strict: bool = Fals
     Raises:
         ValueError: If it holds something else; the message is one line that names every wrong setting.
     """
+    with suppress(ValueError):  # What is no JSON is refused below.
+        section = section.kind_of(from_json(text))
     try:
         return section.model_validate_json(text, strict=strict)
     except ValidationError as error:

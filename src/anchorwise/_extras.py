@@ -2,6 +2,9 @@
 
 from importlib.util import find_spec
 
+# What no other extra brings.
+_OF_EXTRAS = {"transformers": "text", "tokenizers": "text", "pyarrow": "parquet"}
+
 
 def needed(module: str) -> None:
     """Refuse to go on without a module that the library alone does not bring.
@@ -22,4 +25,6 @@ def is_installed(module: str) -> bool:
 def missing(module: str) -> str:
     """Return what to say of a module that is not there."""
     package = module.partition(".")[0]
+    if package in _OF_EXTRAS:
+        return f'{package} is not installed: pip install "anchorwise[{_OF_EXTRAS[package]}]"'
     return f'{package} is not installed: pip install "anchorwise[vision]", or "anchorwise[cli]" for embeddings alone'

@@ -26,6 +26,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "moco": {"num_queued": 16},
     "swav": {"num_prototypes": 5, "num_small": 1, "num_queued": 12, "queue_from_epoch": 0, "freeze_epochs": 0},
     "nnclr": {"num_queued": 16},
+    "esimcse": {"num_queued": 16},
     "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "beclr": {"num_clusters": 3, "num_neighbours": 2, "num_queued": 40, "warmup_epochs": 1, "cluster_epochs": 9},
     "simlap": {"num_classes": 2, "class_width": 5},

@@ -14,7 +14,7 @@ RunArgument = Annotated[
 ]
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", help="Other images than the run's own: a data set's name, a folder or an archive."),
+    typer.Option("--data", help="Other samples than the run's own: a data set's name, a folder, an archive, a table."),
 ]
 RootOption = Annotated[Path | None, typer.Option(help="Folder with the local copy of a named data set.")]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Download a named data set if it is not there.")]
@@ -61,15 +61,15 @@ def samples_of_run(
         FileNotFoundError: If the run or the samples are not there.
         ValueError: If `root` or `download` is given without `data`.
     """
-    from anchorwise.modalities.registry import modality_of, rebuild
-    from anchorwise.training.config import RunConfig
+    from anchorwise.modalities.registry import modality_name, modality_of, rebuild
+    from anchorwise.training.config import run_config_of
     from anchorwise.training.own import NO_PARTS
     from anchorwise.training.reading_progress import reading_progress
     from anchorwise.training.run_directory import RunDirectory
 
     frozen, directory = rebuild(run), RunDirectory(run)
     has_run = directory.config_file.is_file()
-    config = NO_PARTS.noted_in(directory.config()) if has_run else RunConfig()
+    config = NO_PARTS.noted_in(directory.config()) if has_run else run_config_of(modality_name(run))()
     source, modality = config.data, modality_of(config.modality)
     if data is not None:
         source = modality.other_data(data, like=source, frozen=frozen, root=root, download=download)

@@ -1,7 +1,7 @@
 """`anchorwise evaluate`: an encoder or its frozen features judged."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anchorwise.modalities.samples import Samples, Splits
 
 RESULT_FILE, TRANSFER_FILE = "evaluation.json", "transfer.json"
-_UNLABELLED = "The images have no labels or no test part: two views of them are judged without labels."
+_UNLABELLED = "The samples have no labels or no test part: two views of them are judged without labels."
 # Results, of earlier versions too, have one of these pairs.
 _OF_RESULTS = ({"num_test", "num_features"}, {"num_rows", "num_features"}, {"results", "failures"})
 
@@ -34,16 +34,17 @@ def evaluate(
     judge: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who judges; several times. classification (linear probe, kNN, recall) and geometry if left out; "
-            "beside them few_shot, robustness, adversarial, regression, separation, fine_tuning, "
-            "label_free and duplicates."
+            help="Who judges; several times. Left out, of images classification (linear probe, kNN, recall) and "
+            "geometry; of texts retrieval, or sts where pairs have scores, with alignment and geometry. Beside them "
+            "few_shot, robustness, adversarial, regression, separation, fine_tuning, label_free and "
+            "duplicates."
         ),
     ] = None,
     on: Annotated[
         list[str] | None,
         typer.Option(
-            help="Other images to judge a run on, as --data takes them; several times, for one table of all. They are "
-            "resized, and grey ones made colour, as the encoder expects."
+            help="Other samples to judge a run on, as --data takes them; several times, for one table of all. Images "
+            "are resized, and grey ones made colour, as the encoder expects."
         ),
     ] = None,
     out: Annotated[
@@ -83,10 +84,14 @@ def evaluate(
     from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import evaluate_unlabelled
     from anchorwise.evaluation.work import Work
+    from anchorwise.modalities.registry import modality_name, modality_of
     from anchorwise.training.overrides import apply_overrides
     from anchorwise.training.run_embeddings import embed_run_views
 
-    config = apply_overrides(EvaluationConfig(judges=settings_of(judge or None)), settings or [])
+    def configured(judges: "Sequence[str] | None") -> EvaluationConfig:
+        return apply_overrides(EvaluationConfig(judges=settings_of(judges or None)), settings or [])
+
+    config = configured(judge)
     place, is_run = as_device(device), _is_run(paths)
     if not is_run and (on or data is not None or root is not None or download):
         raise ValueError("--data, --on, --root and --download are for runs; feature files bring their own rows")
@@ -101,9 +106,10 @@ def evaluate(
     if on:
         result = _transferred(paths[0], on, root, download, config, place, work)
     elif is_run:
-        trained = samples_of_run(paths[0], data, root, download)
-        if judge or trained[1].are_judgeable:
-            result = judged_samples(*trained, config, device=place, work=work)
+        frozen, splits = samples_of_run(paths[0], data, root, download)
+        judges = judge or modality_of(modality_name(paths[0])).judges_of(splits)
+        if judges:
+            result = judged_samples(frozen, splits, configured(judges), device=place, work=work)
         else:
             typer.echo(_UNLABELLED, err=True)
             result = evaluate_unlabelled(embed_run_views(paths[0], data=data, device=str(place))[0], device=place)

@@ -10,8 +10,8 @@ def pretrain(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="Where to start from: digits, cifar10-small, cifar10-resnet18 or folder; or a JSON file such as "
-            "--show-config prints, or a run's config.json."
+            help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder; of texts "
+            "captions-small or docstrings-small; or a JSON file such as --show-config prints, or a run's config.json."
         ),
     ] = "digits",
     out: Annotated[
@@ -21,8 +21,8 @@ def pretrain(
     data: Annotated[
         str | None,
         typer.Option(
-            help="digits, cifar10, cifar100, stl10, imagenet32, tiny-imagenet, or a folder or archive of images. "
-            "Short for --set data.source=..."
+            help="digits, cifar10, cifar100, stl10, imagenet32, tiny-imagenet, or a folder or archive of images; of "
+            "texts docstrings, a table, or a folder of them. Short for --set data.source=..."
         ),
     ] = None,
     settings: Annotated[
@@ -39,7 +39,7 @@ def pretrain(
         bool, typer.Option("--show-config", help="Print the configuration that would run, as JSON, and stop.")
     ] = False,
 ) -> None:
-    """Pretrain an encoder on images, without labels; a run that was stopped goes on.
+    """Pretrain an encoder on images or texts, without labels; a run that was stopped goes on.
 
     The run directory gets config.json and environment.json before the first step, log.jsonl, TensorBoard events and
     checkpoints while it goes on, and the frozen encoder at the end. Under torchrun, all processes share every batch.

@@ -8,12 +8,9 @@ Barz and Denzler 2020, "Do We Train on Test Data? Purging CIFAR of Near-Duplicat
 of CIFAR-100's test images near one of training, https://arxiv.org/abs/1902.00423.
 """
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -89,8 +86,8 @@ class Duplicates:
 
 def duplicates(train: Samples, test: Samples) -> Duplicates:
     """Count test samples that stand among the training samples as well."""
-    places = {key: number for number, key in enumerate(_keys(train))}
-    twins = [places.get(key, -1) for key in _keys(test)]
+    places = {key: number for number, key in enumerate(train.digests())}
+    twins = [places.get(key, -1) for key in test.digests()]
     found = next(((one, twin) for one, twin in enumerate(twins) if twin >= 0), None)
     nearest = nearest_thumbnails(test, torch.arange(len(test)), train, torch.arange(len(train)))
     near = None
@@ -140,16 +137,3 @@ class DuplicatesJudge(Judge):
         if found.near is not None:
             numbers["near_duplicates"] = (found.near / len(scored),)
         return Judgement(numbers, dict.fromkeys(numbers), notes=tuple(filter(None, (str(found),))))
-
-
-def _keys(samples: Samples) -> Iterator[bytes]:
-    """Yield what tells the content of each sample from that of others."""
-    for ids in torch.arange(len(samples)).split(_BLOCK):
-        view = samples.take(ids)
-        parts = [view] if isinstance(view, Tensor) else [view[name] for name in sorted(view)]
-        arrays = [np.ascontiguousarray(part.numpy()) for part in parts]
-        for row in range(len(ids)):
-            hashed = hashlib.blake2b(digest_size=16)
-            for array in arrays:
-                hashed.update(array[row].data)
-            yield hashed.digest()

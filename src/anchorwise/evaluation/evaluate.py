@@ -172,7 +172,8 @@ def judged_samples(
     """
     train, test = embed_splits(frozen, splits, device=device, show_progress=work.show)
     result = judged(train, test, config, device=device, work=work)
-    in_both = str(duplicates(splits.train, test_of(splits)))
+    # What is judged whole, such as scored pairs, has no training part of its own.
+    in_both = "" if splits.train is splits.test else str(duplicates(splits.train, test_of(splits)))
     notes = tuple(dict.fromkeys((*result.notes, *filter(None, (in_both,)))))
     return result.model_copy(update={"notes": notes})
 

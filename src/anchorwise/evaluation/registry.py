@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from anchorwise import _checks
 from anchorwise._config import chosen_by_name, section_of_json
 from anchorwise.evaluation.adversarial import Adversarial
+from anchorwise.evaluation.alignment import AlignmentJudge
 from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.dense import Dense
@@ -19,8 +20,10 @@ from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.regression import Regression
+from anchorwise.evaluation.retrieval import Retrieval
 from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.separation import Separation
+from anchorwise.evaluation.sts import STS
 from anchorwise.evaluation.work import AT_WORK, Work
 
 JUDGES: dict[str, type[Judge]] = {
@@ -35,6 +38,9 @@ JUDGES: dict[str, type[Judge]] = {
     "fine_tuning": FineTuning,
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
+    "retrieval": Retrieval,
+    "sts": STS,
+    "alignment": AlignmentJudge,
 }
 
 

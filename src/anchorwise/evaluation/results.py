@@ -1,5 +1,6 @@
 """What judging features comes to, how it was judged, and how that is read."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,13 +111,15 @@ class Evaluation(Section):
     notes: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write `path` as JSON, whole or not at all."""
-        _files.write_text(path, self.model_dump_json(indent=2) + "\n")
+        """Write `path` as JSON, whole or not at all, with every number by the name of its metric in `metrics`."""
+        tree = {"metrics": self.numbers, **self.model_dump(mode="json")}
+        _files.write_text(path, json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Evaluation":
         """Read what `save` wrote."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        return cls.model_validate({name: part for name, part in tree.items() if name != "metrics"})
 
     @cached_property
     def judges(self) -> list[Judge]:

@@ -110,7 +110,7 @@ class Projected(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = ProjectionHead(head, num_features=encoder.num_features)
-        self.width = head.output_width
+        self.width = self.head.width
 
     def forward(self, view: View) -> Float[Tensor, "b d"]:
         """Return one row per sample."""

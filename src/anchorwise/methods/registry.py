@@ -5,6 +5,7 @@ from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL
 from anchorwise.methods.dino import DINO as DINO
+from anchorwise.methods.esimcse import ESimCSE as ESimCSE
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
 from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3
@@ -13,6 +14,7 @@ from anchorwise.methods.pcl import PCL as PCL
 from anchorwise.methods.pixpro import PixPro as PixPro
 from anchorwise.methods.sepclr import SepCLR as SepCLR
 from anchorwise.methods.simclr import SimCLR as SimCLR
+from anchorwise.methods.simcse import SimCSE as SimCSE
 from anchorwise.methods.simlap import SimLAP as SimLAP
 from anchorwise.methods.simsiam import SimSiam as SimSiam
 from anchorwise.methods.swav import SwAV as SwAV

@@ -26,13 +26,11 @@ class Modality(ABC):
         data: The section of a configuration that says where samples come from.
         views: Likewise, how views are drawn.
         encoder: Likewise, of which architecture the encoder is.
-        judges: How a trained encoder is judged, by name.
     """
 
     data: ClassVar[type[Section]]
     views: ClassVar[type[Section]]
     encoder: ClassVar[type[Section]]
-    judges: ClassVar[tuple[str, ...]] = ("classification",)
 
     @abstractmethod
     def load(self, data: Any, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
@@ -59,13 +57,22 @@ class Modality(ABC):
             ValueError: If there can be no such views.
         """
 
-    def resolved_encoder(self, encoder: Any) -> Section:
-        """Return the encoder's section with what depends on files filled in.
+    def resolved_encoder(self, encoder: Any, samples: Samples | None = None) -> Section:
+        """Return the encoder's section with what depends on files filled in, and on the samples where they are given.
 
         Raises:
             FileNotFoundError: If a file is not there.
+            ValueError: If the encoder cannot take such samples.
         """
         return encoder
+
+    def without_start(self, encoder: Any) -> Section:
+        """Return the encoder's section without weights to start from, where all come from a checkpoint."""
+        return encoder
+
+    def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
+        """Return by name who judges an encoder on such samples; none where they are not to be judged."""
+        return ("classification", "geometry") if splits.are_judgeable else ()
 
     def examples(self, samples: Samples) -> tuple[View, ...]:
         """Return two samples in the form that an encoder takes them in, of every shape; last those that are judged."""

@@ -1,20 +1,40 @@
 """Every modality by name, and the sections of a configuration that they read. One is imported when it is used."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from anchorwise import _checks, _files
+from anchorwise import _checks, _extras, _files
+from anchorwise._config import Section
 from anchorwise.modalities.base import Modality
-from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.encoder import SPEC_FILE, FrozenEncoder
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
 from anchorwise.modalities.images.views.policies import AnyViews
 from anchorwise.modalities.own.encoder import OWN
+from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 
-AnyDataConfig = DataConfig
-AnyViewsConfig = AnyViews
-AnyEncoderConfig = EncoderConfig
+if TYPE_CHECKING:
+    AnyDataConfig = AnyViewsConfig = AnyEncoderConfig = Any
+else:
+    AnyDataConfig, AnyViewsConfig, AnyEncoderConfig = DataConfig, AnyViews, EncoderConfig
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What a configuration says of samples of a modality.
+
+    Attributes:
+        data: Type of the section that says where they come from.
+        views: Of that which says how views are drawn, one or several by name.
+        encoder: Of that which says of which architecture the encoder is.
+    """
+
+    data: type[Section]
+    views: Any
+    encoder: type[Section]
 
 
 def _images() -> Modality:
@@ -23,7 +43,18 @@ def _images() -> Modality:
     return Images()
 
 
-MODALITIES: dict[str, Callable[[], Modality]] = {"images": _images}
+def _text() -> Modality:
+    _extras.needed("transformers")
+    from anchorwise.modalities.text.modality import Text
+
+    return Text()
+
+
+MODALITIES: dict[str, Callable[[], Modality]] = {"images": _images, "text": _text}
+SECTIONS: Mapping[str, Sections] = {
+    "images": Sections(DataConfig, AnyViews, EncoderConfig),
+    "text": Sections(TextData, TextViewsConfig, TextEncoderConfig),
+}
 
 
 def modality_of(name: str) -> Modality:
@@ -35,6 +66,28 @@ def modality_of(name: str) -> Modality:
     return MODALITIES[_checks.one_of("modality", name, MODALITIES)]()
 
 
+def modality_name(folder: Path) -> str:
+    """Return of which modality the encoder is that a run wrote.
+
+    Raises:
+        UnusableFileError: If the file that says so is damaged.
+        ValueError: If it is a network of a caller's own.
+    """
+    path = folder / SPEC_FILE
+    if not path.is_file():
+        return "images"
+    with _files.reading(path):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        name = found.get("modality", "images")
+    if name == OWN:
+        raise ValueError(
+            f"{folder} holds the weights of a network of its caller's own, {found.get('network')!r}, which nothing "
+            "here can build; call anchorwise.pretrain with it as before, or give its load_state_dict what "
+            "safetensors.torch.load_file reads from encoder.safetensors"
+        )
+    return name
+
+
 def rebuild(folder: Path) -> FrozenEncoder:
     """Read the encoder that a run wrote, of whatever modality, in evaluation mode.
 
@@ -42,15 +95,4 @@ def rebuild(folder: Path) -> FrozenEncoder:
         FileNotFoundError: If there is none.
         UnusableFileError: If a file of it is damaged.
     """
-    path, name = folder / "encoder.json", "images"
-    if path.is_file():
-        with _files.reading(path):
-            found = json.loads(path.read_text(encoding="utf-8"))
-            name = found.get("modality", name)
-        if name == OWN:
-            raise ValueError(
-                f"{folder} holds the weights of a network of its caller's own, {found.get('network')!r}, which nothing "
-                "here can build; call anchorwise.pretrain with it as before, or give its load_state_dict what "
-                "safetensors.torch.load_file reads from encoder.safetensors"
-            )
-    return modality_of(name).rebuild(folder)
+    return modality_of(modality_name(folder)).rebuild(folder)

@@ -1,10 +1,12 @@
 """Samples: one part of a data set, and the batches that are taken of it."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
@@ -151,9 +153,29 @@ class Samples(ABC):
         """Return unit rows in which near-equal samples are near each other; None where nothing makes such rows."""
         return None
 
+    def text(self, item: int) -> str | None:
+        """Return a sample in words; None where it has none."""
+        return None
+
     def picture(self, item: int) -> UInt8[Tensor, "c h w"] | None:
         """Return a sample as something to look at; None where there is nothing to see."""
         return None
+
+    def partners(self) -> "Samples | None":
+        """Return what belongs to each of these, in their order: the other side of pairs; None where nothing does."""
+        return None
+
+    def digests(self) -> Iterator[bytes]:
+        """Yield what tells the content of each sample from that of others."""
+        for ids in torch.arange(len(self)).split(_BLOCK):
+            view = self.take(ids)
+            parts = [view] if isinstance(view, Tensor) else [view[name] for name in sorted(view)]
+            arrays = [np.ascontiguousarray(part.numpy()) for part in parts]
+            for row in range(len(ids)):
+                hashed = hashlib.blake2b(digest_size=16)
+                for array in arrays:
+                    hashed.update(array[row].data)
+                yield hashed.digest()
 
     def content(self) -> Iterator[Tensor]:
         """Yield what tells these samples from others, on the CPU."""
@@ -209,8 +231,9 @@ class Splits(Generic[AnySamples]):
         return self.test is not None and self.train.labels is not None and self.test.labels is not None
 
     def changed(self, change: Callable[[Samples], Samples]) -> "Splits[Samples]":
-        """Return the parts changed alike."""
-        train, test = change(self.train), None if self.test is None else change(self.test)
+        """Return the parts changed alike; what is one and the same stays so."""
+        train = change(self.train)
+        test = train if self.test is self.train else None if self.test is None else change(self.test)
         return Splits(train if self.pretrain is self.train else change(self.pretrain), train, test)
 
     def facts(self) -> DataFacts:

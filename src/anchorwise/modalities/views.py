@@ -48,19 +48,21 @@ class ViewPlan:
     Attributes:
         num_views: Views of the full size.
         num_small: Smaller ones beside them, behind them in the list.
+        num_negatives: Hard negatives of a sample, which say something else than it, behind all views in the list.
         with_places: Whether views are to say where in the sample they come from (`anchorwise.modalities.places`).
         masking: What is hidden of views of the full size; None for nothing.
     """
 
     num_views: int = 2
     num_small: int = 0
+    num_negatives: int = 0
     with_places: bool = False
     masking: Masking | None = None
 
     @property
     def total(self) -> int:
-        """All views of a sample."""
-        return self.num_views + self.num_small
+        """All views of a sample, and its hard negatives."""
+        return self.num_views + self.num_small + self.num_negatives
 
 
 class ViewMaker(nn.Module, ABC):
@@ -73,9 +75,11 @@ class ViewMaker(nn.Module, ABC):
     Attributes:
         is_capturable: Whether `forward` takes a seed on the device and reads nothing on the host, so that it can be
             captured in a CUDA graph and replayed with another batch and another seed.
+        are_equal: Whether all views of a sample are the same, so that only what the encoder draws tells them apart.
     """
 
     is_capturable: ClassVar[bool] = False
+    are_equal: bool = False
 
     @property
     def sizes_px(self) -> tuple[tuple[int, int], ...]:

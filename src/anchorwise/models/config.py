@@ -26,17 +26,21 @@ class PredictorConfig(Section):
 
 
 class HeadConfig(PredictorConfig):
-    """A projection head: what stands between features and objective, thrown away afterwards.
+    """A projection head: what stands between features and objective, thrown away afterwards; of no layer, none does.
 
     Left as they are, the settings are those of SimCLR's projection head.
 
     Source: Chen et al. 2020, section 4.2, https://arxiv.org/abs/2002.05709.
 
     Attributes:
+        num_layers: Linear layers; 0 hands the features over as they are, and the other settings say nothing.
         output_width: Width of the embeddings.
         output_norm: Batch normalisation behind the last layer: "affine", "plain" without scale and shift, or "none";
             "layer" is layer normalisation.
+        tanh: Whether a hyperbolic tangent stands behind all of it, as in the heads of BERT.
     """
 
+    num_layers: int = Field(default=2, ge=0, le=100)
     output_width: Width = 128
     output_norm: Literal["none", "affine", "plain", "layer"] = "none"
+    tanh: bool = False

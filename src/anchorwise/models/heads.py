@@ -21,16 +21,25 @@ class ProjectionHead(nn.Module):
     Args:
         config: Widths, depth and normalisation.
         num_features: Width of the encoder's output.
+
+    Attributes:
+        width: Of the embeddings.
     """
 
     def __init__(self, config: HeadConfig, *, num_features: int) -> None:
         super().__init__()
+        if config.num_layers == 0:
+            self.layers, self.width = nn.Sequential(), num_features
+            return
+        self.width = config.output_width
         bias = config.bias and config.output_norm == "none"
         layers = _perceptron(config, num_features, config.output_width, bias=bias)
         if config.output_norm == "layer":
             layers.append(nn.LayerNorm(config.output_width))
         elif config.output_norm != "none":
             layers.append(nn.BatchNorm1d(config.output_width, affine=config.output_norm == "affine"))
+        if config.tanh:
+            layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n d"]:

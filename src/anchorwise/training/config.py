@@ -1,15 +1,17 @@
 """The configuration of a pretraining run: one typed tree, saved before the first step."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, instead_of, unknown_setting
+from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges
 from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
-from anchorwise.modalities.registry import MODALITIES, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
+from anchorwise.modalities.registry import MODALITIES, SECTIONS, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
 from anchorwise.training.optimizers import AdamW, AnyOptimizer
 from anchorwise.training.order import Shuffled
@@ -18,6 +20,9 @@ from anchorwise.training.orders import AnyOrderConfig
 # Of the code that trains: another one gives other numbers for the same settings. 1: views by kornia, another order of
 # colour steps for every batch, drawn by batch and rank. 2: the library's own views, drawn by image.
 VERSION = 2
+
+
+_OF_IMAGES = SECTIONS["images"]
 
 
 class ObjectiveConfig(Section):
@@ -148,7 +153,7 @@ class TrainConfig(Section):
 
 
 class RunConfig(Section):
-    """A whole run.
+    """A whole run, on images; `run_config_of` returns the class of runs on something else.
 
     Attributes:
         modality: What samples are; it decides what the settings of data, views and encoder are.
@@ -168,9 +173,9 @@ class RunConfig(Section):
 
     # The sections that it decides say it as well, so it makes no other run of one.
     modality: str = Field(default="images", json_schema_extra=NO_IDENTITY)
-    data: AnyDataConfig = Field(default=AnyDataConfig(), json_schema_extra=follows("modality"))
+    data: AnyDataConfig = Field(default=_OF_IMAGES.data(), json_schema_extra=follows("modality"))
     views: AnyViewsConfig | None = Field(default=None, json_schema_extra=follows("modality"))
-    encoder: AnyEncoderConfig = Field(default=AnyEncoderConfig(), json_schema_extra=follows("modality"))
+    encoder: AnyEncoderConfig = Field(default=_OF_IMAGES.encoder(), json_schema_extra=follows("modality"))
     method: AnyMethodConfig = SimCLR.Config()
     objective: ObjectiveConfig | None = Field(default=None, json_schema_extra=follows("method"))
     order: AnyOrderConfig = Shuffled.Config()
@@ -180,10 +185,19 @@ class RunConfig(Section):
     own: dict[str, str] | None = None
     version: int | None = Field(default=None, ge=1)
 
+    @classmethod
+    def kind_of(cls, tree: Any) -> type[Any]:
+        """Return the class of runs of the modality that a tree names."""
+        name = tree.get("modality", cls.model_fields["modality"].default) if isinstance(tree, Mapping) else None
+        return _KINDS.get(name, cls) if isinstance(name, str) else cls
+
     @field_validator("modality")
     @classmethod
-    def _refuse_unknown_modality(cls, value: str) -> str:
-        return _checks.one_of("modality", value, MODALITIES)
+    def _refuse_another_modality(cls, value: str) -> str:
+        own = cls.model_fields["modality"].default
+        if _checks.one_of("modality", value, MODALITIES) != own:
+            raise ValueError(f"must be {own!r} in this class, got {value!r}; take run_config_of({value!r})")
+        return value
 
     @model_validator(mode="after")
     def _refuse_an_objective_that_cannot_be_built(self) -> "RunConfig":
@@ -206,3 +220,31 @@ class RunConfig(Section):
                 "Leave it out, or take the release that has it; results that are kept can be read"
             )
         return self.model_copy(update={"version": VERSION})
+
+
+def _of(modality: str) -> type[RunConfig]:
+    sections, follow = SECTIONS[modality], follows("modality")
+    fields: dict[str, Any] = {
+        "modality": (str, Field(default=modality, json_schema_extra=NO_IDENTITY)),
+        "data": (sections.data, Field(default=sections.data(), json_schema_extra=follow)),
+        "views": (sections.views | None, Field(default=None, json_schema_extra=follow)),
+        "encoder": (sections.encoder, Field(default=sections.encoder(), json_schema_extra=follow)),
+        "judges": (AnyJudges, Field(default=(GeometryJudge.Config(),), json_schema_extra=NO_IDENTITY)),
+    }
+    return create_model(
+        f"RunConfig_{modality}", __base__=RunConfig, __module__=__name__, __doc__=RunConfig.__doc__, **fields
+    )
+
+
+_KINDS: Mapping[str, type[RunConfig]] = {
+    name: RunConfig if name == RunConfig.model_fields["modality"].default else _of(name) for name in SECTIONS
+}
+
+
+def run_config_of(modality: str) -> type[RunConfig]:
+    """Return the class of the configurations of runs on samples of a modality.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    return _KINDS[_checks.one_of("modality", modality, _KINDS)]

@@ -15,6 +15,7 @@ from anchorwise.evaluation.results import Evaluation, EvaluationConfig
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.own.samples import as_samples
+from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training.run_directory import RunDirectory
 
@@ -97,7 +98,9 @@ class Run:
     def evaluate(
         self, train: Any = None, test: Any = None, judges: Judges | None = None, *, show_progress: bool = False
     ) -> Evaluation:
-        """Judge the encoder, by linear probe, kNN, recall and geometry unless others are named (`anchorwise.evaluate`).
+        """Judge the encoder by linear probe, kNN, recall and geometry unless others are named (`anchorwise.evaluate`).
+
+        Encoders of texts are asked by retrieval or, where pairs have scores, by `sts`, and by alignment and geometry.
 
         Args:
             train: Labelled samples to fit classifiers on; left out, those of the training.
@@ -115,5 +118,7 @@ class Run:
         if fitted is None or scored is None:
             raise ValueError("test must be samples to score, got none, and these data have no test part of their own")
         device = as_device(self.directory.config().train.device)
-        config, work = EvaluationConfig(judges=settings_of(judges)), Work(show_progress, self.directory.judged)
-        return judged_samples(self.frozen, Splits(fitted, fitted, scored), config, device=device, work=work)
+        splits = Splits(fitted, fitted, scored)
+        asked = judges or modality_of(self.directory.config().modality).judges_of(splits) or None
+        config, work = EvaluationConfig(judges=settings_of(asked)), Work(show_progress, self.directory.judged)
+        return judged_samples(self.frozen, splits, config, device=device, work=work)

@@ -43,10 +43,8 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
     """
     config = directory.config()
     # All weights are in the checkpoint: the file that they started from may be gone, and so may the code.
-    encoder, train = (
-        section.model_copy(update=off)
-        for section, off in ((config.encoder, {"pretrained": None}), (config.train, {"online_probe": False}))
-    )
+    encoder = modality_of(config.modality).without_start(config.encoder)
+    train = config.train.model_copy(update={"online_probe": False})
     begun = config.model_copy(update={"encoder": encoder, "train": train, "version": None})
     state = initial_state(begun, splits.pretrain, torch.device(device))
     state.restore(load_checkpoint(directory.checkpoint_file))
@@ -86,6 +84,8 @@ def embed_run_views(
         source = modality.other_data(data, like=source)
     with reading_progress() as show:
         splits = modality.load(source, on_progress=show)
+    if data is not None and directory.is_done:
+        splits = splits.changed(directory.encoder().adapted)
     samples = splits.train
     views = two_view_embeddings(trained_state(directory, splits, place), samples, device=place, show_progress=True)
     embeddings = Embeddings(

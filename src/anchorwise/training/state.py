@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from anchorwise import _checks
 from anchorwise.methods import Clock, Method
@@ -136,7 +137,7 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     examples = modality.examples(samples)
     resolved = {
         "views": modality.resolved_views(config.views, config.data, samples),
-        "encoder": modality.resolved_encoder(config.encoder),
+        "encoder": modality.resolved_encoder(config.encoder, samples),
         "objective": config.whole_objective(),
     }
     config = config.model_copy(update=resolved)
@@ -148,6 +149,11 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     for size_px in views.sizes_px:
         encoder.check_size(size_px)
     model.meet(views)
+    if views.are_equal and not any(isinstance(part, nn.Dropout) and part.p > 0 for part in encoder.modules()):
+        raise ValueError(
+            "the views of a sample are equal, and the encoder has no dropout that tells them apart: nothing would be "
+            "learnt; set encoder.dropout, or views that differ"
+        )
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
     probe = _online_probe(model.encoder, samples, device) if config.train.online_probe else None

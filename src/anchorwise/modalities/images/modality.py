@@ -58,7 +58,7 @@ class Images(Modality):
         """Return the policy; left out, that of the data source."""
         return views or policy_for(data.source, _shape(self.examples(samples))[1:])
 
-    def resolved_encoder(self, encoder: EncoderConfig) -> EncoderConfig:
+    def resolved_encoder(self, encoder: EncoderConfig, samples: Samples | None = None) -> EncoderConfig:
         """Return the section with the digest of a pretrained start; one that is there is believed until it is read.
 
         Raises:
@@ -67,6 +67,10 @@ class Images(Modality):
         if encoder.pretrained is None or encoder.pretrained_digest is not None:
             return encoder
         return encoder.model_copy(update={"pretrained_digest": file_digest(encoder.pretrained)})
+
+    def without_start(self, encoder: EncoderConfig) -> EncoderConfig:
+        """Return the section without its pretrained start, whose file may be gone."""
+        return encoder.model_copy(update={"pretrained": None})
 
     def view_maker(self, views: ViewPolicy, plan: ViewPlan, samples: Samples) -> ViewMaker:
         """Return random views, normalised by the pixels of the samples."""

@@ -54,9 +54,17 @@ class Own(Modality):
         """Return the recipe's views; own ones stand in no configuration."""
         return None if self.make_views is not None else self.base.resolved_views(views, data, samples)
 
-    def resolved_encoder(self, encoder: Any) -> Section:
-        """Return the section of the recipe's encoder with what depends on files."""
-        return encoder if self.network is not None else self.base.resolved_encoder(encoder)
+    def resolved_encoder(self, encoder: Any, samples: Samples | None = None) -> Section:
+        """Return the section of the recipe's encoder with what depends on files and samples."""
+        return encoder if self.network is not None else self.base.resolved_encoder(encoder, samples)
+
+    def without_start(self, encoder: Any) -> Section:
+        """Return the section of the recipe's encoder."""
+        return self.base.without_start(encoder)
+
+    def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
+        """Return who judges the recipe's samples."""
+        return self.base.judges_of(splits)
 
     def view_maker(self, views: Any, plan: ViewPlan, samples: Samples) -> ViewMaker:
         """Return what makes views; own ones are made once to see that there are enough."""

@@ -59,6 +59,11 @@ class RandomViews(ViewMaker):
     ) -> None:
         super().__init__()
         self.plan = plan or ViewPlan()
+        if self.plan.num_negatives:
+            raise ValueError(
+                f"the method needs {self.plan.num_negatives} hard negatives of every sample, which images do not "
+                "bring; set method.num_negatives=0"
+            )
         self.normalisation = Normalisation(num_channels, size_px, mean=mean, std=std)
         if self.plan.total > MAX_VIEWS:
             raise ValueError(f"a sample has at most {MAX_VIEWS} views, the method asks for {self.plan.total}")

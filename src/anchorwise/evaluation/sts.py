@@ -1,0 +1,123 @@
+"""The judge of scored pairs: do cosines of two sentences rank pairs as people's scores do?
+
+Where a set has several parts, Spearman's correlation over the pairs of all of them (`all`) and the mean of the parts'
+own correlations (`mean`) differ by some points, so neither is ever given without its name.
+
+Source: Agirre et al. 2012 to 2016 (the shared tasks STS); Gao, Yao and Chen 2021, "SimCSE", appendix B, who tell the
+two apart, https://arxiv.org/abs/2104.08821.
+"""
+
+from typing import ClassVar, Literal, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
+from anchorwise.evaluation.embed import origin_of
+from anchorwise.evaluation.partners import sides, word_sides
+
+# n = pairs
+
+_TF_IDF = "tf_idf_"
+
+
+def spearman(scores: Float[Tensor, " n"], gold: Float[Tensor, " n"]) -> float:
+    """Return the correlation of ranks, those of ties averaged; 0 where all scores of a side are equal."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(np.asarray(side, dtype=np.float64)) for side in (scores.cpu(), gold.cpu())]
+    first, second = (side - side.mean() for side in ranks)
+    norm = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / norm if norm else 0.0
+
+
+def sts_correlations(
+    scores: Float[Tensor, " n"], gold: Float[Tensor, " n"], tasks: Int64[Tensor, " n"] | None = None
+) -> dict[str, float]:
+    """Return `sts_spearman_all` and `sts_spearman_mean`, in [-1, 1]; they are equal where there is one part.
+
+    Args:
+        scores: Of every pair.
+        gold: What people say.
+        tasks: The part of the set that every pair is of; None for one part.
+
+    Raises:
+        ValueError: If there are fewer than two pairs, or not as many of one as of another.
+    """
+    if not len(scores) == len(gold) == (len(gold) if tasks is None else len(tasks)) or len(scores) < 2:
+        raise ValueError(f"scores and gold must be of the same pairs, at least two, got {len(scores)} and {len(gold)}")
+    tasks = torch.zeros(len(gold), dtype=torch.int64) if tasks is None else tasks.cpu()
+    parts = [spearman(scores.cpu()[tasks == task], gold.cpu()[tasks == task]) for task in tasks.unique()]
+    return {"sts_spearman_all": spearman(scores, gold), "sts_spearman_mean": sum(parts) / len(parts)}
+
+
+@final
+class STS(Judge):
+    """Spearman's correlation of cosines with scores; nothing is chosen."""
+
+    class Config(JudgeConfig):
+        """The judge has no settings."""
+
+        name: Literal["sts"] = "sts"
+
+    primary: ClassVar[str] = "sts_spearman_all"
+    needs_origin: ClassVar[bool] = True
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of the encoder, then those of counted words."""
+        return tuple(
+            Metric(f"{who}{name}", f"{words}{label}", digits=4, about=about)
+            for who, words in (("", ""), (_TF_IDF, "TF-IDF "))
+            for name, label, about in (
+                ("sts_spearman_all", "Spearman (all)", "over the pairs of all parts"),
+                ("sts_spearman_mean", "Spearman (mean)", "mean of the parts' own"),
+            )
+        )
+
+    @property
+    def headlines(self) -> tuple[Metric, ...]:
+        """Those of the encoder."""
+        return self.metrics[:2]
+
+    def choose(self, train: Embeddings) -> Choices:
+        """Choose nothing."""
+        return Choices()
+
+    def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
+        """Compare cosines with scores.
+
+        Raises:
+            ValueError: If test samples have no partners or no scores.
+        """
+        samples, _ = origin_of(test, "sts")
+        if samples.values is None:
+            raise ValueError(f"judge 'sts' needs pairs with a score, in a column of that name, got {samples.what}")
+        first, second = sides(test, "sts", self.device)
+        numbers = sts_correlations((first * second).sum(dim=1), samples.values, samples.groups)
+        if (words := word_sides(train, test, "sts")) is not None:
+            baseline = sts_correlations((words[0] * words[1]).sum(dim=1), samples.values, samples.groups)
+            numbers |= {f"{_TF_IDF}{name}": value for name, value in baseline.items()}
+        over_pairs = [name for name in numbers if name.endswith("_all")]
+        return Judgement(
+            {name: (value,) for name, value in numbers.items()},
+            {name: _error(numbers[name], len(test)) for name in over_pairs if len(test) > _LEAST_PAIRS},
+            notes=(_counted(samples.groups, len(test)),),
+        )
+
+
+_LEAST_PAIRS = 3
+
+
+def _error(correlation: float, num_pairs: int) -> float:
+    """Return the standard error. Source: Bonett and Wright 2000, Eq. 5, https://doi.org/10.1007/BF02294183."""
+    return (1.0 - correlation**2) * ((1.0 + correlation**2 / 2.0) / (num_pairs - _LEAST_PAIRS)) ** 0.5
+
+
+def _counted(tasks: Tensor | None, num_pairs: int) -> str:
+    sizes = [num_pairs] if tasks is None else tasks.unique(return_counts=True)[1].tolist()
+    parts = "one part" if len(sizes) == 1 else f"{len(sizes)} parts of {', '.join(f'{size:,}' for size in sizes)}"
+    return f"{num_pairs:,} scored pairs in {parts}."

@@ -1,0 +1,1 @@
+"""Text: sentences, pairs and captions, their tokens, and transformers that encode them."""

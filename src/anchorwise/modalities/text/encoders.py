@@ -1,0 +1,127 @@
+"""Encoders of texts: a transformer of transformers', built small or read from a folder, and a pooling of its states."""
+
+from pathlib import Path
+from typing import Any, cast, final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel  # pyright: ignore[reportMissingImports]
+
+from anchorwise import _files
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import View
+from anchorwise.modalities.text.config import TextEncoderConfig
+from anchorwise.modalities.text.folders import check_model_folder
+from anchorwise.modalities.text.poolings import NEED_ALL_STATES, pooled
+from anchorwise.modalities.text.tokenizer import ATTENTION, TOKENS
+
+# b = texts, s = tokens of the longest, f = width
+
+_ROWS_OF_ONE_LENGTH = 64
+
+
+@final
+class TextEncoder(Encoder):
+    """A transformer and how its tokens' states become one row.
+
+    Args:
+        backbone: Of transformers.
+        pooling: As `TextEncoderConfig` has it.
+    """
+
+    def __init__(self, backbone: nn.Module, *, pooling: str) -> None:
+        super().__init__(backbone, num_features=cast(Any, backbone).config.hidden_size)
+        self.pooling = pooling
+
+    def encode(self, view: View) -> Float[Tensor, "b f"]:
+        """Return one feature row per text."""
+        if isinstance(view, Tensor):
+            raise TypeError("an encoder of texts takes a table of input_ids and attention_mask, got a tensor")
+        tokens, mask = view[TOKENS], view[ATTENTION]
+        if mask.device.type != "cpu" or len(mask) <= _ROWS_OF_ONE_LENGTH:
+            return self._pooled(tokens, mask)
+        # On a CPU, where lengths are read for nothing, short texts are not computed at the length of the longest.
+        order = mask.sum(dim=1).argsort(stable=True)
+        parts = [(rows, int(mask[rows].sum(dim=1).max())) for rows in order.split(_ROWS_OF_ONE_LENGTH)]
+        made = torch.cat([self._pooled(tokens[rows, :length], mask[rows, :length]) for rows, length in parts])
+        return made[order.argsort()]
+
+    def _pooled(self, tokens: Int64[Tensor, "b s"], mask: Int64[Tensor, "b s"]) -> Float[Tensor, "b f"]:
+        needs_all = self.pooling in NEED_ALL_STATES
+        made = self.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=needs_all)
+        if self.pooling == "cls":
+            return made.pooler_output
+        return pooled(self.pooling, made.hidden_states if needs_all else (made.last_hidden_state,), mask)
+
+
+def small_model(config: TextEncoderConfig) -> nn.Module:
+    """Return a BERT with random weights."""
+    return BertModel(
+        BertConfig(
+            vocab_size=config.num_tokens,
+            hidden_size=config.width,
+            num_hidden_layers=config.num_layers,
+            num_attention_heads=config.num_heads,
+            intermediate_size=4 * config.width,
+            max_position_embeddings=config.max_tokens,
+            hidden_dropout_prob=config.dropout,
+            attention_probs_dropout_prob=config.dropout,
+        ),
+        add_pooling_layer=config.pooling == "cls",
+    )
+
+
+def build_encoder(config: TextEncoderConfig, model_folder: Path | None = None) -> TextEncoder:
+    """Return an encoder as its section says, with the weights of its folder where it has one.
+
+    Args:
+        config: With the numbers that are filled in before a run starts.
+        model_folder: Folder with the configuration of a model, to be built with random weights in place of those of
+            `config.path`.
+
+    Raises:
+        ValueError: If the model takes fewer tokens than there are, or has no such pooling.
+        FileNotFoundError: If there is no such folder.
+        UnusableFileError: If it cannot be used.
+    """
+    if config.name == "bert-small":
+        return TextEncoder(small_model(config), pooling=config.pooling)
+    folder = model_folder or config.path
+    if folder is None:
+        raise ValueError("encoder.path must name a model's folder for encoder.name=transformers, got nothing")
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    with _files.reading(folder):
+        described = AutoConfig.from_pretrained(folder, **local)
+        _check_sizes(config, described)
+        if model_folder is not None:
+            model = AutoModel.from_config(described, **_pooler(config, described))
+        else:
+            check_model_folder(folder)
+            model = AutoModel.from_pretrained(folder, use_safetensors=True, **_pooler(config, described), **local)
+        if config.pooling == "cls" and getattr(model, "pooler", None) is None:
+            raise ValueError(
+                f"encoder.pooling='cls' needs a pooler, which {type(model).__name__} has not; take cls_before_pooler"
+            )
+    return TextEncoder(model, pooling=config.pooling)
+
+
+def _pooler(config: TextEncoderConfig, described: Any) -> dict[str, bool]:
+    """Return the argument that leaves out a pooler which no gradient would reach, where the model knows it."""
+    return {"add_pooling_layer": config.pooling == "cls"} if described.model_type in _WITH_POOLER else {}
+
+
+_WITH_POOLER = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "mpnet", "albert", "deberta", "ernie")
+
+
+def _check_sizes(config: TextEncoderConfig, described: Any) -> None:
+    num_tokens, max_tokens = described.vocab_size, getattr(described, "max_position_embeddings", None)
+    if config.num_tokens is not None and config.num_tokens > num_tokens:
+        raise ValueError(
+            f"the tokenizer has {config.num_tokens:,} kinds of tokens and the model knows {num_tokens:,}: it is one of "
+            "another vocabulary; give the model's own with data.tokenizer"
+        )
+    if config.max_tokens is not None and max_tokens is not None and config.max_tokens > max_tokens:
+        raise ValueError(
+            f"data.max_tokens must be at most the {max_tokens} that the model takes, got {config.max_tokens}"
+        )

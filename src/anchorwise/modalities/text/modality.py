@@ -1,0 +1,125 @@
+"""Text as a modality."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, final
+
+from anchorwise._config import section_of_json
+from anchorwise.modalities.base import Modality
+from anchorwise.modalities.encoder import Encoder, FrozenEncoder
+from anchorwise.modalities.progress import OnProgress
+from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
+from anchorwise.modalities.text.encoders import build_encoder
+from anchorwise.modalities.text.folders import weights_digest
+from anchorwise.modalities.text.samples import TextSamples, tokenized
+from anchorwise.modalities.text.sources import read_parts
+from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, load_text_encoder
+from anchorwise.modalities.text.tokenizer import load_tokenizer, trained_tokenizer
+from anchorwise.modalities.text.views import TextViews
+from anchorwise.modalities.views import ViewMaker, ViewPlan
+
+
+@final
+class Text(Modality):
+    """Sentences, pairs and triples of them, and sets of sentences that say the same."""
+
+    data = TextData
+    views = TextViewsConfig
+    encoder = TextEncoderConfig
+
+    def load(self, data: TextData, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
+        """Read texts, and their tokens by the tokenizer that is asked for, or one trained on the training texts."""
+        parts = read_parts(data)
+        if data.tokenizer is None:
+            texts = [text for row in parts.train.rows for text in row]
+            tokenizer = trained_tokenizer(texts, vocab_size=data.vocab_size)
+        else:
+            tokenizer = load_tokenizer(data.tokenizer)
+        train = tokenized(parts.train, tokenizer, max_tokens=data.max_tokens)
+        is_whole = parts.test is parts.train
+        test = None if parts.test is None or is_whole else tokenized(parts.test, tokenizer, max_tokens=data.max_tokens)
+        return Splits(train, train, train if is_whole else test)
+
+    def other_data(self, source: str, *, like: TextData, frozen: FrozenEncoder | None = None, **where: Any) -> TextData:
+        """Return where to find all texts of another source.
+
+        Raises:
+            ValueError: If it is none, or is to be fetched.
+        """
+        if any(value not in (None, False) for value in where.values()):
+            raise ValueError("--root and --download are for data sets of images by name; texts are read from --data")
+        changed = TextData(max_tokens=like.max_tokens, tokenizer=like.tokenizer).model_copy(update={"source": source})
+        return section_of_json(TextData, changed.model_dump_json())
+
+    def resolved_views(self, views: TextViewsConfig | None, data: TextData, samples: Samples) -> TextViewsConfig:
+        """Return the views' section."""
+        return views or TextViewsConfig()
+
+    def resolved_encoder(self, encoder: TextEncoderConfig, samples: Samples | None = None) -> TextEncoderConfig:
+        """Return the section with what depends on the model's folder, and on the tokenizer of the samples.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+            ValueError: If the tokenizer is not the model's.
+        """
+        filled = dict[str, Any]()
+        if encoder.path is not None and encoder.path_digest is None:
+            filled["path_digest"] = weights_digest(encoder.path)
+        if isinstance(samples, TextSamples):
+            _check_tokenizer(encoder, samples)
+            filled["num_tokens"] = encoder.num_tokens or samples.tokenizer.num_tokens
+            filled["max_tokens"] = encoder.max_tokens or samples.max_tokens
+        return encoder.model_copy(update=filled)
+
+    def view_maker(self, views: TextViewsConfig, plan: ViewPlan, samples: Samples) -> ViewMaker:
+        """Return what makes views of texts."""
+        return TextViews(views, plan, _texts(samples))
+
+    def new_encoder(self, encoder: TextEncoderConfig, examples: Sequence[View]) -> Encoder:
+        """Return an encoder as a training begins with it."""
+        built = build_encoder(encoder)
+        if encoder.path is not None:
+            built.origin = f"starts from the weights in {encoder.path}"
+        built.hold_still(encoder.freeze or ())
+        return built
+
+    def freeze(
+        self, encoder: Encoder, section: TextEncoderConfig, views: ViewMaker, examples: Sequence[View]
+    ) -> FrozenText:
+        """Return an encoder with its tokenizer."""
+        return FrozenText(encoder, TextEncoderSpec(encoder=section), cast(TextViews, views).tokenizer)
+
+    def rebuild(self, folder: Path) -> FrozenText:
+        """Read a stored encoder, in evaluation mode."""
+        return load_text_encoder(folder)
+
+    def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
+        """Return the judge of scores where there are some, that of retrieval where texts have partners."""
+        test = splits.test
+        if not isinstance(test, TextSamples) or test.partners() is None:
+            return ()
+        return ("sts" if test.values is not None else "retrieval", "alignment", "geometry")
+
+
+def _texts(samples: Samples) -> TextSamples:
+    if not isinstance(samples, TextSamples):
+        raise ValueError(f"modality 'text' takes texts, got {samples.what}")
+    return samples
+
+
+def _check_tokenizer(encoder: TextEncoderConfig, samples: TextSamples) -> None:
+    """Refuse tokens of another vocabulary than that of the model that a training starts from, or that was trained."""
+    if encoder.num_tokens is not None and encoder.num_tokens < samples.tokenizer.num_tokens:
+        raise ValueError(
+            f"the encoder knows {encoder.num_tokens:,} kinds of tokens, and the samples' tokenizer has "
+            f"{samples.tokenizer.num_tokens:,}: it is one of another vocabulary; name the run's own with data.tokenizer"
+        )
+    if encoder.path is None or not any((encoder.path / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        return
+    own = load_tokenizer(encoder.path, "encoder.path")
+    if not own.is_like(samples.tokenizer):
+        raise ValueError(
+            f"data.tokenizer must be that of the model in {encoder.path}, with {own.num_tokens:,} kinds of tokens, got "
+            f"one of another vocabulary, with {samples.tokenizer.num_tokens:,}; set data.tokenizer={encoder.path}"
+        )

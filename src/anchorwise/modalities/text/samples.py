@@ -1,0 +1,137 @@
+"""Texts in memory, as the tokens of a tokenizer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from anchorwise.modalities.samples import Samples, Skipped
+from anchorwise.modalities.text.tables import Texts
+from anchorwise.modalities.text.tokenizer import TextTokenizer, Tokens, padded
+
+# n = samples, b = samples of a batch, m = chosen samples, r = texts of the sample with most of them, s = tokens
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TextSamples(Samples):
+    """Samples of one text or several; an encoder is judged on the first of each.
+
+    Attributes:
+        texts: All texts.
+        tokens: Their tokens.
+        members: Which texts each sample has: anchor, positive and hard negatives, or several that say the same; -1
+            where it has fewer than others.
+        are_alike: Whether all texts of a sample say the same, so that any two are a positive pair.
+        tokenizer: Made the tokens.
+        max_tokens: Of a text.
+        names: As `Samples`.
+        groups: The part of the set that each sample is of, where numbers are given part by part.
+        values: How alike the first and the second text are.
+        skipped: As `Samples`.
+    """
+
+    texts: tuple[str, ...]
+    tokens: Tokens
+    members: Int64[Tensor, "n r"]
+    are_alike: bool
+    tokenizer: TextTokenizer
+    max_tokens: int
+    names: tuple[str, ...]
+    groups: Int64[Tensor, " n"] | None = None
+    values: Float[Tensor, " n"] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """Their number and form, and how many texts were cut."""
+        most, tokens = self.members.shape[1], self.tokens
+        each = "texts" if most == 1 else f"samples of {most} texts"
+        cut = f", {tokens.num_cut:,} of {len(self.texts):,} cut to {self.max_tokens} tokens" if tokens.num_cut else ""
+        return f"{len(self):,} {each}{cut}, {self.tokenizer.num_tokens:,} kinds of tokens"
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def take(self, ids: Int64[Tensor, " b"]) -> dict[str, Int64[Tensor, "b s"]]:
+        """Return the tokens of the first text of samples."""
+        return self.padded(self.members[ids, 0])
+
+    def padded(self, texts: Int64[Tensor, " b"]) -> dict[str, Int64[Tensor, "b s"]]:
+        """Return the tokens of texts as an encoder takes them."""
+        rows = [self.tokens.of(number) for number in texts.tolist()]
+        return padded(rows, self.tokenizer.pad, most=self.max_tokens)
+
+    def text(self, item: int) -> str:
+        """Return the first text of a sample."""
+        return self.texts[int(self.members[item, 0])]
+
+    def item(self, number: int) -> tuple[str, ...]:
+        """Return the texts of a sample."""
+        return tuple(self.texts[text] for text in self.members[number].tolist() if text >= 0)
+
+    def subset(self, ids: Int64[Tensor, " m"]) -> "TextSamples":
+        """Return a set of these samples, in this order."""
+        groups, values = (None if each is None else each[ids] for each in (self.groups, self.values))
+        names = tuple(self.names[number] for number in ids.tolist())
+        return replace(self, members=self.members[ids], names=names, groups=groups, values=values)
+
+    def partners(self) -> "TextSamples | None":
+        """Return the second text of every sample: the positive, or what a score compares it with."""
+        if self.members.shape[1] < 2:
+            return None
+        return replace(self, members=self.members[:, 1:2], values=None)
+
+    def content(self) -> Iterator[Tensor]:
+        """Yield all that tells these samples from others."""
+        yield from (self.tokens.flat, self.tokens.starts, self.members)
+        if self.values is not None:
+            yield self.values
+
+    def digests(self) -> Iterator[bytes]:
+        """Yield what equal samples have in common: their first text."""
+        for number in range(len(self)):
+            yield self.text(number).lower().encode()
+
+    def retokenized(self, tokenizer: TextTokenizer, max_tokens: int) -> "TextSamples":
+        """Return the same texts as another tokenizer has them."""
+        if max_tokens == self.max_tokens and tokenizer.is_like(self.tokenizer):
+            return self
+        tokens = tokenizer.encode(self.texts, max_tokens=max_tokens)
+        return replace(self, tokens=tokens, tokenizer=tokenizer, max_tokens=max_tokens)
+
+
+def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> TextSamples:
+    """Return texts as the samples of a training.
+
+    Raises:
+        ValueError: If there are fewer than two.
+    """
+    if len(texts.rows) < 2:
+        raise ValueError(f"data.source must have at least two samples, each other's negatives, got {len(texts.rows)}")
+    numbers: dict[str, int] = {}
+    most = max(map(len, texts.rows))
+    members = [
+        [numbers.setdefault(text, len(numbers)) for text in row] + [-1] * (most - len(row)) for row in texts.rows
+    ]
+    groups = None if texts.tasks is None else _numbered(texts.tasks)
+    return TextSamples(
+        texts=tuple(numbers),
+        tokens=tokenizer.encode(list(numbers), max_tokens=max_tokens),
+        members=torch.tensor(members),
+        are_alike=texts.are_alike,
+        tokenizer=tokenizer,
+        max_tokens=max_tokens,
+        names=texts.names or tuple(map(str, range(len(members)))),
+        groups=groups,
+        values=None if texts.scores is None else torch.tensor(texts.scores, dtype=torch.float32),
+        skipped=texts.skipped,
+    )
+
+
+def _numbered(names: Sequence[str]) -> Int64[Tensor, " n"]:
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return torch.tensor([known[name] for name in names])

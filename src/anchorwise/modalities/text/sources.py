@@ -1,0 +1,109 @@
+"""Where texts come from: the standard library, one file, or a folder of them, in parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from anchorwise import _checks
+from anchorwise.modalities.selection import complement
+from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
+from anchorwise.modalities.text.config import TextData
+from anchorwise.modalities.text.docstrings import read_docstrings
+from anchorwise.modalities.text.tables import SUFFIXES, Texts, read_texts
+
+DOCSTRINGS = "docstrings"
+_TRAIN, _TEST = ("train", "training"), ("test",)
+_TEST_SHARE, _MOST_TEST = 0.1, 1000
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Training and test texts; the test part is None where nothing can be judged."""
+
+    train: Texts
+    test: Texts | None
+
+
+def read_parts(data: TextData) -> Parts:
+    """Read the texts of a source.
+
+    Raises:
+        FileNotFoundError: If they are not there.
+        ValueError: If they cannot be used, or fewer are there than are asked for.
+    """
+    parts = _parts(data)
+    train = _some(parts.train, data.num_train, "data.num_train", data.seed)
+    if parts.test is None:
+        return Parts(train, None)
+    test = _some(parts.test, data.num_test, "data.num_test", data.seed)
+    if len(train.rows[0]) != len(test.rows[0]) and not train.are_alike:
+        raise ValueError(
+            f"training and test texts must have the same columns, got {len(train.rows[0])} and {len(test.rows[0])}"
+        )
+    return Parts(train, test)
+
+
+def _parts(data: TextData) -> Parts:
+    if data.source == DOCSTRINGS:
+        return _parted(read_docstrings(), data.seed)
+    path = Path(data.source)
+    if not path.is_dir():
+        return _parted(read_texts(path, data.columns), data.seed)
+    if (path / CAPTIONS_FILE).is_file():
+        return Parts(*read_captions(path))
+    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("00-"))
+    by_name = {file.stem: file for file in files}
+    train, test = (next((by_name[name] for name in names if name in by_name), None) for names in (_TRAIN, _TEST))
+    if train is not None:
+        texts = read_texts(train, data.columns)
+        return _parted(texts, data.seed) if test is None else Parts(texts, read_texts(test, data.columns))
+    tasks = [file for file in files if file.stem.endswith(".test")] or files
+    if not tasks:
+        raise FileNotFoundError(
+            f"data.source={path} must hold {CAPTIONS_FILE}, or files of texts ({', '.join(SUFFIXES)}), got neither"
+        )
+    together = _together([(file.stem.removesuffix(".test"), read_texts(file, data.columns)) for file in tasks])
+    return _parted(together, data.seed)
+
+
+def _parted(texts: Texts, seed: int) -> Parts:
+    """Return parts: of pairs a tenth is the test part; texts with scores are judged whole, as they train nothing."""
+    if texts.scores is not None:
+        return Parts(texts, texts)
+    if len(texts.rows[0]) == 1:
+        return Parts(texts, None)
+    num_test = min(_MOST_TEST, round(_TEST_SHARE * len(texts.rows)))
+    if num_test < 2:
+        return Parts(texts, texts)
+    chosen = _drawn(len(texts.rows), num_test, seed)
+    rest = complement(torch.tensor(chosen), len(texts.rows)).tolist()
+    return Parts(texts.some(rest), replace(texts.some(chosen), skipped=()))
+
+
+def _together(parts: Sequence[tuple[str, Texts]]) -> Texts:
+    widths = {len(part.rows[0]) for _, part in parts}
+    scored = {part.scores is not None for _, part in parts}
+    if len(widths) > 1 or len(scored) > 1:
+        raise ValueError(f"files that are judged together must have the same columns, got {sorted(widths)} of text")
+    return Texts(
+        tuple(row for _, part in parts for row in part.rows),
+        scores=tuple(score for _, part in parts for score in part.scores or ()) if True in scored else None,
+        names=tuple(name for _, part in parts for name in part.names),
+        tasks=tuple(task for task, part in parts for _ in part.rows),
+        skipped=tuple(each for _, part in parts for each in part.skipped),
+    )
+
+
+def _some(texts: Texts, number: int | None, argument: str, seed: int) -> Texts:
+    if number is None:
+        return texts
+    if _checks.count(argument, number) > len(texts.rows):
+        raise ValueError(f"{argument} must be at most the {len(texts.rows)} samples there are, got {number}")
+    return texts.some(_drawn(len(texts.rows), number, seed))
+
+
+def _drawn(num_rows: int, number: int, seed: int) -> list[int]:
+    order = torch.randperm(num_rows, generator=torch.Generator().manual_seed(seed))
+    return order[:number].sort().values.tolist()

@@ -1,0 +1,158 @@
+"""A trained encoder of texts on disk, in a form that sentence-transformers and transformers load too.
+
+    encoder.json, encoder.safetensors        as every run has them
+    modules.json, config_sentence_transformers.json, 1_Pooling/config.json
+    transformer/                             model and tokenizer, for AutoModel.from_pretrained
+
+`SentenceTransformer(folder)` and `AutoModel.from_pretrained(folder / "transformer")` take them without this library.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+
+from anchorwise import _files
+from anchorwise._config import Section, read_section
+from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.samples import Samples, View, moved
+from anchorwise.modalities.text.config import TextEncoderConfig
+from anchorwise.modalities.text.encoders import build_encoder
+from anchorwise.modalities.text.samples import TextSamples
+from anchorwise.modalities.text.tokenizer import TextTokenizer, load_tokenizer, padded
+from anchorwise.pairs import unit_rows
+
+# n = texts, f = width
+
+MODEL_FOLDER, POOLING_FOLDER = "transformer", "1_Pooling"
+_POOLING_MODES = {"mean": "mean", "cls_before_pooler": "cls", "max": "max", "eos": "lasttoken"}
+
+
+class TextEncoderSpec(Section):
+    """What an encoder is and what it expects.
+
+    Attributes:
+        modality: What it takes.
+        encoder: The architecture.
+    """
+
+    modality: Literal["text"] = "text"
+    encoder: TextEncoderConfig
+
+
+@dataclass(frozen=True)
+class FrozenText(FrozenEncoder):
+    """A trained encoder of texts with its tokenizer."""
+
+    encoder: Encoder
+    spec: TextEncoderSpec
+    tokenizer: TextTokenizer
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text at most."""
+        return cast(int, self.spec.encoder.max_tokens)
+
+    def plain(self, raw: View) -> View:
+        """Return tokens as they are."""
+        return raw
+
+    @torch.no_grad()
+    def encode(
+        self, texts: Sequence[str], *, batch_size: int = 256, normalize_embeddings: bool = False
+    ) -> Float[Tensor, "n f"]:
+        """Return one row per text, in evaluation mode, on the device of the encoder.
+
+        Args:
+            texts: What is longer than the encoder's `max_tokens` is cut.
+            batch_size: Texts at a time.
+            normalize_embeddings: Bring every row to length 1.
+        """
+        tokens = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
+        device, was_training = next(self.encoder.parameters()).device, self.encoder.training
+        self.encoder.eval()
+        parts = torch.arange(len(texts)).split(batch_size)
+        views = ([tokens.of(number) for number in part.tolist()] for part in parts)
+        rows = [self.encoder(moved(padded(view, self.tokenizer.pad, most=self.max_tokens), device)) for view in views]
+        self.encoder.train(was_training)
+        made = torch.cat(rows)
+        return unit_rows(made) if normalize_embeddings else made
+
+    def adapted(self, samples: Samples) -> Samples:
+        """Return texts as this encoder's tokenizer has them.
+
+        Raises:
+            ValueError: If they are no texts.
+        """
+        if not isinstance(samples, TextSamples):
+            raise ValueError(f"an encoder of texts takes texts, got {samples.what}")
+        return samples.retokenized(self.tokenizer, self.max_tokens)
+
+    def save(self, folder: Path) -> None:
+        """Write it; every file appears whole or not at all."""
+        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.encoder.state_dict().items()}
+        with _files.replacing(folder / WEIGHTS_FILE) as temporary:
+            save_file(weights, temporary)
+        save_for_others(self, folder)
+
+    def take_up(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up weights."""
+        self.encoder.load_state_dict(weights)
+
+
+def save_for_others(frozen: FrozenText, folder: Path) -> None:
+    """Write what sentence-transformers and transformers read."""
+    model = cast(Any, frozen.encoder.backbone)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".transformer.") as temporary:
+        made = Path(temporary)
+        model.config.architectures = [type(model).__name__]
+        model.config.save_pretrained(made)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        save_file(weights, made / "model.safetensors", metadata={"format": "pt"})
+        frozen.tokenizer.save(made)
+        facts = {"max_seq_length": frozen.max_tokens, "do_lower_case": False}
+        (made / "sentence_bert_config.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (folder / MODEL_FOLDER).mkdir(exist_ok=True)
+        for path in made.iterdir():
+            path.replace(folder / MODEL_FOLDER / path.name)
+    mode = _POOLING_MODES.get(frozen.spec.encoder.pooling)
+    if mode is None:  # What sentence-transformers has no word for is read by transformers alone.
+        return
+    width = frozen.encoder.num_features
+    modules = [
+        {"idx": 0, "name": "0", "path": MODEL_FOLDER, "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": POOLING_FOLDER, "type": "sentence_transformers.models.Pooling"},
+    ]
+    pooling = {"word_embedding_dimension": width} | {
+        f"pooling_mode_{name}": name.startswith(mode)
+        for name in ("cls_token", "mean_tokens", "max_tokens", "lasttoken")
+    }
+    (folder / POOLING_FOLDER).mkdir(exist_ok=True)
+    _files.write_text(folder / POOLING_FOLDER / "config.json", json.dumps(pooling, indent=2) + "\n")
+    _files.write_text(folder / "modules.json", json.dumps(modules, indent=2) + "\n")
+    _files.write_text(folder / "config_sentence_transformers.json", json.dumps({"similarity_fn_name": "cosine"}) + "\n")
+
+
+def load_text_encoder(folder: Path) -> FrozenText:
+    """Read what `FrozenText.save` wrote, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        UnusableFileError: If one is damaged.
+    """
+    for name in (SPEC_FILE, WEIGHTS_FILE, f"{MODEL_FOLDER}/config.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
+    spec = read_section(TextEncoderSpec, folder / SPEC_FILE)
+    encoder = build_encoder(spec.encoder, model_folder=folder / MODEL_FOLDER)
+    frozen = FrozenText(encoder.eval(), spec, load_tokenizer(folder / MODEL_FOLDER, str(folder)))
+    frozen.restore(folder)
+    return frozen

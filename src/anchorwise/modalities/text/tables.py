@@ -1,0 +1,176 @@
+"""Files of texts: a text on every line, or columns of CSV, TSV, JSON lines and Parquet.
+
+Columns are read by position, as sentence-transformers reads them: the first is the anchor, the second its positive, the
+others are hard negatives; only `score` and `label` columns are told by their names.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anchorwise import _checks, _extras, _files
+from anchorwise.modalities.samples import Skipped
+
+SCORES, LABELS = ("score", "scores"), ("label", "labels")
+Columns = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Rows of texts that belong together.
+
+    Attributes:
+        rows: Texts of every sample: anchor, positive, hard negatives; or several that all say the same.
+        are_alike: Whether they do, so that any two are a positive pair.
+        scores: How alike anchor and positive are; None where nothing says.
+        names: Of every sample.
+        tasks: The part of the set that each is of, where numbers are given part by part; None for one part.
+        skipped: What was left out.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    are_alike: bool = False
+    scores: tuple[float, ...] | None = None
+    names: tuple[str, ...] = ()
+    tasks: tuple[str, ...] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def some(self, numbers: Sequence[int]) -> "Texts":
+        """Return some of the rows, in this order."""
+        chosen = {
+            name: None if values is None else tuple(values[number] for number in numbers)
+            for name, values in (
+                ("rows", self.rows),
+                ("scores", self.scores),
+                ("names", self.names),
+                ("tasks", self.tasks),
+            )
+        }
+        return replace(self, **chosen)
+
+
+def read_texts(path: Path, columns: Sequence[str] | None = None) -> Texts:
+    """Read a file of texts.
+
+    Args:
+        path: Of one of `SUFFIXES`.
+        columns: Names of the columns of text, anchor first; all that are no numbers by their names if left out.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        UnusableFileError: If it is damaged.
+        ValueError: If a column is not there, a text is empty, or a score is no number.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"data.source must be 'docstrings' or the path of a file or a folder of texts, got {path}, which is none; "
+            "name it with --data"
+        )
+    read = _READERS[_checks.one_of("the suffix of data.source", path.suffix, _READERS)]
+    with _files.reading(path):
+        table = read(path)
+    if not table or not len(next(iter(table.values()))):
+        raise ValueError(f"{path} must hold texts, got none")
+    score = next((name for name in table if name.lower() in SCORES), None)
+    if score is None and all(name.isdecimal() for name in table):
+        score = next((name for name, cells in table.items() if _are_numbers(cells)), None)
+    names = tuple(columns or (name for name in table if name != score and name.lower() not in LABELS))
+    for name in names:
+        if name not in table or name == score:
+            there = ", ".join(each for each in table if each != score)
+            hint = _checks.hint(name, tuple(table)) if name not in table else ", which has the scores"
+            raise ValueError(f"data.columns must name columns of text of {path} ({there}), got {name!r}{hint}")
+    return _texts(path, [table[name] for name in names], names, None if score is None else table[score])
+
+
+def _texts(path: Path, parts: Sequence[Sequence[str]], names: Sequence[str], cells: Sequence[str] | None) -> Texts:
+    rows, scores, kept, skipped = list[tuple[str, ...]](), list[float](), list[str](), list[Skipped]()
+    for number, row in enumerate(zip(*parts, strict=True), start=1):
+        place = f"{path.name}:{number}"
+        if cells is not None and not cells[number - 1].strip():
+            skipped.append(Skipped(place, "it has no score"))
+            continue
+        for name, text in zip(names, row, strict=True):
+            if not text.strip():
+                raise ValueError(f"texts must not be empty, got nothing in column {name!r} of row {number} of {path}")
+        if cells is not None:
+            scores.append(_score(cells[number - 1], path, number))
+        rows.append(tuple(text.strip() for text in row))
+        kept.append(place)
+    return Texts(
+        tuple(rows), scores=None if cells is None else tuple(scores), names=tuple(kept), skipped=tuple(skipped)
+    )
+
+
+def _score(cell: str, path: Path, number: int) -> float:
+    try:
+        return _checks.number("score", float(cell))
+    except ValueError as error:
+        raise ValueError(f"scores must be numbers, got {cell!r} in row {number} of {path}") from error
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    try:
+        return [float(cell) for cell in cells if cell.strip()] != []
+    except ValueError:
+        return False
+
+
+def _lines(path: Path) -> Columns:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {"text": [line for line in lines if line.strip()]}
+
+
+def _csv(path: Path) -> Columns:
+    with path.open(encoding="utf-8", newline="") as file:
+        return _of_rows(list(csv.reader(file)))
+
+
+def _tsv(path: Path) -> Columns:
+    with path.open(encoding="utf-8", newline="") as file:
+        return _of_rows(list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)))
+
+
+def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:
+    """Return columns by name; by number, from 0, where the first row has a number or a gap, as no header has."""
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    first = rows[0] if rows else []
+    is_header = all(cell.strip() and not _are_numbers([cell]) for cell in first)
+    names = [cell.strip() for cell in first] if is_header else [str(place) for place in range(len(first))]
+    body = rows[1:] if is_header else rows
+    for number, row in enumerate(body, start=1):
+        if len(row) != len(names):
+            raise ValueError(f"every row must have {len(names)} columns, got {len(row)} in row {number}")
+    return dict(zip(names, zip(*body, strict=True), strict=True)) if body else {}
+
+
+def _jsonl(path: Path) -> Columns:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = list(rows[0]) if rows else []
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or list(row) != names:
+            raise ValueError(f"every line must be an object of {', '.join(names)}, got another in line {number}")
+    return {name: ["" if row[name] is None else str(row[name]) for row in rows] for name in names}
+
+
+def _parquet(path: Path) -> Columns:
+    _extras.needed("pyarrow")
+    from pyarrow import parquet  # pyright: ignore[reportMissingImports]
+
+    found = parquet.read_table(path)
+    return {
+        name: ["" if cell is None else str(cell) for cell in found.column(name).to_pylist()]
+        for name in found.column_names
+    }
+
+
+_READERS: Mapping[str, Callable[[Path], Columns]] = {
+    ".txt": _lines,
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+}
+SUFFIXES = tuple(_READERS)

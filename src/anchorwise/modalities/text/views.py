@@ -1,0 +1,113 @@
+"""Views of texts: two that say the same, an anchor with its positive, or one text twice under other dropout."""
+
+from typing import cast, final
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from anchorwise.modalities.draws import Draws
+from anchorwise.modalities.samples import Batch, Samples, View
+from anchorwise.modalities.text.config import TextViewsConfig
+from anchorwise.modalities.text.samples import TextSamples
+from anchorwise.modalities.text.tokenizer import padded
+from anchorwise.modalities.views import ViewMaker, ViewPlan
+
+# b = samples of a batch, v = views, s = tokens of a text
+
+_NUM_DOUBLED, _FIRST_PLACE = 0, 1  # Purposes of draws: how many tokens are doubled, and from here on at which places.
+_FIRST_TEXT = 2048  # From here on: which of the texts that say the same.
+_MOST_DOUBLED = 10
+
+
+@final
+class TextViews(ViewMaker):
+    """Tokens of the views of a batch, all padded to one length.
+
+    Of texts that say the same, each view has another one, drawn by seed, sample and view. Of columns, view 0 is the
+    anchor, view 1 its positive, and those behind are hard negatives. A text alone is every view: what makes them differ
+    is the encoder's dropout, or tokens that are doubled.
+
+    Source: the doubled tokens are those of ESimCSE, Wu et al. 2022, section 3.1, https://arxiv.org/abs/2109.04380, and
+    its code: of `m = min(10, int(share * tokens))` one of 0 .. m - 1 is drawn, and as many places between the tokens at
+    the ends. Here that happens anew in every epoch, and a text that becomes too long is cut.
+
+    Args:
+        config: How views differ.
+        plan: How many the method takes.
+        samples: Of such texts.
+
+    Raises:
+        ValueError: If the samples have no such views.
+    """
+
+    def __init__(self, config: TextViewsConfig, plan: ViewPlan, samples: TextSamples) -> None:
+        super().__init__()
+        _check(plan, samples)
+        self.config, self.plan = config, plan
+        self.tokenizer, self.max_tokens = samples.tokenizer, samples.max_tokens
+        self.are_equal = samples.members.shape[1] == 1 and not config.repetition
+        self.which = Draws([0], range(_FIRST_TEXT, _FIRST_TEXT + samples.members.shape[1]))
+        self.doubled = Draws(range(plan.total), range(_FIRST_PLACE + samples.max_tokens))
+
+    def collect(self, samples: Samples, ids: Int64[Tensor, " b"], *, seed: int) -> Batch:
+        """Return the views of samples, made on the CPU."""
+        there = cast(TextSamples, samples)
+        texts = self._chosen(there, ids, seed)
+        views = [[there.tokens.of(number) for number in view.tolist()] for view in texts]
+        if self.config.repetition:
+            drawn = self.doubled(ids, seed)
+            for number, view in enumerate(views[1 : self.plan.num_views], start=1):
+                views[number] = [self._with_doubled(text, drawn[:, number, row]) for row, text in enumerate(view)]
+        rows = padded([text for view in views for text in view], self.tokenizer.pad, most=self.max_tokens)
+        parts = {name: part.split(len(ids)) for name, part in rows.items()}
+        return there.batch(ids, tuple({name: part[view] for name, part in parts.items()} for view in range(len(views))))
+
+    def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
+        """Return the views."""
+        return cast(tuple[View, ...], batch.raw)
+
+    def plain(self, raw: View) -> View:
+        """Return tokens as they are."""
+        return raw
+
+    def _chosen(self, samples: TextSamples, ids: Tensor, seed: int) -> Int64[Tensor, "v b"]:
+        members = samples.members[ids]
+        if not samples.are_alike:
+            places = torch.arange(self.plan.total).clamp(max=members.shape[1] - 1)
+            return members[:, places].T
+        drawn = self.which(ids, seed)[:, 0].T.masked_fill(members < 0, torch.inf)
+        order = drawn.argsort(dim=1)
+        places = torch.arange(self.plan.total) % (members >= 0).sum(dim=1, keepdim=True)
+        return members.gather(1, order.gather(1, places)).T
+
+    def _with_doubled(self, text: Tensor, drawn: Tensor) -> Tensor:
+        most = min(_MOST_DOUBLED, int(self.config.repetition * len(text)))
+        number = int(drawn[_NUM_DOUBLED] * most)
+        times = torch.ones_like(text)
+        times[1 + drawn[_FIRST_PLACE : _FIRST_PLACE + len(text) - 2].argsort()[:number]] = 2
+        longer = text.repeat_interleave(times)
+        if len(longer) <= self.max_tokens:
+            return longer
+        return torch.cat([longer[: self.max_tokens - 1], text[-1:]])
+
+
+def _check(plan: ViewPlan, samples: TextSamples) -> None:
+    for asked, what in (
+        (plan.num_small, "small views"),
+        (plan.with_places, "places in a view"),
+        (plan.masking, "masks"),
+    ):
+        if asked:
+            raise ValueError(f"the method needs {what}, which images have and texts do not; choose another method.name")
+    num_texts, num_negatives = samples.members.shape[1], plan.num_negatives
+    if num_negatives and (samples.are_alike or num_texts < plan.total):
+        raise ValueError(
+            f"the method needs {plan.num_views} views and {num_negatives} hard negatives of a sample, in columns "
+            f"behind its positive, and a sample has {num_texts} texts; set method.num_negatives lower"
+        )
+    if num_texts > 1 and not samples.are_alike and plan.num_views > num_texts:
+        raise ValueError(
+            f"the method takes {plan.num_views} views, and a sample has {num_texts} columns of text; take fewer with "
+            "method.num_views"
+        )

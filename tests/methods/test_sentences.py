@@ -1,0 +1,94 @@
+"""SimCSE and ESimCSE: values of their sources' formulas, and what goes where."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anchorwise.methods import METHODS
+from anchorwise.methods.base import Clock
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch
+from anchorwise.models import HeadConfig
+from anchorwise.objectives import build
+
+NO_HEAD = HeadConfig(num_layers=0)
+CLOCK = Clock(0, 10, 5)
+
+
+def rows(number: int, shift: float) -> Tensor:
+    i, j = torch.arange(number, dtype=torch.float64)[:, None], torch.arange(3, dtype=torch.float64)
+    made = torch.sin(1 + 3 * i + 7 * j + 0.5 * i * j + shift)
+    return made / made.norm(dim=1, keepdim=True)
+
+
+class Scaled(nn.Module):
+    """Leaves directions as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones((), dtype=torch.float64))
+
+    def forward(self, view: Tensor) -> Tensor:
+        return self.scale * view
+
+
+def method_of(name: str, **settings):
+    make = METHODS[name]
+    config = make.Config(head=NO_HEAD, **settings)
+    return make(Encoder(Scaled(), num_features=3), build(dict(make.own_objective)), config).double()
+
+
+def batch(first: int = 0) -> Batch:
+    return Batch(torch.zeros(4, 1), torch.arange(first, first + 4))
+
+
+def test_simcse_has_the_values_of_its_formulas():
+    two = method_of("simcse")([rows(4, 0), rows(4, 0.3)], batch())
+    assert two.outcome.loss.item() == pytest.approx(0.0188151474, abs=1e-10)
+    method = method_of("simcse", num_negatives=1)
+    assert method.plan.total == 3
+    three = method([rows(4, 0), rows(4, 0.3), rows(4, 0.6)], batch())
+    assert three.outcome.loss.item() == pytest.approx(0.2399703767, abs=1e-10)
+
+
+def test_esimcse_has_the_value_of_its_formula_and_that_of_simcse_before_there_are_keys():
+    method = method_of("esimcse", num_queued=6)
+    assert method([rows(4, 0), rows(4, 0.3)], batch()).outcome.loss.item() == pytest.approx(0.0188151474, abs=1e-10)
+    method.queue.rows.copy_(rows(6, 5))
+    method.queue.ids.copy_(torch.arange(10, 16))
+    loss = method([rows(4, 0), rows(4, 0.3)], batch()).outcome.loss
+    assert loss.item() == pytest.approx(0.0224207314, abs=1e-10)
+
+
+def test_esimcse_queues_first_views_by_an_average_of_the_weights_before_the_step_without_dropout():
+    make = METHODS["esimcse"]
+    encoder = Encoder(nn.Sequential(nn.Linear(3, 5), nn.Dropout(0.5)), num_features=5)
+    method = make(encoder, build(dict(make.own_objective)), make.Config(head=NO_HEAD, num_queued=8, momentum=0.5))
+    method.train()
+    start = [parameter.clone() for parameter in method.twin.parameters()]
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(1.0)
+    method.before_step(CLOCK)
+    for before, after in zip(start, method.twin.parameters(), strict=True):
+        torch.testing.assert_close(after, before + 0.5)
+    views = [rows(4, 0).float(), rows(4, 0.3).float()]
+    method(views, batch())
+    expected = nn.functional.normalize(method.twin.network.backbone[0](views[0]))
+    torch.testing.assert_close(method.queue.rows[:4], expected)
+    assert method.queue.ids.tolist() == [0, 1, 2, 3, -1, -1, -1, -1]
+
+
+def test_a_sentence_that_stands_in_the_queue_is_no_negative_of_itself():
+    method = method_of("esimcse", num_queued=4)
+    method([rows(4, 0), rows(4, 0.3)], batch())
+    again = method([rows(4, 0), rows(4, 0.3)], batch())
+    alone = method_of("simcse")([rows(4, 0), rows(4, 0.3)], batch())
+    # Keys of the other sentences count, its own does not: at cosine 1 it would cost at least log 2.
+    assert float(alone.outcome.per_anchor.max()) < float(again.outcome.per_anchor.max()) < 0.5
+
+
+def test_hard_negatives_want_an_objective_that_takes_them():
+    make = METHODS["simcse"]
+    with pytest.raises(ValueError, match=r"method.num_negatives must be 0 for DHEL, which takes no further negatives"):
+        make(Encoder(Scaled(), num_features=3), build({"name": "dhel"}), make.Config(num_negatives=1))

@@ -1,0 +1,171 @@
+import json
+from collections import Counter
+
+import pytest
+
+from anchorwise._files import UnusableFileError
+from anchorwise.modalities.text.captions import read_captions
+from anchorwise.modalities.text.config import TextData, TextEncoderConfig
+from anchorwise.modalities.text.docstrings import read_docstrings
+from anchorwise.modalities.text.sources import read_parts
+from anchorwise.modalities.text.tables import read_texts
+from anchorwise.modalities.text.vocabulary import word_pieces
+
+pytestmark = pytest.mark.usefixtures("as_users_call")
+
+
+def written(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_columns_are_read_by_position_and_the_score_by_its_name(tmp_path):
+    table = written(tmp_path / "a.csv", 'x,score,y\n"a, b",1.5,c\nd,2,e\n')
+    texts = read_texts(table)
+    assert texts.rows == (("a, b", "c"), ("d", "e"))
+    assert texts.scores == (1.5, 2.0)
+    assert read_texts(table, ["y", "x"]).rows[0] == ("c", "a, b")
+
+
+def test_a_first_row_with_a_number_or_a_gap_is_no_header(tmp_path):
+    assert read_texts(written(tmp_path / "a.tsv", '4.5\tsaid "so\tb\n3\tc\td\n')).rows[0] == ('said "so', "b")
+    gap = read_texts(written(tmp_path / "b.tsv", "\ta\tb\n3\tc\td\n1\te\tf\n"))
+    assert gap.rows == (("c", "d"), ("e", "f"))
+    assert [each.reason for each in gap.skipped] == ["it has no score"]
+
+
+def test_lines_and_json_lines_are_read(tmp_path):
+    assert read_texts(written(tmp_path / "a.txt", "one\n\n two \n")).rows == (("one",), ("two",))
+    rows = [{"anchor": "a", "positive": "b", "negative": "c"}, {"anchor": "d", "positive": "e", "negative": "f"}]
+    path = written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert read_texts(path).rows == (("a", "b", "c"), ("d", "e", "f"))
+
+
+def test_parquet_is_read(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"a": ["x", "y"], "b": ["z", "w"], "score": [1.0, 2.0]}), tmp_path / "a.parquet")
+    assert read_texts(tmp_path / "a.parquet").rows == (("x", "z"), ("y", "w"))
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        (
+            "anchor,positive\na,b\n",
+            ["anchr"],
+            r"columns of text of .*a.csv \(anchor, positive\), got 'anchr'.*'anchor'",
+        ),
+        ("a,b,score\nx,y,1\n", ["a", "score"], "got 'score', which has the scores"),
+        ("a,b\nx, \n", None, "got nothing in column 'b' of row 1"),
+        ("a,b,score\nx,y,1\nz,w,high\n", None, "scores must be numbers, got 'high' in row 2"),
+        ("a,b,score\nx,y,nan\n", None, "scores must be numbers, got 'nan' in row 1"),
+        ("a,b\nx\n", None, "every row must have 2 columns, got 1 in row 1"),
+        ("a,b\n", None, "must hold texts, got none"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_in_words(text, columns, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        read_texts(written(tmp_path / "a.csv", text), columns)
+
+
+def test_a_source_that_is_not_there_is_refused_in_words(tmp_path):
+    with pytest.raises(FileNotFoundError, match="name it with --data"):
+        read_parts(TextData(source=str(tmp_path / "no")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"must hold Flickr8k.token.txt, or files of texts"):
+        read_parts(TextData(source=str(tmp_path / "empty")))
+    with pytest.raises(ValueError, match=r"suffix of data.source must be one of .* got '.doc'"):
+        read_parts(TextData(source=str(written(tmp_path / "a.doc", ""))))
+
+
+def test_pairs_are_parted_and_scored_pairs_are_judged_whole(tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "a\tb\n" + "".join(f"x{i}\ty{i}\n" for i in range(40)))
+    parts = read_parts(TextData(source=str(pairs)))
+    assert (len(parts.train.rows), len(parts.test.rows)) == (36, 4)
+    assert not set(parts.train.rows) & set(parts.test.rows)
+    scored = read_parts(TextData(source=str(written(tmp_path / "s.tsv", "a\tb\tscore\nx\ty\t1\nz\tw\t2\n"))))
+    assert scored.train is scored.test
+
+
+def test_files_of_a_folder_are_its_parts_or_are_judged_together(tmp_path):
+    (tmp_path / "parts").mkdir()
+    written(tmp_path / "parts" / "train.tsv", "a\tb\nx\ty\n")
+    written(tmp_path / "parts" / "test.tsv", "a\tb\nz\tw\n")
+    parts = read_parts(TextData(source=str(tmp_path / "parts")))
+    assert (parts.train.rows, parts.test.rows) == ((("x", "y"),), (("z", "w"),))
+    written(tmp_path / "one.test.tsv", "1\ta\tb\n2\tc\td\n")
+    written(tmp_path / "two.test.tsv", "3\te\tf\n")
+    written(tmp_path / "two.train.tsv", "3\tg\th\n")
+    whole = read_parts(TextData(source=str(tmp_path))).test
+    assert whole.tasks == ("one", "one", "two")
+    assert whole.rows[2] == ("e", "f")
+    written(tmp_path / "two.test.tsv", "e\tf\n3\t4\n")
+    with pytest.raises(ValueError, match="the same columns"):
+        read_parts(TextData(source=str(tmp_path)))
+
+
+def flickr(folder, num_train=12, num_test=4):
+    """Write captions as Flickr8k has them, with its one photograph of another name."""
+    numbers = range(num_train + num_test)
+    things = ["dog", "girl", "horse", "car", "boat", "bird", "ball", "tree"]
+    said = ["a {} is running", "the {} moves fast", "one {} outside", "there is a {} here", "look at this {} now"]
+    lines = [
+        f"{n}.jpg{'.1' if n == 3 else ''}#{k}\t{text.format(things[n % 8])} {n} .\n"
+        for n in numbers
+        for k, text in enumerate(said)
+    ]
+    written(folder / "Flickr8k.token.txt", "".join(lines))
+    written(folder / "Flickr_8k.trainImages.txt", "".join(f"{n}.jpg\n" for n in numbers[:num_train]))
+    written(folder / "Flickr_8k.testImages.txt", "".join(f"{n}.jpg\n" for n in numbers[num_train:]))
+    return folder
+
+
+def test_captions_follow_the_split_files(tmp_path):
+    train, test = read_captions(flickr(tmp_path))
+    assert (len(train.rows), len(test.rows), len(train.rows[3]), train.are_alike) == (12, 4, 5, True)
+    assert train.rows[3][0] == "a car is running 3 ."
+    written(tmp_path / "Flickr_8k.testImages.txt", "99.jpg\n")
+    with pytest.raises(UnusableFileError, match=r"1 of its 1 photographs have no caption, such as 99.jpg"):
+        read_captions(tmp_path)
+
+
+def test_docstrings_are_paired_with_code_that_does_not_have_them(tmp_path):
+    written(
+        tmp_path / "a.py",
+        'def addTwo(x_y, z):\n    """Add two numbers of any kind.\n\n    More."""\n    return x_y + z\n',
+    )
+    written(tmp_path / "broken.py", "def (")
+    (tmp_path / "tests").mkdir()
+    written(tmp_path / "tests" / "b.py", 'def f():\n    """Is left out as a test."""\n    return 1\n')
+    texts = read_docstrings(tmp_path)
+    assert texts.rows == (("Add two numbers of any kind.", "add two return x y + z"),)
+    assert texts.names == ("a.py:addTwo",)
+
+
+def test_the_standard_library_has_thousands_of_pairs_the_same_each_time():
+    texts = read_docstrings()
+    assert len(texts.rows) > 3000
+    assert len({said for said, _ in texts.rows}) == len(texts.rows)
+
+
+def test_pieces_are_learnt_as_in_a_case_by_hand():
+    # ##o ##w and l ##o stand 7 times each, and the first in the alphabet is joined; then l ##ow, ##e ##r, low ##er.
+    pieces = word_pieces(Counter({"low": 5, "lower": 2, "x": 1}), 100)
+    assert pieces[:6] == ["##o", "##w", "l", "##e", "##r", "x"]
+    assert pieces[6:] == ["##ow", "low", "##er", "lower"]
+    assert word_pieces(Counter({"low": 5, "lower": 2, "x": 1}), 7) == pieces[:7]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 30}, r"encoder.width must be a multiple of encoder.num_heads=4, got 30"),
+        ({"path": "x"}, r"encoder.path is for encoder.name=transformers"),
+        ({"name": "transformers", "num_layers": 3}, r"where encoder.num_layers is set, must be one of 'bert-small'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TextEncoderConfig(**settings)

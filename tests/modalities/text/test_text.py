@@ -1,0 +1,296 @@
+"""Text through the trainer; all that needs transformers."""
+
+import json
+import random
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from anchorwise._files import UnusableFileError
+from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
+from anchorwise.modalities.views import ViewPlan
+from anchorwise.training import RunConfig, apply_overrides, pretrain
+from anchorwise.training.config import run_config_of
+from tests.modalities.text.test_tables import flickr, written
+
+transformers = pytest.importorskip(
+    "transformers", reason='transformers is not installed: pip install "anchorwise[text]"'
+)
+
+from anchorwise.modalities.text.encoders import build_encoder
+from anchorwise.modalities.text.poolings import POOLINGS, pooled
+from anchorwise.modalities.text.storage import load_text_encoder
+from anchorwise.modalities.text.tokenizer import load_tokenizer, tokenizer_text, trained_tokenizer
+from anchorwise.modalities.text.views import TextViews
+
+pytestmark = [
+    pytest.mark.usefixtures("as_users_call"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+TEXT = modality_of("text")
+TINY = [
+    "modality=text",
+    "encoder.num_layers=1",
+    "encoder.width=16",
+    "encoder.num_heads=2",
+    "method.head.num_layers=0",
+    "objective.name=cross_view",
+    "data.vocab_size=120",
+    "data.max_tokens=12",
+    "train.num_epochs=2",
+    "train.batch_size=4",
+    "train.log_every_steps=1",
+    "train.log_to=[]",
+    "train.device=cpu",
+]
+
+
+def tiny(folder, *settings) -> RunConfig:
+    return apply_overrides(RunConfig(), [*TINY, f"data.source={folder}", *settings])
+
+
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory):
+    return flickr(tmp_path_factory.mktemp("captions"))
+
+
+@pytest.fixture(scope="module")
+def finished(captions, tmp_path_factory):
+    return pretrain(tiny(captions), tmp_path_factory.mktemp("run") / "run", show_progress=False)
+
+
+def test_a_tokenizer_is_the_same_for_the_same_texts_and_gives_words_back():
+    texts = ["A dog runs.", "a dog sleeps", "two dogs run"]
+    first, second = (trained_tokenizer(texts, vocab_size=100) for _ in range(2))
+    assert tokenizer_text(first) == tokenizer_text(second)
+    tokens = first.encode(["a dog runs", "dogs"], max_tokens=12)
+    assert first.fast.decode(tokens.of(0)) == "[CLS] a dog runs [SEP]"
+    assert tokens.num_cut == 0
+
+
+def test_texts_that_are_too_long_are_cut_between_their_ends_and_counted(captions):
+    samples = TEXT.load(TextData(source=str(captions), vocab_size=120, max_tokens=4)).train
+    assert {len(samples.tokens.of(number)) for number in range(len(samples.texts))} == {4}
+    assert "60 of 60 cut to 4 tokens" in samples.what
+    assert samples.tokens.of(0)[-1] == samples.tokens.of(1)[-1] == samples.tokenizer.fast.sep_token_id
+
+
+def test_a_captions_views_are_two_of_its_own_drawn_by_seed_and_sample_alone(captions):
+    samples = TEXT.load(TextData(source=str(captions), vocab_size=400)).train
+    views = TextViews(TextViewsConfig(), ViewPlan(), samples)
+    ids = torch.arange(12)
+    first, second = views(views.collect(samples, ids, seed=7), seed=7)
+    assert first["input_ids"].shape == second["input_ids"].shape
+    decoded = [
+        [samples.tokenizer.fast.decode(row, skip_special_tokens=True) for row in view["input_ids"]]
+        for view in (first, second)
+    ]
+    for number, pair in enumerate(zip(*decoded, strict=True)):
+        own = {
+            samples.tokenizer.fast.decode(samples.tokens.of(text), skip_special_tokens=True)
+            for text in samples.members[number].tolist()
+        }
+        assert len(set(pair)) == 2
+        assert set(pair) <= own
+    alone = views(views.collect(samples, ids[5:6], seed=7), seed=7)[0]
+    length = alone["input_ids"].shape[1]
+    assert torch.equal(alone["input_ids"][0], first["input_ids"][5, :length])
+
+
+def test_repetition_doubles_tokens_of_the_second_view_as_often_as_its_source_says(tmp_path):
+    lines = "\n".join(" ".join(random.Random(n).choices("abcdefgh", k=14)) for n in range(400))
+    samples = TEXT.load(TextData(source=str(written(tmp_path / "a.txt", lines)))).train
+    views = TextViews(TextViewsConfig(repetition=0.32), ViewPlan(), samples)
+    first, second = views(views.collect(samples, torch.arange(400), seed=1), seed=1)
+    longer = (second["attention_mask"].sum(1) - first["attention_mask"].sum(1)).tolist()
+    assert set(longer) == set(range(5))  # int(0.32 x 16) is 5, so 0 to 4 are doubled.
+    assert 1.8 < sum(longer) / 400 < 2.2
+    for short, long in zip(first["input_ids"].tolist(), second["input_ids"].tolist(), strict=True):
+        rest = iter([token for token in short if token])
+        kept, last = [], None
+        current = next(rest)
+        for token in (token for token in long if token):
+            if token == current:
+                kept.append(token)
+                last, current = current, next(rest, None)
+            else:
+                assert token == last
+        assert current is None
+
+
+def test_columns_are_the_views_in_their_order_and_more_than_there_are_is_refused(tmp_path):
+    path = written(tmp_path / "a.tsv", "a\tb\n" + "".join(f"left {n}\tright {n}\n" for n in range(30)))
+    samples = TEXT.load(TextData(source=str(path))).train
+    views = TextViews(TextViewsConfig(), ViewPlan(), samples)
+    first, second = views(views.collect(samples, torch.arange(3), seed=0), seed=0)
+    decode = samples.tokenizer.fast.decode
+    assert decode(first["input_ids"][1], skip_special_tokens=True).startswith("left")
+    assert decode(second["input_ids"][1], skip_special_tokens=True).startswith("right")
+    with pytest.raises(ValueError, match="takes 3 views, and a sample has 2 columns"):
+        TextViews(TextViewsConfig(), ViewPlan(3), samples)
+    with pytest.raises(ValueError, match="small views, which images have"):
+        TextViews(TextViewsConfig(), ViewPlan(2, num_small=1), samples)
+
+
+@pytest.mark.parametrize("name", [*POOLINGS, "cls"])
+def test_poolings_do_not_see_what_is_no_token(name):
+    torch.manual_seed(0)
+    encoder = build_encoder(TextEncoderConfig(width=16, num_heads=2, pooling=name, num_tokens=20, max_tokens=16)).eval()
+    ids = torch.tensor([[2, 7, 8, 3, 0, 0], [2, 9, 10, 11, 12, 3]])
+    mask = (ids > 0).long()
+    rows = encoder({"input_ids": ids, "attention_mask": mask})
+    alone = encoder({"input_ids": ids[:1, :4], "attention_mask": mask[:1, :4]})
+    assert rows.shape == (2, 16)
+    torch.testing.assert_close(rows[:1], alone, atol=1e-6, rtol=1e-5)
+
+
+def test_poolings_are_those_of_a_case_by_hand():
+    states = [
+        torch.tensor([[[0.0], [0.0], [0.0]]]),
+        torch.tensor([[[1.0], [2.0], [9.0]]]),
+        torch.tensor([[[3.0], [8.0], [9.0]]]),
+    ]
+    found = {name: float(pooled(name, states, torch.tensor([[1, 1, 0]]))) for name in POOLINGS}
+    assert found == {
+        "mean": 5.5,
+        "cls_before_pooler": 3.0,
+        "first_last_mean": 3.5,
+        "top2_mean": 3.5,
+        "eos": 8.0,
+        "max": 8.0,
+    }
+    with pytest.raises(ValueError, match="must have a token in every row"):
+        pooled("mean", states, torch.tensor([[0, 0, 0]]))
+
+
+def test_a_run_is_read_back_bit_for_bit_also_by_transformers_alone(finished, captions):
+    assert finished.summary()["loss"] > 0
+    assert finished.config().encoder.num_tokens == finished.encoder().tokenizer.num_tokens <= 120
+    frozen, samples = finished.encoder(), TEXT.load(finished.config().data).test
+    state = load_file(finished.path / "encoder.safetensors")
+    assert all(torch.equal(value, state[name]) for name, value in frozen.encoder.state_dict().items())
+    loaded = transformers.AutoModel.from_pretrained(finished.path / "transformer", add_pooling_layer=False).eval()
+    rows = loaded(**samples.take(torch.arange(4))).last_hidden_state
+    mask = samples.take(torch.arange(4))["attention_mask"][:, :, None]
+    assert torch.equal((rows * mask).sum(1) / mask.sum(1), frozen.encoder(samples.take(torch.arange(4))))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(finished.path / "transformer")
+    assert (
+        tokenizer("a dog is running")["input_ids"]
+        == frozen.tokenizer.encode(["a dog is running"], max_tokens=12).of(0).tolist()
+    )
+
+
+def test_sentence_transformers_loads_a_run_with_the_same_features(finished):
+    st = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    samples = TEXT.load(finished.config().data).test
+    theirs = st.SentenceTransformer(str(finished.path), device="cpu").encode([samples.text(n) for n in range(4)])
+    ours = finished.encoder().encoder(samples.take(torch.arange(4)))
+    torch.testing.assert_close(torch.from_numpy(theirs), ours.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(finished, captions, tmp_path, monkeypatch):
+    import signal
+
+    from tests.training.stopping import send_at_step
+
+    send_at_step(3, signal.SIGINT, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(tiny(captions), tmp_path, show_progress=False)
+    resumed = pretrain(tiny(captions), tmp_path, show_progress=False)
+    first, second = (load_file(run.path / "encoder.safetensors") for run in (finished, resumed))
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_a_run_is_judged_by_retrieval_and_scored_pairs_by_correlation(finished, tmp_path, captions):
+    from anchorwise.cli.app import app
+
+    out = tmp_path / "a.json"
+    result = CliRunner().invoke(app, ["evaluate", str(finished.path), "--out", str(out), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(out.read_text())["metrics"]
+    assert 0.0 <= metrics["recall_at_1"] <= metrics["recall_at_5"] == 100.0 == metrics["recall_at_10"]
+    assert {"mrr", "ndcg", "tf_idf_recall_at_1", "alignment", "uniformity"} <= metrics.keys()
+    scored = written(tmp_path / "s.tsv", "1\ta dog\ta cat\n5\ta dog runs\ta dog is running\n2\tone\tthe boat\n")
+    result = CliRunner().invoke(
+        app, ["evaluate", str(finished.path), "--data", str(scored), "--out", str(out), "--device", "cpu"]
+    )
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(out.read_text())["metrics"]
+    assert metrics["sts_spearman_all"] == metrics["sts_spearman_mean"]
+    assert "stand among the training samples too" not in result.output
+
+
+def test_a_model_from_a_folder_is_started_from_with_its_own_tokenizer_alone(finished, captions, tmp_path):
+    folder = finished.path / "transformer"
+    start = ["encoder.name=transformers", f"encoder.path={folder}"]
+    settings = [line for line in TINY if not line.startswith(("encoder.", "data.vocab"))]
+    config = apply_overrides(RunConfig(), [*settings, *start, f"data.source={captions}", f"data.tokenizer={folder}"])
+    run = pretrain(config, tmp_path / "run", show_progress=False)
+    assert run.config().encoder.path_digest
+    assert load_text_encoder(run.path).encoder.num_features == 16
+    other = apply_overrides(RunConfig(), [*settings, *start, f"data.source={captions}", "data.vocab_size=100"])
+    with pytest.raises(ValueError, match=r"data.tokenizer must be that of the model .* set data.tokenizer="):
+        pretrain(other, tmp_path / "other", show_progress=False)
+    assert not (tmp_path / "other" / "config.json").exists()
+
+
+def test_a_folder_with_code_or_with_pickled_weights_is_refused(finished, captions, tmp_path):
+    folder = finished.path / "transformer"
+    (tmp_path / "pickled").mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        written(tmp_path / "pickled" / name, (folder / name).read_text(encoding="utf-8"))
+    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
+    pickled = tiny(
+        captions,
+        "encoder.name=transformers",
+        "encoder.num_layers=2",
+        "encoder.width=128",
+        "encoder.num_heads=4",
+        f"encoder.path={tmp_path / 'pickled'}",
+    )
+    with pytest.raises(UnusableFileError, match=r"weights in pytorch_model.bin alone, which can run code"):
+        pretrain(pickled, tmp_path / "run", show_progress=False)
+    facts = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "mine.Model"}}
+    written(tmp_path / "pickled" / "config.json", json.dumps(facts))
+    with pytest.raises(UnusableFileError, match=r"asks in config.json for code of its own to be run"):
+        pretrain(pickled, tmp_path / "run", show_progress=False)
+    with pytest.raises(UnusableFileError, match=r"asks in config.json for code"):
+        load_tokenizer(tmp_path / "pickled")
+
+
+def test_equal_views_without_dropout_teach_nothing_and_are_refused(tmp_path):
+    lines = written(tmp_path / "a.txt", "one thing\nanother thing\nthe third\nthe last\n")
+    with pytest.raises(ValueError, match=r"views of a sample are equal, .* dropout"):
+        pretrain(tiny(lines, "encoder.dropout=0.0"), tmp_path / "run", show_progress=False)
+    pretrain(tiny(lines, "train.num_epochs=1"), tmp_path / "run", show_progress=False)
+
+
+def test_an_own_class_has_the_configuration_of_every_modality():
+    config = run_config_of("text")(data=TextData(max_tokens=9))
+    assert RunConfig.kind_of(json.loads(config.model_dump_json())) is type(config)
+    with pytest.raises(ValueError, match=r"must be 'images' in this class, got 'text'; take run_config_of"):
+        RunConfig(modality="text")
+    with pytest.raises(ValueError, match=r"unknown setting 'data.image_size_px'; here: source, columns, tokenizer"):
+        apply_overrides(config, ["data.image_size_px=3"])
+    back = apply_overrides(config, ["modality=images", "data.image_size_px=3"])
+    assert (type(back), back.data.source) == (RunConfig, "digits")
+
+
+def test_pairs_with_hard_negatives_and_single_texts_train_by_simcse_and_esimcse(tmp_path):
+    rows = "".join(f"a dog {n}\tone dog {n}\tno dog {n}\n" for n in range(30))
+    triples = written(tmp_path / "a.tsv", f"anchor\tpositive\tnegative\n{rows}")
+    once = ["train.num_epochs=1", "method.head.num_layers=1", "method.head.output_width=8"]
+    config = tiny(triples, "method.name=simcse", "method.num_negatives=1", *once)
+    assert pretrain(config, tmp_path / "triples", show_progress=False).summary()["loss"] > 0
+    with pytest.raises(ValueError, match="needs 2 views and 2 hard negatives of a sample"):
+        pretrain(tiny(triples, "method.name=simcse", "method.num_negatives=2"), tmp_path / "no", show_progress=False)
+    lines = written(tmp_path / "a.txt", "".join(f"this is line {n}\n" for n in range(16)))
+    config = tiny(lines, "method.name=esimcse", "method.num_queued=6", "views.repetition=0.5", *once)
+    run = pretrain(config, tmp_path / "lines", show_progress=False)
+    assert run.summary()["loss"] > 0
+    assert run.encoder().encode(["this", "this is a line"]).shape == (2, 16)
