@@ -39,7 +39,7 @@ format: .venv/ready
 	$(BIN)/ruff format .
 
 lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml, by their hashes.
-	$(LOCK) --upgrade pyproject.toml --extra vision --group dev --output-file requirements.lock
+	$(LOCK) --upgrade pyproject.toml --extra vision --extra text --group dev --output-file requirements.lock
 	$(LOCK) --upgrade --group build --output-file build.lock
 
 clean:
@@ -56,7 +56,7 @@ clean:
 .oldest/ready: build.lock pyproject.toml | $(UV)
 	test -x .oldest/bin/python || $(UV) venv --quiet --python 3.11 .oldest
 	VIRTUAL_ENV=.oldest $(UV) pip install --quiet --compile-bytecode --resolution lowest-direct \
-		--requirement pyproject.toml --extra vision --extra parquet --group dev
+		--requirement pyproject.toml --extra vision --extra text --extra parquet --group dev
 	VIRTUAL_ENV=.oldest $(UV) pip install $(EDITABLE)
 	touch $@
 
