@@ -13,6 +13,7 @@ from anchorwise.methods import METHODS
 from anchorwise.training import RunConfig, RunDirectory, pretrain
 from anchorwise.training.checkpoint import load_checkpoint
 from tests import processes
+from tests.methods.training import ENCODERS
 from tests.training.conftest import tiny_run
 from tests.training.stopping import run_killed_at, send_at_step
 
@@ -27,15 +28,12 @@ _SMALL = {
 }
 
 
-_ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}
-
-
 def _config(name: str) -> RunConfig:
     settings = [f"method.name={name}", *(f"method.{setting}" for setting in _SMALL.get(name, []))]
     return tiny_run(
         [
             *settings,
-            *_ENCODERS.get(name, []),
+            *ENCODERS.get(name, []),
             "method.head.hidden_width=16",
             "method.head.output_width=8",
             "train.knn_every_epochs=0",

@@ -20,7 +20,7 @@ from anchorwise.training.distributed import Ranks
 from anchorwise.training.optimizers import build_optimizer, set_rates
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
-from tests.methods.training import every_method
+from tests.methods.training import ENCODERS, every_method
 from tests.training.conftest import tiny_run
 from tests.training.replaying import Replaying, Unread
 
@@ -33,7 +33,6 @@ _SMALL = {
     "swav": ["num_queued=32", "queue_from_epoch=1.5", "freeze_epochs=1.0"],
     "dino": ["freeze_epochs=1.0", "warmup_epochs=2"],
 }
-_ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}
 _NARROW = ("views.name=none", "method.head.hidden_width=8", "method.head.output_width=8", "train.amp=false")
 
 
@@ -41,7 +40,7 @@ def _config(method: str = "simclr", *settings: str) -> RunConfig:
     own = [f"method.{setting}" for setting in _SMALL.get(method, [])]
     if "predictor" in METHODS[method].Config.model_fields:
         own.append("method.predictor.hidden_width=8")
-    return tiny_run([f"method.name={method}", *own, *_ENCODERS.get(method, []), *_NARROW, *settings])
+    return tiny_run([f"method.name={method}", *own, *ENCODERS.get(method, []), *_NARROW, *settings])
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import Taken, has_bfloat16, train_step
 from tests.contracts.test_device import OnOneDevice
-from tests.methods.training import every_method
+from tests.methods.training import ENCODERS, every_method
 
 CPU = torch.device("cpu")
 
@@ -123,6 +123,7 @@ def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, 
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # It does not know the meta device.
     settings = [
         f"method.name={method}",
+        *ENCODERS.get(method, []),
         "method.head.hidden_width=8",
         "train.ema=0.9",
         "optimizer.name=lars",
