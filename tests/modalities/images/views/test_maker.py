@@ -302,8 +302,9 @@ def test_views_of_an_image_are_the_same_in_any_batch_in_any_order_and_with_a_see
             torch.testing.assert_close(part, same[rows], atol=1e-6, rtol=0.0)
 
 
-def test_what_a_gpu_computes_without_reading_on_the_host_is_what_a_cpu_computes(monkeypatch):
-    maker, batch = RandomViews(POLICIES["byol"](), 3, 32, plan=ALL), as_batch(noise(24))
+@pytest.mark.parametrize(("name", "plan"), [("byol", ALL), ("rand_augment", ViewPlan())])
+def test_what_a_gpu_computes_without_reading_on_the_host_is_what_a_cpu_computes(name, plan, monkeypatch):
+    maker, batch = RandomViews(POLICIES[name](), 3, 32, plan=plan), as_batch(noise(24))
     here, seed = parts(maker, batch), torch.tensor(3)
     monkeypatch.setattr(chosen, "HOST_DEVICES", ())
     with _NoHostReads():

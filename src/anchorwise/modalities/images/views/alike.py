@@ -13,6 +13,7 @@ from anchorwise.modalities.images.views.damage import Blur, Erase, Solarise
 from anchorwise.modalities.images.views.drawn import Drawn, StrengthDraws
 from anchorwise.modalities.images.views.geometry import Geometry
 from anchorwise.modalities.images.views.masks import Masks
+from anchorwise.modalities.images.views.rand_augment import RandAugment
 from anchorwise.modalities.images.views.strengths import Strengths
 from anchorwise.modalities.views import MASK, PIXELS, PLACES, Masking
 
@@ -35,6 +36,9 @@ class AlikeViews(nn.Module):
         kernel_px: Width of a blur's kernel.
         masking: What is hidden of the views; None for nothing.
         with_places: Whether to say where views are taken from.
+
+    Raises:
+        ValueError: If RandAugment, which moves them, is to be done to such views.
     """
 
     def __init__(
@@ -52,12 +56,18 @@ class AlikeViews(nn.Module):
         self.numbers, strengths = list(views), list(views.values())
         self.geometry = Geometry(strengths, image_px, view_px)
         steps = [
+            RandAugment(strengths, num_channels),
             Jitter(strengths, num_channels),
             Greyscale(strengths, num_channels),
             Blur(strengths, kernel_px),
             Solarise(strengths),
             Erase(strengths, view_px),
         ]
+        if with_places and any(one.rand_augment_operations for one in strengths):
+            raise ValueError(
+                "views.rand_augment_operations must be left out for a method that asks where in an image views come "
+                "from: what RandAugment moves is elsewhere"
+            )
         used = [step for step in steps if step.purposes]
         self.steps = nn.ModuleList(used)
         self.draws = StrengthDraws(views, self.geometry.purposes.union(*(step.purposes for step in used)))

@@ -10,11 +10,12 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from anchorwise.modalities.draws import Draws
-from anchorwise.modalities.images.views.strengths import Range, Strengths
+from anchorwise.modalities.images.views.strengths import NUM_OPERATIONS, Range, Strengths
 
 # n = images, r = views of images: those of the first view, then those of the second, and so on
 
 NUM_CROPS_TRIED = 10
+_MAGNITUDE = 0.3  # Of RandAugment: 9 of 30, as torchvision has it.
 FIRST_OF_MASKS = 1024  # Of the numbers below, none comes near.
 
 RangeOf = Callable[[Strengths], Range]
@@ -31,6 +32,10 @@ def _within(name: str, middle: float = 0.0) -> RangeOf:
 
 def _unit(strengths: Strengths) -> Range:
     return 0.0, 1.0
+
+
+def _always(number: float) -> Range:
+    return float(number), float(number)
 
 
 # By name: how many numbers, and their range. The order decides which number is whose, so new ones come last.
@@ -59,6 +64,11 @@ _PURPOSES: dict[str, tuple[int, RangeOf]] = {
     "erased_ratio": (1, _unit),
     "erased_left": (1, _unit),
     "erased_top": (1, _unit),
+    "operation": (NUM_OPERATIONS, _unit),
+    "is_operation_turned": (NUM_OPERATIONS, _unit),
+    # Ranges of one number: the same for all images, and another one for each view.
+    "num_operations": (1, lambda strengths: _always(strengths.rand_augment_operations or 0)),
+    "magnitude": (1, lambda strengths: _always(_MAGNITUDE if (m := strengths.rand_augment_magnitude) is None else m)),
 }
 _COUNTS = [count for count, _ in _PURPOSES.values()]
 _FIRST = dict(zip(_PURPOSES, accumulate([0, *_COUNTS[:-1]]), strict=True))

@@ -8,6 +8,7 @@ from anchorwise.modalities.images.views.strengths import (
     Degrees,
     Fraction,
     FractionRange,
+    Operations,
     PositiveRange,
     Strengths,
     Turn,
@@ -194,6 +195,21 @@ class DINOViews(_Pair):
     small: Changes = Changes(crop_scale=(0.05, 0.4), size_fraction=3 / 7, blur_probability=0.5)
 
 
+@final
+class RandAugmentViews(ViewPolicy):
+    """RandAugment: two operations of magnitude 0.3, with large crops, flips and now and then a black rectangle.
+
+    Crops and erasing are those of SimLAP's released script for CIFAR-10 (Hydra), number and magnitude of operations are
+    torchvision's.
+    """
+
+    name: Literal["rand_augment"] = "rand_augment"
+    crop_scale: FractionRange = (0.7, 1.0)
+    flip_probability: Fraction = 0.5
+    rand_augment_operations: Operations | None = 2
+    erasing_probability: Fraction = 0.1
+
+
 POLICIES: dict[str, type[ViewPolicy]] = {
     "digits": DigitViews,
     "glyphs": GlyphViews,
@@ -205,6 +221,7 @@ POLICIES: dict[str, type[ViewPolicy]] = {
     "byol": BYOLViews,
     "swav": SwAVViews,
     "dino": DINOViews,
+    "rand_augment": RandAugmentViews,
     "none": NoViews,
 }
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field, create_model
 
 from anchorwise._config import Section
 
+NUM_OPERATIONS = 8  # Of RandAugment, at most.
+
 Range = tuple[float, float]
 
 
@@ -26,6 +28,7 @@ def _ordered(highest: float) -> AfterValidator:
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[float, Field(gt=0, le=1)]
 Degrees = Annotated[float, Field(ge=0, le=180)]
+Operations = Annotated[int, Field(ge=0, le=NUM_OPERATIONS)]
 Turn = Annotated[float, Field(ge=0, le=0.5)]
 FractionRange = Annotated[Range, _ordered(1.0)]
 PositiveRange = Annotated[Range, _ordered(inf)]
@@ -54,6 +57,8 @@ class Strengths(Section):
         solarise_probability: Of inverting what is brighter than half, in [0, 1]; never if left out.
         erasing_probability: Of blackening a rectangle, in [0, 1].
         erasing_scale: Area of the rectangle over that of the view, lowest and highest.
+        rand_augment_operations: Operations of RandAugment before all colour steps, at most 8; none if left out.
+        rand_augment_magnitude: Of all of them, in [0, 1]; 0.3, torchvision's 9 of 30, if left out.
     """
 
     size_fraction: Size | None = None
@@ -75,6 +80,8 @@ class Strengths(Section):
     solarise_probability: Fraction | None = None
     erasing_probability: Fraction = 0.0
     erasing_scale: FractionRange = (0.02, 0.2)
+    rand_augment_operations: Operations | None = None
+    rand_augment_magnitude: Fraction | None = None
 
     def changed(self, changes: "Changes | None") -> "Strengths":
         """Return strengths of which some are others."""
