@@ -56,7 +56,16 @@ class TextEncoder(Encoder):
 
 
 def small_model(config: TextEncoderConfig) -> nn.Module:
-    """Return a BERT with random weights."""
+    """Return a BERT with random weights.
+
+    Raises:
+        ValueError: If numbers that the texts decide are not filled in.
+    """
+    if config.num_tokens is None or config.max_tokens is None:
+        raise ValueError(
+            "encoder.num_tokens and encoder.max_tokens are filled in by the texts before a model is built, got "
+            f"{config.num_tokens} and {config.max_tokens}; Text.resolved_encoder reads them off the samples"
+        )
     return BertModel(
         BertConfig(
             vocab_size=config.num_tokens,
