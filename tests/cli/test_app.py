@@ -49,7 +49,7 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
         (["pretrain", "--set", "objective.name=MoCoV3"], "error: .*; did you mean 'moco_v3'"),
         (
             ["pretrain", "--set", "views.name=simclr"],
-            "error: views.name must be one of 'digits', 'cifar', .*'none', got 'simc",
+            "error: views.name must be one of 'digits', 'glyphs', 'cifar', .*'none', got 'simc",
         ),
         (["pretrain", "--set", "encoder=resnet18"], "error: encoder: .* set one by one: encoder.NAME=VALUE"),
         (["compare", "--set", "seeds=1"], r"error: seeds: .*; write a list: seeds=\[1\]"),

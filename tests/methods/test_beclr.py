@@ -145,7 +145,8 @@ def test_a_memory_smaller_than_a_batch_is_refused_before_the_first_update():
 def test_the_trained_side_does_not_see_hidden_patches_and_the_copy_does():
     method = method_of("beclr", mask_patch_px=1, momentum=0.0)
     assert method.plan.masking == Masking(1, (0.05, 0.25), in_blocks=True)
-    views, batch = views_of_step(method, 0)
+    masked_views, batch = views_of_step(method, 0)
+    views = [view[PIXELS] for view in masked_views]
     hidden = torch.tensor([[True, False], [False, False]]).expand(6, 2, 2)
     seen = [view.clone() for view in views]
     for view in seen:

@@ -11,8 +11,18 @@ from anchorwise.objectives import OBJECTIVES
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
-# What has one temperature for all, beside those whose temperatures are tables, prototypes' or distances'.
-WITHOUT = {"arctanh", "swav", "dino", "i_sog_clr", "sep_clr", "hardest_regularised", "mixture", "pairwise_views"}
+# What has one temperature for all, beside those whose temperatures are tables, prototypes', distances', uniformity's.
+WITHOUT = {
+    "arctanh",
+    "beclr",
+    "swav",
+    "dino",
+    "i_sog_clr",
+    "sep_clr",
+    "hardest_regularised",
+    "mixture",
+    "pairwise_views",
+}
 TAKERS = [case for case in CASES if case.name in OBJECTIVES and "logit_scale" in case.objective().inputs.takes]
 
 
