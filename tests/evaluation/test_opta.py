@@ -99,6 +99,7 @@ def test_it_stands_in_a_table_of_its_own_that_says_what_it_looks_at():
     assert [row[0] for row in transductive.rows] == ["OpTA (transductive) %"]
 
 
+@pytest.mark.whole
 def test_it_helps_where_a_class_has_one_example_and_queries_lie_in_clusters():
     _, judgement = judged(rows(400, 8, spread=0.5), num_queries=15, num_ways=5, num_episodes=60, opta=True)
     assert judgement.numbers["opta@1"][0] > judgement.numbers["logistic@1"][0] + 0.03

@@ -118,6 +118,7 @@ def test_a_class_is_what_all_stages_say():
         assert len(set(zip(first[chosen].tolist(), second[chosen].tolist(), strict=True))) == 1
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", ["highest_loss", "spectral"])
 def test_a_run_goes_on_with_the_batches_that_it_chose(name: str, tmp_path: Path, monkeypatch):
     config = tiny_run([f"order.name={name}", "train.num_epochs=2", "train.knn_every_epochs=0"])
@@ -131,6 +132,7 @@ def test_a_run_goes_on_with_the_batches_that_it_chose(name: str, tmp_path: Path,
     _assert_same_weights(whole, resumed)
 
 
+@pytest.mark.whole
 def test_a_second_stage_trains_within_the_clusters_of_the_first(tmp_path: Path, monkeypatch):
     quick = ["train.num_epochs=2", "train.knn_every_epochs=0", "train.batch_size=8"]
     first = pretrain(tiny_run(quick), tmp_path / "first", show_progress=False)

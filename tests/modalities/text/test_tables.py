@@ -144,6 +144,7 @@ def test_docstrings_are_paired_with_code_that_does_not_have_them(tmp_path):
     assert texts.names == ("a.py:addTwo",)
 
 
+@pytest.mark.whole
 def test_the_standard_library_has_thousands_of_pairs_the_same_each_time():
     texts = read_docstrings()
     assert len(texts.rows) > 3000

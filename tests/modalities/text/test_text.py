@@ -27,6 +27,7 @@ from anchorwise.modalities.text.tokenizer import load_tokenizer, tokenizer_text,
 from anchorwise.modalities.text.views import TextViews
 
 pytestmark = [
+    pytest.mark.whole,  # Trainings, and transformers, which takes seconds to import.
     pytest.mark.usefixtures("as_users_call"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
