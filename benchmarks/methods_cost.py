@@ -50,7 +50,8 @@ def main() -> None:
     rows = [_row(standings[name], cost, costs[BASELINE]) for name, cost in costs.items()]
     date = datetime.now(UTC).date().isoformat()
     name = f"methods-cost_{asked.hardware}_{date}"
-    facts = {"environment": environment(), "rounds": asked.rounds, "rows": rows}
+    here = {key: value for key, value in environment().items() if key != "command"}  # It says where the data lie.
+    facts = {"environment": here, "rounds": asked.rounds, "rows": rows}
     _files.write_text(ROOT / "benchmarks" / "results" / f"{name}.json", json.dumps(facts, indent=1) + "\n")
     _files.write_text(ROOT / "benchmarks" / "results" / f"{name}.md", _page(rows, asked, date))
     _draw([row for row in rows if row["knn"] is not None], ROOT / "docs" / "images" / "methods-cost.png")
@@ -114,7 +115,7 @@ def _page(rows: list[dict[str, Any]], asked: argparse.Namespace, date: str) -> s
         "in which every method takes a step in turn.",
         "",
         f"    OMP_NUM_THREADS={torch.get_num_threads()} python benchmarks/methods_cost.py --data cifar10.tar.gz "
-        f"--hardware {asked.hardware}",
+        f"--hardware {asked.hardware} --rounds {asked.rounds}",
         "",
         "| method | chosen | kNN % | linear % | step, ms | of SimCLR's | images/s | memory of a step, MiB |",
         "|---|---|---|---|---|---|---|---|",

@@ -15,15 +15,14 @@ from typing import ClassVar, Literal, cast, final
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Int64
-from pydantic import Field
 from torch import Tensor
 
-from anchorwise._config import Count, Positive, Seed
+from anchorwise._config import Count
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.clean_probe import CLEAN, choose_clean_probe
+from anchorwise.evaluation.base import Choices, Judge, Judgement, Metric
+from anchorwise.evaluation.clean_probe import CLEAN, CleanProbeConfig, choose_clean_probe
 from anchorwise.evaluation.embed import evaluation_mode, on_device, origin_of
-from anchorwise.evaluation.linear import PENALTIES, LinearProbe, fit_probe
+from anchorwise.evaluation.linear import LinearProbe, fit_probe
 from anchorwise.evaluation.rows import labelled_rows
 from anchorwise.modalities.attack import AttackConfig, attacked
 from anchorwise.modalities.draws import noise
@@ -49,23 +48,17 @@ class JudgingAttack(AttackConfig):
 class Adversarial(Judge):
     """Accuracy of the clean-trained linear probe on attacked test images; it needs the encoder."""
 
-    class Config(JudgeConfig):
+    class Config(CleanProbeConfig):
         """How images are attacked.
 
         Attributes:
             attack: 20 steps of 2/255 in a ball of 8/255 around each pixel (PGD-20), from a random place of it.
             num_samples: Test images, evenly spread, that are attacked; all where there are fewer.
-            penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
-            validation_fraction: Share of every class's training rows held out to choose among them.
-            seed: Decides where attacks start, and the rows held out.
         """
 
         name: Literal["adversarial"] = "adversarial"
         attack: JudgingAttack = JudgingAttack()
         num_samples: Count = 1000
-        penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
-        validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-        seed: Seed = 0
 
     primary: ClassVar[str] = "robust"
     needs_origin: ClassVar[bool] = True
@@ -88,9 +81,7 @@ class Adversarial(Judge):
         Raises:
             ValueError: If labels are missing or no class has two rows, of two groups where there are groups.
         """
-        config = self.config
-        grid = {"penalties": config.penalties, "validation_fraction": config.validation_fraction}
-        return choose_clean_probe(train, **grid, seed=config.seed, device=self.device)
+        return choose_clean_probe(train, self.config, self.device)
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Attack and score test images.

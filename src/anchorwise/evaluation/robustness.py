@@ -13,13 +13,13 @@ from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise._config import Positive, Section, Seed
+from anchorwise._config import Positive, Section
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.clean_probe import CLEAN, choose_clean_probe
+from anchorwise.evaluation.base import Choices, Judge, Judgement, Metric
+from anchorwise.evaluation.clean_probe import CLEAN, CleanProbeConfig, choose_clean_probe
 from anchorwise.evaluation.corruptions import CORRUPTIONS, Damaged
 from anchorwise.evaluation.embed import embed_samples, origin_of
-from anchorwise.evaluation.linear import PENALTIES, fit_probe
+from anchorwise.evaluation.linear import fit_probe
 from anchorwise.evaluation.rows import judged_rows, labelled_rows
 
 _MEAN_ERROR = Metric("mean_corruption_error", "mean corruption error", "%", higher_is_better=False)
@@ -47,15 +47,12 @@ class Severities(Section):
 class Robustness(Judge):
     """Accuracy of the clean-trained linear probe on test images with noise, blur and JPEG; it needs the encoder."""
 
-    class Config(JudgeConfig):
+    class Config(CleanProbeConfig):
         """How images are damaged.
 
         Attributes:
             corruptions: Which.
             severities: How much.
-            penalties: Grid of the linear probe (`anchorwise.evaluation.linear`).
-            validation_fraction: Share of every class's training rows held out to choose among them.
-            seed: Decides the noise, and the rows held out.
         """
 
         name: Literal["robustness"] = "robustness"
@@ -63,9 +60,6 @@ class Robustness(Judge):
             default=("noise", "blur", "jpeg"), min_length=1
         )
         severities: Severities = Severities()
-        penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
-        validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-        seed: Seed = 0
 
     primary: ClassVar[str] = "mean_corruption_error"
     needs_origin: ClassVar[bool] = True
@@ -87,9 +81,7 @@ class Robustness(Judge):
         Raises:
             ValueError: If labels are missing or no class has two rows, of two groups where there are groups.
         """
-        config = self.config
-        grid = {"penalties": config.penalties, "validation_fraction": config.validation_fraction}
-        return choose_clean_probe(train, **grid, seed=config.seed, device=self.device)
+        return choose_clean_probe(train, self.config, self.device)
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Embed and score the test images with every corruption.

@@ -13,14 +13,13 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
-from anchorwise._config import Positive, Seed
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.clean_probe import CLEAN, choose_clean_probe
+from anchorwise.evaluation.base import Choices, Judge, Judgement, Metric
+from anchorwise.evaluation.clean_probe import CLEAN, CleanProbeConfig, choose_clean_probe
 from anchorwise.evaluation.embed import embed_samples, origin_of
-from anchorwise.evaluation.linear import PENALTIES, fit_probe
+from anchorwise.evaluation.linear import fit_probe
 from anchorwise.evaluation.rows import check_pair, labelled_rows
 from anchorwise.modalities.groups import checked_pattern
 from anchorwise.modalities.samples import Samples
@@ -32,24 +31,18 @@ _OTHER = {"salient": "common", "common": "salient"}
 class Separation(Judge):
     """Four linear probes: both encoders of a SepCLR run, on the targets' classes and on their backgrounds."""
 
-    class Config(JudgeConfig):
+    class Config(CleanProbeConfig):
         """What is asked.
 
         Attributes:
             background: Numbers of the classes that have nothing salient, as `method.background`.
             common_pattern: Regular expression whose parentheses capture, in the names of samples, what targets have in
                 common with the background: "on_(.+)_" for `3_on_ship_0007.png`.
-            penalties: Grid of the linear probes (`anchorwise.evaluation.linear`).
-            validation_fraction: Share of every class's training rows held out to choose among them.
-            seed: Decides the rows held out.
         """
 
         name: Literal["separation"] = "separation"
         background: tuple[int, ...] = (0,)
         common_pattern: str | None = None
-        penalties: tuple[Positive, ...] = Field(default=PENALTIES, min_length=1, max_length=1000)
-        validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-        seed: Seed = 0
 
         @field_validator("common_pattern")
         @classmethod
@@ -76,12 +69,8 @@ class Separation(Judge):
         Raises:
             ValueError: If there are not two encoders, names do not say what is common, or labels are missing.
         """
-        config = self.config
-        grid = {"penalties": config.penalties, "validation_fraction": config.validation_fraction}
-        found = {
-            name: choose_clean_probe(rows, **grid, seed=config.seed, device=self.device)
-            for name, rows in self._questions(train).items()
-        }
+        asked = self._questions(train)
+        found = {name: choose_clean_probe(rows, self.config, self.device) for name, rows in asked.items()}
         return Choices(
             {name: choices.validation[CLEAN.name] for name, choices in found.items()},
             {name: choices.chosen[CLEAN.name] for name, choices in found.items()},
