@@ -66,6 +66,7 @@ def test_without_their_extra_the_error_says_what_to_install(name, package, monke
         getattr(anchorwise, name)
 
 
+@pytest.mark.whole
 def test_embeddings_are_read_with_the_library_alone():
     assert set(_loaded("import anchorwise; anchorwise.embeddings.as_embeddings([[1.0], [2.0]])")) == {"torch"}
 

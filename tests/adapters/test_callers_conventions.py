@@ -22,6 +22,7 @@ def _views(num_samples: int = 10) -> list[Tensor]:
     return [torch.randn(num_samples, 6, generator=generator, dtype=torch.float64) for _ in range(2)]
 
 
+@pytest.mark.whole
 def test_no_adapter_imports_the_library_it_stands_in_for():
     modules = ["lightly", "open_clip", "pytorch_metric_learning", "sentence_transformers"]
     program = (

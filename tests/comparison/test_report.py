@@ -70,6 +70,7 @@ def test_the_report_says_what_every_objective_is_and_between_what_it_was_chosen(
     assert "weibit with exponent=batch" in said["Weibit, batch exponent (weibit)"]
 
 
+@pytest.mark.whole
 def test_every_point_that_was_tried_is_there_and_folded_away(kept: Summary):
     assert "<summary>digits: 12 points that were tried</summary>" in comparison_report(kept).html()
 

@@ -140,5 +140,6 @@ def _prototypes_used(centre_momentum: float) -> float:
     return outcome.outcome.stats["prototypes_used"].item()
 
 
+@pytest.mark.whole
 def test_without_its_centre_dino_uses_few_prototypes_and_the_log_says_so():
     assert _prototypes_used(0.9) > 8 > 2 * _prototypes_used(1.0) > 0

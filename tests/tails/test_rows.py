@@ -110,6 +110,7 @@ def test_what_is_no_matrix_of_scores_and_a_tail_of_no_points_are_refused(estimat
         estimate(torch.ones(3, 4, dtype=torch.int64), num_tail=2)
 
 
+@pytest.mark.whole
 @given(
     st.lists(st.floats(-1.5, 1.5, width=16) | st.sampled_from([math.nan, math.inf, -math.inf]), max_size=60),
     st.integers(1, 40),

@@ -46,6 +46,7 @@ def test_digits_are_bundled_and_split_the_same_way_every_time():
     assert not set(splits.train.names) & set(splits.test.names)
 
 
+@pytest.mark.whole
 def test_glyphs_are_drawn_alike_every_time_and_tested_on_another_family_of_faces():
     splits, again = load_splits(DataConfig(source="glyphs")), load_splits(DataConfig(source="glyphs", seed=5))
     assert splits.test is not None
@@ -59,6 +60,7 @@ def test_glyphs_are_drawn_alike_every_time_and_tested_on_another_family_of_faces
     assert not set(faces) & {name.split("/")[0] for name in splits.test.names}
 
 
+@pytest.mark.whole
 def test_every_glyph_is_there_whole_and_as_pixels_letters_are_hard_to_tell():
     splits = load_splits(DataConfig(source="glyphs"))
     assert splits.test is not None

@@ -88,6 +88,7 @@ def test_links_that_lead_nowhere_are_no_files(three):
     assert len(read_images(three).names) == 3
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_images_that_decode_to_more_than_the_limit_are_refused(write_files, picture, own_cache, is_packed):
     folder = write_files({f"{i}.png": picture(0, size=(4096, 4096)) for i in range(3)})
