@@ -5,8 +5,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from anchorwise.methods import Clock
 from anchorwise.training import LARS, SGD, AdamW, OptimizerConfig
-from anchorwise.training.optimizers import OPTIMIZERS, build_optimizer, lr_at
+from anchorwise.training.optimizers import OPTIMIZERS, build_optimizer, lr_at, set_rates
 
 
 def test_the_schedule_warms_up_linearly_and_ends_near_zero():
@@ -42,6 +43,14 @@ def test_lars_takes_the_step_worked_by_hand():
     torch.testing.assert_close(model.weight.detach(), expected)
 
 
+def test_biases_may_rise_to_a_rate_of_their_own():
+    config = LARS(peak_lr=0.2, bias_lr=0.0048, warmup_epochs=1)
+    optimizer = build_optimizer(config, nn.Linear(2, 1))
+    set_rates(optimizer, config, Clock(step=1, num_steps=100, steps_per_epoch=4))
+    rates = {group["params"][0].ndim: group["lr"] for group in optimizer.param_groups}
+    assert rates == pytest.approx({2: 0.1, 1: 0.0024})
+
+
 _OTHER = {
     "peak_lr": 0.5,
     "weight_decay": 0.9,
@@ -49,6 +58,7 @@ _OTHER = {
     "nesterov": True,
     "trust_coefficient": 0.1,
     "betas": (0.3, 0.99),
+    "bias_lr": 0.7,
 }
 _OF_THE_LOOP = ("name", "warmup_epochs", "max_grad_norm")
 
@@ -59,14 +69,15 @@ _OF_THE_LOOP = ("name", "warmup_epochs", "max_grad_norm")
 )
 def test_no_setting_of_an_optimiser_does_nothing(optimizer: type[OptimizerConfig], setting: str):
     def weights_after_two_steps(config: OptimizerConfig) -> torch.Tensor:
-        model = nn.Linear(2, 1, bias=False)
+        model = nn.Linear(2, 1)
         with torch.no_grad():
             model.weight.copy_(torch.tensor([[3.0, 4.0]]))
+            model.bias.fill_(1.0)
         optimizer = build_optimizer(config, model)
         for gradient in (1.0, -2.0):
-            model.weight.grad = torch.full((1, 2), gradient)
+            model.weight.grad, model.bias.grad = torch.full((1, 2), gradient), torch.tensor([gradient])
             optimizer.step()
-        return model.weight.detach()
+        return torch.cat([model.weight.detach().flatten(), model.bias.detach()])
 
     first, second = (weights_after_two_steps(optimizer(**more)) for more in ({}, {setting: _OTHER[setting]}))
     assert not torch.equal(first, second)

@@ -30,6 +30,10 @@ class OptimizerConfig(Named):
     warmup_epochs: float = Field(default=1.0, ge=0, le=1_000_000)
     max_grad_norm: FiniteFloat | None = Field(default=None, gt=0)
 
+    def peak_of(self, weight: Tensor) -> float:
+        """Return the peak of the learning rate of a parameter."""
+        return self.peak_lr
+
     @abstractmethod
     def of(self, groups: list[dict[str, Any]], *, on_device: bool) -> torch.optim.Optimizer:
         """Return the optimiser of groups of parameters.
@@ -99,6 +103,8 @@ class LARS(OptimizerConfig):
     Attributes:
         momentum: Share of the running mean of gradients that a step keeps.
         trust_coefficient: Length of a layer's step over that of its weights, at rate 1.
+        bias_lr: Peak of the learning rate of biases and normalisation layers, which Barlow Twins has by itself; the
+            same as that of the others if left out.
     """
 
     name: Literal["lars"] = "lars"
@@ -106,6 +112,11 @@ class LARS(OptimizerConfig):
     weight_decay: FiniteFloat = Field(default=1e-6, ge=0)
     momentum: Share = 0.9
     trust_coefficient: FiniteFloat = Field(default=0.001, gt=0)
+    bias_lr: FiniteFloat | None = Field(default=None, gt=0)
+
+    def peak_of(self, weight: Tensor) -> float:
+        """Return the peak of the learning rate of a parameter."""
+        return self.peak_lr if self.bias_lr is None or weight.ndim > 1 else self.bias_lr
 
     def of(self, groups: list[dict[str, Any]], *, on_device: bool) -> torch.optim.Optimizer:
         """Return timm's."""
@@ -131,16 +142,18 @@ else:
 def build_optimizer(config: OptimizerConfig, model: nn.Module, *, on_device: bool = False) -> torch.optim.Optimizer:
     """Return the optimiser of what is trained; biases and normalisation layers, all of one axis, get no weight decay.
 
-    Groups say in `constant_rate` whether their rate stays at the peak, as a method may ask.
+    Groups say in `peak_lr` where their rate rises to, and in `constant_rate` whether it stays there, as a method may
+    ask.
 
     Args:
         config: Which, and its settings.
         model: What is trained.
         on_device: Work where the parameters are, with rates that are tensors there (`set_rates`).
     """
-    groups = _groups(model, config.weight_decay)
-    for group in groups if on_device else ():
-        group["lr"] = torch.full((), config.peak_lr, device=next(model.parameters()).device)
+    groups = _groups(model, config)
+    for group in groups:
+        rate = group["peak_lr"]
+        group["lr"] = torch.full((), rate, device=next(model.parameters()).device) if on_device else rate
     return config.of(groups, on_device=on_device)
 
 
@@ -158,14 +171,19 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": own})
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
     constant = {id(weight) for weight in model.constant_rate()} if isinstance(model, Method) else set[int]()
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {(False, True): [], (False, False): []}
     for weight in model.parameters():
         if weight.requires_grad:
             groups.setdefault((id(weight) in constant, weight.ndim > 1), []).append(weight)
     return [
-        {"params": weights, "weight_decay": weight_decay if decays else 0.0, "constant_rate": is_constant}
+        {
+            "params": weights,
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "constant_rate": is_constant,
+            "peak_lr": config.peak_of(weights[0]) if weights else config.peak_lr,
+        }
         for (is_constant, decays), weights in groups.items()
     ]
 
@@ -176,8 +194,11 @@ def set_rates(optimizer: torch.optim.Optimizer, config: OptimizerConfig, clock: 
     A rate that is a tensor is filled, on its device: a step that was recorded reads it there.
     """
     num_warmup_steps = round(config.warmup_epochs * clock.steps_per_epoch)
-    schedule = {"num_steps": clock.num_steps, "num_warmup_steps": num_warmup_steps, "peak_lr": config.peak_lr}
-    rates = [lr_at(clock.step, is_constant=group["constant_rate"], **schedule) for group in optimizer.param_groups]
+    schedule = {"num_steps": clock.num_steps, "num_warmup_steps": num_warmup_steps}
+    rates = [
+        lr_at(clock.step, peak_lr=group["peak_lr"], is_constant=group["constant_rate"], **schedule)
+        for group in optimizer.param_groups
+    ]
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

@@ -13,6 +13,8 @@ from anchorwise.modalities.text.config import TextData, TextEncoderConfig
 from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig, run_config_of
 from anchorwise.training.optimizers import SGD, AdamW
+from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
+from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
 
 def digits() -> RunConfig:
@@ -168,6 +170,8 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "captions-small": captions_small,
     "docstrings-small": docstrings_small,
     "simcse": simcse,
+    **CIFAR10_RECIPES,
+    **IMAGENET_RECIPES,
 }
 
 
