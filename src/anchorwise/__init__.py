@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anchorwise import adapters as adapters
     from anchorwise import embeddings as embeddings
     from anchorwise import engine as engine
+    from anchorwise import generation as generation
     from anchorwise import objectives as objectives
     from anchorwise import planning as planning
     from anchorwise import synthetic as synthetic
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_PACKAGES = ("adapters", "embeddings", "engine", "objectives", "planning", "synthetic", "tails")
+_PACKAGES = ("adapters", "embeddings", "engine", "generation", "objectives", "planning", "synthetic", "tails")
 # Where names are; that of every objective is in `objectives`.
 _HOMES = {
     "Objective": "objectives",

@@ -66,20 +66,20 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 def products(rows: Tensor, others: Tensor) -> Tensor:
-    """Return `rows @ others.T` in full precision, also where `backward` is called inside autocast.
+    """Return `rows @ others.mT` in full precision, also where `backward` is called inside autocast.
 
     Differentiable any number of times, forward and backward, and under the transforms of `torch.func`. The products of
     rows with themselves are symmetric to the last bit.
 
     Args:
-        rows: Floating, shape (n, d).
-        others: Of the same dtype, shape (m, d).
+        rows: Floating, shape (n, d), or a stack of such, shape (..., n, d).
+        others: Of the same dtype, shape (m, d), or as long a stack.
     """
     # A graph does not take what is differentiable forward as well.
     in_graph = torch.compiler.is_compiling()
     if others is rows:
         return (_OwnProducts if in_graph else _OwnProductsBothWays).apply(rows)
-    return (_Products if in_graph else _ProductsBothWays).apply(rows, others.T)
+    return (_Products if in_graph else _ProductsBothWays).apply(rows, others.mT)
 
 
 class _Products(torch.autograd.Function):
@@ -98,7 +98,7 @@ class _Products(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None]:
         (rows, columns), (gradient,), wanted = ctx.saved_tensors, grad_outputs, ctx.needs_input_grad
         by_rows = products(gradient, columns) if wanted[0] else None
-        return by_rows, products(gradient.T, rows.T).T if wanted[1] else None
+        return by_rows, products(gradient.mT, rows.mT).mT if wanted[1] else None
 
 
 class _ProductsBothWays(_Products):
@@ -110,7 +110,7 @@ class _ProductsBothWays(_Products):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
         (rows, columns), (of_rows, of_columns) = ctx.saved_tensors, grad_inputs
-        return products(of_rows, columns.T) + products(rows, of_columns.T)
+        return products(of_rows, columns.mT) + products(rows, of_columns.mT)
 
 
 class _OwnProducts(torch.autograd.Function):
@@ -119,12 +119,12 @@ class _OwnProducts(torch.autograd.Function):
     @staticmethod
     def forward(rows: Tensor) -> Tensor:
         with full_precision(rows.device):
-            found = rows @ rows.T
+            found = rows @ rows.mT
         # A matrix product rounds ij and ji apart: both are the larger one.
         if found.device.type != "cpu":
-            return torch.maximum(found, found.T)
+            return torch.maximum(found, found.mT)
         # To read along columns takes a CPU far longer than to copy a matrix and read along its rows.
-        return found.clamp_min_(found.T.contiguous())
+        return found.clamp_min_(found.mT.contiguous())
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -133,8 +133,8 @@ class _OwnProducts(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         (rows,), (gradient,) = ctx.saved_tensors, grad_outputs
-        mirrored = gradient.T.contiguous() if gradient.device.type == "cpu" else gradient.T
-        return products(gradient + mirrored, rows.T)
+        mirrored = gradient.mT.contiguous() if gradient.device.type == "cpu" else gradient.mT
+        return products(gradient + mirrored, rows.mT)
 
 
 class _OwnProductsBothWays(_OwnProducts):
@@ -147,7 +147,7 @@ class _OwnProductsBothWays(_OwnProducts):
     def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
         (rows,), (change,) = ctx.saved_tensors, grad_inputs
         changed = products(change, rows)
-        return changed + changed.T
+        return changed + changed.mT
 
 
 def log_sum(logits: Tensor, *, left_out: Tensor | None = None, dim: int = 1) -> Tensor:

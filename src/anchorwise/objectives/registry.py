@@ -36,6 +36,7 @@ from anchorwise.objectives.proto_nce import ProtoNCE as ProtoNCE
 from anchorwise.objectives.selection import Selection as Selection
 from anchorwise.objectives.sep_clr import SepCLR as SepCLR
 from anchorwise.objectives.siglip import SigLIP as SigLIP
+from anchorwise.objectives.sim_ctg import SimCTG as SimCTG
 from anchorwise.objectives.sim_lap import SimLAP as SimLAP
 from anchorwise.objectives.soft_targets import SoftTargets as SoftTargets
 from anchorwise.objectives.sog_clr import SogCLR as SogCLR
