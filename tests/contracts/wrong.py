@@ -12,7 +12,7 @@ from tests.contracts.cases import Call
 # Any number of rows is right for these.
 ANY_LENGTH = {"negatives", "queue", "prototypes", "queues"}
 ANY_WIDTH = {"clusters"}
-ANY_NUMBER = {"DINO keys"}
+ANY_NUMBER = {"DINO keys", "CrossViewInfoNCE hard_negatives"}
 # Real numbers of either kind are right for these.
 ANY_REAL = {"SupReMix labels", "SupCon mask", "logit_scale", "logit_bias", "temperature"}
 

@@ -1,5 +1,7 @@
 """SimCSE and ESimCSE: values of their sources' formulas, and what goes where."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -32,10 +34,10 @@ class Scaled(nn.Module):
         return self.scale * view
 
 
-def method_of(name: str, **settings):
+def method_of(name: str, log_weight: float = 0.0, **settings):
     make = METHODS[name]
-    config = make.Config(head=NO_HEAD, **settings)
-    return make(Encoder(Scaled(), num_features=3), build(dict(make.own_objective)), config).double()
+    objective = build({**make.own_objective, "hard_negative_log_weight": log_weight})
+    return make(Encoder(Scaled(), num_features=3), objective, make.Config(head=NO_HEAD, **settings)).double()
 
 
 def batch(first: int = 0) -> Batch:
@@ -49,6 +51,34 @@ def test_simcse_has_the_values_of_its_formulas():
     assert method.plan.total == 3
     three = method([rows(4, 0), rows(4, 0.3), rows(4, 0.6)], batch())
     assert three.outcome.loss.item() == pytest.approx(0.2399703767, abs=1e-10)
+
+
+def test_a_samples_own_hard_negative_counts_as_much_as_the_source_says():
+    views = [rows(4, 0), rows(4, 0.3), rows(4, 0.6)]
+    weighed = method_of("simcse", num_negatives=1, log_weight=math.log(2))(views, batch()).outcome
+    assert weighed.loss.item() == pytest.approx(0.3452289444, abs=1e-10)
+    # Weighed with 0 it is no negative of its own sample, and one of all others.
+    logits = torch.cat([views[0] @ views[1].T, views[0] @ views[2].T], dim=1) / 0.05
+    logits[torch.arange(4), 4 + torch.arange(4)] = -torch.inf
+    only_others = nn.functional.cross_entropy(logits, torch.arange(4))
+    without = method_of("simcse", num_negatives=1, log_weight=-100.0)(views, batch()).outcome
+    assert without.loss.item() == pytest.approx(only_others.item(), abs=1e-10)
+
+
+def test_of_several_hard_negatives_each_is_its_own_samples():
+    first, second, third, fourth = (rows(4, shift) for shift in (0, 0.3, 0.6, 0.9))
+    method = method_of("simcse", num_negatives=2, log_weight=1.5)
+    logits = torch.cat([first @ other.T for other in (second, third, fourth)], dim=1) / 0.05
+    own = torch.arange(4)
+    logits[own, 4 + own] += 1.5
+    logits[own, 8 + own] += 1.5
+    expected = nn.functional.cross_entropy(logits, own)
+    assert method([first, second, third, fourth], batch()).outcome.loss.item() == pytest.approx(expected.item())
+
+
+def test_a_weight_of_hard_negatives_that_are_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"hard_negatives must be given where hard_negative_log_weight says"):
+        method_of("simcse", log_weight=1.0)([rows(4, 0), rows(4, 1)], batch())
 
 
 def test_esimcse_has_the_value_of_its_formula_and_that_of_simcse_before_there_are_keys():
@@ -90,5 +120,5 @@ def test_a_sentence_that_stands_in_the_queue_is_no_negative_of_itself():
 
 def test_hard_negatives_want_an_objective_that_takes_them():
     make = METHODS["simcse"]
-    with pytest.raises(ValueError, match=r"method.num_negatives must be 0 for DHEL, which takes no further negatives"):
+    with pytest.raises(ValueError, match=r"method.num_negatives must be 0 for DHEL, which takes no hard negatives"):
         make(Encoder(Scaled(), num_features=3), build({"name": "dhel"}), make.Config(num_negatives=1))

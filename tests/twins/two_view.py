@@ -22,7 +22,7 @@ def mixed(blend: float, temperature: float, exponent: float) -> Logit:
     return lambda s: (1 - blend) * s / temperature - blend * exponent * math.log(shortfall(s))
 
 
-def cross_view(
+def cross_view(  # noqa: PLR0913  # As the objective's call.
     view0: Rows,
     view1: Rows,
     logit: Logit,
@@ -30,6 +30,8 @@ def cross_view(
     negatives: Rows = (),
     ids: Ids = None,
     negative_ids: Ids = None,
+    hard_negatives: Sequence[Rows] = (),
+    hard_negative_log_weight: float = 0.0,
 ) -> list[float]:
     losses = []
     for anchors, keys in ((view0, view1), (view1, view0))[: 2 if both else 1]:
@@ -39,6 +41,10 @@ def cross_view(
                 row for k, row in enumerate(negatives) if not (ids and negative_ids and negative_ids[k] == ids[i])
             ]
             positive, *others = (logit(cosine(anchor, key)) for key in (keys[i], *counted, *further))
+            for hard in hard_negatives:
+                logits = [logit(cosine(anchor, row)) for row in hard]
+                logits[i] += hard_negative_log_weight
+                others += logits
             losses.append(log_sum_exp([positive, *others]) - positive)
     return losses
 

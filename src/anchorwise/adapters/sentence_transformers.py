@@ -9,13 +9,12 @@ That library itself is not imported.
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise._described import Described
-from anchorwise._ranks import gather_rows, only_this_process_unless
+from anchorwise._ranks import only_this_process_unless
 from anchorwise.adapters.merged_columns import embedded
 from anchorwise.adapters.two_views import two_view_objective
 from anchorwise.objectives import CrossViewInfoNCE, Objective
@@ -94,8 +93,7 @@ class MultipleNegativesRankingLoss(Described):
             if self.objective is not None:
                 return self.objective(*embeddings)
             anchors, positives, *columns = embeddings
-            negatives = gather_rows(torch.cat(columns)) if columns else None
-            return self.ranking(anchors, positives, negatives=negatives)
+            return self.ranking(anchors, positives, hard_negatives=columns or None)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card tells of the loss."""

@@ -11,7 +11,8 @@ def pretrain(
         str,
         typer.Argument(
             help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder; of texts "
-            "captions-small or docstrings-small; or a JSON file such as --show-config prints, or a run's config.json."
+            "captions-small, docstrings-small or snli-small; or a JSON file such as --show-config prints, or a run's "
+            "config.json."
         ),
     ] = "digits",
     out: Annotated[

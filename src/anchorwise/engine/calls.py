@@ -49,7 +49,7 @@ def logsumexp_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
 
 
 def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-    """Return `-logit_positive + log(exp(logit_positive) + sum over keys of exp(logit))` per anchor.
+    """Return `-logit_positive + log(exp(logit_positive) + sum over keys of weight * exp(logit))` per anchor.
 
     Args:
         contrast: Anchors, keys, which of their pairs count as negatives, and which are positives.
@@ -65,7 +65,7 @@ def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " 
     contrast = checked(contrast)
     request = LogSumExp(contrast, link)
     backend = backend_for(request)
-    if isinstance(backend, Dense):
+    if isinstance(backend, Dense) and contrast.weight is None:
         return backend.cross_entropy_rows(contrast, link)
     scores = contrast.positive_scores
     return softmax_nll(link(scores), _answer(request)), scores.detach()

@@ -35,23 +35,23 @@ def spearman(scores: Float[Tensor, " n"], gold: Float[Tensor, " n"]) -> float:
 
 
 def sts_correlations(
-    scores: Float[Tensor, " n"], gold: Float[Tensor, " n"], tasks: Int64[Tensor, " n"] | None = None
+    scores: Float[Tensor, " n"], gold: Float[Tensor, " n"], parts: Int64[Tensor, " n"] | None = None
 ) -> dict[str, float]:
     """Return `sts_spearman_all` and `sts_spearman_mean`, in [-1, 1]; they are equal where there is one part.
 
     Args:
         scores: Of every pair.
         gold: What people say.
-        tasks: The part of the set that every pair is of; None for one part.
+        parts: The part of the set that every pair is of; None for one part.
 
     Raises:
         ValueError: If there are fewer than two pairs, or not as many of one as of another.
     """
-    if not len(scores) == len(gold) == (len(gold) if tasks is None else len(tasks)) or len(scores) < 2:
+    if not len(scores) == len(gold) == (len(gold) if parts is None else len(parts)) or len(scores) < 2:
         raise ValueError(f"scores and gold must be of the same pairs, at least two, got {len(scores)} and {len(gold)}")
-    tasks = torch.zeros(len(gold), dtype=torch.int64) if tasks is None else tasks.cpu()
-    parts = [spearman(scores.cpu()[tasks == task], gold.cpu()[tasks == task]) for task in tasks.unique()]
-    return {"sts_spearman_all": spearman(scores, gold), "sts_spearman_mean": sum(parts) / len(parts)}
+    parts = torch.zeros(len(gold), dtype=torch.int64) if parts is None else parts.cpu()
+    each = [spearman(scores.cpu()[parts == part], gold.cpu()[parts == part]) for part in parts.unique()]
+    return {"sts_spearman_all": spearman(scores, gold), "sts_spearman_mean": sum(each) / len(each)}
 
 
 @final
@@ -97,15 +97,15 @@ class STS(Judge):
         if samples.values is None:
             raise ValueError(f"judge 'sts' needs pairs with a score, in a column of that name, got {samples.what}")
         first, second = sides(test, "sts", self.device)
-        numbers = sts_correlations((first * second).sum(dim=1), samples.values, samples.groups)
+        numbers = sts_correlations((first * second).sum(dim=1), samples.values, samples.parts)
         if (words := word_sides(train, test, "sts")) is not None:
-            baseline = sts_correlations((words[0] * words[1]).sum(dim=1), samples.values, samples.groups)
+            baseline = sts_correlations((words[0] * words[1]).sum(dim=1), samples.values, samples.parts)
             numbers |= {f"{_TF_IDF}{name}": value for name, value in baseline.items()}
         over_pairs = [name for name in numbers if name.endswith("_all")]
         return Judgement(
             {name: (value,) for name, value in numbers.items()},
             {name: _error(numbers[name], len(test)) for name in over_pairs if len(test) > _LEAST_PAIRS},
-            notes=(_counted(samples.groups, len(test)),),
+            notes=(_counted(samples.parts, len(test)),),
         )
 
 
@@ -117,7 +117,7 @@ def _error(correlation: float, num_pairs: int) -> float:
     return (1.0 - correlation**2) * ((1.0 + correlation**2 / 2.0) / (num_pairs - _LEAST_PAIRS)) ** 0.5
 
 
-def _counted(tasks: Tensor | None, num_pairs: int) -> str:
-    sizes = [num_pairs] if tasks is None else tasks.unique(return_counts=True)[1].tolist()
-    parts = "one part" if len(sizes) == 1 else f"{len(sizes)} parts of {', '.join(f'{size:,}' for size in sizes)}"
-    return f"{num_pairs:,} scored pairs in {parts}."
+def _counted(parts: Tensor | None, num_pairs: int) -> str:
+    sizes = [num_pairs] if parts is None else parts.unique(return_counts=True)[1].tolist()
+    said = "one part" if len(sizes) == 1 else f"{len(sizes)} parts of {', '.join(f'{size:,}' for size in sizes)}"
+    return f"{num_pairs:,} scored pairs in {said}."

@@ -7,10 +7,8 @@ https://arxiv.org/abs/2104.08821, and its released code.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, final
 
-import torch
 from pydantic import Field
 
-from anchorwise._ranks import gather_rows
 from anchorwise.methods.base import Method, MethodConfig, Step, together
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
@@ -23,10 +21,12 @@ from anchorwise.objectives import Objective
 class SimCSE(Method):
     """Views and hard negatives in one pass; the hard negatives of all samples are negatives of every anchor.
 
+    What an anchor's own count for is the objective's to say: `hard_negative_log_weight`, in the source 0.
+
     Like the release's unsupervised models, the head is thrown away after the training; its supervised ones keep it.
     """
 
-    gives = Method.gives | {"negatives"}
+    gives = Method.gives | {"hard_negatives"}
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "cross_view", "temperature": 0.05, "both_directions": False}
 
     class Config(MethodConfig):
@@ -43,9 +43,9 @@ class SimCSE(Method):
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
         self.num_negatives = config.num_negatives
-        if config.num_negatives and "negatives" not in objective.inputs.takes:
+        if config.num_negatives and "hard_negatives" not in objective.inputs.takes:
             raise ValueError(
-                f"method.num_negatives must be 0 for {type(objective).__name__}, which takes no further negatives; "
+                f"method.num_negatives must be 0 for {type(objective).__name__}, which takes no hard negatives; "
                 "cross_view does"
             )
 
@@ -55,7 +55,7 @@ class SimCSE(Method):
         return ViewPlan(num_negatives=self.num_negatives)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
-        """Return the loss of the pairs, with the hard negatives of all ranks."""
+        """Return the loss of the pairs, with the hard negatives."""
         first, second, *hard = together(self.online, views)
-        there = {"negatives": gather_rows(torch.cat(hard))} if hard else {}
+        there = {"hard_negatives": hard} if hard else {}
         return Step(self.loss(first, second, batch=batch, **there), (first.detach(), second.detach()))

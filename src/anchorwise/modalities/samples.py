@@ -102,6 +102,8 @@ class Samples(ABC):
             (samples,); None if each stands alone.
         values: A real number of every sample, for objectives of regression, float32, shape (samples,); None where there
             is none.
+        parts: Which part of the set each is of, where numbers are given part by part, int64, shape (samples,); None for
+            one part.
         times: How often each comes in an epoch, at least once, int64, shape (samples,); None for once each.
         skipped: What was found and could not be used.
     """
@@ -111,6 +113,7 @@ class Samples(ABC):
     names: tuple[str, ...] = ()
     groups: Int64[Tensor, " n"] | None = None
     values: Float[Tensor, " n"] | None = None
+    parts: Int64[Tensor, " n"] | None = None
     times: Int64[Tensor, " n"] | None = None
     skipped: tuple[Skipped, ...] = ()
 

@@ -60,6 +60,11 @@ def _with_hard_ones(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), shared={"negatives": _queue(view0.shape[1], view0.dtype)})
 
 
+def _with_own_hard_ones(view0: Tensor, view1: Tensor) -> Call:
+    hard = (0.8 * view1 + 0.5 * view0.roll(1, dims=1), view1.roll(1, dims=1) - view0)
+    return Call((view0, view1), per_sample={"hard_negatives": hard})
+
+
 def _with_hard_ones_and_a_queue(view0: Tensor, view1: Tensor) -> Call:
     call = _half_filled(view0, view1)
     hard = {"negatives": -_queue(view0.shape[1], view0.dtype)[:5], "negative_ids": torch.tensor([3, -1, 2, 99, 3])}
@@ -140,7 +145,7 @@ CASES = [
         "cross_view",
         CrossViewInfoNCE,
         partial(two_view.cross_view, logit=two_view.scaled(0.07)),
-        others={"temperature": 0.2, "both_directions": False, **BLEND},
+        others={"temperature": 0.2, "both_directions": False, "hard_negative_log_weight": None, **BLEND},
     ),
     Case(
         "cross_view-one",
@@ -155,6 +160,14 @@ CASES = [
         partial(two_view.cross_view, logit=MIXED),
         given=BLEND,
         call=_with_hard_ones,
+        single_sample="finite",
+    ),
+    Case(
+        "cross_view-own",
+        CrossViewInfoNCE,
+        partial(two_view.cross_view, logit=MIXED, hard_negative_log_weight=0.7),
+        given={"hard_negative_log_weight": 0.7, **BLEND},
+        call=_with_own_hard_ones,
         single_sample="finite",
     ),
     Case(

@@ -27,6 +27,12 @@ def test_columns_are_read_by_position_and_the_score_by_its_name(tmp_path):
     assert read_texts(table, ["y", "x"]).rows[0] == ("c", "a, b")
 
 
+def test_the_sentences_of_well_known_sets_are_told_by_their_names(tmp_path):
+    sick = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n7\ta b\tc d\t3.5\tNEUTRAL\n"
+    texts = read_texts(written(tmp_path / "sick.tsv", sick))
+    assert (texts.rows, texts.scores) == ((("a b", "c d"),), (3.5,))
+
+
 def test_a_first_row_with_a_number_or_a_gap_is_no_header(tmp_path):
     assert read_texts(written(tmp_path / "a.tsv", '4.5\tsaid "so\tb\n3\tc\td\n')).rows[0] == ('said "so', "b")
     gap = read_texts(written(tmp_path / "b.tsv", "\ta\tb\n3\tc\td\n1\te\tf\n"))
@@ -99,11 +105,45 @@ def test_files_of_a_folder_are_its_parts_or_are_judged_together(tmp_path):
     written(tmp_path / "two.test.tsv", "3\te\tf\n")
     written(tmp_path / "two.train.tsv", "3\tg\th\n")
     whole = read_parts(TextData(source=str(tmp_path))).test
-    assert whole.tasks == ("one", "one", "two")
+    assert whole.parts == ("one", "one", "two")
     assert whole.rows[2] == ("e", "f")
     written(tmp_path / "two.test.tsv", "e\tf\n3\t4\n")
     with pytest.raises(ValueError, match="the same columns"):
         read_parts(TextData(source=str(tmp_path)))
+
+
+def snli(folder, parts):
+    """Write sentences, what is said of them and what that is, in SentEval's layout."""
+    for part, rows in parts.items():
+        for name, column in zip(("s1", "s2", "labels"), zip(*rows, strict=True), strict=True):
+            written(folder / f"{name}.{part}", "".join(f"{cell}\n" for cell in column))
+    return folder
+
+
+def test_a_premise_what_follows_from_it_and_what_contradicts_it_make_triples(tmp_path):
+    said = [("p", "yes", "entailment"), ("p", "no", "contradiction"), ("p", "never", "contradiction")]
+    others = [("p", "perhaps", "neutral"), ("q", "yes", "entailment"), ("r", "no", "contradiction")]
+    parts = {"train": said + others, "test": [("s", "so", "entailment"), ("s", "not so", "contradiction")]}
+    found = read_parts(TextData(source=str(snli(tmp_path, parts))))
+    assert found.train.rows == (("p", "yes", "no"), ("p", "yes", "never"))
+    assert found.test.rows == (("s", "so", "not so"),)
+    written(tmp_path / "labels.test", "entailment\nperhaps\n")
+    with pytest.raises(UnusableFileError, match=r"a label must be one of .* got 'perhaps'"):
+        read_parts(TextData(source=str(tmp_path)))
+    written(tmp_path / "labels.test", "entailment\n")
+    with pytest.raises(UnusableFileError, match=r"s1.test, s2.test and labels.test must have as many lines"):
+        read_parts(TextData(source=str(tmp_path)))
+
+
+def test_no_anchor_stands_among_training_and_test_samples(tmp_path):
+    kinds = ("entailment", "contradiction", "contradiction")
+    rows = [(f"premise {n}", f"{kind} {place} {n}", kind) for n in range(40) for place, kind in enumerate(kinds)]
+    found = read_parts(TextData(source=str(snli(tmp_path, {"dev": rows[:60], "test": rows[60:]}))))
+    # Without a part to train on, all are parted anew.
+    assert len(found.train.rows) + len(found.test.rows) == 80
+    train, test = ({row[0] for row in part.rows} for part in (found.train, found.test))
+    assert len(test) == 4
+    assert not train & test
 
 
 def flickr(folder, num_train=12, num_test=4):

@@ -124,6 +124,23 @@ def test_repetition_doubles_tokens_of_the_second_view_as_often_as_its_source_say
         assert current is None
 
 
+def test_samples_that_say_the_same_are_of_one_group(tmp_path):
+    rows = [
+        "a one\tb two\tz zero\n",
+        "c three\td four\tz zero\n",
+        "e five\tb two\tc three\n",
+        "g six\th seven\ta one\n",
+    ]
+    rows += [f"left {n}\tright {n}\tother {n}\n" for n in range(2)]
+    path = written(tmp_path / "a.tsv", "x\ty\tz\n" + "".join(rows))
+    samples = TEXT.load(TextData(source=str(path))).train
+    # The first and the third have a positive in common; hard negatives connect nothing.
+    assert samples.groups[0] == samples.groups[2]
+    assert len(set(samples.groups.tolist())) == 5
+    alone = written(tmp_path / "b.tsv", "x\ty\n" + "".join(f"left {n}\tright {n}\n" for n in range(4)))
+    assert TEXT.load(TextData(source=str(alone))).train.groups is None
+
+
 def test_columns_are_the_views_in_their_order_and_more_than_there_are_is_refused(tmp_path):
     path = written(tmp_path / "a.tsv", "a\tb\n" + "".join(f"left {n}\tright {n}\n" for n in range(30)))
     samples = TEXT.load(TextData(source=str(path))).train

@@ -18,7 +18,8 @@ class TextData(Section):
         source: `docstrings` (those of Python's standard library with their code), the path of a file, or of a folder.
             A `.txt` file has a text on every line; `.csv`, `.tsv`, `.jsonl` and `.parquet` have columns: the first is
             the anchor, the second its positive, the others are hard negatives, and `score` is a number. A folder has
-            such files called `train`, `dev` and `test`, or Flickr8k's captions, or files that are judged together.
+            such files called `train`, `dev` and `test`, or Flickr8k's captions, or sentences with what follows from
+            them and what contradicts them (SNLI as SentEval lays it out), or files that are judged together.
         columns: Names of the columns of text, in that order; all but `score`, `label` and the like if left out.
         tokenizer: Folder of a tokenizer, such as that of the model to start from. Left out, one is trained on the
             training texts.

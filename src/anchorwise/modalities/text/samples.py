@@ -29,7 +29,9 @@ class TextSamples(Samples):
         tokenizer: Made the tokens.
         max_tokens: Of a text.
         names: As `Samples`.
-        groups: The part of the set that each sample is of, where numbers are given part by part.
+        groups: Samples that have an anchor or a positive in common have one number, and so have those between which
+            others build a bridge; None where all texts differ.
+        parts: As `Samples`.
         values: How alike the first and the second text are.
         skipped: As `Samples`.
     """
@@ -42,6 +44,7 @@ class TextSamples(Samples):
     max_tokens: int
     names: tuple[str, ...]
     groups: Int64[Tensor, " n"] | None = None
+    parts: Int64[Tensor, " n"] | None = None
     values: Float[Tensor, " n"] | None = None
     skipped: tuple[Skipped, ...] = ()
 
@@ -75,9 +78,10 @@ class TextSamples(Samples):
 
     def subset(self, ids: Int64[Tensor, " m"]) -> "TextSamples":
         """Return a set of these samples, in this order."""
-        groups, values = (None if each is None else each[ids] for each in (self.groups, self.values))
+        of_each = {"groups": self.groups, "parts": self.parts, "values": self.values}
+        known = {name: None if numbers is None else numbers[ids] for name, numbers in of_each.items()}
         names = tuple(self.names[number] for number in ids.tolist())
-        return replace(self, members=self.members[ids], names=names, groups=groups, values=values)
+        return replace(self, members=self.members[ids], names=names, **known)
 
     def partners(self) -> "TextSamples | None":
         """Return the second text of every sample: the positive, or what a score compares it with."""
@@ -117,7 +121,7 @@ def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> Tex
     members = [
         [numbers.setdefault(text, len(numbers)) for text in row] + [-1] * (most - len(row)) for row in texts.rows
     ]
-    groups = None if texts.tasks is None else _numbered(texts.tasks)
+    are_said = members if texts.are_alike else [row[:2] for row in members]
     return TextSamples(
         texts=tuple(numbers),
         tokens=tokenizer.encode(list(numbers), max_tokens=max_tokens),
@@ -126,7 +130,8 @@ def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> Tex
         tokenizer=tokenizer,
         max_tokens=max_tokens,
         names=texts.names or tuple(map(str, range(len(members)))),
-        groups=groups,
+        groups=_connected(are_said, len(numbers)),
+        parts=None if texts.parts is None else _numbered(texts.parts),
         values=None if texts.scores is None else torch.tensor(texts.scores, dtype=torch.float32),
         skipped=texts.skipped,
     )
@@ -135,3 +140,21 @@ def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> Tex
 def _numbered(names: Sequence[str]) -> Int64[Tensor, " n"]:
     known = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return torch.tensor([known[name] for name in names])
+
+
+def _connected(members: Sequence[Sequence[int]], num_texts: int) -> Int64[Tensor, " n"] | None:
+    """Return the same number for samples that share a text, and for those that others connect; None if none do."""
+    leader = list(range(num_texts))
+
+    def first_of(text: int) -> int:
+        while leader[text] != text:
+            leader[text] = leader[leader[text]]
+            text = leader[text]
+        return text
+
+    for row in members:
+        for text in row[1:]:
+            if text >= 0:
+                leader[first_of(text)] = first_of(row[0])
+    found = [first_of(row[0]) for row in members]
+    return torch.tensor(found) if len(set(found)) < len(found) else None

@@ -11,6 +11,7 @@ from anchorwise.modalities.selection import complement
 from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
 from anchorwise.modalities.text.config import TextData
 from anchorwise.modalities.text.docstrings import read_docstrings
+from anchorwise.modalities.text.entailment import LABELS, read_entailment
 from anchorwise.modalities.text.tables import SUFFIXES, Texts, read_texts
 
 DOCSTRINGS = "docstrings"
@@ -53,6 +54,8 @@ def _parts(data: TextData) -> Parts:
         return _parted(read_texts(path, data.columns), data.seed)
     if (path / CAPTIONS_FILE).is_file():
         return Parts(*read_captions(path))
+    if any(path.glob(f"{LABELS}*")):
+        return _of_entailment(path, data.seed)
     files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("00-"))
     by_name = {file.stem: file for file in files}
     train, test = (next((by_name[name] for name in names if name in by_name), None) for names in (_TRAIN, _TEST))
@@ -68,16 +71,28 @@ def _parts(data: TextData) -> Parts:
     return _parted(together, data.seed)
 
 
+def _of_entailment(folder: Path, seed: int) -> Parts:
+    """Return the parts as they are called; without one to train on, all of them together are parted anew."""
+    parts = read_entailment(folder)
+    train, test = (next((parts[name] for name in names if name in parts), None) for names in (_TRAIN, _TEST))
+    return _parted(_together(list(parts.items())), seed) if train is None else Parts(train, test)
+
+
 def _parted(texts: Texts, seed: int) -> Parts:
-    """Return parts: of pairs a tenth is the test part; texts with scores are judged whole, as they train nothing."""
+    """Return parts: of pairs a tenth is the test part; texts with scores are judged whole, as they train nothing.
+
+    What is held out is counted in anchors, of which none stands in both parts.
+    """
     if texts.scores is not None:
         return Parts(texts, texts)
     if len(texts.rows[0]) == 1:
         return Parts(texts, None)
-    num_test = min(_MOST_TEST, round(_TEST_SHARE * len(texts.rows)))
+    anchors = list(dict.fromkeys(row[0] for row in texts.rows))
+    num_test = min(_MOST_TEST, round(_TEST_SHARE * len(anchors)))
     if num_test < 2:
         return Parts(texts, texts)
-    chosen = _drawn(len(texts.rows), num_test, seed)
+    held_out = {anchors[number] for number in _drawn(len(anchors), num_test, seed)}
+    chosen = [number for number, row in enumerate(texts.rows) if row[0] in held_out]
     rest = complement(torch.tensor(chosen), len(texts.rows)).tolist()
     return Parts(texts.some(rest), replace(texts.some(chosen), skipped=()))
 
@@ -90,8 +105,8 @@ def _together(parts: Sequence[tuple[str, Texts]]) -> Texts:
     return Texts(
         tuple(row for _, part in parts for row in part.rows),
         scores=tuple(score for _, part in parts for score in part.scores or ()) if True in scored else None,
-        names=tuple(name for _, part in parts for name in part.names),
-        tasks=tuple(task for task, part in parts for _ in part.rows),
+        names=tuple(each for _, part in parts for each in part.names),
+        parts=tuple(name for name, part in parts for _ in part.rows),
         skipped=tuple(each for _, part in parts for each in part.skipped),
     )
 

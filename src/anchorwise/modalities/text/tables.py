@@ -1,7 +1,8 @@
 """Files of texts: a text on every line, or columns of CSV, TSV, JSON lines and Parquet.
 
 Columns are read by position, as sentence-transformers reads them: the first is the anchor, the second its positive, the
-others are hard negatives; only `score` and `label` columns are told by their names.
+others are hard negatives; only `score` and `label` columns are told by their names. Where two columns are called
+`sentence1` and `sentence2`, or `sentence_A` and `sentence_B` as in SICK, these are the texts.
 """
 
 import csv
@@ -13,7 +14,9 @@ from pathlib import Path
 from anchorwise import _checks, _extras, _files
 from anchorwise.modalities.samples import Skipped
 
-SCORES, LABELS = ("score", "scores"), ("label", "labels")
+SCORES, LABELS = ("score", "scores", "relatedness_score"), ("label", "labels")
+# Of well-known sets, whose files have other columns beside them.
+_PAIRS = (("sentence1", "sentence2"), ("sentence_a", "sentence_b"))
 Columns = Mapping[str, Sequence[str]]
 
 
@@ -26,7 +29,7 @@ class Texts:
         are_alike: Whether they do, so that any two are a positive pair.
         scores: How alike anchor and positive are; None where nothing says.
         names: Of every sample.
-        tasks: The part of the set that each is of, where numbers are given part by part; None for one part.
+        parts: The part of the set that each is of, where numbers are given part by part; None for one part.
         skipped: What was left out.
     """
 
@@ -34,7 +37,7 @@ class Texts:
     are_alike: bool = False
     scores: tuple[float, ...] | None = None
     names: tuple[str, ...] = ()
-    tasks: tuple[str, ...] | None = None
+    parts: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
 
     def some(self, numbers: Sequence[int]) -> "Texts":
@@ -45,7 +48,7 @@ class Texts:
                 ("rows", self.rows),
                 ("scores", self.scores),
                 ("names", self.names),
-                ("tasks", self.tasks),
+                ("parts", self.parts),
             )
         }
         return replace(self, **chosen)
@@ -76,13 +79,21 @@ def read_texts(path: Path, columns: Sequence[str] | None = None) -> Texts:
     score = next((name for name in table if name.lower() in SCORES), None)
     if score is None and all(name.isdecimal() for name in table):
         score = next((name for name, cells in table.items() if _are_numbers(cells)), None)
-    names = tuple(columns or (name for name in table if name != score and name.lower() not in LABELS))
+    names = tuple(columns or _text_columns(table, score))
     for name in names:
         if name not in table or name == score:
             there = ", ".join(each for each in table if each != score)
             hint = _checks.hint(name, tuple(table)) if name not in table else ", which has the scores"
             raise ValueError(f"data.columns must name columns of text of {path} ({there}), got {name!r}{hint}")
     return _texts(path, [table[name] for name in names], names, None if score is None else table[score])
+
+
+def _text_columns(table: Columns, score: str | None) -> Sequence[str]:
+    by_name = {name.lower(): name for name in table}
+    for pair in _PAIRS:
+        if by_name.keys() >= set(pair):
+            return [by_name[name] for name in pair]
+    return [name for name in table if name != score and name.lower() not in LABELS]
 
 
 def _texts(path: Path, parts: Sequence[Sequence[str]], names: Sequence[str], cells: Sequence[str] | None) -> Texts:

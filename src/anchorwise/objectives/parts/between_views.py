@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,10 +12,30 @@ from anchorwise import engine
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.objective import Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
-from anchorwise.pairs import Contrast, SameId, Views, num_same, numbered
+from anchorwise.pairs import Contrast, PairWeight, SameId, Views, num_same, numbered
 from anchorwise.tails.blend import Blend, read_link
 
-# n = samples, d = embedding width, k = further keys
+# n = samples, d = embedding width, a = anchors, k = further keys
+
+_NOBODYS = -1  # Whose key it is that is of no sample alone.
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OwnKeys(PairWeight):
+    """What an anchor's own keys count for, where all others count for one.
+
+    Attributes:
+        log_weight: Logarithm of it.
+        dtype: Of the logarithms.
+    """
+
+    log_weight: float = 0.0
+    dtype: torch.dtype = torch.float32
+
+    def log_weights(self, anchor_values: Int[Tensor, "a 1"], key_values: Int[Tensor, "k 1"]) -> Float[Tensor, "a k"]:
+        """Return the logarithms."""
+        return (anchor_values == key_values.T).to(self.dtype) * self.log_weight
 
 
 @dataclass(frozen=True)
@@ -25,11 +46,14 @@ class FurtherKeys:
         rows: Unit rows.
         ids: The samples they come from; None where they are of none of the batch.
         empty: Which of them are not there; None where all are.
+        own_log_weight: Logarithm of what a sample's own among them count for; number j is the own one of sample j
+            modulo the number of samples.
     """
 
     rows: Float[Tensor, "k d"]
     ids: Int[Tensor, " k"] | None = None
     empty: Bool[Tensor, " k"] | None = None
+    own_log_weight: float = 0.0
 
 
 def across_views(
@@ -47,12 +71,14 @@ def across_views(
     positive and the other view's negatives.
     """
     losses, stats = [], []
+    weight = _own_weight(further, views)
     for view, other in directions:
         contrast = views.across(view, other)
         if further:
             contrast = _with_further(contrast, further, views.ids)
-        reading = read_link(blend, contrast, softmax)
-        per_anchor, positive_scores = cross_entropy(contrast, reading.link)
+        reading = read_link(blend, contrast, softmax)  # A tail is that of all negatives, whatever they count for.
+        weighted = contrast if weight is None else replace(contrast, weight=weight)
+        per_anchor, positive_scores = cross_entropy(weighted, reading.link)
         if label_smoothing > 0.0:
             num_keys = len(contrast.keys) - num_same(views.ids) + 1
             lead = _lead(contrast, reading.link(contrast.positive_scores), reading.link, num_keys)
@@ -82,6 +108,20 @@ def _with_further(contrast: Contrast, further: Sequence[FurtherKeys], ids: Int[T
         exclude=tuple(exclude),
         num_excluded=None if named or len(exclude) > 1 else contrast.num_excluded,
     )
+
+
+def _own_weight(further: Sequence[FurtherKeys], views: Views) -> OwnKeys | None:
+    """Return what the samples' own keys count for; None where all keys count alike."""
+    log_weight = next((keys.own_log_weight for keys in further if keys.own_log_weight), None)
+    if log_weight is None:
+        return None
+    samples = torch.arange(views.num_samples, device=views.ids.device)
+    owners = [torch.full_like(samples, _NOBODYS)]  # Of the other view, whose own row is the positive.
+    for keys in further:
+        numbers = torch.arange(len(keys.rows), device=samples.device)
+        is_own = keys.own_log_weight == log_weight
+        owners.append(numbers % views.num_samples if is_own else torch.full_like(numbers, _NOBODYS))
+    return OwnKeys(samples.unsqueeze(1), torch.cat(owners).unsqueeze(1), log_weight, views.units.dtype)
 
 
 def _lead(
