@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 
 from anchorwise import BECLR as BECLRObjective
-from anchorwise.methods import AllRows, Method
+from anchorwise.methods import Method
 from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.images.views.policies import POLICIES
 from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.views import MASK, PIXELS, Masking, without_hidden
-from tests.methods.training import ALL, clock_at, method_of, optimizer_of, train, views_of_step
+from tests.methods.training import clock_at, method_of, optimizer_of, outlook, train, views_of_step
 
 ALONE = BECLRObjective(uniform_weight=0.0)
 
@@ -132,8 +132,8 @@ def test_clusters_are_found_when_the_warm_up_ends_and_so_many_epochs_later():
 )
 def test_a_memory_without_enough_rows_is_refused_before_the_first_step(settings: dict[str, int], words: str):
     with pytest.raises(ValueError, match=words):
-        method_of("beclr", **settings).before_epoch(clock_at(0), ALL)
-    method_of("beclr", **{**settings, "num_neighbours": 0}).before_epoch(clock_at(0), AllRows(1, lambda network: None))
+        method_of("beclr", **settings).check(outlook())
+    method_of("beclr", **{**settings, "num_neighbours": 0}).check(outlook(num_samples=1))
 
 
 def test_a_memory_smaller_than_a_batch_is_refused_before_the_first_update():

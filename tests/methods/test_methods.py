@@ -15,7 +15,7 @@ from anchorwise.methods import METHODS
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.samples import moved
 from anchorwise.objectives import build
-from tests.methods.training import ALL, NUM_STEPS, clock_at, method_of, optimizer_of, train, views_of_step
+from tests.methods.training import ALL, NUM_STEPS, clock_at, method_of, optimizer_of, outlook, train, views_of_step
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -293,3 +293,27 @@ def test_groups_are_refused_where_the_objective_cannot_leave_them_out():
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_called_in_configurations_as_its_file_is(name: str):
     assert METHODS[name].Config().model_dump()["name"] == name
+
+
+@pytest.mark.parametrize("name", ["moco", "nnclr", "pcl", "swav", "esimcse"])
+def test_a_queue_shorter_than_a_batch_is_refused_before_the_first_step(name: str):
+    method_of(name).check(outlook())
+    with pytest.raises(ValueError, match=r"method\.num_queued must be at least the 17 samples of a batch, got 1[26]: "):
+        method_of(name).check(outlook(batch_size=17))
+
+
+def test_a_memory_shorter_than_both_views_of_a_batch_is_refused_before_the_first_step():
+    with pytest.raises(ValueError, match=r"num_queued must be at least the 42 rows of both views of a batch, got 40"):
+        method_of("beclr").check(outlook(batch_size=21))
+
+
+def test_queues_that_would_never_fill_are_refused_before_the_first_step():
+    method_of("swav", num_queued=0, queue_from_epoch=4).check(outlook())
+    with pytest.raises(ValueError, match=r"queue_from_epoch must be below the 4 epochs of the training, got 4: the q"):
+        method_of("swav", queue_from_epoch=4).check(outlook())
+
+
+@pytest.mark.parametrize("name", ["simlap", "sepclr"])
+def test_a_method_of_classes_refuses_samples_without_labels_before_the_first_step(name: str):
+    with pytest.raises(ValueError, match="needs labels"):
+        method_of(name).check(outlook(num_classes=0))

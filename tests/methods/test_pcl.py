@@ -9,7 +9,7 @@ from anchorwise import MoCo as MoCoObjective
 from anchorwise import ProtoNCE
 from anchorwise.methods import AllRows, Clock
 from anchorwise.models.clustering import Clustering, k_means
-from tests.methods.training import ALL, clock_at, method_of, optimizer_of, train, views_of_step
+from tests.methods.training import ALL, method_of, optimizer_of, outlook, train, views_of_step
 
 GROUPS = torch.arange(40) % 4
 
@@ -68,14 +68,14 @@ def test_a_temperature_is_the_mean_distance_over_the_log_of_the_size():
 
 def test_more_clusters_than_samples_are_refused_before_the_first_step():
     with pytest.raises(ValueError, match=r"method\.num_clusters must be at most the 18 samples, got 19"):
-        method_of("pcl", num_clusters=(2, 19)).before_epoch(clock_at(0), ALL)
+        method_of("pcl", num_clusters=(2, 19)).check(outlook())
     with pytest.raises(ValueError, match="num_clusters must be at most the number of samples, 3, got 4"):
         k_means(torch.randn(3, 2), 4)
 
 
 def test_a_warm_up_as_long_as_the_training_is_refused():
     with pytest.raises(ValueError, match=r"warmup_epochs must be below the 4 epochs of the training, got 4"):
-        method_of("pcl", warmup_epochs=4).before_epoch(clock_at(0), ALL)
+        method_of("pcl", warmup_epochs=4).check(outlook())
 
 
 def test_nobody_is_clustered_while_it_warms_up():

@@ -9,7 +9,7 @@ from anchorwise import SepCLR
 from anchorwise.modalities.registry import rebuild
 from anchorwise.training import pretrain
 from anchorwise.training.checkpoint import load_checkpoint
-from tests.methods.training import ALL, clock_at, method_of, views_of_step
+from tests.methods.training import method_of, outlook, views_of_step
 from tests.training.conftest import tiny_run
 
 
@@ -42,7 +42,7 @@ def test_a_run_keeps_both_encoders(tmp_path: Path):
 @pytest.mark.parametrize("background", [(), (7,), (0, 1)])
 def test_background_that_is_all_or_nothing_is_refused_before_the_first_step(background: tuple[int, ...]):
     with pytest.raises(ValueError, match=r"method\.background must name some but not all of the 2 classes"):
-        method_of("sepclr", background=background).before_epoch(clock_at(0), ALL)
+        method_of("sepclr", background=background).check(outlook())
 
 
 def test_held_background_rows_are_pulled_to_zero():

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from anchorwise import SimLAP
-from anchorwise.methods import AllRows
 from anchorwise.methods.simlap import ClassPairGate
 from anchorwise.models import PredictorConfig
-from tests.methods.training import clock_at, method_of, views_of_step
+from tests.methods.training import clock_at, method_of, outlook, views_of_step
 
 
 def test_the_gate_does_not_know_which_class_came_first():
@@ -46,6 +45,5 @@ def test_the_loss_is_of_one_view_among_itself():
 
 
 def test_more_classes_than_rows_for_them_are_refused_before_the_first_step():
-    samples = AllRows(3, lambda network: torch.zeros(3, 1), torch.tensor([0, 4, 2]))
     with pytest.raises(ValueError, match=r"method\.num_classes must be at least the 5 classes of the samples, got 2"):
-        method_of("simlap").before_epoch(clock_at(0), samples)
+        method_of("simlap").check(outlook(num_classes=5))

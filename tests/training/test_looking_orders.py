@@ -157,11 +157,20 @@ def _assert_same_weights(whole: RunDirectory, resumed: RunDirectory) -> None:
         (["order.name=within_clusters"], r"order\.name=within_clusters needs order\.earlier, the folders of the runs"),
         (["order.name=within_clusters", "order.earlier=['nowhere']"], "nowhere holds no encoder.json"),
         (["order.name=highest_loss", "method.name=simlap"], r"order\.name=highest_loss needs a method of two views"),
+        (
+            ["method.name=pcl", "method.warmup_epochs=0"],
+            r"method\.num_clusters must be at most the \d+ samples, got 1000",
+        ),
+        (
+            ["method.name=moco", "method.num_queued=7"],
+            r"method\.num_queued must be at least the \d+ samples of a batch",
+        ),
     ],
 )
-def test_what_cannot_be_is_refused_before_the_first_step(settings: list[str], words: str, tmp_path: Path):
+def test_what_cannot_be_is_refused_before_anything_is_written(settings: list[str], words: str, tmp_path: Path):
     with pytest.raises((ValueError, FileNotFoundError), match=words):
         pretrain(tiny_run(settings), tmp_path / "run", show_progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_classes_smaller_than_a_batch_are_refused_with_the_way_out():

@@ -9,6 +9,7 @@ from anchorwise.methods.base import AllRows as AllRows
 from anchorwise.methods.base import Clock as Clock
 from anchorwise.methods.base import Method as Method
 from anchorwise.methods.base import MethodConfig as MethodConfig
+from anchorwise.methods.base import Outlook as Outlook
 from anchorwise.methods.base import Projected as Projected
 from anchorwise.methods.base import Step as Step
 from anchorwise.methods.from_config import METHODS as METHODS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise._config import Named
@@ -40,6 +40,54 @@ class Clock:
         return self.step / self.steps_per_epoch
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a training before anything of it is written.
+
+    Attributes:
+        num_samples: To train on.
+        num_classes: One more than the highest label; 0 if unlabelled.
+        batch_size: Samples of the largest batch, of all ranks.
+        num_steps: Of the whole training.
+        steps_per_epoch: Of one pass over the samples.
+    """
+
+    num_samples: int
+    num_classes: int
+    batch_size: int
+    num_steps: int
+    steps_per_epoch: int
+
+    def check_begins(self, name: str, epochs: float, without: str) -> None:
+        """Refuse what would begin when the training is over.
+
+        Args:
+            name: Of the setting.
+            epochs: Its value: passes over the samples before it begins.
+            without: What does not happen then.
+
+        Raises:
+            ValueError: If there is no step left for it.
+        """
+        if epochs * self.steps_per_epoch >= self.num_steps:
+            raise ValueError(
+                f"{name} must be below the {self.num_steps / self.steps_per_epoch:.4g} epochs of the training, got "
+                f"{epochs:.4g}: {without}"
+            )
+
+    def check_queue(self, num_queued: int) -> None:
+        """Refuse a queue that does not hold a batch.
+
+        Raises:
+            ValueError: If it is shorter.
+        """
+        if num_queued < self.batch_size:
+            raise ValueError(
+                f"method.num_queued must be at least the {self.batch_size} samples of a batch, got {num_queued}: part "
+                "of a batch would never be met; raise it, or lower train.batch_size"
+            )
+
+
 def _no_views(network: nn.Module) -> Any:
     raise NotImplementedError("nothing makes views of these samples")
 
@@ -56,21 +104,14 @@ class AllRows:
         num: How many there are.
         of: Returns what a network makes of every plain sample, in their order, in evaluation mode and without a graph;
             the same on all ranks, each of which has to ask.
-        labels: Their classes; None if unlabelled.
         of_views: Likewise returns what a network makes of two random views of every sample, drawn anew each epoch.
         agreed: Returns to every rank what work gives on the first, where others might round otherwise.
     """
 
     num: int
     of: Callable[[nn.Module], Float[Tensor, "n d"]]
-    labels: Shaped[Tensor, " n"] | None = None
     of_views: Callable[[nn.Module], tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]] = _no_views
     agreed: Callable[[Callable[[], Any]], Any] = _as_it_is
-
-    @property
-    def num_classes(self) -> int:
-        """One more than the highest label; 0 if unlabelled."""
-        return 0 if self.labels is None else int(self.labels.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -181,6 +222,13 @@ class Method(nn.Module, ABC):
 
         Raises:
             ValueError: If the method cannot work on such views.
+        """
+
+    def check(self, outlook: Outlook) -> None:
+        """Refuse a training that the method cannot do, before anything of it is written.
+
+        Raises:
+            ValueError: If the samples are too few, the batches too large, the training too short, or labels not there.
         """
 
     def before_epoch(self, clock: Clock, samples: AllRows) -> None:

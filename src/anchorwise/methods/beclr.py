@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anchorwise._config import Count, Positive
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Step, together
+from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Outlook, Step, together
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import Masking, ViewPlan, without_hidden
@@ -100,29 +100,32 @@ class BECLR(Method):
         patch_px, ratio = self.config.mask_patch_px, self.config.mask_ratio
         return ViewPlan(2, masking=Masking(patch_px, ratio, in_blocks=True) if patch_px else None)
 
-    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
-        """Cluster the memories, once the warm-up is over.
-
-        Raises:
-            ValueError: If a memory has too few rows by then, or there is no epoch behind the warm-up.
-        """
-        config, epoch = self.config, clock.step // clock.steps_per_epoch
+    def check(self, outlook: Outlook) -> None:
+        """Refuse memories that have too few rows when the warm-up is over, and a warm-up as long as the training."""
+        config, num_samples = self.config, outlook.num_samples
         if not config.num_neighbours:
             return
         # Batches have half of the samples at least, and two rows of each.
-        num_stored = min(config.num_queued, samples.num * config.warmup_epochs)
+        num_stored = min(config.num_queued, num_samples * config.warmup_epochs)
         for name, wanted in (("num_clusters", config.num_clusters), ("num_neighbours", config.num_neighbours)):
             if wanted > num_stored:
                 raise ValueError(
                     f"method.{name} must be at most the {num_stored} rows that a memory is sure to have after "
-                    f"{config.warmup_epochs} epochs of {samples.num} samples, got {wanted}"
+                    f"{config.warmup_epochs} epochs of {num_samples} samples, got {wanted}"
                 )
-        if config.warmup_epochs * clock.steps_per_epoch >= clock.num_steps:
+        if 2 * outlook.batch_size > config.num_queued:
             raise ValueError(
-                f"method.warmup_epochs must be below the {clock.num_steps // clock.steps_per_epoch} epochs of the "
-                f"training, got {config.warmup_epochs}: no neighbour would be used, as with "
-                "method.num_neighbours=0"
+                f"method.num_queued must be at least the {2 * outlook.batch_size} rows of both views of a batch, got "
+                f"{config.num_queued}; raise it, or lower train.batch_size"
             )
+        without = "no neighbour would be used, as with method.num_neighbours=0"
+        outlook.check_begins("method.warmup_epochs", config.warmup_epochs, without)
+
+    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
+        """Cluster the memories, once the warm-up is over."""
+        config, epoch = self.config, clock.step // clock.steps_per_epoch
+        if not config.num_neighbours:
+            return
         since = epoch - config.warmup_epochs
         if since >= 0 and since % config.cluster_epochs == 0:
             for memory in self._memories().values():

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from pydantic import Field
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together
+from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, together
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig
@@ -57,6 +57,10 @@ class ESimCSE(Method):
         super().train(mode)
         self.twin.eval()
         return self
+
+    def check(self, outlook: Outlook) -> None:
+        """Refuse a queue that does not hold a batch."""
+        outlook.check_queue(len(self.queue.rows))
 
     def before_step(self, clock: Clock) -> None:
         """Let the average follow, before it makes keys."""

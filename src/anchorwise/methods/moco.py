@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, averaged
+from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, averaged
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig
@@ -56,6 +56,10 @@ class MoCo(Method):
         self.twin = MomentumTwin(self.online)
         self.queue = Queue(config.num_queued, self.online.width, random=config.random_queue)
         self.momentum, self.symmetric = config.momentum, config.symmetric
+
+    def check(self, outlook: Outlook) -> None:
+        """Refuse a queue that does not hold a batch."""
+        outlook.check_queue(len(self.queue.rows))
 
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""

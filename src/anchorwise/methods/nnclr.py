@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Method, MethodConfig, Step, averaged
+from anchorwise.methods.base import Method, MethodConfig, Outlook, Step, averaged
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig
@@ -49,6 +49,10 @@ class NNCLR(Method):
         super().__init__(encoder, objective, config)
         self.predictor = Predictor(config.predictor, width=self.online.width)
         self.queue = Queue(config.num_queued, self.online.width)
+
+    def check(self, outlook: Outlook) -> None:
+        """Refuse a queue that does not hold a batch."""
+        outlook.check_queue(len(self.queue.rows))
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the mean of both directions, then put the projections of view 0 into the queue."""

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from anchorwise._config import Count, Positive
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Step, with_term
+from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Outlook, Step, with_term
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig
@@ -71,20 +71,16 @@ class PCL(Method):
         self.by_prototypes = ProtoNCE()
         self.momentum, self.warmup_epochs, self.uses_clusters = config.momentum, config.warmup_epochs, False
 
-    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
-        """Cluster all samples, once the warm-up is over.
-
-        Raises:
-            ValueError: If there are fewer samples than clusters, or no epoch behind the warm-up.
-        """
+    def check(self, outlook: Outlook) -> None:
+        """Refuse more clusters than samples, and a warm-up as long as the training."""
         most = max(len(clustering.centres) for clustering in self._clusterings())
-        if most > samples.num:
-            raise ValueError(f"method.num_clusters must be at most the {samples.num} samples, got {most}")
-        if self.warmup_epochs * clock.steps_per_epoch >= clock.num_steps:
-            raise ValueError(
-                f"method.warmup_epochs must be below the {clock.num_steps // clock.steps_per_epoch} epochs of the "
-                f"training, got {self.warmup_epochs}: no cluster would be used"
-            )
+        if most > outlook.num_samples:
+            raise ValueError(f"method.num_clusters must be at most the {outlook.num_samples} samples, got {most}")
+        outlook.check_queue(len(self.queue.rows))
+        outlook.check_begins("method.warmup_epochs", self.warmup_epochs, "no cluster would be used")
+
+    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
+        """Cluster all samples, once the warm-up is over."""
         if clock.epoch >= self.warmup_epochs:
             rows = samples.of(self.twin)
             for clustering in self._clusterings():

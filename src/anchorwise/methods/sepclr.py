@@ -11,11 +11,13 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from torch import Tensor
 
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Projected, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Outlook, Projected, Step, together
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig
 from anchorwise.objectives import Objective
+
+_NO_LABELS = "SepCLR needs labels, which say what is background; these samples have none"
 
 
 @final
@@ -62,13 +64,11 @@ class SepCLR(Method):
         """The other one."""
         return {"common": self.common.encoder} if self.kept == "salient" else {"salient": self.online.encoder}
 
-    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
-        """Look whether there are samples of both kinds.
-
-        Raises:
-            ValueError: If there are not.
-        """
-        numbers = set(range(samples.num_classes))
+    def check(self, outlook: Outlook) -> None:
+        """Refuse samples that are not of both kinds."""
+        numbers = set(range(outlook.num_classes))
+        if not numbers:
+            raise ValueError(_NO_LABELS)
         if not numbers & set(self.background.tolist()) or numbers <= set(self.background.tolist()):
             raise ValueError(
                 f"method.background must name some but not all of the {len(numbers)} classes of the samples, by number "
@@ -78,7 +78,7 @@ class SepCLR(Method):
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the objective of common and salient rows of both views."""
         if batch.labels is None:
-            raise ValueError("SepCLR needs labels, which say what is background; these samples have none")
+            raise ValueError(_NO_LABELS)
         commons, salients = together(self.common, views), together(self.online, views)
         targets = (batch.labels.unsqueeze(1) != self.background).all(dim=1)
         outcome = self.loss(*commons, batch=batch, salients=salients, targets=targets)

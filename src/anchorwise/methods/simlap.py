@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from anchorwise._config import Count, Width
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Step
+from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step
 from anchorwise.modalities.draws import Draws
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
@@ -48,6 +48,9 @@ class ClassPairGate(nn.Module):
     def forward(self, labels: Int64[Tensor, " b"], partners: Int64[Tensor, " b"]) -> Float[Tensor, "b d"]:
         """Return the gate of every pair."""
         return self.layers(0.5 * (self.classes(labels) + self.classes(partners))).sigmoid()
+
+
+_NO_LABELS = "SimLAP needs labels: it pairs classes; these samples have none"
 
 
 @final
@@ -90,15 +93,13 @@ class SimLAP(Method):
         """One view."""
         return ViewPlan(1)
 
-    def before_epoch(self, clock: Clock, samples: AllRows) -> None:
-        """Look whether there is a row for every class.
-
-        Raises:
-            ValueError: If there is not.
-        """
-        if samples.num_classes > self.num_classes:
+    def check(self, outlook: Outlook) -> None:
+        """Refuse samples without labels, or of more classes than there are rows for."""
+        if not outlook.num_classes:
+            raise ValueError(_NO_LABELS)
+        if outlook.num_classes > self.num_classes:
             raise ValueError(
-                f"method.num_classes must be at least the {samples.num_classes} classes of the samples, got "
+                f"method.num_classes must be at least the {outlook.num_classes} classes of the samples, got "
                 f"{self.num_classes}"
             )
 
@@ -109,7 +110,7 @@ class SimLAP(Method):
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the objective of the rows among themselves."""
         if batch.labels is None:
-            raise ValueError("SimLAP needs labels: it pairs classes; these samples have none")
+            raise ValueError(_NO_LABELS)
         rows, labels = self.online(views[0]), batch.labels.long()
         partners = self._partners(batch.ids, labels)
         outcome = self.loss(rows, rows, batch=batch, partners=partners, gates=self.gate(labels, partners))

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, by_size
+from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, by_size
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan
@@ -70,6 +70,12 @@ class SwAV(Method):
     def num_rows(self) -> int:
         """One for every crop."""
         return 2 + self.num_small
+
+    def check(self, outlook: Outlook) -> None:
+        """Refuse queues that do not hold a batch, or would never fill."""
+        if self.queues:
+            outlook.check_queue(len(self._queues()[0].rows))
+            outlook.check_begins("method.queue_from_epoch", self.queue_from_epoch, "the queues would never fill")
 
     @torch.no_grad()
     def before_step(self, clock: Clock) -> None:

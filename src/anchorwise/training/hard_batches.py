@@ -34,17 +34,16 @@ class _Chosen(Order):
         super().__init__(config, labels, sizes)
         self.chosen: Int64[Tensor, " n"] | None = None
 
-    def before_epoch(self, samples: AllRows, method: Method, *, seed: int, epoch: int) -> None:
-        """Choose the batches; the first rank's choice is everybody's.
-
-        Raises:
-            ValueError: If the method has one view of a sample.
-        """
+    def check(self, method: Method) -> None:
+        """Refuse a method that has one view of a sample."""
         if method.plan.num_views < 2:
             raise ValueError(
                 f"order.name={self.config.model_dump()['name']} needs a method of two views or more, got "
                 f"{type(method).__name__}, which has one; take order.name=shuffled"
             )
+
+    def before_epoch(self, samples: AllRows, method: Method, *, seed: int, epoch: int) -> None:
+        """Choose the batches; the first rank's choice is everybody's."""
         rows = tuple(unit_rows(view).cpu() for view in samples.of_views(method.online))
         generator = generator_of(seed, epoch)
         batches = samples.agreed(lambda: self.batches_of((rows[0], rows[1]), generator))

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from anchorwise import _files
 from anchorwise._config import identity
 from anchorwise._terminal import printable
-from anchorwise.methods.base import check_objective
+from anchorwise.methods.base import Method, Outlook, check_objective
 from anchorwise.modalities.encoder import BESIDE, Encoder, read_weights
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
@@ -116,6 +116,7 @@ def train_run(
         samples, excludes_groups = splits.pretrain, config.train.exclude_groups
         has_labels = samples.labels is not None or samples.values is not None
         check_objective(state.model, has_labels=has_labels, excludes_groups=excludes_groups)
+        run.check(state.model)
         if excludes_groups and samples.groups is None:
             raise ValueError(
                 "train.exclude_groups needs samples in groups; data.group_pattern says them by file names, and "
@@ -157,6 +158,19 @@ class _Run:
         self.num_steps = train.steps(self.steps_per_epoch)
         self.watch, self.pace = FiniteWatch(), Pace()
         self.captured: CapturedStep | None = None
+
+    def check(self, method: Method) -> None:
+        """Refuse a method that cannot do with this many samples, batches and steps, or with this order of them."""
+        labels = self.splits.pretrain.labels
+        outlook = Outlook(
+            num_samples=len(self.splits.pretrain),
+            num_classes=0 if labels is None else int(labels.max()) + 1,
+            batch_size=max(self.order.sizes),
+            num_steps=self.num_steps,
+            steps_per_epoch=self.steps_per_epoch,
+        )
+        method.check(outlook)
+        self.order.check(method)
 
     def say_waiting(self) -> None:
         """Say that another process has the run."""

@@ -42,6 +42,13 @@ class Order(ABC):
     def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
         self.config, self.labels, self.sizes = config, labels, sizes
 
+    def check(self, method: Method) -> None:  # noqa: B027
+        """Refuse a method whose samples cannot be put into this order, before anything is written.
+
+        Raises:
+            ValueError: If it has too few views.
+        """
+
     def before_epoch(self, samples: AllRows, method: Method, *, seed: int, epoch: int) -> None:  # noqa: B027
         """Look at the samples before they are gone through once more; every rank calls this.
 

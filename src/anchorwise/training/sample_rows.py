@@ -45,7 +45,6 @@ def all_rows(samples: Samples, ids: Int64[Tensor, " n"], views: ViewMaker, here:
     return AllRows(
         len(ids),
         lambda network: rows(network, plain)[0],
-        None if samples.labels is None else samples.labels[ids],
         lambda network: cast(tuple[Tensor, Tensor], rows(network, drawn)),
         here.from_first,
     )
