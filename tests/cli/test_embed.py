@@ -37,3 +37,9 @@ def test_a_folder_of_somebody_else_is_left_alone(flat_run, tmp_path):
     assert isinstance(error, ValueError)
     assert "holds files that `anchorwise embed` did not write" in str(error)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_rows_of_several_runs_are_joined(flat_run, tmp_path):
+    result = CliRunner().invoke(app, ["run", "other", "--out", str(tmp_path / "rows"), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert load_embeddings(tmp_path / "rows" / "train.npz").width == 32

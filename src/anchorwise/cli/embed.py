@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from anchorwise.modalities.encoder import FrozenEncoder
     from anchorwise.modalities.samples import Samples, Splits
 
-RunArgument = Annotated[
-    Path, typer.Argument(help="Folder of a finished run, or its encoder.json and encoder.safetensors.")
-]
 DataOption = Annotated[
     str | None,
     typer.Option("--data", help="Other samples than the run's own: a data set's name, a folder, an archive, a table."),
@@ -22,7 +19,13 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 
 
 def embed(
-    run: RunArgument,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folder of a finished run, or its encoder.json and encoder.safetensors. Rows of several, such as the "
+            "stages of a training, are joined, each at length 1."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the feature files.")],
     data: DataOption = None,
     root: RootOption = None,
@@ -37,16 +40,19 @@ def embed(
     from anchorwise import _checks
     from anchorwise._outputs import claim_folder, refuse_folder_of_others
     from anchorwise._terminal import printable
+    from anchorwise.embeddings import side_by_side
     from anchorwise.evaluation.embed import as_device, embed_samples
 
     _checks.one_of("--format", suffix, ("npz", "safetensors"))
     refuse_folder_of_others(out, "embed")
-    place, (frozen, splits) = as_device(device), samples_of_run(run, data, root, download)
+    place, asked = as_device(device), [samples_of_run(run, data, root, download) for run in runs]
     claim_folder(out, "embed")
-    for split, samples in (("train", splits.train), ("test", splits.test)):
-        if samples is None:
+    for split in ("train", "test"):
+        of_runs = [(frozen, samples) for frozen, splits in asked if (samples := getattr(splits, split)) is not None]
+        if not of_runs:
             continue
-        embeddings = embed_samples(frozen, samples, split=split, device=place, show_progress=True)
+        shown = {"split": split, "device": place, "show_progress": True}
+        embeddings = side_by_side([embed_samples(frozen, samples, **shown) for frozen, samples in of_runs])
         path = out / f"{split}.{suffix}"
         embeddings.save(path)
         typer.echo(printable(f"{path}: {len(embeddings)} rows of {embeddings.width}"))
