@@ -6,7 +6,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 	--python-version 3.11
 EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
-.PHONY: demo compare test test-whole test-oldest parity check format lock clean
+.PHONY: demo compare test test-whole test-oldest parity docs check format lock clean
 
 demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
 	$(BIN)/anchorwise demo
@@ -28,6 +28,10 @@ parity: .parity/ready  ## Losses and gradients beside those of other libraries, 
 	KINETO_LOG_LEVEL=99 OMP_NUM_THREADS=1 .parity/bin/python -m benchmarks.parity_measure
 	.parity/bin/python -m benchmarks.parity_table
 
+docs: .docs/ready  ## The site, warnings as errors, below docs/_build/html.
+	OMP_NUM_THREADS=1 .docs/bin/sphinx-build -q -W --keep-going -j auto -b html -c docs/site . docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 check: .venv/ready  ## Lint, formatting, types, layers.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +47,7 @@ lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml, by their ha
 	$(LOCK) --upgrade --group build --output-file build.lock
 
 clean:
-	rm -rf .uv .venv .oldest .parity runs
+	rm -rf .uv .venv .oldest .parity .docs docs/_build docs/generated runs
 
 # Bytecode at once: where Python may write none, every start would compile torch again.
 .venv/ready: requirements.lock build.lock pyproject.toml | $(UV)
@@ -64,6 +68,12 @@ clean:
 	test -x .parity/bin/python || $(UV) venv --quiet --python $(PYTHON) .parity
 	VIRTUAL_ENV=.parity $(UV) pip install --quiet --requirement requirements.lock --group parity
 	VIRTUAL_ENV=.parity $(UV) pip install $(EDITABLE)
+	touch $@
+
+.docs/ready: requirements.lock build.lock pyproject.toml | $(UV)
+	test -x .docs/bin/python || $(UV) venv --quiet --python $(PYTHON) .docs
+	VIRTUAL_ENV=.docs $(UV) pip install --quiet --requirement requirements.lock --requirement pyproject.toml --extra docs
+	VIRTUAL_ENV=.docs $(UV) pip install $(EDITABLE)
 	touch $@
 
 $(UV): build.lock

@@ -15,7 +15,9 @@ def _blocks(page: Path) -> list[str]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if _blocks(page)]
+DOCS = ROOT / "docs"
+WRITTEN = [page for page in sorted(DOCS.rglob("*.md")) if not page.is_relative_to(DOCS / "generated")]
+PAGES = [page for page in (ROOT / "README.md", *WRITTEN) if _blocks(page)]
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -1,0 +1,54 @@
+"""What the site makes of the registries; `make docs` builds all of it."""
+
+import pytest
+
+pytest.importorskip("pydantic")
+
+from anchorwise.methods import METHODS
+from anchorwise.objectives import OBJECTIVES
+from anchorwise.training import RECIPES
+from docs.site import method_pages, objective_pages, settings_page, tables
+
+
+def test_every_objective_has_a_page_with_its_formula_and_when_to_take_it():
+    assert objective_pages.said().keys() == OBJECTIVES.keys(), "docs/site/objectives.toml"
+    pages = objective_pages.pages()
+    for name, about in objective_pages.said().items():
+        assert about["formula"] in pages[f"objectives/{name}"]
+        assert about["when"] in pages[f"objectives/{name}"]
+
+
+def test_a_page_of_an_objective_has_the_rows_that_results_have_of_it():
+    page = objective_pages.pages()["objectives/dcl"]
+    assert "| DCL | 0.05 | 53.72" in page
+    assert "| InfoNCE |" not in page
+
+
+def test_every_method_has_a_page_that_says_when_and_links_its_objective():
+    pages = method_pages.pages()
+    assert {f"methods/{name}" for name in METHODS} < pages.keys()
+    assert "small batches; a batch needs no negatives of its own" in pages["methods/moco"]
+    assert "[MoCo](../objectives/moco.md)" in pages["methods/moco"]
+
+
+def test_every_setting_says_what_it_means():
+    unsaid = [each.name for each in settings_page.settings() if not each.meaning]
+    assert not unsaid
+
+
+def test_the_table_of_settings_says_what_recipes_set():
+    rows = settings_page.pages()["settings/index"].splitlines()
+    (row,) = [row for row in rows if row.startswith("| `train.num_epochs` |")]
+    assert "digits 40" in row
+    assert "folder 100" not in row, "it is the default"
+    assert len(RECIPES) > 1
+
+
+def test_links_of_an_excerpt_are_those_of_its_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    page = tmp_path / "benchmarks" / "page.md"
+    page.parent.mkdir()
+    page.write_text("# Page\n\n| name | see |\n|---|---|\n| DCL, twice | [there](other.md) [web](https://a.b) |\n")
+    lines = tables.excerpts(("dcl",), [page], "nothing")
+    assert "| DCL, twice | [there](../../../benchmarks/other.md) [web](https://a.b) |" in lines
+    assert tables.excerpts(("hcl",), [page], "nothing") == ["nothing", ""]
