@@ -6,7 +6,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 	--python-version 3.11
 EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
-.PHONY: demo compare test test-whole test-oldest parity docs check format lock clean
+.PHONY: demo compare test test-whole test-oldest parity docs release-check check format lock clean
 
 demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
 	$(BIN)/anchorwise demo
@@ -32,6 +32,9 @@ docs: .docs/ready  ## The site, warnings as errors, below docs/_build/html.
 	OMP_NUM_THREADS=1 .docs/bin/sphinx-build -q -W --keep-going -j auto -b html -c docs/site . docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
+release-check: $(UV)  ## Wheel and sdist into dist, looked at, and the wheel alone on every Python there is.
+	.ci/release-check
+
 check: .venv/ready  ## Lint, formatting, types, layers.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,7 +50,7 @@ lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml, by their ha
 	$(LOCK) --upgrade --group build --output-file build.lock
 
 clean:
-	rm -rf .uv .venv .oldest .parity .docs docs/_build docs/generated runs
+	rm -rf .uv .venv .oldest .parity .docs docs/_build docs/generated dist runs
 
 # Bytecode at once: where Python may write none, every start would compile torch again.
 .venv/ready: requirements.lock build.lock pyproject.toml | $(UV)

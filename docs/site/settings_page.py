@@ -52,7 +52,7 @@ def pages() -> dict[str, str]:
     rows = []
     for each in settings():
         used = in_recipes.get(each.name, {}) if "=" not in each.where else {}
-        shown = ", ".join(f"{recipe} {_text(value)}" for recipe, value in used.items() if _text(value) != each.default)
+        shown = ", ".join(f"{recipe}: {_text(value)}" for recipe, value in used.items() if _text(value) != each.default)
         rows.append(f"| `{each.name}` | {each.where} | {cell(each.default)} | {cell(each.meaning)} | {cell(shown)} |")
     return {"settings/index": "\n".join([_TOP, "{.settings}", *_HEAD, *rows, ""])}
 

@@ -3,7 +3,15 @@
 from importlib.util import find_spec
 
 # What no other extra brings.
-_OF_EXTRAS = {"transformers": "text", "tokenizers": "text", "pyarrow": "parquet"}
+_OF_EXTRAS = {
+    **dict.fromkeys(("transformers", "tokenizers"), "text"),
+    **dict.fromkeys(("torchvision", "timm", "sklearn", "tensorboard"), "vision"),
+    **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
+    "pyarrow": "parquet",
+    "wandb": "wandb",
+    "ray": "ray",
+    "huggingface_hub": "hub",
+}
 
 
 def needed(module: str) -> None:
@@ -24,7 +32,12 @@ def is_installed(module: str) -> bool:
 
 def missing(module: str) -> str:
     """Return what to say of a module that is not there."""
-    package = module.partition(".")[0]
-    if package in _OF_EXTRAS:
-        return f'{package} is not installed: pip install "anchorwise[{_OF_EXTRAS[package]}]"'
-    return f'{package} is not installed: pip install "anchorwise[vision]", or "anchorwise[cli]" for embeddings alone'
+    return f"{module.partition('.')[0]} is not installed: {install(module)}"
+
+
+def install(module: str) -> str:
+    """Return the command that brings a module, wherever the library itself was installed from."""
+    extra = _OF_EXTRAS.get(module.partition(".")[0])
+    if extra is not None:
+        return f'pip install "anchorwise[{extra}]"'
+    return 'pip install "anchorwise[vision]", or "anchorwise[cli]" for embeddings alone'

@@ -39,8 +39,8 @@ def test_every_setting_says_what_it_means():
 def test_the_table_of_settings_says_what_recipes_set():
     rows = settings_page.pages()["settings/index"].splitlines()
     (row,) = [row for row in rows if row.startswith("| `train.num_epochs` |")]
-    assert "digits 40" in row
-    assert "folder 100" not in row, "it is the default"
+    assert "digits: 40" in row
+    assert "folder: 100" not in row, "it is the default"
     assert len(RECIPES) > 1
 
 

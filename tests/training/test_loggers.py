@@ -79,7 +79,9 @@ def test_a_wandb_that_does_not_start_says_the_way_out(wandb, directory, monkeypa
 def test_a_package_that_is_not_there_is_named_with_what_to_install(monkeypatch):
     monkeypatch.setattr("anchorwise._extras.find_spec", lambda name: None)
     check_loggers([])
-    with pytest.raises(ValueError, match=r"train\.log_to has wandb, which is not installed: pip install wandb"):
+    with pytest.raises(
+        ValueError, match=r"train\.log_to has wandb, which is not installed: pip install \"anchorwise\[wandb\]\""
+    ):
         check_loggers(["wandb"])
 
 

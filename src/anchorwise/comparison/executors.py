@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from anchorwise import _checks
+from anchorwise import _checks, _extras
 from anchorwise._threads import usable_cores
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
@@ -154,7 +154,7 @@ class RayExecutor(Executor):
         try:
             import ray  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise ValueError("--executor ray needs Ray: pip install ray") from error
+            raise ValueError(f"--executor ray needs Ray: {_extras.install('ray')}") from error
         self._ray: Any = ray
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         resources = ray.cluster_resources()

@@ -156,7 +156,7 @@ def _parquet(path: Path) -> dict[str, Stored]:
     try:
         from pyarrow import parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ValueError("Parquet needs pyarrow: pip install pyarrow") from error
+        raise ValueError(f"Parquet needs pyarrow: {_extras.install('pyarrow')}") from error
     return {
         field.name: Stored(_is_list(field.type), partial(_read_column, path, field.name))
         for field in parquet.read_schema(path)

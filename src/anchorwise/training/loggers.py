@@ -39,7 +39,7 @@ def check_loggers(names: Sequence[LoggerName]) -> None:
     """
     for name in names:
         if not _extras.is_installed(name):
-            raise ValueError(f"train.log_to has {name}, which is not installed: pip install {name}")
+            raise ValueError(f"train.log_to has {name}, which is not installed: {_extras.install(name)}")
 
 
 def loggers(names: Sequence[LoggerName], directory: RunDirectory, *, next_step: int) -> list[Logger]:
