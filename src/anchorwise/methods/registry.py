@@ -4,6 +4,7 @@ from anchorwise.methods.a_info_nce import AInfoNCE as AInfoNCE
 from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL
+from anchorwise.methods.clip import CLIP as CLIP
 from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch

@@ -26,11 +26,13 @@ class Modality(ABC):
         data: The section of a configuration that says where samples come from.
         views: Likewise, how views are drawn.
         encoder: Likewise, of which architecture the encoder is.
+        is_across: Whether the two views of a sample come from two encoders, such as images and their captions.
     """
 
     data: ClassVar[type[Section]]
     views: ClassVar[type[Section]]
     encoder: ClassVar[type[Section]]
+    is_across: ClassVar[bool] = False
 
     @abstractmethod
     def load(self, data: Any, *, on_progress: OnProgress | None = None) -> Splits[Samples]:

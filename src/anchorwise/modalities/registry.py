@@ -10,6 +10,7 @@ from anchorwise import _checks, _extras, _files
 from anchorwise._config import Section
 from anchorwise.modalities.base import Modality
 from anchorwise.modalities.encoder import SPEC_FILE, FrozenEncoder
+from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig, ImageTextViewsConfig
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
 from anchorwise.modalities.images.views.policies import AnyViews
@@ -50,10 +51,18 @@ def _text() -> Modality:
     return Text()
 
 
-MODALITIES: dict[str, Callable[[], Modality]] = {"images": _images, "text": _text}
+def _image_text() -> Modality:
+    _extras.needed("transformers")
+    from anchorwise.modalities.image_text.modality import ImageText
+
+    return ImageText()
+
+
+MODALITIES: dict[str, Callable[[], Modality]] = {"images": _images, "text": _text, "image_text": _image_text}
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
     "text": Sections(TextData, TextViewsConfig, TextEncoderConfig),
+    "image_text": Sections(ImageTextData, ImageTextViewsConfig, ImageTextEncoderConfig),
 }
 
 

@@ -95,5 +95,6 @@ def embed_run_views(
         names=samples.names,
         class_names=samples.class_names,
         image=samples.picture,
+        across=modality.is_across,
     )
     return embeddings, directory.log()

@@ -71,11 +71,7 @@ def read_texts(path: Path, columns: Sequence[str] | None = None) -> Texts:
             f"data.source must be 'docstrings' or the path of a file or a folder of texts, got {path}, which is none; "
             "name it with --data"
         )
-    read = _READERS[_checks.one_of("the suffix of data.source", path.suffix, _READERS)]
-    with _files.reading(path):
-        table = read(path)
-    if not table or not len(next(iter(table.values()))):
-        raise ValueError(f"{path} must hold texts, got none")
+    table = read_table(path)
     score = next((name for name in table if name.lower() in SCORES), None)
     if score is None and all(name.isdecimal() for name in table):
         score = next((name for name, cells in table.items() if _are_numbers(cells)), None)
@@ -94,6 +90,21 @@ def _text_columns(table: Columns, score: str | None) -> Sequence[str]:
         if by_name.keys() >= set(pair):
             return [by_name[name] for name in pair]
     return [name for name in table if name != score and name.lower() not in LABELS]
+
+
+def read_table(path: Path) -> Columns:
+    """Read a file of one of `SUFFIXES` as columns by name, all of one length and not empty.
+
+    Raises:
+        UnusableFileError: If it is damaged.
+        ValueError: If it is of another kind, or holds nothing.
+    """
+    read = _READERS[_checks.one_of("the suffix of data.source", path.suffix, _READERS)]
+    with _files.reading(path):
+        table = read(path)
+    if not table or not len(next(iter(table.values()))):
+        raise ValueError(f"{path} must hold texts, got none")
+    return table
 
 
 def _texts(path: Path, parts: Sequence[Sequence[str]], names: Sequence[str], cells: Sequence[str] | None) -> Texts:

@@ -1,0 +1,65 @@
+"""Two towers: one encodes images, one texts, and a matrix behind each brings its features into one space.
+
+Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", Fig. 3,
+https://arxiv.org/abs/2103.00020.
+"""
+
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import View
+
+# b = images or texts, f = width of the shared space
+
+
+@final
+class Towers(nn.Module):
+    """Both towers and what brings their features together.
+
+    Args:
+        image: Maps images to features.
+        text: Maps the tokens of texts to features.
+        width: Of the shared space.
+    """
+
+    def __init__(self, image: Encoder, text: Encoder, width: int) -> None:
+        super().__init__()
+        self.image, self.text = image, text
+        self.image_projection = nn.Linear(image.num_features, width, bias=False)
+        self.text_projection = nn.Linear(text.num_features, width, bias=False)
+        for projection in (self.image_projection, self.text_projection):
+            nn.init.normal_(projection.weight, std=projection.in_features**-0.5)  # As in the source's code.
+
+    def forward(self, view: View) -> Float[Tensor, "b f"]:
+        """Return one row per image, which is a tensor, or per text, which is a table of tokens."""
+        if isinstance(view, Tensor):
+            return self.image_projection(self.image(view))
+        return self.text_projection(self.text(view))
+
+
+@final
+class TwoTowers(Encoder):
+    """An encoder of images and of texts alike.
+
+    Args:
+        image: Maps images to features.
+        text: Maps the tokens of texts to features.
+        width: Of the shared space.
+
+    Attributes:
+        towers: Both.
+    """
+
+    def __init__(self, image: Encoder, text: Encoder, *, width: int) -> None:
+        towers = Towers(image, text, width)
+        super().__init__(towers, num_features=width)
+        self.origin = "; ".join(filter(None, (image.origin, text.origin)))
+
+    @property
+    def towers(self) -> Towers:
+        """Return both towers."""
+        assert isinstance(self.backbone, Towers)
+        return self.backbone
