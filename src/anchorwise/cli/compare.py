@@ -15,7 +15,7 @@ def compare(  # The options of a command.
         str,
         typer.Argument(
             help="demo, compare-digits, compare-cifar10-small, compare-ablation, compare-methods-digits, "
-            "compare-methods, compare-paper, or a JSON file such as --show-config prints."
+            "compare-methods, verdict-small, compare-paper, or a JSON file such as --show-config prints."
         ),
     ] = "compare-digits",
     out: Annotated[
@@ -26,7 +26,10 @@ def compare(  # The options of a command.
         typer.Option(help="Folder of the runs' small result files, such as one in a repository; by default in --out."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Images of a study with one data set: a name, a folder or an archive.")
+        list[str] | None,
+        typer.Option(
+            help="Images: a data set's name, a folder or an archive. Of several data sets NAME=IMAGES, several times."
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
@@ -78,7 +81,7 @@ def compare(  # The options of a command.
     if engine is not None:
         raise ValueError("--engine is --executor now")
 
-    resolved = _study(study, data, only or [], settings or [], budget)
+    resolved = _study(study, data or [], only or [], settings or [], budget)
     if show_config:
         typer.echo(resolved.model_dump_json(indent=2))
         return
@@ -119,22 +122,32 @@ def _interrupted(interrupt: KeyboardInterrupt) -> typer.Exit:
     return typer.Exit(130)
 
 
-def _study(name: str, data: str | None, only: list[str], settings: list[str], budget: float | None) -> "Study":
+def _study(name: str, data: list[str], only: list[str], settings: list[str], budget: float | None) -> "Study":
     from anchorwise.comparison import load_study, study_recipe
     from anchorwise.training import apply_overrides
 
     study = load_study(Path(name)) if name.endswith(".json") else study_recipe(name)
-    if data is not None:
-        if len(study.data_sets) > 1:
-            raise ValueError(
-                f"--data is for studies of one data set, got {', '.join(study.data_sets)}; "
-                "use --set data_sets.NAME.source=..."
-            )
-        named, config = next(iter(study.data_sets.items()))
-        study = study.model_copy(update={"data_sets": {named: config.model_copy(update={"source": data})}})
+    sources = dict(_named_source(text, study) for text in data)
+    if len(sources) < len(data):
+        raise ValueError(f"--data must name a data set once, got {', '.join(data)}")
+    found = {
+        known: config.model_copy(update={"source": sources.get(known, config.source)})
+        for known, config in study.data_sets.items()
+    }
+    study = study.model_copy(update={"data_sets": found})
     study = study.only(only) if only else study
     study = apply_overrides(study, settings)
     return study if budget is None else study.with_budget(budget)
+
+
+def _named_source(text: str, study: "Study") -> tuple[str, str]:
+    """Return a data set's name and its images; the only one need not be named."""
+    name, separator, source = text.partition("=")
+    if separator and name in study.data_sets:
+        return name, source
+    if len(study.data_sets) > 1:
+        raise ValueError(f"--data must be NAME=IMAGES, NAME one of {', '.join(study.data_sets)}, got {text!r}")
+    return next(iter(study.data_sets)), text
 
 
 def _print_forecast(workplace: "Workplace", num_workers: int | None) -> None:
@@ -163,12 +176,14 @@ def _print_commands(workplace: "Workplace") -> None:
 def _print_verdicts(summary: "Summary", workplace: "Workplace") -> None:
     from rich.console import Console
 
-    from anchorwise.comparison.tables import caption, printed
+    from anchorwise.comparison.tables import across_caption, across_columns, across_rows, caption, markdown, printed
     from anchorwise.comparison.write import REPORT_FILE
 
     for data_set in summary.standings:
         Console().print(printed(summary, data_set))
     typer.echo(f"{caption(summary)}\n")
+    if rows := across_rows(summary):
+        typer.echo(markdown(across_columns(), rows, across_caption(summary)))
     typer.echo(f"The report, to be opened in a browser: {(workplace.out / REPORT_FILE).resolve().as_uri()}")
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a comparison: intervals, differences seed by seed, grids, cost, the tail over training, the ladder."""
+"""Pictures of a comparison: intervals, differences by seed and by data set, grids, cost, curves, the ladder."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -63,6 +63,26 @@ def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure 
         dots = primary.factor * np.array(verdict.differences)
         axes.plot(dots, np.full(len(dots), row), "o", color=colour, markersize=4.0, alpha=0.6)
         _bar(axes, primary, verdict.interval, row, colour)
+    return figure
+
+
+def forest_figure(summary: Summary, objective: str) -> Figure | None:
+    """Return an objective's difference from the baseline on every data set, and below it over all; None before that."""
+    across, primary = summary.across(objective), summary.primary
+    if across is None:
+        return None
+    x_label = " ".join(f"{primary.label}, {primary.difference_unit} above the baseline".split())
+    labels = [*summary.study.data_sets, "over all data sets"]
+    figure, axes = _rows(labels, summary.study.label(objective), x_label)
+    margin = primary.factor * summary.study.smallest_difference
+    axes.axvspan(-margin, margin, color=GREY, alpha=0.12, linewidth=0)
+    axes.axvline(0.0, color=GREY, linewidth=1.2)
+    for row, data_set in enumerate(summary.study.data_sets):
+        verdict = summary.verdict(data_set, objective)
+        _bar(axes, primary, verdict.interval, row, _VERDICT_COLOURS.get(verdict.decision, GREY))
+    last = len(summary.study.data_sets)
+    axes.axhline(last - 0.75, color=GREY, linewidth=0.8)
+    _bar(axes, primary, across.effects.interval, last, _VERDICT_COLOURS.get(across.decision, "black"))
     return figure
 
 

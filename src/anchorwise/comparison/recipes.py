@@ -90,6 +90,37 @@ def compare_cifar10_small() -> Study:
     )
 
 
+def verdict_small() -> Study:
+    """Is a temperature needed? Nine objectives on six sets of images, small encoder, 6 epochs: a day on two CPU cores.
+
+    Intervals hold for all objectives and data sets together. Points are chosen after 2 epochs, the best two of them
+    after 6. Name the images with --data NAME=IMAGES for each data set but digits; --only names objectives.
+    """
+    run, field = recipe("cifar10-small"), _field(TEMPERATURES)
+    asked = ("info_nce", "info_nce_reg", "weince_published_reg", "weince", "weibit", "weibit_anchor", "dcl", "dhel")
+    hardest = _fixed("Weibit, 50 hardest", {"name": "weibit", "exponent": "batch", "num_hardest": 50})
+    most = 20_480
+    return Study(
+        name="verdict-small",
+        data_sets={
+            "cifar10": run.data,
+            "cifar100": DataConfig(source="cifar100", num_train_images=most),
+            "tiny-imagenet": DataConfig(source="tiny-imagenet", image_size_px=32, num_train_images=most),
+            # Photographs of one sign in passing are near-equal, and are split together.
+            "gtsrb": DataConfig(source="gtsrb", image_size_px=32, group_pattern=r"(\d+)_\d+", num_train_images=most),
+            "flowers": DataConfig(source="flowers", image_size_px=64),
+            "digits": DataConfig(source="digits"),
+        },
+        encoder=run.encoder,
+        optimizer=run.optimizer,
+        train=run.train.model_copy(update={"knn_every_epochs": 2}),
+        objectives={**{name: field[name] for name in asked}, "weibit_hardest": hardest},
+        baseline="info_nce",
+        family="study",
+        halving=Halving(factor=3.0, num_rungs=2),
+    )
+
+
 def compare_ablation() -> Study:
     """WEINCE with gate, exponent, endpoint and regularisers switched one at a time: about 3 hours on two CPU cores.
 
@@ -156,6 +187,7 @@ RECIPES: dict[str, Callable[[], Study]] = {
     "compare-digits": compare_digits,
     "compare-cifar10-small": compare_cifar10_small,
     "compare-ablation": compare_ablation,
+    "verdict-small": verdict_small,
     "compare-methods-digits": compare_methods_digits,
     "compare-methods": compare_methods,
     "compare-paper": compare_paper,

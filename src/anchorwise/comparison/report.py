@@ -8,6 +8,7 @@ from anchorwise.comparison.costs import STEP_PEAK_MIB, STEP_S
 from anchorwise.comparison.figures import (
     cost_figure,
     difference_figure,
+    forest_figure,
     grid_figure,
     history_figure,
     interval_figure,
@@ -16,7 +17,16 @@ from anchorwise.comparison.figures import (
 from anchorwise.comparison.illustrations import Illustrations
 from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.summary import Standing, Summary
-from anchorwise.comparison.tables import against, between, caption, trained_for, with_spread
+from anchorwise.comparison.tables import (
+    across_caption,
+    across_columns,
+    across_rows,
+    against,
+    between,
+    caption,
+    trained_for,
+    with_spread,
+)
 from anchorwise.comparison.verdict import Decision
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.registry import judges_of
@@ -27,16 +37,20 @@ from anchorwise.reporting.report import Block, Code, Facts, Figures, Report, Rep
 from anchorwise.reporting.wording import counted, listed
 from anchorwise.training.measured import STEP_METRICS
 
-PROTOCOL = (
+_PROTOCOL = (
     "Within a seed, every objective starts from the same initial weights and sees the same images in the same order "
     "with the same random views, so differences between objectives are taken seed by seed.",
     "Each objective is judged at the point of its grid with the best validation accuracy: on labelled training images "
     "that the classifier was not fitted on. The choice is made on other encoder seeds than the judgement, and no test "
     "image is looked at before. Probe and split seeds are averaged inside an encoder seed, the unit of replication.",
-    "Verdicts use intervals that hold for all objectives of a data set together (Dunn 1961). They do not hold for "
-    "several data sets together, nor if seeds are added until a verdict comes out: decide on the number of seeds "
-    "first, and judge an undecided objective again in a new study, on fresh seeds alone.",
+    "Verdicts use intervals that hold for all objectives of {family} (Dunn 1961), and not if seeds are added until a "
+    "verdict comes out: decide on the number of seeds first, and judge an undecided objective again in a new study, on "
+    "fresh seeds alone.",
 )
+_FAMILIES = {
+    "data_set": "a data set together, not for several data sets together",
+    "study": "all data sets together",
+}
 
 _MAX_LISTED = 9  # Points in a sentence.
 _MAX_RANKED = 6  # Objectives in the first sentence.
@@ -52,7 +66,10 @@ def comparison_report(summary: Summary, illustrations: Illustrations | None = No
     """
     study, illustrations = summary.study, illustrations or Illustrations()
     about = [ReportSection("What this is", [Text([study.about])])] if study.about else []
-    sections = [*about, _verdict_section(summary), _contender_section(summary)]
+    sections = [*about, _verdict_section(summary)]
+    if len(study.data_sets) > 1:
+        sections.append(_across_section(summary))
+    sections.append(_contender_section(summary))
     sections += [_data_section(summary, data_set) for data_set in study.data_sets]
     if study.ladder:
         sections.append(_ladder_section(summary))
@@ -113,6 +130,22 @@ def _verdict_section(summary: Summary) -> ReportSection:
     return ReportSection("Verdicts", [*blocks, Text([caption(summary)])])
 
 
+def _across_section(summary: Summary) -> ReportSection:
+    """Return every objective's mean over the data sets, and the picture of what it is a mean of."""
+    study, rows = summary.study, across_rows(summary)
+    if not rows:
+        words = "Not yet: an objective stands here once it has a verdict on every data set."
+        return ReportSection("Over all data sets", [Text([words])])
+    figures = {
+        f"{study.label(name)}: its difference on every data set and over all": forest_figure(summary, name)
+        for name in study.objectives
+        if name != study.baseline and summary.across(name) is not None
+    }
+    reading = "A data set has the interval of its verdict. Differences in the grey band do not matter."
+    table = Table(across_columns(), rows, across_caption(summary))
+    return ReportSection("Over all data sets", [table, *_pictures(figures, reading)])
+
+
 def _contender_section(summary: Summary) -> ReportSection:
     """Return what every objective is, so that the page is understood by whoever it is sent to."""
     study = summary.study
@@ -167,13 +200,14 @@ def _sentence(summary: Summary, data_set: str) -> str:
 def _data_section(summary: Summary, data_set: str) -> ReportSection:
     study, standings = summary.study, summary.standings[data_set]
     level = f"{100 * study.interval_level:g} %"
+    sets = " and data sets" if study.family == "study" else ""
     figures = {
         "the differences from the baseline": difference_figure(summary, data_set, title="Against the baseline"),
         **{f"{metric.label} of every objective": interval_figure(standings, metric) for metric in summary.by_split},
     }
     reading = (
-        f"A dot per seed. Against the baseline: {level} intervals that hold together for all objectives; differences "
-        f"in the grey band do not matter. Accuracies: plain {level} intervals."
+        f"A dot per seed. Against the baseline: {level} intervals that hold together for all objectives{sets}; "
+        f"differences in the grey band do not matter. Accuracies: plain {level} intervals."
     )
     _, *others = summary.by_split
     columns = [data_set, *(metric.heading for metric in summary.metrics)]
@@ -305,7 +339,7 @@ def _origin_section(summary: Summary) -> ReportSection:
     return ReportSection(
         "How it was made",
         [
-            Text(PROTOCOL),
+            Text([words.format(family=_FAMILIES[summary.study.family]) for words in _PROTOCOL]),
             Facts({f"runs: {part}": value for part, value in used.items()}),
             Facts({f"report: {name}": value for name, value in environment().items() if name in ("command", "date")}),
             Code(study, summary="The whole study"),

@@ -4,11 +4,12 @@ The unit of replication is the encoder seed. A seed gives every objective the sa
 objectives are compared by their differences seed by seed.
 
 The differences from the baseline are judged together, and any of them may be quoted, so their intervals are
-simultaneous: each has level 1 - alpha / m for m objectives beside the baseline (Dunn 1961, "Multiple Comparisons among
-Means", https://doi.org/10.1080/01621459.1961.10482090). Then all m cover their true differences at once with
-probability 1 - alpha at least, whatever the dependence that the common baseline and the common seeds bring, and a
-difference is called one exactly where its printed interval says so. Holm's procedure rejects a little more often, but
-gives no intervals to quote; Dunnett's assumes equal variances of independent groups, which seeds in common are not.
+simultaneous: each has level 1 - alpha / m for the m differences of a family, those on one data set or on all (Dunn
+1961, "Multiple Comparisons among Means", https://doi.org/10.1080/01621459.1961.10482090). Then all m cover their true
+differences at once with probability 1 - alpha at least, whatever the dependence that the common baseline and the
+common seeds bring, and a difference is called one exactly where its printed interval says so. Holm's procedure rejects
+a little more often, but gives no intervals to quote; Dunnett's assumes equal variances of independent groups, which
+seeds in common are not.
 """
 
 import numpy as np

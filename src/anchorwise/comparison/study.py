@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -99,6 +99,8 @@ class Study(Section):
             splits too, such as "knn" or "linear".
         smallest_difference: Smaller differences do not matter; accuracy in [0, 1].
         interval_level: Of the intervals.
+        family: Which differences from the baseline have intervals that hold together: those of all objectives on one
+            "data_set", or on all data sets of the "study", which are wider.
         ladder: Objectives in an order in which each changes one thing of the one before, for the waterfall.
         version: Of the code that trains. Results of an earlier one that are kept can be read by naming it; left out, it
             is that of the code here.
@@ -125,6 +127,7 @@ class Study(Section):
     primary: str = "knn"
     smallest_difference: float = Field(default=0.01, ge=0, lt=1)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
+    family: Literal["data_set", "study"] = "data_set"
     ladder: tuple[str, ...] = ()
     version: int | None = Field(default=None, ge=1)
     about: str = ""
@@ -164,6 +167,11 @@ class Study(Section):
     def num_epochs(self) -> int:
         """Epochs of a training that the budget leaves."""
         return _epochs(self.train.epochs, self.budget)
+
+    @property
+    def num_comparisons(self) -> int:
+        """Differences from the baseline whose intervals hold together."""
+        return (len(self.objectives) - 1) * (len(self.data_sets) if self.family == "study" else 1)
 
     def label(self, objective: str) -> str:
         """Return what tables call an objective."""

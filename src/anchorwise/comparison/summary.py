@@ -9,10 +9,11 @@ import numpy as np
 
 from anchorwise import _checks
 from anchorwise.comparison.costs import COSTS
+from anchorwise.comparison.random_effects import RandomEffects, random_effects
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.schedule import Progress, Schedule
 from anchorwise.comparison.study import Study, point_label
-from anchorwise.comparison.verdict import Rule, Verdict, judge_differences
+from anchorwise.comparison.verdict import Decision, Rule, Verdict, judge_differences, read_off
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.registry import judges_of, metrics_of
 from anchorwise.evaluation.statistics import Intervals, seed_intervals
@@ -110,6 +111,25 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Across:
+    """One objective against the baseline over all data sets.
+
+    Attributes:
+        decision: What the interval of the mean decides.
+        words: For a reader.
+        effects: The mean over data sets; intervals of all objectives hold together.
+        num_ahead: Seeds, of all data sets, on which it is ahead.
+        num_seeds: All of them.
+    """
+
+    decision: Decision
+    words: str
+    effects: RandomEffects
+    num_ahead: int
+    num_seeds: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """A study and all that came out.
 
@@ -167,9 +187,9 @@ class Summary:
 
     @cached_property
     def _verdicts(self) -> dict[tuple[str, str], Verdict]:
-        """All objectives of a data set are judged together."""
+        """All objectives of a data set, or of the study, are judged together."""
         study, found = self.study, dict[tuple[str, str], Verdict]()
-        rule = Rule(study.interval_level, len(study.objectives) - 1, study.smallest_difference, self.primary)
+        rule = Rule(study.interval_level, study.num_comparisons, study.smallest_difference, self.primary)
         for data_set, standings in self.standings.items():
             base = self.standing(data_set, study.baseline)
             for one in standings:
@@ -177,6 +197,23 @@ class Summary:
                 differences = _paired(one, base, self.primary)
                 found[data_set, one.objective] = judge_differences(differences, rule, failures=failures)
         return found
+
+    def across(self, objective: str) -> Across | None:
+        """Return an objective against the baseline over all data sets; None with one, or without a verdict on each."""
+        study = self.study
+        verdicts = [self.verdict(data_set, objective) for data_set in study.data_sets]
+        intervals = [
+            one.interval for one in verdicts if one.decision is not Decision.FAILED and one.interval is not None
+        ]
+        if len(verdicts) < 2 or len(intervals) < len(verdicts) or min(one.num_seeds for one in intervals) < 2:
+            return None
+        errors = [float(one.deviation) / one.num_seeds**0.5 for one in intervals]
+        together = {"level": study.interval_level, "num_comparisons": len(study.objectives) - 1}
+        effects = random_effects([float(one.mean) for one in intervals], errors, **together)
+        rule = Rule(study.interval_level, len(study.objectives) - 1, study.smallest_difference, self.primary)
+        decision, words = read_off(effects.interval, rule)
+        seeds = [self.primary.sign * difference for one in verdicts for difference in one.differences]
+        return Across(decision, words or "undecided", effects, sum(seed > 0 for seed in seeds), len(seeds))
 
     def difference(self, data_set: str, objective: str, reference: str, metric: str) -> Intervals | None:
         """Return the paired difference of two objectives with its plain interval; None without a common seed."""

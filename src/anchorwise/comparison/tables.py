@@ -94,6 +94,35 @@ def verdict_rows(summary: Summary) -> list[list[str]]:
     return rows
 
 
+def across_columns() -> list[str]:
+    """Return what the columns of `across_rows` are called."""
+    return ["objective", "difference over data sets", "between data sets", "seeds ahead", "verdict"]
+
+
+def across_rows(summary: Summary) -> list[list[str]]:
+    """Return one row per objective beside the baseline that has a verdict on every data set."""
+    rows, primary = [], summary.primary
+    for objective in summary.study.objectives:
+        if objective != summary.study.baseline and (across := summary.across(objective)) is not None:
+            spread = primary.number(across.effects.between)
+            ahead = f"{across.num_ahead} of {across.num_seeds}"
+            difference = between(primary, across.effects.interval)
+            rows.append([summary.study.label(objective), difference, spread, ahead, across.words])
+    return rows
+
+
+def across_caption(summary: Summary) -> str:
+    """Return what the numbers over all data sets are."""
+    study = summary.study
+    return (
+        f"Random-effects mean of the differences over {counted(len(study.data_sets), 'data set')}, with "
+        f"{100 * study.interval_level:g} % intervals that hold together for "
+        f"{counted(len(study.objectives) - 1, 'objective')}; between data sets is the standard deviation of the true "
+        "differences from one to another that is left when seeds are accounted for (Paule and Mandel 1982; Hartung and "
+        "Knapp 2001). It says what to expect on a data set like these, if there is one."
+    )
+
+
 def printed(summary: Summary, data_set: str) -> Table:
     """Return the verdicts on one data set for a terminal."""
     primary = summary.primary
@@ -139,13 +168,14 @@ def caption(summary: Summary) -> str:
     unit = f", in {primary.difference_unit}" if primary.difference_unit else ""
     least = primary.factor * study.smallest_difference
     smallest = counted(least, "point") if primary.unit == "%" else f"{least:g} {primary.unit}".rstrip()
+    sets = f" on {counted(len(study.data_sets), 'data set')}" if study.family == "study" else ""
     return (
         f"Trained for {trained_for(study)}. "
         f"Test images; mean and plain {level} Student interval over {counted(len(study.seeds), 'encoder seed')}. "
         f"Difference: "
         f"{primary.label} minus that of {study.label(study.baseline)}, paired by seed{unit}, with intervals that "
-        f"hold together for {counted(len(study.objectives) - 1, 'objective')} at {level} (Dunn 1961). Points of grids "
-        f"were chosen by {primary.label} on validation images, on other seeds. Differences under "
+        f"hold together for {counted(len(study.objectives) - 1, 'objective')}{sets} at {level} (Dunn 1961). Points of "
+        f"grids were chosen by {primary.label} on validation images, on other seeds. Differences under "
         f"{smallest} count as none."
     )
 

@@ -25,8 +25,8 @@ class Rule:
     """How differences are judged.
 
     Attributes:
-        level: Confidence level of all intervals of a data set together.
-        num_comparisons: Objectives compared with the baseline.
+        level: Confidence level of all intervals of a family together.
+        num_comparisons: Intervals of the family.
         smallest_difference: Differences below it do not matter; in the unit in which the metric is kept.
         metric: What differs.
     """
@@ -85,22 +85,27 @@ def judge_differences(differences: list[float], rule: Rule, *, failures: list[st
     interval = seed_intervals(np.array(differences), level=rule.level, num_comparisons=rule.num_comparisons)
     if failures:
         return Verdict(Decision.FAILED, f"no verdict: {'; '.join(failures)}", tuple(differences), interval)
-    # Of what is better when less, the ends of the interval change sides.
-    low, high = sorted((rule.metric.sign * float(interval.low), rule.metric.sign * float(interval.high)))
-    decision = Decision(str(decide(np.float64(low), np.float64(high), rule.smallest_difference)))
-    return Verdict(decision, _words(decision, (low, high), interval, rule), tuple(differences), interval)
+    decision, words = read_off(interval, rule)
+    return Verdict(decision, words or _undecided(interval, rule), tuple(differences), interval)
 
 
-def _words(decision: Decision, ends: tuple[float, float], interval: Intervals, rule: Rule) -> str:
+def read_off(interval: Intervals, rule: Rule) -> tuple[Decision, str]:
+    """Return what an interval decides, and that in words; none where it decides nothing."""
     metric = rule.metric
-    low, high = (metric.factor * end for end in ends)
+    # Of what is better when less, the ends of the interval change sides.
+    low, high = sorted((metric.sign * float(interval.low), metric.sign * float(interval.high)))
+    decision = Decision(str(decide(np.float64(low), np.float64(high), rule.smallest_difference)))
+    low, high = metric.factor * low, metric.factor * high
     digits, unit = 1 if metric.unit == "%" else metric.digits, f" {metric.difference_unit}".rstrip()
-    if decision is Decision.BETTER:
-        return f"better by {low:.{digits}f} to {high:.{digits}f}{unit}"
-    if decision is Decision.WORSE:
-        return f"worse by {-high:.{digits}f} to {-low:.{digits}f}{unit}"
-    if decision is Decision.ALIKE:
-        return f"no difference seen; could rule out more than {max(abs(low), abs(high)):.{digits}f}"
+    words = {
+        Decision.BETTER: f"better by {low:.{digits}f} to {high:.{digits}f}{unit}",
+        Decision.WORSE: f"worse by {-high:.{digits}f} to {-low:.{digits}f}{unit}",
+        Decision.ALIKE: f"no difference seen; could rule out more than {max(abs(low), abs(high)):.{digits}f}",
+    }
+    return decision, words.get(decision, "")
+
+
+def _undecided(interval: Intervals, rule: Rule) -> str:
     if interval.num_seeds == 1:
         return "undecided: one seed has no interval; judge again in a new study with more"
     needed = seeds_needed(

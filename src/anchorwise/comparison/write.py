@@ -11,6 +11,9 @@ from anchorwise.comparison.illustrations import Illustrations
 from anchorwise.comparison.report import comparison_report
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import (
+    across_caption,
+    across_columns,
+    across_rows,
     caption,
     cost_rows,
     csv_text,
@@ -38,8 +41,11 @@ def write_all(summary: Summary, out: Path, illustrations: Illustrations | None =
         if _extras.is_installed("pyarrow"):
             _write_parquet(text, out / f"{name}.parquet")
     columns, rows, words = verdict_columns(summary), verdict_rows(summary), caption(summary)
-    _files.write_text(out / "verdicts.md", markdown(columns, rows, words))
-    _files.write_text(out / "verdicts.tex", latex(columns, rows, words))
+    tables = [(columns, rows, words)]
+    if across := across_rows(summary):
+        tables.append((across_columns(), across, across_caption(summary)))
+    _files.write_text(out / "verdicts.md", "\n".join(markdown(*table) for table in tables))
+    _files.write_text(out / "verdicts.tex", "\n".join(latex(*table) for table in tables))
     _files.write_text(out / "summary.json", json.dumps(as_json(summary), indent=1) + "\n")
     comparison_report(summary, illustrations).write(out / REPORT_FILE)
 
@@ -56,6 +62,18 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "data_sets": {
             data_set: {standing.objective: _entry(summary, standing) for standing in standings}
             for data_set, standings in summary.standings.items()
+        },
+        "across": {
+            objective: {
+                "decision": across.decision,
+                "words": across.words,
+                **_interval(across.effects.interval),
+                "between": across.effects.between,
+                "seeds_ahead": across.num_ahead,
+                "num_seeds": across.num_seeds,
+            }
+            for objective in summary.study.objectives
+            if objective != summary.study.baseline and (across := summary.across(objective)) is not None
         },
     }
 
