@@ -7,17 +7,17 @@ measures on the first sides.
 
 from typing import ClassVar, Literal, final
 
-from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.embed import origin_of
-from anchorwise.evaluation.partners import sides
+from anchorwise.evaluation.base import JudgeConfig, Metric
+from anchorwise.evaluation.pair_judge import Answer, PairJudge
+from anchorwise.evaluation.partners import Pairs, are_alike
+from anchorwise.modalities.samples import Samples
 
-_ALIKE = 0.8  # Of the highest score.
+_SHARE = 0.8  # Of the highest score.
 
 
 @final
-class AlignmentJudge(Judge):
-    """Mean squared distance of the unit rows of a pair; nothing is chosen."""
+class AlignmentJudge(PairJudge):
+    """Mean squared distance of the unit rows of a pair."""
 
     class Config(JudgeConfig):
         """The judge has no settings."""
@@ -25,27 +25,20 @@ class AlignmentJudge(Judge):
         name: Literal["alignment"] = "alignment"
 
     primary: ClassVar[str] = "alignment"
-    needs_origin: ClassVar[bool] = True
+    asks_words: ClassVar[bool] = False
+    # Neither end is a merit alone: a collapsed encoder has 0.
+    asked: ClassVar[tuple[Metric, ...]] = (
+        Metric("alignment", "alignment", higher_is_better=None, digits=3, about="lower: pairs are closer"),
+    )
 
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """One, of which neither end is a merit alone: a collapsed encoder has 0."""
-        return (Metric("alignment", "alignment", higher_is_better=None, digits=3, about="lower: pairs are closer"),)
-
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
-    def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
-        """Measure the pairs, of scored ones those that are alike.
-
-        Raises:
-            ValueError: If test samples have no partners.
-        """
-        first, second = sides(test, "alignment", self.device)
-        values = origin_of(test, "alignment")[0].values
-        distances = (first - second).double().square().sum(dim=1)
-        if values is not None:
-            distances = distances[(values >= _ALIKE * values.max()).to(distances.device)]
+    def answer(self, pairs: Pairs, samples: Samples) -> Answer:
+        """Measure the pairs, of scored ones those that are alike."""
+        distances = (pairs.first[pairs.of] - pairs.second).double().square().sum(dim=1)
+        if samples.values is not None:
+            distances = distances[are_alike(samples.values, _SHARE).to(distances.device)]
         error = {"alignment": float(distances.std()) / len(distances) ** 0.5} if len(distances) > 1 else {}
-        return Judgement({"alignment": (float(distances.mean()),)}, error)
+        return Answer({"alignment": float(distances.mean())}, error)
+
+    def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()

@@ -1,64 +1,109 @@
 """What belongs to test samples, embedded as they are: the other side of pairs; and words counted, as a baseline."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from anchorwise import _extras
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import embed_samples, origin_of
 from anchorwise.evaluation.rows import judged_rows
-from anchorwise.modalities.samples import Samples
+from anchorwise.modalities.samples import Partners, Samples
 from anchorwise.pairs import unit_rows
 
-# n = samples, d = width
+# n = samples, k = what belongs to them, d = width
 
 # Words and numbers; names in code are parted at underscores.
 _WORD = r"(?u)[^\W_]+"
 
 
-def sides(test: Embeddings, judge: str, device: torch.device) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
-    """Return unit rows of test samples and of what belongs to each.
+@dataclass(frozen=True)
+class Pairs:
+    """Unit rows of samples and of what belongs to them.
+
+    Attributes:
+        first: Of the samples.
+        second: Of what belongs to them.
+        of: Number of the sample that each row of `second` belongs to; every sample has one at least.
+    """
+
+    first: Float[Tensor, "n d"]
+    second: Float[Tensor, "k d"]
+    of: Int64[Tensor, " k"]
+
+    def scores(self) -> Float[Tensor, " k"]:
+        """Return the cosine of every pair."""
+        return (self.first[self.of] * self.second).sum(dim=1)
+
+
+def pairs_of(test: Embeddings, judge: str, device: torch.device, *, takes_all: bool = False) -> Pairs:
+    """Return rows of test samples and of what belongs to each: the first of it, or all.
 
     Raises:
         ValueError: If nothing does, or nobody knows the samples; the message names the judge that asks.
     """
     samples, frozen = origin_of(test, judge)
-    partners = samples.partners()
+    partners = _partners(samples, takes_all)
     if partners is None:
         raise ValueError(f"judge {judge!r} needs pairs, such as two columns of text, got {samples.what}")
-    other = embed_samples(frozen, partners, split="test", device=device)
-    return unit_rows(judged_rows(test, device)), unit_rows(judged_rows(other, device))
+    other = embed_samples(frozen, partners.samples, split="test", device=device)
+    first, second = (unit_rows(judged_rows(rows, device)) for rows in (test, other))
+    return Pairs(first, second, partners.of.to(device))
 
 
-def word_sides(
-    train: Embeddings, test: Embeddings, judge: str
-) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None:
+def word_pairs(train: Embeddings, test: Embeddings, judge: str, *, takes_all: bool = False) -> Pairs | None:
     """Return TF-IDF rows of both sides of the test samples, fitted on the training samples; None where none has words.
 
     Rows are unit rows in float32, and dense: the columns are the words of the test samples alone, which leaves every
     product as it is.
     """
-    parts = [_both_sides(origin_of(rows, judge)[0]) for rows in (train, test)]
-    if parts[0] is None or parts[1] is None or not _extras.is_installed("sklearn"):
+    fitted, samples = (origin_of(rows, judge)[0] for rows in (train, test))
+    known, partners = _partners(fitted, takes_all=False), _partners(samples, takes_all)
+    if known is None or partners is None or not _extras.is_installed("sklearn"):
+        return None
+    texts = [_words(part) for part in (fitted, known.samples, samples, partners.samples)]
+    if any(each is None for each in texts):
         return None
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    of_training, of_test = texts[:2], texts[2:]
     settings: dict[str, Any] = {"token_pattern": _WORD, "dtype": np.float32}
-    counted = TfidfVectorizer(**settings).fit([*parts[0][0], *parts[0][1]])
-    first, second = (counted.transform(side) for side in parts[1])
+    counted = TfidfVectorizer(**settings).fit([text for side in of_training for text in side or ()])
+    first, second = (counted.transform(side) for side in of_test)
     used = np.unique(np.concatenate([first.indices, second.indices]))
     dense = [torch.from_numpy(np.ascontiguousarray(side[:, used].toarray())) for side in (first, second)]
-    return dense[0], dense[1]
+    return Pairs(dense[0], dense[1], partners.of)
 
 
-def _both_sides(samples: Samples) -> tuple[Sequence[str], Sequence[str]] | None:
-    partners = samples.partners()
-    if partners is None or samples.text(0) is None or partners.text(0) is None:
+def scores_of(samples: Samples, judge: str) -> Float[Tensor, " n"]:
+    """Return how alike people say that pairs are.
+
+    Raises:
+        ValueError: If nobody says; the message names the judge that asks.
+    """
+    if samples.values is None:
+        raise ValueError(f"judge {judge!r} needs pairs with a score, in a column of that name, got {samples.what}")
+    return samples.values
+
+
+def are_alike(scores: Float[Tensor, " n"], share: float) -> Bool[Tensor, " n"]:
+    """Return which pairs count as alike by their scores: those from a share of the highest on."""
+    return scores >= share * scores.max()
+
+
+def _partners(samples: Samples, takes_all: bool) -> Partners | None:
+    if takes_all:
+        return samples.all_partners()
+    one_each = samples.partners()
+    return None if one_each is None else Partners(one_each, torch.arange(len(samples)))
+
+
+def _words(samples: Samples) -> Sequence[str] | None:
+    if samples.text(0) is None:
         return None
-    first, second = ([side.text(number) or "" for number in range(len(side))] for side in (samples, partners))
-    return first, second
+    return [samples.text(number) or "" for number in range(len(samples))]

@@ -19,6 +19,7 @@ from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
+from anchorwise.evaluation.pair_classification import PairClassification
 from anchorwise.evaluation.regression import Regression
 from anchorwise.evaluation.retrieval import Retrieval
 from anchorwise.evaluation.robustness import Robustness
@@ -41,6 +42,7 @@ JUDGES: dict[str, type[Judge]] = {
     "retrieval": Retrieval,
     "sts": STS,
     "alignment": AlignmentJudge,
+    "pair_classification": PairClassification,
 }
 
 

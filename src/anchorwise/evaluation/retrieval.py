@@ -1,7 +1,7 @@
 """The judge of retrieval: is what belongs to a sample nearer to it than what belongs to the others?
 
-Every test sample asks once, among the partners of all test samples. Ties count against the encoder, so that one that
-has collapsed finds nothing.
+Every test sample asks once among what belongs to all of them, and in the other direction whatever belongs to one asks
+among the samples. Ties count against the encoder, so that one that has collapsed finds nothing.
 """
 
 import math
@@ -12,97 +12,135 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.partners import sides, word_sides
+from anchorwise.evaluation.base import JudgeConfig, Metric
+from anchorwise.evaluation.pair_judge import Answer, PairJudge
+from anchorwise.evaluation.partners import Pairs
+from anchorwise.modalities.samples import Samples
 
-# q = queries, k = keys, d = width
+# q = queries, k = keys, r = keys that answer the query with most of them, d = width
 
 _BLOCK = 1024  # Queries at a time.
 _AT = (1, 5, 10)
-_TF_IDF = "tf_idf_"
+_REVERSE = "reverse_"
+_NONE = -1  # In the place of a key that answers, where a query has fewer of them than others.
 
 
-def ranks_of(queries: Float[Tensor, "q d"], keys: Float[Tensor, "k d"]) -> Int64[Tensor, " q"]:
-    """Return the place of key i among all keys by their products with query i, from 1; ties count as lost.
+def ranks_of(
+    queries: Float[Tensor, "q d"], keys: Float[Tensor, "k d"], answers: Int64[Tensor, "q r"] | None = None
+) -> Int64[Tensor, "q r"]:
+    """Return the places of the keys that answer each query among all keys, from 1, best first; ties count as lost.
 
     Args:
         queries: Rows.
-        keys: Rows, at least as many; those beyond the queries are no answer to any.
+        keys: Rows.
+        answers: Numbers of the keys that answer each query, -1 behind them where it has fewer than others; key i alone
+            answers query i if left out.
+
+    Returns:
+        Places, 0 where a query has no such key.
 
     Raises:
-        ValueError: If there are fewer keys than queries.
+        ValueError: If there is no key for a query.
     """
-    if len(keys) < len(queries):
-        raise ValueError(f"keys must be at least as many as queries, got {len(keys)} for {len(queries)}")
+    if answers is None:
+        if len(keys) < len(queries):
+            raise ValueError(f"keys must be at least as many as queries, got {len(keys)} for {len(queries)}")
+        answers = torch.arange(len(queries)).unsqueeze(1)
+    if bool((answers == _NONE).all(dim=1).any()):
+        raise ValueError("answers must name a key for every query, got a query without one")
     found = []
-    for own in torch.arange(len(queries), device=queries.device).split(_BLOCK):
-        scores = queries[own] @ keys.T
-        found.append((scores >= scores.gather(1, own[:, None])).sum(dim=1))
+    for rows, own in zip(queries.split(_BLOCK), answers.to(queries.device).split(_BLOCK), strict=True):
+        scores, is_there = rows @ keys.T, own != _NONE
+        of_own = scores.gather(1, own.clamp_min(0)).masked_fill(~is_there, -torch.inf).sort(dim=1, descending=True)
+        others = scores.scatter(1, torch.where(is_there, own, own[:, :1]), -torch.inf)
+        # Beside those that answer as well, which stand before it in their own order.
+        before = torch.stack([(others >= each.unsqueeze(1)).sum(dim=1) for each in of_own.values.unbind(dim=1)], dim=1)
+        places = before + torch.arange(1, own.shape[1] + 1, device=rows.device)
+        found.append(places.masked_fill(of_own.values == -torch.inf, 0))
     return torch.cat(found)
 
 
-def retrieval_values(ranks: Int64[Tensor, " q"]) -> dict[str, Float[Tensor, " q"]]:
+def retrieval_values(ranks: Int64[Tensor, "q r"]) -> dict[str, Float[Tensor, " q"]]:
     """Return what every query is worth: `recall_at_1`, `_5` and `_10` in percent, `mrr` and `ndcg` (at 10) in [0, 1].
 
-    One key answers a query, so NDCG at 10 is 1 / log2(1 + rank), and 0 beyond rank 10.
+    Recall and the reciprocal rank are those of the best key that answers. NDCG at 10 is the sum over keys that answer
+    of 1 / log2(1 + rank), 0 beyond rank 10, by that of the best order.
     Source: Jarvelin and Kekalainen 2002, https://doi.org/10.1145/582415.582418.
+
+    Args:
+        ranks: Of the keys that answer, best first, 0 where there is none.
     """
-    ranks = ranks.double()
-    values = {f"recall_at_{most}": 100.0 * (ranks <= most).double() for most in _AT}
-    gains = torch.where(ranks <= _AT[-1], math.log(2.0) / torch.log1p(ranks), 0.0)
-    return {**values, "mrr": 1.0 / ranks, "ndcg": gains}
+    best = ranks[:, 0].double()
+    values = {f"recall_at_{most}": 100.0 * (best <= most).double() for most in _AT}
+    counted = (ranks > 0) & (ranks <= _AT[-1])
+    gains = torch.where(counted, math.log(2.0) / torch.log1p(ranks.double()), 0.0).sum(dim=1)
+    places = torch.arange(1, _AT[-1] + 1, device=ranks.device)
+    ideal = (places <= (ranks > 0).sum(dim=1, keepdim=True)) * (math.log(2.0) / torch.log1p(places.double()))
+    return {**values, "mrr": 1.0 / best, "ndcg": gains / ideal.sum(dim=1)}
+
+
+def _directions(prefixes: tuple[str, ...]) -> tuple[Metric, ...]:
+    return tuple(
+        Metric(f"{prefix}{name}", f"{prefix.replace('_', ' ')}{label}", digits=digits, about=about)
+        for prefix in prefixes
+        for name, label, digits, about in (
+            *((f"recall_at_{most}", f"R@{most} %", 1, "") for most in _AT),
+            ("mrr", "MRR", 3, "mean of 1 / rank"),
+            ("ndcg", "NDCG@10", 3, ""),
+        )
+    )
 
 
 @final
-class Retrieval(Judge):
-    """Recall, reciprocal rank and NDCG of test samples and their partners; nothing is chosen."""
+class Retrieval(PairJudge):
+    """Recall, reciprocal rank and NDCG of test samples and what belongs to them, in both directions."""
 
     class Config(JudgeConfig):
-        """The judge has no settings."""
+        """Settings of the judge.
+
+        Attributes:
+            answers: "first" of what belongs to a sample, such as the second caption of a photograph for the first; or
+                "all" of it.
+        """
 
         name: Literal["retrieval"] = "retrieval"
+        answers: Literal["first", "all"] = "first"
 
     primary: ClassVar[str] = "mrr"
-    needs_origin: ClassVar[bool] = True
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """Those of the encoder, then those of counted words."""
-        return tuple(
-            Metric(f"{who}{name}", f"{words}{label}", digits=digits, about=about)
-            for who, words in (("", ""), (_TF_IDF, "TF-IDF "))
-            for name, label, digits, about in _METRICS
-        )
+    asked: ClassVar[tuple[Metric, ...]] = _directions(("", _REVERSE))
+    config: Config
 
     @property
     def headlines(self) -> tuple[Metric, ...]:
         """Recall at 1 and the reciprocal rank."""
-        return tuple(metric for metric in self.metrics if metric.name in ("recall_at_1", "mrr"))
+        return tuple(metric for metric in self.asked if metric.name in ("recall_at_1", "mrr"))
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
+    @property
+    def takes_all(self) -> bool:
+        """Whether all that belongs to a sample answers it."""
+        return self.config.answers == "all"
 
-    def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
-        """Search.
-
-        Raises:
-            ValueError: If test samples have no partners.
-        """
-        found = retrieval_values(ranks_of(*sides(test, "retrieval", self.device)))
-        words = word_sides(train, test, "retrieval")
-        baseline = {} if words is None else retrieval_values(ranks_of(*words))
-        values: Mapping[str, Tensor] = found | {f"{_TF_IDF}{name}": each for name, each in baseline.items()}
-        return Judgement(
-            {name: (float(each.mean()),) for name, each in values.items()},
+    def answer(self, pairs: Pairs, samples: Samples) -> Answer:
+        """Search in both directions."""
+        there = retrieval_values(ranks_of(pairs.first, pairs.second, _answers(pairs)))
+        back = retrieval_values(ranks_of(pairs.second, pairs.first, pairs.of.unsqueeze(1)))
+        values: Mapping[str, Tensor] = there | {f"{_REVERSE}{name}": each for name, each in back.items()}
+        return Answer(
+            {name: float(each.mean()) for name, each in values.items()},
             {name: float(each.std()) / len(each) ** 0.5 for name, each in values.items()},
-            notes=(f"Each of {len(test):,} test samples asked among the {len(test):,} partners of all.",),
+            {f"{_REVERSE}{name}": len(pairs.of) for name in back} if len(pairs.of) != len(pairs.first) else {},
         )
 
+    def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
+        """Return how many asked among how many."""
+        return (f"Each of {len(samples):,} test samples asked among the {len(pairs.of):,} partners of all.",)
 
-_METRICS = (
-    *((f"recall_at_{most}", f"R@{most} %", 1, "") for most in _AT),
-    ("mrr", "MRR", 3, "mean of 1 / rank"),
-    ("ndcg", "NDCG@10", 3, ""),
-)
+
+def _answers(pairs: Pairs) -> Int64[Tensor, "q r"]:
+    """Return which rows belong to each sample, in their order."""
+    order = pairs.of.argsort(stable=True)
+    numbers = torch.bincount(pairs.of, minlength=len(pairs.first))
+    place = torch.arange(len(order), device=order.device) - (numbers.cumsum(0) - numbers)[pairs.of[order]]
+    found = torch.full((len(pairs.first), int(numbers.max())), _NONE, device=order.device)
+    found[pairs.of[order], place] = order
+    return found

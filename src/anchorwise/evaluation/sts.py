@@ -14,14 +14,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.embed import origin_of
-from anchorwise.evaluation.partners import sides, word_sides
+from anchorwise.evaluation.base import JudgeConfig, Metric
+from anchorwise.evaluation.pair_judge import Answer, PairJudge
+from anchorwise.evaluation.partners import Pairs, scores_of
+from anchorwise.modalities.samples import Samples
 
 # n = pairs
-
-_TF_IDF = "tf_idf_"
 
 
 def spearman(scores: Float[Tensor, " n"], gold: Float[Tensor, " n"]) -> float:
@@ -55,8 +53,8 @@ def sts_correlations(
 
 
 @final
-class STS(Judge):
-    """Spearman's correlation of cosines with scores; nothing is chosen."""
+class STS(PairJudge):
+    """Spearman's correlation of cosines with scores."""
 
     class Config(JudgeConfig):
         """The judge has no settings."""
@@ -64,49 +62,25 @@ class STS(Judge):
         name: Literal["sts"] = "sts"
 
     primary: ClassVar[str] = "sts_spearman_all"
-    needs_origin: ClassVar[bool] = True
+    asked: ClassVar[tuple[Metric, ...]] = (
+        Metric("sts_spearman_all", "Spearman (all)", digits=4, about="over the pairs of all parts"),
+        Metric("sts_spearman_mean", "Spearman (mean)", digits=4, about="mean of the parts' own"),
+    )
 
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """Those of the encoder, then those of counted words."""
-        return tuple(
-            Metric(f"{who}{name}", f"{words}{label}", digits=4, about=about)
-            for who, words in (("", ""), (_TF_IDF, "TF-IDF "))
-            for name, label, about in (
-                ("sts_spearman_all", "Spearman (all)", "over the pairs of all parts"),
-                ("sts_spearman_mean", "Spearman (mean)", "mean of the parts' own"),
-            )
-        )
-
-    @property
-    def headlines(self) -> tuple[Metric, ...]:
-        """Those of the encoder."""
-        return self.metrics[:2]
-
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
-    def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
+    def answer(self, pairs: Pairs, samples: Samples) -> Answer:
         """Compare cosines with scores.
 
         Raises:
-            ValueError: If test samples have no partners or no scores.
+            ValueError: If test samples have no scores.
         """
-        samples, _ = origin_of(test, "sts")
-        if samples.values is None:
-            raise ValueError(f"judge 'sts' needs pairs with a score, in a column of that name, got {samples.what}")
-        first, second = sides(test, "sts", self.device)
-        numbers = sts_correlations((first * second).sum(dim=1), samples.values, samples.parts)
-        if (words := word_sides(train, test, "sts")) is not None:
-            baseline = sts_correlations((words[0] * words[1]).sum(dim=1), samples.values, samples.parts)
-            numbers |= {f"{_TF_IDF}{name}": value for name, value in baseline.items()}
+        numbers = sts_correlations(pairs.scores(), scores_of(samples, "sts"), samples.parts)
         over_pairs = [name for name in numbers if name.endswith("_all")]
-        return Judgement(
-            {name: (value,) for name, value in numbers.items()},
-            {name: _error(numbers[name], len(test)) for name in over_pairs if len(test) > _LEAST_PAIRS},
-            notes=(_counted(samples.parts, len(test)),),
-        )
+        errors = {name: _error(numbers[name], len(samples)) for name in over_pairs if len(samples) > _LEAST_PAIRS}
+        return Answer(numbers, errors)
+
+    def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
+        """Return how many pairs and parts there are."""
+        return (_counted(samples.parts, len(samples)),)
 
 
 _LEAST_PAIRS = 3

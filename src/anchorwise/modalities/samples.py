@@ -16,7 +16,7 @@ from anchorwise.modalities.fingerprint import DataFacts, Fingerprint, digest
 from anchorwise.modalities.selection import balanced_indices
 
 # n = samples of a set, e = those of an epoch, b = samples of this rank's batch, m = chosen samples, c = channels,
-# h = height, w = width
+# h = height, w = width, k = what belongs to samples
 
 View = Tensor | Mapping[str, Tensor]  # What an encoder takes: pixels; token ids and their mask; nodes and edges.
 Raw = View | tuple[View, ...]  # What views are made of; a tuple holds views that were made on the host already.
@@ -168,6 +168,11 @@ class Samples(ABC):
         """Return what belongs to each of these, in their order: the other side of pairs; None where nothing does."""
         return None
 
+    def all_partners(self) -> "Partners | None":
+        """Return all that belongs to each of these, which may be more than one; None where nothing does."""
+        one_each = self.partners()
+        return None if one_each is None else Partners(one_each, torch.arange(len(self)))
+
     def digests(self) -> Iterator[bytes]:
         """Yield what tells the content of each sample from that of others."""
         for ids in torch.arange(len(self)).split(_BLOCK):
@@ -209,6 +214,19 @@ class Samples(ABC):
         """
         labels = torch.zeros(len(self), dtype=torch.int64) if self.labels is None else self.labels
         return self.subset(balanced_indices(labels, num_samples, seed=seed))
+
+
+@dataclass(frozen=True, eq=False)
+class Partners:
+    """What belongs to samples.
+
+    Attributes:
+        samples: All of it.
+        of: Number of the sample that each belongs to.
+    """
+
+    samples: Samples
+    of: Int64[Tensor, " k"]
 
 
 AnySamples = TypeVar("AnySamples", bound=Samples, covariant=True)

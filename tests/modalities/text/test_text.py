@@ -232,14 +232,21 @@ def test_a_run_is_judged_by_retrieval_and_scored_pairs_by_correlation(finished, 
     assert result.exit_code == 0, result.output
     metrics = json.loads(out.read_text())["metrics"]
     assert 0.0 <= metrics["recall_at_1"] <= metrics["recall_at_5"] == 100.0 == metrics["recall_at_10"]
-    assert {"mrr", "ndcg", "tf_idf_recall_at_1", "alignment", "uniformity"} <= metrics.keys()
+    assert {"mrr", "ndcg", "reverse_mrr", "tf_idf_recall_at_1", "alignment", "uniformity"} <= metrics.keys()
+    whole = ["--judge", "retrieval", "--set", "judges.retrieval.answers=all", "--device", "cpu"]
+    result = CliRunner().invoke(app, ["evaluate", str(finished.path), "--out", str(out), *whole])
+    assert result.exit_code == 0, result.output
+    assert "among the 16 partners of all" in result.output
     scored = written(tmp_path / "s.tsv", "1\ta dog\ta cat\n5\ta dog runs\ta dog is running\n2\tone\tthe boat\n")
+    judges = ["--judge", "sts", "--judge", "pair_classification", "--device", "cpu"]
     result = CliRunner().invoke(
-        app, ["evaluate", str(finished.path), "--data", str(scored), "--out", str(out), "--device", "cpu"]
+        app, ["evaluate", str(finished.path), "--data", str(scored), "--out", str(out), *judges]
     )
     assert result.exit_code == 0, result.output
     metrics = json.loads(out.read_text())["metrics"]
     assert metrics["sts_spearman_all"] == metrics["sts_spearman_mean"]
+    assert 1 / 3 <= metrics["pair_ap"] <= 1.0
+    assert "1 of 3 scored pairs count as alike" in result.output
     assert "stand among the training samples too" not in result.output
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from anchorwise.modalities.samples import Samples, Skipped
+from anchorwise.modalities.samples import Partners, Samples, Skipped
 from anchorwise.modalities.text.tables import Texts
 from anchorwise.modalities.text.tokenizer import TextTokenizer, Tokens, padded
 
@@ -87,7 +87,20 @@ class TextSamples(Samples):
         """Return the second text of every sample: the positive, or what a score compares it with."""
         if self.members.shape[1] < 2:
             return None
-        return replace(self, members=self.members[:, 1:2], values=None)
+        return self._texts_of(self.members[:, 1:2])
+
+    def all_partners(self) -> "Partners | None":
+        """Return all other texts of every sample that says the same in each; else its second text."""
+        if not self.are_alike or self.members.shape[1] < 2:
+            return super().all_partners()
+        others = self.members[:, 1:]
+        of, place = (others >= 0).nonzero(as_tuple=True)
+        return Partners(self._texts_of(others[of, place].unsqueeze(1)), of)
+
+    def _texts_of(self, members: Int64[Tensor, "n r"]) -> "TextSamples":
+        """Return texts as samples of one each, of which nothing else is known."""
+        names = tuple(map(str, range(len(members))))
+        return replace(self, members=members, names=names, groups=None, parts=None, values=None)
 
     def content(self) -> Iterator[Tensor]:
         """Yield all that tells these samples from others."""
