@@ -7,6 +7,7 @@ A modality is a folder with these four and a line in `anchorwise.modalities.regi
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,21 @@ from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How an encoder that was written for users of other libraries is read.
+
+    Attributes:
+        library: That reads it.
+        how_to_load: Lines of Python.
+        imports: The lines before them.
+    """
+
+    library: str
+    how_to_load: str
+    imports: str
 
 
 class Modality(ABC):
@@ -107,3 +123,18 @@ class Modality(ABC):
             FileNotFoundError: If a file is missing.
             UnusableFileError: If one is damaged.
         """
+
+    def export(self, frozen: FrozenEncoder, out: Path) -> Exported:
+        """Write an encoder into a folder for users of other libraries, and check that it gives the same features there.
+
+        Args:
+            frozen: What `rebuild` gave.
+            out: New, empty, or an export that is replaced.
+
+        Raises:
+            ValueError: If `out` holds anything else, or no other library has such an encoder.
+        """
+        raise ValueError(
+            f"an encoder of {type(self).__name__} is this library's own, which no other reads; use "
+            "anchorwise.modalities.registry.rebuild on the run directory"
+        )

@@ -10,14 +10,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from anchorwise import _files, _outputs
-from anchorwise.modalities.images import EncoderSpec, StoredEncoder
+from anchorwise.modalities.base import Exported
 from anchorwise.modalities.images.encoders import create_timm
 from anchorwise.modalities.images.sizes import height_and_width
+from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 
-def export_encoder(stored: StoredEncoder, out: Path | str) -> str:
+def export_encoder(stored: StoredEncoder, out: Path | str) -> Exported:
     """Write an encoder into `out` and check that it loads there with the same features.
 
     Args:
@@ -25,7 +26,7 @@ def export_encoder(stored: StoredEncoder, out: Path | str) -> str:
         out: Folder for the weights and `config.json`: new, empty, or an export that is replaced.
 
     Returns:
-        "torchvision" or "timm".
+        How torchvision or timm reads it.
 
     Raises:
         ValueError: If `out` holds anything else, neither library has the architecture, or the export does not give the
@@ -40,7 +41,8 @@ def export_encoder(stored: StoredEncoder, out: Path | str) -> str:
         save_file(weights, temporary, metadata={"format": "pt"})
     _files.write_text(out / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
     _check_round_trip(stored, out)
-    return str(config["library"])
+    how = f'model = load_exported("{out.name}")  # Or {config["how_to_load"]}.'
+    return Exported(config["library"], how, "from anchorwise.modalities.images.export import load_exported")
 
 
 def load_exported(out: Path | str) -> nn.Module:

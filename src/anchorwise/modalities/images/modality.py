@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from anchorwise._config import section_of_json
-from anchorwise.modalities.base import Modality
+from anchorwise.modalities.base import Exported, Modality
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
+from anchorwise.modalities.images.export import export_encoder
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.normalise import Normalisation, pixel_statistics
 from anchorwise.modalities.images.pretrained import file_digest, load_pretrained
@@ -34,6 +35,10 @@ class Images(Modality):
     data = DataConfig
     views = ViewPolicy
     encoder = EncoderConfig
+
+    def export(self, frozen: FrozenEncoder, out: Path) -> Exported:
+        """Write an encoder for torchvision or timm."""
+        return export_encoder(cast(StoredEncoder, frozen), out)
 
     def load(self, data: DataConfig, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
         """Read the images that a run asks for (`anchorwise.modalities.images.datasets`)."""

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, cast, final
 
 from anchorwise._config import section_of_json
-from anchorwise.modalities.base import Modality
+from anchorwise.modalities.base import Exported, Modality
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 from anchorwise.modalities.text.encoders import build_encoder
+from anchorwise.modalities.text.export import export_text
 from anchorwise.modalities.text.folders import weights_digest
 from anchorwise.modalities.text.samples import TextSamples, tokenized
 from anchorwise.modalities.text.sources import read_parts
@@ -93,6 +94,10 @@ class Text(Modality):
     def rebuild(self, folder: Path) -> FrozenText:
         """Read a stored encoder, in evaluation mode."""
         return load_text_encoder(folder)
+
+    def export(self, frozen: FrozenEncoder, out: Path) -> Exported:
+        """Write an encoder for transformers and sentence-transformers."""
+        return export_text(cast(FrozenText, frozen), out)
 
     def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
         """Return the judge of scores where there are some, that of retrieval where texts have partners."""

@@ -108,8 +108,19 @@ class FrozenText(FrozenEncoder):
         self.encoder.load_state_dict(weights)
 
 
-def save_for_others(frozen: FrozenText, folder: Path) -> None:
-    """Write what sentence-transformers and transformers read."""
+def has_sentence_transformer(frozen: FrozenText) -> bool:
+    """Return whether sentence-transformers has a word for the pooling; transformers alone reads the others."""
+    return frozen.spec.encoder.pooling in _POOLING_MODES
+
+
+def save_for_others(frozen: FrozenText, folder: Path, *, model_folder: str = MODEL_FOLDER) -> None:
+    """Write what sentence-transformers and transformers read.
+
+    Args:
+        frozen: The encoder.
+        folder: Where to.
+        model_folder: Where in it the model and its tokenizer go; "." for the folder itself.
+    """
     model = cast(Any, frozen.encoder.backbone)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".transformer.") as temporary:
         made = Path(temporary)
@@ -120,15 +131,20 @@ def save_for_others(frozen: FrozenText, folder: Path) -> None:
         frozen.tokenizer.save(made)
         facts = {"max_seq_length": frozen.max_tokens, "do_lower_case": False}
         (made / "sentence_bert_config.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        (folder / MODEL_FOLDER).mkdir(exist_ok=True)
+        (folder / model_folder).mkdir(exist_ok=True)
         for path in made.iterdir():
-            path.replace(folder / MODEL_FOLDER / path.name)
-    mode = _POOLING_MODES.get(frozen.spec.encoder.pooling)
-    if mode is None:  # What sentence-transformers has no word for is read by transformers alone.
+            path.replace(folder / model_folder / path.name)
+    if not has_sentence_transformer(frozen):
         return
+    mode = _POOLING_MODES[frozen.spec.encoder.pooling]
     width = frozen.encoder.num_features
     modules = [
-        {"idx": 0, "name": "0", "path": MODEL_FOLDER, "type": "sentence_transformers.models.Transformer"},
+        {
+            "idx": 0,
+            "name": "0",
+            "path": model_folder.removeprefix("."),
+            "type": "sentence_transformers.models.Transformer",
+        },
         {"idx": 1, "name": "1", "path": POOLING_FOLDER, "type": "sentence_transformers.models.Pooling"},
     ]
     pooling = {"word_embedding_dimension": width} | {
