@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-# What no other extra brings.
+# Modules by the extra that brings them, where it is not `cli`.
 _OF_EXTRAS = {
     **dict.fromkeys(("transformers", "tokenizers"), "text"),
     **dict.fromkeys(("torchvision", "timm", "sklearn", "tensorboard"), "vision"),
@@ -28,6 +28,13 @@ def is_installed(module: str) -> bool:
     """Return whether a module can be imported; a folder of its name, as wandb leaves one, is none."""
     found = find_spec(module)
     return found is not None and found.origin is not None
+
+
+def installed() -> dict[str, bool]:
+    """Return for every extra whether all of its modules are there."""
+    modules = {"pydantic": "cli", **_OF_EXTRAS}
+    names = sorted({*modules.values()})
+    return {name: all(is_installed(each) for each, extra in modules.items() if extra == name) for name in names}
 
 
 def missing(module: str) -> str:

@@ -1,6 +1,7 @@
 import importlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 import anchorwise
 from anchorwise import cli
@@ -30,6 +32,17 @@ def test_help_names_every_command(monkeypatch, capsys):
     assert _run(monkeypatch, "--help") == 0
     page = capsys.readouterr().out
     assert all(command in page for command in ("demo", "pretrain", "embed", "evaluate", "diagnose", "export"))
+
+
+@pytest.mark.parametrize("command", [command.__name__ for command in app.COMMANDS])
+def test_the_help_of_every_command_ends_with_an_example_that_it_takes(monkeypatch, capsys, command: str):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _run(monkeypatch, command, "--help") == 0
+    example = re.search(r"Example: (anchorwise .+)", capsys.readouterr().out)
+    assert example, "it has none"
+    program, name, *arguments = shlex.split(example[1])
+    assert (program, name) == ("anchorwise", command)
+    typer.main.get_command(app.app).commands[command].make_context(command, arguments)  # Refuses what is no option.
 
 
 def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch, capsys, tmp_path: Path):

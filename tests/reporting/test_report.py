@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -142,3 +143,16 @@ def test_the_same_figure_gives_the_same_text():
         return figure_uri(figure)
 
     assert draw() == draw()
+
+
+def test_only_a_table_that_can_be_sorted_brings_a_script_and_only_that_one_may_run():
+    def written(*, is_sortable: bool) -> str:
+        table = Table(["run", "loss"], [["</script>", "1"]], is_sortable=is_sortable)
+        return Report("Runs", "", [ReportSection("All", [table])]).html()
+
+    assert "<script" not in written(is_sortable=False)
+    assert "script-src" not in written(is_sortable=False)
+    html = written(is_sortable=True)
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in html or f"script-src 'sha256-{digest}'" in html

@@ -12,12 +12,14 @@ from anchorwise._terminal import printable
 from anchorwise.cli.compare import compare
 from anchorwise.cli.demo import demo
 from anchorwise.cli.diagnose import diagnose
+from anchorwise.cli.doctor import doctor
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.cli.export import export
 from anchorwise.cli.objectives import objectives
 from anchorwise.cli.plan import plan
 from anchorwise.cli.pretrain import pretrain
+from anchorwise.cli.runs import runs
 
 _OUT_OF_MEMORY = re.compile("out of memory|(can't|not enough memory to|failed to) allocate", re.IGNORECASE)
 
@@ -27,8 +29,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, pretrain, embed, evaluate, diagnose, compare, export, objectives, plan):
-    app.command()(command)
+# Every command, with what one would type first; its help ends with it.
+COMMANDS = {
+    demo: "",
+    pretrain: "cifar10-small --data cifar10.tar.gz --out runs/first --set objective.name=weibit",
+    embed: "runs/first --out features",
+    evaluate: "runs/first --judge classification --judge few_shot",
+    diagnose: "embeddings.npy --out diagnosis",
+    compare: "compare-cifar10-small --data cifar10.tar.gz --only weibit",
+    export: "runs/first --out for-torchvision",
+    objectives: "weince",
+    plan: "32768 --dim 256",
+    runs: "runs --by kNN",
+    doctor: "",
+}
+for command, example in COMMANDS.items():
+    app.command(epilog=f"Example: anchorwise {command.__name__} {example}".rstrip())(command)
 
 
 def _print_version(wanted: bool | None) -> None:

@@ -1,16 +1,19 @@
 """A report: sections of blocks, written as one HTML file that asks for nothing from anywhere."""
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from anchorwise import _files
 from anchorwise.reporting.environment import version
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE, SORTING = "report.html.jinja", "sorting.js"
 _LONGEST_NUMBER = 24  # Letters: a difference with its interval.
 
 
@@ -31,12 +34,14 @@ class Table:
         rows: Each as long as `columns`.
         caption: What the numbers are.
         summary: Of a table that is folded away; an empty one is open.
+        is_sortable: Whether a click on a column's name sorts the rows by it.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     summary: str = ""
+    is_sortable: bool = False
     kind: str = field(default="table", init=False)
 
     def __post_init__(self) -> None:
@@ -166,12 +171,25 @@ class Report:
 
     def html(self) -> str:
         """Return the page; every text in it is escaped."""
-        template = resources.files("anchorwise.reporting").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        template, sorting = (_file(name) for name in (TEMPLATE, SORTING))
+        blocks = [block for section in self.sections for block in section.blocks]
+        script = sorting if any(isinstance(block, Table) and block.is_sortable for block in blocks) else ""
         environment = jinja2.Environment(
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        return environment.from_string(template).render(report=self, version=version("anchorwise"))
+        return environment.from_string(template).render(
+            report=self, version=version("anchorwise"), script=Markup(script), script_hash=_hash(script)
+        )
 
     def write(self, path: Path) -> None:
         """Write `path`, whole or not at all."""
         _files.write_text(path, self.html())
+
+
+def _file(name: str) -> str:
+    return resources.files("anchorwise.reporting").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """Return what a page's policy has to say for this script, and no other, to run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode('utf-8')).digest()).decode('ascii')}"
