@@ -11,13 +11,17 @@ from anchorwise.methods import METHODS
 from tests.methods.training import in_pieces, method_of, optimizer_of, train
 
 NUM_STEPS = 4
+# A part of a batch is other samples where ranks have their own.
+_FOR_RANKS: dict[str, dict[str, int]] = {"msd": {"num_parts": 1}}
+# Draws hard negatives among its rank's own samples, as its source does.
+OF_OWN_RANK = {"albef"}
 
 
 def trained(
     name: str, mine: slice = slice(None), *, is_shared: bool = False, max_rows: int = 99
 ) -> dict[str, torch.Tensor]:
     """Train a method without batch normalisation on some samples of every batch; return its losses and its state."""
-    method = in_pieces(method_of(name, norm="layer"), max_rows)
+    method = in_pieces(method_of(name, norm="layer", **_FOR_RANKS.get(name, {})), max_rows)
     network = DistributedDataParallel(method, broadcast_buffers=False) if is_shared else method
     losses = train(method, optimizer_of(method), range(NUM_STEPS), mine=mine, network=network)
     return {"losses": torch.tensor(losses), **method.state_dict()}

@@ -1,6 +1,6 @@
 """Small methods and how they are trained by hand."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from anchorwise import Objective
 from anchorwise.methods import METHODS
 from anchorwise.methods.base import AllRows, Clock, Method, Outlook
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.images.encoders import ImageEncoder
 from anchorwise.modalities.images.vit import SmallViT
 from anchorwise.modalities.pixel_range import PixelRange
@@ -18,7 +19,7 @@ from anchorwise.modalities.views import MASK, PIXELS, PLACES, ViewMaker
 from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
-WITH_MAPS, WITH_PATCHES = {"pixpro"}, {"mmc_sketch"}
+WITH_MAPS, WITH_PATCHES, WITH_TOWERS = {"pixpro"}, {"mmc_sketch"}, {"albef"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -29,6 +30,9 @@ _OWN: dict[str, dict[str, Any]] = {
     "esimcse": {"num_queued": 16},
     "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "beclr": {"num_clusters": 3, "num_neighbours": 2, "num_queued": 40, "warmup_epochs": 1, "cluster_epochs": 9},
+    "albef": {"num_queued": 16, "num_layers": 1, "num_heads": 2, "dropout": 0.0, "hidden_share": 0.4},
+    "msd": {"num_parts": 2},
+    "clip_rocket": {"num_local": 1},
     "simlap": {"num_classes": 2, "class_width": 5},
     "pixpro": {"instance_weight": 0.5},
     "mmc_sketch": {"hidden_fraction": 0.5},
@@ -60,6 +64,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     torch.manual_seed(0)
     encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
     encoder = _with_patches() if name in WITH_PATCHES else encoder
+    encoder = _with_towers(norm) if name in WITH_TOWERS else encoder
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
     method = make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config)
     method.meet(_FarPixels())
@@ -87,6 +92,43 @@ def _of_rows(norm: str) -> Encoder:
 def _with_maps(norm: str) -> Encoder:
     layer = nn.BatchNorm2d(8) if norm == "batch" else nn.GroupNorm(1, 8)
     return ImageEncoder(nn.Sequential(nn.Conv2d(3, 8, 1), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten()), num_features=8)
+
+
+class TinyText(Encoder):
+    """Tokens looked up and changed one by one; a text is the mean of its own."""
+
+    def __init__(self, num_tokens: int = 12) -> None:
+        super().__init__(nn.Sequential(nn.Embedding(num_tokens, 8), nn.Linear(8, 8)), num_features=8)
+
+    @property
+    def words(self) -> Tensor:
+        return cast(nn.Embedding, self.backbone[0]).weight
+
+    def with_states(self, view) -> tuple[Tensor, Tensor]:
+        states, there = self.backbone(view["input_ids"]), view["attention_mask"].unsqueeze(2)
+        return (states * there).sum(dim=1) / there.sum(dim=1), states
+
+    def encode(self, view) -> Tensor:
+        return self.with_states(view)[0]
+
+
+def _with_towers(norm: str) -> Encoder:
+    return TwoTowers(_with_maps(norm), TinyText(), width=6)
+
+
+def tokens_of_step(step: int, mine: slice = slice(None)) -> dict[str, Tensor]:
+    """Return texts of three to five tokens, with some that are hidden; 11 is the mask."""
+    generator = torch.Generator().manual_seed(1000 + step)
+    tokens = torch.randint(1, 11, (NUM_SAMPLES, 5), generator=generator)
+    mask = (torch.arange(5) < torch.randint(3, 6, (NUM_SAMPLES, 1), generator=generator)).long()
+    is_hidden = (torch.rand(NUM_SAMPLES, 5, generator=generator) < 0.4) & (mask == 1)
+    table = {
+        "input_ids": tokens * mask,
+        "attention_mask": mask,
+        "hidden_ids": torch.where(is_hidden, 11, tokens * mask),
+        "is_hidden": is_hidden,
+    }
+    return {name: part[mine] for name, part in table.items()}
 
 
 def _with_patches() -> Encoder:
@@ -124,6 +166,8 @@ def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple
     views = [torch.randn(shape, dtype=torch.float64, generator=generator)[mine] for _ in range(method.plan.total)]
     numbers = torch.arange(NUM_SAMPLES)[mine]
     batch = Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+    if method.plan.masked_tokens:
+        return [views[0], tokens_of_step(step, mine)], batch
     if method.plan.masking is not None:
         num_hidden = round(4 * method.plan.masking.ratio[0])
         ranks = torch.rand(len(views), NUM_SAMPLES, 4, generator=generator).argsort(dim=2)

@@ -9,7 +9,8 @@ from anchorwise.training.choosing import with_method
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
-_OTHER_DATA = {"sepclr", "simcse", "esimcse"}  # A background beside the targets; texts.
+# A background beside the targets; texts; images with texts.
+_OTHER_DATA = {"sepclr", "simcse", "esimcse", "clip", "albef", "msd", "clip_rocket"}
 
 
 def test_every_image_method_has_a_recipe_on_cifar10():

@@ -51,6 +51,7 @@ class ViewPlan:
         num_negatives: Hard negatives of a sample, which say something else than it, behind all views in the list.
         with_places: Whether views are to say where in the sample they come from (`anchorwise.modalities.places`).
         masking: What is hidden of views of the full size; None for nothing.
+        masked_tokens: Share of the tokens of a text that are hidden in a copy of it beside the text itself.
     """
 
     num_views: int = 2
@@ -58,6 +59,7 @@ class ViewPlan:
     num_negatives: int = 0
     with_places: bool = False
     masking: Masking | None = None
+    masked_tokens: float = 0.0
 
     @property
     def total(self) -> int:

@@ -184,3 +184,44 @@ def test_a_run_is_judged_by_retrieval_and_diagnosed_across_its_towers(finished, 
 def test_any_objective_of_two_views_trains_and_methods_of_images_do(pictures, tmp_path, settings):
     run = pretrain(tiny(pictures, "train.num_epochs=1", *settings), tmp_path, show_progress=False)
     assert run.summary()["num_steps"] == 5
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["method.name=albef", "method.num_queued=16", "method.num_layers=1", "method.num_heads=2"],
+        ["method.name=msd", "method.num_parts=3"],
+        [
+            "method.name=clip_rocket",
+            "method.local_head.hidden_width=8",
+            "method.local_head.output_width=8",
+            "views.local.name=glyphs",
+            "views.word_dropout=0.2",
+        ],
+    ],
+)
+def test_a_method_of_images_with_captions_goes_on_to_the_same_bits(pictures, tmp_path, monkeypatch, settings):
+    from tests.training.stopping import send_at_step
+
+    config = tiny(pictures, "train.num_epochs=1", *settings)
+    whole = pretrain(config, tmp_path / "whole", show_progress=False)
+    send_at_step(2, signal.SIGINT, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, tmp_path / "stopped", show_progress=False)
+    resumed = pretrain(config, tmp_path / "stopped", show_progress=False)
+    first, second = (load_file(run.path / "encoder.safetensors") for run in (whole, resumed))
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_hidden_tokens_are_within_a_text_and_become_masks_mostly(samples):
+    views = views_of(samples, ViewPlan(masked_tokens=0.5))
+    table = views(views.collect(samples, torch.arange(36), seed=0), seed=0)[1]
+    is_hidden, mask = table["is_hidden"], table["attention_mask"]
+    assert not bool(is_hidden[:, 0].any())
+    ends = mask.sum(dim=1) - 1
+    assert not bool(is_hidden.gather(1, ends[:, None]).any())
+    share = is_hidden.sum() / (mask.sum() - 2 * len(mask))
+    assert 0.4 < float(share) < 0.6
+    masks = table["hidden_ids"][is_hidden] == samples.texts.tokenizer.fast.mask_token_id
+    assert 0.65 < float(masks.float().mean()) < 0.95
+    assert torch.equal(table["hidden_ids"][~is_hidden], table["input_ids"][~is_hidden])

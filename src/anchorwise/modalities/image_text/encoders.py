@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import View
 
-# b = images or texts, f = width of the shared space
+# b = images or texts, f = width of the shared space, p = places of an image, s = tokens, d = width of a tower
+
+TowerStates = tuple[Float[Tensor, "b f"], Float[Tensor, "b p d"]]
 
 
 @final
@@ -63,3 +65,17 @@ class TwoTowers(Encoder):
         """Return both towers."""
         assert isinstance(self.backbone, Towers)
         return self.backbone
+
+    def image_states(self, images: View) -> TowerStates:
+        """Return one row per image in the shared space, and the features of its places, of which it is the mean.
+
+        Raises:
+            ValueError: If the image tower has no feature maps.
+        """
+        maps = self.towers.image.maps(images)
+        return self.towers.image_projection(maps.mean(dim=(2, 3))), maps.flatten(2).transpose(1, 2)
+
+    def text_states(self, tokens: View) -> TowerStates:
+        """Return one row per text in the shared space, and the states of its tokens."""
+        rows, states = self.towers.text.with_states(tokens)  # pyright: ignore[reportCallIssue]
+        return self.towers.text_projection(rows), states

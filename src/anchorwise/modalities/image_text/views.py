@@ -7,19 +7,22 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from anchorwise.modalities.draws import Draws
+from anchorwise.modalities.draws import Draws, noise
 from anchorwise.modalities.image_text.config import ImageTextViewsConfig
 from anchorwise.modalities.image_text.samples import ImageTextSamples
 from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch, Samples, View
+from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.modalities.text.masking import HIDDEN, IS_HIDDEN, with_hidden
 from anchorwise.modalities.text.samples import TextSamples
 from anchorwise.modalities.text.tokenizer import ATTENTION, TOKENS, padded
 from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan
 
 # b = samples of a batch, t = captions of each
 
-_FIRST_TEXT, _FIRST_PLACE = 2048, 1024  # Purposes of draws: which caption, and which of its tokens are left out.
+_FIRST_TEXT = 2048  # Purposes of draws from here on: which caption.
+_LEFT_OUT, _HIDDEN = 1, 2  # What tokens are drawn for, beside that.
 
 
 @final
@@ -54,7 +57,6 @@ class ImageTextViews(ViewMaker):
         texts = captions_of(samples)
         self.tokenizer, self.max_tokens = texts.tokenizer, texts.max_tokens
         self.which = Draws([0], range(_FIRST_TEXT, _FIRST_TEXT + texts.members.shape[1]))
-        self.left_out = Draws(range(self.num_each), range(_FIRST_PLACE, _FIRST_PLACE + texts.max_tokens))
 
     @property
     def sizes_px(self) -> tuple[tuple[int, int], ...]:
@@ -66,14 +68,18 @@ class ImageTextViews(ViewMaker):
         there = cast(ImageTextSamples, samples)
         texts = captions_of(there)
         chosen = self._chosen(texts.members[ids], ids, seed)
-        left_out = self.left_out(ids, seed) < self.config.word_dropout
+        drawn = noise(ids, mixed_seed(seed, _LEFT_OUT), (self.num_each, self.max_tokens))
         rows = [
-            _without(texts.tokens.of(text), left_out[:, view, row] if view else None)
+            _without(texts.tokens.of(text), drawn[row, view] < self.config.word_dropout if view else None)
             for row, of_sample in enumerate(chosen.tolist())
             for view, text in enumerate(of_sample)
         ]
         tokens = padded(rows, self.tokenizer.pad, most=self.max_tokens)
         parts = {name: part.unflatten(0, (len(ids), self.num_each)) for name, part in tokens.items()}
+        if self.plan.masked_tokens:
+            share, drawn = self.plan.masked_tokens, noise(ids, mixed_seed(seed, _HIDDEN), (3, self.max_tokens))
+            hidden = with_hidden(parts[TOKENS][:, 0], parts[ATTENTION][:, 0], drawn, self.tokenizer, share=share)
+            parts |= {name: part.unsqueeze(1) for name, part in hidden.items()}
         return there.batch(ids, {PIXELS: there.images.take(ids), **parts})
 
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
@@ -84,6 +90,7 @@ class ImageTextViews(ViewMaker):
         if self.local is not None:  # It has a first view of its own, so that no two views have the same numbers.
             images = (images[0], *self.local(pictures, seed=seed)[1:])
         texts = [{name: raw[name][:, view] for name in (TOKENS, ATTENTION)} for view in range(self.num_each)]
+        texts[0] |= {name: raw[name][:, 0] for name in (HIDDEN, IS_HIDDEN) if name in raw}
         return tuple(view for pair in zip(images, texts, strict=True) for view in pair)
 
     def plain(self, raw: View) -> View:

@@ -16,7 +16,7 @@ from anchorwise.modalities.text.folders import check_model_folder
 from anchorwise.modalities.text.poolings import NEED_ALL_STATES, pooled
 from anchorwise.modalities.text.tokenizer import ATTENTION, TOKENS
 
-# b = texts, s = tokens of the longest, f = width
+# b = texts, s = tokens of the longest, f = width, v = kinds of tokens
 
 _ROWS_OF_ONE_LENGTH = 64
 
@@ -47,12 +47,30 @@ class TextEncoder(Encoder):
         made = torch.cat([self._pooled(tokens[rows, :length], mask[rows, :length]) for rows, length in parts])
         return made[order.argsort()]
 
+    def with_states(self, view: View) -> tuple[Float[Tensor, "b f"], Float[Tensor, "b s f"]]:
+        """Return one feature row per text, and the states of all tokens that it is pooled of."""
+        if isinstance(view, Tensor):
+            raise TypeError("an encoder of texts takes a table of input_ids and attention_mask, got a tensor")
+        made = self._made(view[TOKENS], view[ATTENTION])
+        return self._row(made, view[ATTENTION]), made.last_hidden_state
+
+    @property
+    def words(self) -> Float[Tensor, "v f"]:
+        """The rows with which tokens enter the transformer."""
+        return cast(Any, self.backbone).get_input_embeddings().weight
+
     def _pooled(self, tokens: Int64[Tensor, "b s"], mask: Int64[Tensor, "b s"]) -> Float[Tensor, "b f"]:
+        return self._row(self._made(tokens, mask), mask)
+
+    def _made(self, tokens: Int64[Tensor, "b s"], mask: Int64[Tensor, "b s"]) -> Any:
         needs_all = self.pooling in NEED_ALL_STATES
-        made = self.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=needs_all)
+        return self.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=needs_all)
+
+    def _row(self, made: Any, mask: Int64[Tensor, "b s"]) -> Float[Tensor, "b f"]:
         if self.pooling == "cls":
             return made.pooler_output
-        return pooled(self.pooling, made.hidden_states if needs_all else (made.last_hidden_state,), mask)
+        states = made.hidden_states if self.pooling in NEED_ALL_STATES else (made.last_hidden_state,)
+        return pooled(self.pooling, states, mask)
 
 
 def small_model(config: TextEncoderConfig) -> nn.Module:

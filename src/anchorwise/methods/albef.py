@@ -1,0 +1,243 @@
+"""ALBEF: image and text aligned by contrast with a momentum encoder, then read together.
+
+Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation Learning with Momentum Distillation",
+https://arxiv.org/abs/2107.07651, and its released code for pretraining.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, cast, final
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anchorwise._ranks import gather_rows
+from anchorwise.methods.base import Clock, Method, MethodConfig, Step, with_term
+from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.modalities.draws import Draws
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.image_text.encoders import TwoTowers
+from anchorwise.modalities.samples import Batch, View
+from anchorwise.modalities.views import ViewPlan
+from anchorwise.models import HeadConfig
+from anchorwise.models.fusion import FusionEncoder
+from anchorwise.models.momentum import MomentumTwin
+from anchorwise.models.queue import Queue
+from anchorwise.objectives import Objective, Outcome
+from anchorwise.objectives.objective import mean_outcome
+from anchorwise.pairs import unit_rows
+
+# b = pairs of this rank's batch, s = tokens, p = places, d = width of the text tower, v = kinds of tokens, r = rows,
+# k = hidden tokens, or columns
+
+_IMAGE, _TEXT = 4010, 4011  # What is drawn: the image that does not match, and the text; numbers that no view has.
+
+
+@final
+class Reader(nn.Module):
+    """What reads image and text together: fusion layers, whether the two match, and which tokens are hidden.
+
+    Args:
+        text_width: Of the text tower's states.
+        image_width: Of the image tower's features.
+        num_tokens: Kinds of tokens.
+        config: Numbers of layers and heads, and dropout.
+    """
+
+    def __init__(self, text_width: int, image_width: int, num_tokens: int, config: "ALBEF.Config") -> None:
+        super().__init__()
+        sizes = {"num_layers": config.num_layers, "num_heads": config.num_heads, "dropout": config.dropout}
+        self.fusion = FusionEncoder(text_width, image_width, **sizes)
+        self.matching = nn.Linear(text_width, 2)
+        self.transform = nn.Sequential(nn.Linear(text_width, text_width), nn.GELU(), nn.LayerNorm(text_width))
+        self.bias = nn.Parameter(torch.zeros(num_tokens))
+
+    def forward(
+        self, text: Float[Tensor, "r s d"], mask: Int64[Tensor, "r s"], image: Float[Tensor, "r p _"]
+    ) -> Float[Tensor, "r 2"]:
+        """Return the logits of "does not match" and "matches"."""
+        return self.matching(self.fusion(text, mask, image)[:, 0])
+
+    def said(
+        self,
+        text: Float[Tensor, "r s d"],
+        mask: Int64[Tensor, "r s"],
+        image: Float[Tensor, "r p _"],
+        places: Int64[Tensor, "r k"],
+        words: Float[Tensor, "v d"],
+    ) -> Float[Tensor, "r k v"]:
+        """Return logits of the tokens at some places; their directions are those with which tokens enter."""
+        states = self.fusion(text, mask, image).take_along_dim(places.unsqueeze(2), dim=1)
+        return self.transform(states) @ words.T + self.bias
+
+
+@final
+class ALBEF(Method):
+    """Contrast with momentum copies and queues of their rows; matching with hard negatives; hidden words.
+
+    The sum of the three is unweighted, as in the source. Hard negatives are drawn within a rank's own batch, by the
+    softmax of their logits; here those of the pair's group are never drawn, and a confident row cannot be left without
+    one (the source adds a small number inside its softmax, where it does nothing). Deviations: the share `alpha` of
+    soft targets is there from the first step on, and does not rise in the first epoch; the fusion layers lie behind the
+    text tower and are new, where the source splits one BERT; copies are averaged before the step.
+    """
+
+    turn: Tensor
+    gives = Method.gives | {"keys", "queues", "logit_scale"}
+    hands_over = frozenset({"keys", "queues"})
+    own_objective: ClassVar[Mapping[str, Any]] = {"name": "soft_targets"}
+
+    class Config(MethodConfig):
+        """Settings of ALBEF.
+
+        Attributes:
+            momentum: Of the copies.
+            num_queued: Rows in each of the two queues; the source has 65,536 of 4 to 14 million pairs.
+            num_layers: Layers of the fusion; the source has 6.
+            num_heads: Heads of each of its attentions; they divide the width of the text tower.
+            dropout: In these layers.
+            hidden_share: Chance of a token to be hidden.
+            alpha: Share of the copy's own guess in the target of a hidden token, as in the contrast's.
+            max_scale: Of the learnt scale; the source keeps the temperature above 0.001.
+        """
+
+        name: Literal["albef"] = "albef"
+        head: HeadConfig = HeadConfig(num_layers=0)
+        momentum: float = Field(default=0.995, ge=0, le=1)
+        num_queued: int = Field(default=2048, ge=1, le=10_000_000)
+        num_layers: int = Field(default=2, ge=1, le=100)
+        num_heads: int = Field(default=4, ge=1, le=1024)
+        dropout: float = Field(default=0.1, ge=0, lt=1)
+        hidden_share: float = Field(default=0.15, gt=0, lt=1)
+        alpha: float = Field(default=0.4, ge=0, le=1)
+        max_scale: float = Field(default=1000.0, ge=1e-3, le=1e6)
+
+    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+        super().__init__(encoder, objective, config)
+        towers = two_towers(encoder, "ALBEF").towers
+        words = cast(Tensor, towers.text.words)
+        self.reader = Reader(words.shape[1], towers.image.num_features, len(words), config)
+        self.twin, self.reader_twin = MomentumTwin(self.online), MomentumTwin(self.reader)
+        width = encoder.num_features
+        self.image_queue, self.text_queue = (Queue(config.num_queued, width, random=True) for _ in range(2))
+        self.scale = learnt_scale(objective, most=config.max_scale)
+        self.draws = Draws([0], [_IMAGE, _TEXT])
+        self.register_buffer("turn", torch.zeros((), dtype=torch.int64), persistent=False)
+        self.momentum, self.hidden_share, self.alpha = config.momentum, config.hidden_share, config.alpha
+
+    @property
+    def plan(self) -> ViewPlan:
+        """An image and its text, once as it is and once with hidden tokens."""
+        return ViewPlan(masked_tokens=self.hidden_share)
+
+    def before_step(self, clock: Clock) -> None:
+        """Let the copies follow, and note the step, by which negatives are drawn."""
+        self.turn.fill_(clock.step)
+        self.twin.follow(self.online, self.momentum)
+        self.reader_twin.follow(self.reader, self.momentum)
+
+    def forward(self, views: Sequence[View], batch: Batch) -> Step:
+        """Return the sum of the three losses, then put the copies' rows in the queues."""
+        towers, copies = (cast(TwoTowers, part.encoder) for part in (self.online, cast(Any, self.twin.network)))
+        (image, cells), (text, states) = towers.image_states(views[0]), towers.text_states(views[1])
+        with torch.no_grad():
+            (image_key, copied_cells), text_key = copies.image_states(views[0]), copies(views[1])
+        queues = (self.image_queue.rows.clone(), self.text_queue.rows.clone())
+        scale = scale_of(self.scale)
+        outcome = self.loss(image, text, batch=batch, keys=(image_key, text_key), queues=queues, **scale)
+        mask = cast(Mapping[str, Tensor], views[1])["attention_mask"]
+        cosines = unit_rows(image.detach()) @ unit_rows(text.detach()).T
+        logits = cosines * scale.get("logit_scale", 1.0 / cast(Any, self.objective).temperature)
+        outcome = with_term(outcome, self._matching(states, mask, cells, logits, batch))
+        outcome = with_term(outcome, self._hidden(views[1], cells, copied_cells))
+        self.image_queue.push(image_key, batch.excluded_ids)
+        self.text_queue.push(text_key, batch.excluded_ids)
+        return Step(outcome, (image.detach(), text.detach()))
+
+    def after_step(self, clock: Clock) -> None:
+        """Keep the scale in its range."""
+        if self.scale is not None:
+            self.scale.hold()
+
+    def _matching(
+        self,
+        states: Float[Tensor, "b s d"],
+        mask: Int64[Tensor, "b s"],
+        cells: Float[Tensor, "b p _"],
+        logits: Float[Tensor, "b b"],
+        batch: Batch,
+    ) -> Outcome:
+        """Return the cross-entropy of pairs, of texts with another image, and of images with another text."""
+        drawn = self.draws(batch.drawn_by, self.turn)[:, 0]
+        is_same = batch.excluded_ids.unsqueeze(0) == batch.excluded_ids.unsqueeze(1)
+        other_image, other_text = (
+            drawn_negatives(each, is_same, numbers) for each, numbers in zip((logits.T, logits), drawn, strict=True)
+        )
+        texts, masks = torch.cat([states, states, states[other_text]]), torch.cat([mask, mask, mask[other_text]])
+        found = self.reader(texts, masks, torch.cat([cells, cells[other_image], cells])).float()
+        labels = torch.zeros_like(found[:, 0], dtype=torch.int64)
+        labels[: len(states)] = 1
+        losses = functional.cross_entropy(found, labels, reduction="none").view(3, -1).mean(dim=0)
+        accuracy = (found.argmax(dim=1) == labels).float().view(3, -1).mean(dim=0)
+        return mean_outcome(gather_rows(losses), {"matching_accuracy": gather_rows(accuracy)})
+
+    def _hidden(self, view: View, cells: Float[Tensor, "b p _"], copied_cells: Float[Tensor, "b p _"]) -> Outcome:
+        """Return the cross-entropy of hidden tokens with what they are and what the copies guess, mean over tokens."""
+        table = cast(Mapping[str, Tensor], view)
+        mask, is_hidden = table["attention_mask"], table["is_hidden"]
+        places = first_places(is_hidden, self.hidden_share)
+        counts = is_hidden.gather(1, places).to(cells.dtype)
+        seen = {"input_ids": table["hidden_ids"], "attention_mask": mask}
+        towers, copies = (cast(TwoTowers, part.encoder) for part in (self.online, cast(Any, self.twin.network)))
+        said = self.reader.said(
+            towers.text_states(seen)[1], mask, cells, places, cast(Tensor, towers.towers.text.words)
+        )
+        with torch.no_grad():
+            words = cast(Tensor, copies.towers.text.words)
+            copy = cast(Reader, self.reader_twin.network)
+            guess = copy.said(copies.text_states(seen)[1], mask, copied_cells, places, words).float().softmax(dim=2)
+        logs = said.float().log_softmax(dim=2)
+        own = logs.gather(2, table["input_ids"].gather(1, places).unsqueeze(2)).squeeze(2)
+        per_token = -(1.0 - self.alpha) * own - self.alpha * (guess * logs).sum(dim=2)
+        sums, numbers = gather_rows((per_token * counts).sum(dim=1)), gather_rows(counts.sum(dim=1))
+        return mean_outcome(sums * len(sums) / numbers.sum().clamp_min(1.0), {})
+
+
+def two_towers(encoder: Encoder, who: str) -> TwoTowers:
+    """Return an encoder that has two towers.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    if not isinstance(encoder, TwoTowers):
+        raise ValueError(
+            f"{who} reads images and texts together and needs the two towers of modality=image_text, got "
+            f"{type(encoder).__name__}"
+        )
+    return encoder
+
+
+@torch.no_grad()
+def drawn_negatives(
+    logits: Float[Tensor, "b k"], is_same: Bool[Tensor, "b k"], drawn: Float[Tensor, " b"]
+) -> Int64[Tensor, " b"]:
+    """Return for every row a column that is not of its own, drawn by the softmax of its logits.
+
+    Args:
+        logits: Of a row with every column.
+        is_same: Columns that are never drawn. A row with no other draws any.
+        drawn: A number in [0, 1) for every row.
+    """
+    alone = is_same.all(dim=1, keepdim=True)
+    shares = logits.float().masked_fill(is_same & ~alone, -torch.inf).softmax(dim=1).cumsum(dim=1)
+    # Shares that are 0 are passed over: a column begins where the sum of those before it ends.
+    return (shares <= drawn.unsqueeze(1) * shares[:, -1:]).sum(dim=1).clamp_max(logits.shape[1] - 1)
+
+
+def first_places(is_hidden: Bool[Tensor, "b s"], share: float) -> Int64[Tensor, "b _"]:
+    """Return the places of hidden tokens, then others, so many that more hidden ones than these are rare."""
+    most = min(is_hidden.shape[1], 2 * math.ceil(share * is_hidden.shape[1]) + 2)
+    return is_hidden.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]

@@ -1,0 +1,136 @@
+"""ALBEF and what is built of its parts: the contrast's values, hard negatives, hidden tokens."""
+
+import math
+
+import pytest
+import torch
+
+from anchorwise import SoftTargets
+from anchorwise.methods import METHODS
+from anchorwise.methods.albef import drawn_negatives, first_places
+from anchorwise.modalities.encoder import Encoder
+from anchorwise.objectives import build
+from tests.methods.test_sentences import Scaled, batch, rows
+from tests.methods.training import method_of, optimizer_of, train, views_of_step
+
+
+def soft(keys, queues=None, **settings):
+    return SoftTargets(**settings)(rows(4, 0), rows(4, 0.3), keys=keys, queues=queues).item()
+
+
+def test_the_contrast_has_the_values_of_its_formula():
+    keys, queues = (rows(4, 0.05), rows(4, 0.35)), (rows(4, 5), rows(4, 6))
+    assert soft(keys, queues, alpha=0.0) == pytest.approx(0.4482971647, abs=1e-10)
+    assert soft(keys, queues, alpha=0.4) == pytest.approx(0.4752633353, abs=1e-10)
+
+
+def test_the_sum_is_of_contrast_matching_and_hidden_tokens():
+    method = method_of("albef", momentum=0.0)
+    train(method, optimizer_of(method), range(2))
+    views, given = views_of_step(method, 2)
+    queues = (method.image_queue.rows.clone(), method.text_queue.rows.clone())
+    image, text = method.encoder(views[0]), method.encoder(views[1])
+    keys = (method.twin(views[0]), method.twin(views[1]))
+    contrast = SoftTargets()(image, text, keys=keys, queues=queues, logit_scale=method.scale())
+    outcome = method(views, given).outcome
+    beside = outcome.loss.item() - contrast.item()
+    # Two guesses among two, or about, and one among twelve tokens, none of them learnt yet.
+    assert 0.2 * math.log(2.0) < beside < 3.0 * (math.log(2.0) + math.log(12.0))
+    assert 0.0 <= outcome.stats["matching_accuracy"].min() <= outcome.stats["matching_accuracy"].max() <= 1.0
+    assert set(given.ids.tolist()) <= set(method.image_queue.ids.tolist())
+
+
+def test_matching_is_that_of_a_loop_over_pairs():
+    method = method_of("albef").eval()
+    views, given = views_of_step(method, 0)
+    (image, cells), (text, states) = method.encoder.image_states(views[0]), method.encoder.text_states(views[1])
+    mask, logits = views[1]["attention_mask"], 5.0 * torch.nn.functional.normalize(image) @ text.T
+    drawn = method.draws(given.ids, method.turn)[:, 0]
+    total = 0.0
+    for n in range(6):
+        rest = [m for m in range(6) if m != n]
+        other = []
+        for number, by in enumerate((logits[:, n], logits[n])):
+            shares = torch.softmax(torch.stack([by[m] for m in rest]).float(), dim=0).cumsum(0)
+            other.append(rest[min(int((shares <= drawn[number, n]).sum()), 4)])
+        for label, (t, i) in zip((1, 0, 0), ((n, n), (n, other[0]), (other[1], n)), strict=True):
+            said = method.reader(states[t : t + 1], mask[t : t + 1], cells[i : i + 1])[0]
+            total += (said.logsumexp(0) - said[label]).item() / 18
+    found = method._matching(states, mask, cells, logits, given)
+    assert found.loss.item() == pytest.approx(total, rel=1e-5)
+
+
+def test_negatives_follow_the_softmax_and_are_never_of_the_own_group():
+    logits = torch.tensor([[9.0, 0.0, math.log(3.0), 9.0]]).repeat(4, 1)
+    is_same = torch.tensor([[True, False, False, True]]).repeat(4, 1)
+    assert drawn_negatives(logits, is_same, torch.tensor([0.0, 0.24, 0.26, 0.999])).tolist() == [1, 1, 2, 2]
+    confident = torch.tensor([[1000.0, -1000.0]])
+    assert drawn_negatives(confident, torch.tensor([[True, False]]), torch.tensor([0.5])).tolist() == [1]
+    all_same = torch.ones(1, 3, dtype=torch.bool)
+    assert drawn_negatives(torch.zeros(1, 3), all_same, torch.tensor([0.5])).tolist() == [1]
+
+
+def test_hidden_places_come_first():
+    is_hidden = torch.tensor([[False, True, False, True, False, False]])
+    assert first_places(is_hidden, 0.15)[0, :2].tolist() == [1, 3]
+
+
+def test_hidden_tokens_are_those_of_a_loop_over_tokens():
+    method = method_of("albef", momentum=0.0, alpha=0.0, hidden_share=0.9).eval()
+    views, _ = views_of_step(method, 0)
+    table = views[1]
+    cells = method.encoder.image_states(views[0])[1]
+    seen = {"input_ids": table["hidden_ids"], "attention_mask": table["attention_mask"]}
+    states = method.encoder.text_states(seen)[1]
+    losses = []
+    for n in range(6):
+        fused = method.reader.fusion(states[n : n + 1], table["attention_mask"][n : n + 1], cells[n : n + 1])[0]
+        for place in table["is_hidden"][n].nonzero().flatten().tolist():
+            logits = method.reader.transform(fused[place]) @ method.encoder.towers.text.words.T + method.reader.bias
+            losses.append((logits.logsumexp(0) - logits[table["input_ids"][n, place]]).item())
+    found = method._hidden(table, cells, cells)
+    assert found.loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+    assert found.per_anchor.mean().item() == pytest.approx(found.loss.item())
+
+
+def test_an_encoder_without_two_towers_is_refused():
+    make = METHODS["albef"]
+    with pytest.raises(ValueError, match="needs the two towers of modality=image_text, got Encoder"):
+        make(Encoder(Scaled(), num_features=3), build({"name": "soft_targets"}), make.Config())
+
+
+def of_rows(name, **settings):
+    make = METHODS[name]
+    return make(Encoder(Scaled(), num_features=3), build(dict(make.own_objective)), make.Config(**settings)).double()
+
+
+def test_msd_in_one_part_is_the_contrast_of_albef_without_its_queues():
+    views = [rows(4, 0), rows(4, 0.3)]
+    found = of_rows("msd", num_parts=1)(views, batch()).outcome.loss.item()
+    assert found == pytest.approx(soft((views[0], views[1]), alpha=0.4), rel=1e-6)
+
+
+def test_msd_has_the_averages_rows_of_earlier_parts_as_further_negatives():
+    views = [rows(4, 0), rows(4, 0.3)]
+    first = SoftTargets()(views[0][:2], views[1][:2], keys=(views[0][:2], views[1][:2]))
+    earlier = (views[0][:2], views[1][:2])
+    second = SoftTargets()(views[0][2:], views[1][2:], keys=(views[0][2:], views[1][2:]), queues=earlier)
+    outcome = of_rows("msd", num_parts=2)(views, batch()).outcome
+    assert outcome.loss.item() == pytest.approx((first.item() + second.item()) / 2, rel=1e-6)
+    uneven = of_rows("msd", num_parts=3)(views, batch()).outcome
+    assert uneven.loss.item() == pytest.approx(uneven.per_anchor.mean().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("sums", "expected"), [(False, 0.7137279150), (True, 1.4274558299)])
+def test_the_improved_baselines_have_the_values_of_their_formula(sums: bool, expected: float):
+    views = [rows(4, shift) for shift in (0, 0.3, 0.1, 0.4, 0.2, 0.5)]
+    method = of_rows("clip_rocket", sums=sums, local_head={"num_layers": 0})
+    assert method.plan.total == 6
+    assert method(views, batch()).outcome.loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_without_local_views_the_improved_baseline_is_clip():
+    method = of_rows("clip_rocket", num_local=0)
+    assert method.plan.total == 2
+    loss = method([rows(4, 0), rows(4, 0.3)], batch()).outcome.loss
+    assert loss.item() == pytest.approx(0.0362571588, abs=1e-8)
