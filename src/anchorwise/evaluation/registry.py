@@ -19,6 +19,7 @@ from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
+from anchorwise.evaluation.modality_gap import ModalityGap
 from anchorwise.evaluation.pair_classification import PairClassification
 from anchorwise.evaluation.regression import Regression
 from anchorwise.evaluation.retrieval import Retrieval
@@ -26,6 +27,7 @@ from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.separation import Separation
 from anchorwise.evaluation.sts import STS
 from anchorwise.evaluation.work import AT_WORK, Work
+from anchorwise.evaluation.zero_shot import ZeroShot
 
 JUDGES: dict[str, type[Judge]] = {
     "classification": Classification,
@@ -42,6 +44,8 @@ JUDGES: dict[str, type[Judge]] = {
     "retrieval": Retrieval,
     "sts": STS,
     "alignment": AlignmentJudge,
+    "modality_gap": ModalityGap,
+    "zero_shot": ZeroShot,
     "pair_classification": PairClassification,
 }
 

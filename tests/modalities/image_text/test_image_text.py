@@ -164,8 +164,30 @@ def test_a_run_is_judged_by_retrieval_and_diagnosed_across_its_towers(finished, 
     assert result.exit_code == 0, result.output
     metrics = json.loads(out.read_text())["metrics"]
     assert 0.0 <= metrics["recall_at_1"] <= 100.0
-    assert {"mrr", "alignment"} <= metrics.keys()
+    assert {"mrr", "reverse_mrr", "alignment", "modality_gap"} <= metrics.keys()
     assert embed_run_views(finished.path, device="cpu")[0].across
+
+
+def test_all_captions_of_an_image_answer_where_they_are_asked_for(finished, samples):
+    partners = samples.all_partners()
+    assert len(partners.samples) == 2 * len(samples)
+    assert [partners.samples.text(n) for n in range(2)] == list(samples.texts.item(0))
+    assert partners.of[:4].tolist() == [0, 0, 1, 1]
+
+
+def test_images_with_classes_are_judged_by_prompts(finished, tmp_path):
+    from anchorwise.cli.app import app
+
+    out = tmp_path / "a.json"
+    judge = ["--set", "judges.zero_shot.prompts=['a {}', 'one more {} here']"]
+    run = ["evaluate", str(finished.path), "--data", "digits", "--out", str(out), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*run, *judge])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(out.read_text())["metrics"]
+    assert 0.0 <= metrics["zero_shot_accuracy"] <= 0.5
+    assert "recall_at_1" not in metrics
+    result = CliRunner().invoke(app, [*run, "--set", "judges.zero_shot.class_names=['one']"])
+    assert "must name each of the 10 classes once, got 1" in str(result.exception)
 
 
 @pytest.mark.parametrize(

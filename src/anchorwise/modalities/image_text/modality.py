@@ -145,8 +145,9 @@ class ImageText(Modality):
         test = splits.test
         if not isinstance(test, ImageTextSamples):
             return ()
-        captions = () if test.texts is None else ("retrieval", "alignment")
-        return (*captions, "geometry")
+        captions = () if test.texts is None else ("retrieval", "alignment", "modality_gap")
+        classes = () if test.labels is None else ("zero_shot",)
+        return (*captions, *classes, "geometry")
 
 
 def _samples(pairs: Pairs, tokenizer: TextTokenizer | None, data: ImageTextData) -> ImageTextSamples:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from anchorwise.modalities.images.image_set import ImageSet
-from anchorwise.modalities.samples import Samples, Skipped
+from anchorwise.modalities.samples import Partners, Samples, Skipped
 from anchorwise.modalities.text.samples import TextSamples
 
 # n = images, b = images of a batch, m = chosen images, c = channels, h = height, w = width (pixels)
@@ -65,8 +65,12 @@ class ImageTextSamples(Samples):
         return self.images.picture(item)
 
     def partners(self) -> TextSamples | None:
-        """Return the captions."""
+        """Return the captions, of which the first of each counts."""
         return self.texts
+
+    def all_partners(self) -> Partners | None:
+        """Return each caption of each image."""
+        return None if self.texts is None else self.texts.each_text()
 
     def content(self) -> Iterator[Tensor]:
         """Yield pixels and tokens."""

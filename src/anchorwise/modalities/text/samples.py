@@ -93,9 +93,13 @@ class TextSamples(Samples):
         """Return all other texts of every sample that says the same in each; else its second text."""
         if not self.are_alike or self.members.shape[1] < 2:
             return super().all_partners()
-        others = self.members[:, 1:]
-        of, place = (others >= 0).nonzero(as_tuple=True)
-        return Partners(self._texts_of(others[of, place].unsqueeze(1)), of)
+        return self.each_text(first=1)
+
+    def each_text(self, *, first: int = 0) -> "Partners":
+        """Return every text of every sample from the one at `first` on, as a sample of its own."""
+        texts = self.members[:, first:]
+        of, place = (texts >= 0).nonzero(as_tuple=True)
+        return Partners(self._texts_of(texts[of, place].unsqueeze(1)), of)
 
     def _texts_of(self, members: Int64[Tensor, "n r"]) -> "TextSamples":
         """Return texts as samples of one each, of which nothing else is known."""
