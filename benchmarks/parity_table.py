@@ -1,6 +1,6 @@
-"""The README's table of objectives against other libraries, from the newest result of `parity_measure`.
+"""The table of objectives against other libraries in the page of adapters, from the newest result of `parity_measure`.
 
-python -m benchmarks.parity_table    # writes it into the README
+python -m benchmarks.parity_table    # writes it into docs/adapters.md
 """
 
 import json
@@ -13,8 +13,8 @@ OURS = "anchorwise"
 
 
 def main() -> None:
-    """Write the table between its two marks in the README."""
-    page = ROOT / "README.md"
+    """Write the table between its two marks in the page of adapters."""
+    page = ROOT / "docs" / "adapters.md"
     before, _, after = split(page.read_text(encoding="utf-8"))
     page.write_text(before + table(newest()) + after, encoding="utf-8")
 
