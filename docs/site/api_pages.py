@@ -24,6 +24,7 @@ _PACKAGES = (
     "anchorwise.links",
     "anchorwise.planning",
     "anchorwise.synthetic",
+    "anchorwise.adapters.hugging_face",
     "anchorwise.adapters.lightly",
     "anchorwise.adapters.lightning",
     "anchorwise.adapters.open_clip",

@@ -140,3 +140,9 @@ def test_collapsed_features_are_in_the_first_sentence(without_grids: Study):
     head = comparison_report(Summary(without_grids, results)).summary
     assert head.startswith("Look at this first: info_nce on digits collapsed on seeds 1, 2; ")
     assert "collapsed" not in comparison_report(Summary(without_grids, _answered(without_grids, "knn"))).summary
+
+
+def test_in_a_notebook_a_study_shows_its_verdicts(kept: Summary):
+    cell = kept._repr_html_()
+    assert "<th>verdict</th>" in cell
+    assert all(standing.label in cell for standing in kept.standings["digits"])

@@ -51,6 +51,9 @@ def test_grey_and_coloured_sets_stand_in_one_table_beside_what_failed(frozen, tm
     assert [line for line in said if "failed" not in line][-1] == "grey: 4 of 4 data sets"
     assert result.columns() == ["data set", "train", "test", "linear probe %", "kNN %", "recall@1 %"]
     assert [row[:3] for row in result.rows()] == [["coloured", "24", "12"], ["grey", "24", "12"]]
+    cell = result._repr_html_()
+    assert "<th>data set</th>" in cell
+    assert all(name in cell for name in (*result.results, *result.failures))
     result.save(tmp_path / "transfer.json")
     assert Transfer.load(tmp_path / "transfer.json") == result
 

@@ -244,3 +244,9 @@ def test_the_configuration_says_what_is_its_callers_own(finished):
     assert kept["own"]["data"] == "16 samples of 2 x 9 x 12"
     assert kept["data"]["source"] == "own"
     assert kept["own"]["encoder"].startswith("Sequential( (0): Conv2d(2, 6")
+
+
+def test_in_a_notebook_a_run_shows_what_it_was_and_what_came_out(finished):
+    cell = finished._repr_html_()
+    assert "Sequential trained on 16 samples" in cell
+    assert f"<td>num steps</td><td><b>{finished.summary['num_steps']}</b></td>" in cell

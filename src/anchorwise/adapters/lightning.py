@@ -1,20 +1,17 @@
 """Lightning: how good and how healthy the embeddings of a LightningModule are while it trains."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, final
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import _checks
-from anchorwise.embeddings import Embeddings
+from anchorwise.adapters.watching import Rows, embedded, tail_of, watched
 from anchorwise.evaluation.embed import evaluation_mode
-from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
-from anchorwise.training.tail_statistics import tail_statistics
 
 # b = samples of a batch, f = features, d = embedding width
 
@@ -75,35 +72,23 @@ class OnlineMonitor(_callback()):
         if self._views is None or trainer.global_step % self._every_num_steps:
             return
         with evaluation_mode(pl_module):
-            view0, view1 = (rows.float() for rows in self._views(pl_module, batch))
-            values = tail_statistics(view0, view1)
-        pl_module.log_dict({f"tail/{name}": value for name, value in values.items()})
+            values = tail_of(self._views(pl_module, batch))
+        pl_module.log_dict(values)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Judge the rows of the loader, on the first rank."""
         if (trainer.current_epoch + 1) % self._every_num_epochs or not trainer.is_global_zero:
             return
         with evaluation_mode(pl_module):
-            judged, judges = self._rows(pl_module), judges_of(DEFAULT_JUDGES)
             try:
-                numbers = {name: value for judge in judges for name, value in judge.watch(judged).items()}
+                numbers, warned = watched(embedded(self._batches(pl_module), max_rows=self._max_rows))
             except ValueError as error:  # Broken rows are a finding, and no reason to end a training.
                 warnings.warn(f"epoch {trainer.current_epoch} cannot be judged: {error}", stacklevel=2)
                 return
-        pl_module.log_dict({f"watch/{name}": value for name, value in numbers.items()}, rank_zero_only=True)
-        for words in filter(None, (judge.warning(numbers) for judge in judges)):
+        pl_module.log_dict(numbers, rank_zero_only=True)
+        for words in warned:
             warnings.warn(f"epoch {trainer.current_epoch}: {words}", stacklevel=2)
 
-    def _rows(self, module: Any) -> Embeddings:
-        """Return features and labels of the judged rows."""
-        features, labels, num_rows = list[Tensor](), list[Tensor](), 0
+    def _batches(self, module: Any) -> Iterator[Rows]:
         for batch in self._loader:
-            rows, classes = self._embed(module, module.transfer_batch_to_device(batch, module.device, 0))
-            features.append(rows.float().cpu())
-            labels += [] if classes is None else [classes.cpu()]
-            num_rows += len(rows)
-            if num_rows >= self._max_rows:
-                break
-        kept = slice(self._max_rows)
-        classes = torch.cat(labels)[kept].numpy() if labels else None
-        return Embeddings((torch.cat(features)[kept].numpy(),), labels=classes)
+            yield self._embed(module, module.transfer_batch_to_device(batch, module.device, 0))

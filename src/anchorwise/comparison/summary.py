@@ -17,6 +17,7 @@ from anchorwise.comparison.verdict import Decision, Rule, Verdict, judge_differe
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.registry import judges_of, metrics_of
 from anchorwise.evaluation.statistics import Intervals, seed_intervals
+from anchorwise.reporting.notebook import notebook_table
 from anchorwise.reporting.wording import listed
 
 
@@ -184,6 +185,15 @@ class Summary:
     def verdict(self, data_set: str, objective: str) -> Verdict:
         """Return the verdict on an objective against the baseline, by the primary metric on test images."""
         return self._verdicts[data_set, objective]
+
+    def _repr_html_(self) -> str:
+        from anchorwise.comparison.tables import (
+            caption,
+            verdict_columns,
+            verdict_rows,
+        )  # They show what is defined here.
+
+        return notebook_table([caption(self)], verdict_rows(self), verdict_columns(self))
 
     @cached_property
     def _verdicts(self) -> dict[tuple[str, str], Verdict]:

@@ -11,11 +11,12 @@ from anchorwise._config import Section, identity
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.evaluate import judged_samples
 from anchorwise.evaluation.registry import judges_of
-from anchorwise.evaluation.results import Evaluation, EvaluationConfig
+from anchorwise.evaluation.results import Evaluation, EvaluationConfig, brackets
 from anchorwise.evaluation.work import AT_WORK, Work
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.fingerprint import digest
 from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.reporting.notebook import notebook_table
 
 
 class Transfer(Section):
@@ -47,6 +48,10 @@ class Transfer(Section):
             [name, f"{one.num_train:,}", f"{one.num_test:,}", *(_cell(one, metric) for metric in self.metrics)]
             for name, one in self.results.items()
         ]
+
+    def _repr_html_(self) -> str:
+        failures = [f"{name} could not be judged: {words}" for name, words in self.failures.items()]
+        return notebook_table([*failures, *brackets(list(self.results.values()))], self.rows(), self.columns())
 
     def save(self, path: Path) -> None:
         """Write `path` as JSON, whole or not at all."""

@@ -17,6 +17,7 @@ from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.own.samples import as_samples
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.reporting.notebook import notebook_table
 from anchorwise.training.run_directory import RunDirectory
 
 
@@ -77,6 +78,12 @@ class Run:
     def __repr__(self) -> str:
         trained_on = self.splits.pretrain.what
         return f"<Run in {self.directory.path}: {type(self.encoder).__name__} trained on {trained_on}>"
+
+    def _repr_html_(self) -> str:
+        numbers = [
+            (name.replace("_", " "), f"{value:,.4g}") for name, value in self.summary.items() if value is not None
+        ]
+        return notebook_table([repr(self).strip("<>")], numbers)
 
     def embed(self, samples: Any = None, *, labels: Any = None, split: str = "") -> Embeddings:
         """Return one feature row per sample, in the order of the samples; nothing is random.

@@ -1,0 +1,99 @@
+"""Hugging Face Trainer: how good and how healthy the embeddings of its model are while it trains."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, final
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from anchorwise import _checks
+from anchorwise.adapters.watching import Rows, embedded, tail_of, watched
+from anchorwise.evaluation.embed import evaluation_mode
+
+# b = samples of a batch, f = features, d = embedding width
+
+
+def _callback() -> Any:
+    """Return the base class of callbacks; without transformers a plain one, whose hooks can still be called."""
+    with suppress(ModuleNotFoundError):
+        return import_module("transformers").TrainerCallback
+    return object
+
+
+@final
+class OnlineMonitor(_callback()):
+    """Logs what judges say of features, and the tail of the hardest negatives, every so many steps.
+
+        OnlineMonitor(embed, loader, views=views).attach(trainer)
+
+    What is logged goes where the trainer's own numbers go (`trainer.log`): `watch/...` and `tail/...`, as
+    `anchorwise.adapters.lightning.OnlineMonitor` has them, but that the tail is that of the first judged batch, since
+    callbacks are not shown batches of the training. Trainers of sentence-transformers are such trainers. The model is
+    in evaluation mode meanwhile and keeps no graph. On several ranks the first judges.
+
+    Args:
+        embed: Makes features and labels of a judged batch, called with the model and the batch on its device; None in
+            the place of labels where there are none.
+        loader: The judged batches, such as a `DataLoader` over training samples. Test samples are for the end.
+        views: Makes the embeddings of two views of the first judged batch, called likewise; left out, there are no
+            numbers of the tail.
+        every_num_steps: How often.
+        max_rows: Rows that are judged at most, the first that come.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    def __init__(
+        self,
+        embed: Callable[[Any, Any], tuple[Float[Tensor, "b f"], Int[Tensor, " b"] | None]],
+        loader: Iterable[Any],
+        *,
+        views: Callable[[Any, Any], tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]] | None = None,
+        every_num_steps: int = 100,
+        max_rows: int = 10_000,
+    ) -> None:
+        super().__init__()
+        self._embed, self._loader, self._views = embed, loader, views
+        self._every_num_steps = _checks.count("every_num_steps", every_num_steps)
+        self._max_rows = _checks.count("max_rows", max_rows)
+        self._log: Callable[[dict[str, float]], Any] | None = None
+
+    def attach(self, trainer: Any) -> None:
+        """Become a callback of a trainer, and log what it logs."""
+        self._log = trainer.log
+        trainer.add_callback(self)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **more: Any) -> None:
+        """Judge the model, on the first rank.
+
+        Raises:
+            RuntimeError: If it was given to a trainer otherwise than by `attach`, so that it cannot log.
+        """
+        if state.global_step % self._every_num_steps or not state.is_world_process_zero:
+            return
+        if self._log is None:
+            raise RuntimeError("an OnlineMonitor logs through its trainer; call monitor.attach(trainer)")
+        with evaluation_mode(model):
+            try:
+                numbers, warned = watched(embedded(self._batches(model, args.device), max_rows=self._max_rows))
+            except ValueError as error:  # Broken rows are a finding, and no reason to end a training.
+                numbers, warned = {}, [f"it cannot be judged: {error}"]
+            if self._views is not None:
+                numbers |= tail_of(self._views(model, _moved(next(iter(self._loader)), args.device)))
+        if numbers:
+            self._log(numbers)
+        for words in warned:
+            warnings.warn(f"step {state.global_step}: {words}", stacklevel=2)
+
+    def _batches(self, model: Any, device: Any) -> Iterator[Rows]:
+        for batch in self._loader:
+            yield self._embed(model, _moved(batch, device))
+
+
+def _moved(batch: Any, device: Any) -> Any:
+    return tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, batch)
