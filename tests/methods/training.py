@@ -32,6 +32,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "beclr": {"num_clusters": 3, "num_neighbours": 2, "num_queued": 40, "warmup_epochs": 1, "cluster_epochs": 9},
     "albef": {"num_queued": 16, "num_layers": 1, "num_heads": 2, "dropout": 0.0, "hidden_share": 0.4},
     "msd": {"num_parts": 2},
+    "astrea": {"num_queued": 16},
     "clip_rocket": {"num_local": 1},
     "simlap": {"num_classes": 2, "class_width": 5},
     "pixpro": {"instance_weight": 0.5},
@@ -64,7 +65,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     torch.manual_seed(0)
     encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
     encoder = _with_patches() if name in WITH_PATCHES else encoder
-    encoder = _with_towers(norm) if name in WITH_TOWERS else encoder
+    encoder = towers(norm) if name in WITH_TOWERS else encoder
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
     method = make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config)
     method.meet(_FarPixels())
@@ -112,7 +113,8 @@ class TinyText(Encoder):
         return self.with_states(view)[0]
 
 
-def _with_towers(norm: str) -> Encoder:
+def towers(norm: str) -> TwoTowers:
+    """Return small towers of images and of tokens."""
     return TwoTowers(_with_maps(norm), TinyText(), width=6)
 
 

@@ -21,7 +21,10 @@ def _example(name: str) -> Any:
     return module
 
 
-@pytest.mark.parametrize(("name", "library"), [("lightning_simclr", "lightning"), ("hf_trainer", "transformers")])
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("lightning_simclr", "lightning"), ("hf_trainer", "transformers"), ("open_clip_loop", "open_clip")],
+)
 def test_an_example_trains(name: str, library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     peer(library)
     monkeypatch.chdir(tmp_path)
@@ -32,4 +35,4 @@ def test_an_example_trains(name: str, library: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_every_example_is_tested():
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["hf_trainer", "lightning_simclr"]
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["hf_trainer", "lightning_simclr", "open_clip_loop"]

@@ -2,6 +2,7 @@
 
 from anchorwise.methods.a_info_nce import AInfoNCE as AInfoNCE
 from anchorwise.methods.albef import ALBEF as ALBEF
+from anchorwise.methods.astrea import Astrea as Astrea
 from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL

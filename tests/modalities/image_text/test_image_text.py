@@ -213,6 +213,7 @@ def test_any_objective_of_two_views_trains_and_methods_of_images_do(pictures, tm
     [
         ["method.name=albef", "method.num_queued=16", "method.num_layers=1", "method.num_heads=2"],
         ["method.name=msd", "method.num_parts=3"],
+        ["method.name=astrea", "method.num_queued=16", "method.align_epochs=0.4"],
         [
             "method.name=clip_rocket",
             "method.local_head.hidden_width=8",
