@@ -13,7 +13,6 @@ from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.embed import embed_splits
 from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.evaluation.results import Evaluation
-from anchorwise.methods import METHODS
 from anchorwise.modalities.images import load_encoder
 from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.views.maker import RandomViews
@@ -22,6 +21,7 @@ from anchorwise.training import RunConfig, RunDirectory, apply_overrides, loadin
 from anchorwise.training import loop as loop_module
 from anchorwise.training.checkpoint import load_checkpoint
 from tests.comparison.conftest import tiny_study
+from tests.methods.training import on_images
 from tests.training.conftest import TINY
 from tests.training.stopping import send_at_step
 
@@ -67,7 +67,7 @@ def _assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]
     assert [name for name, value in first.items() if not torch.equal(value, second[name])] == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", on_images)
 def test_captured_steps_give_the_weights_of_those_that_are_not(method: str, config: RunConfig, tmp_path: Path):
     # Nine batches of 16, of which six are replayed, and three of 12.
     own = {"moco": ["num_queued=24"], "nnclr": ["num_queued=24"], "swav": ["num_queued=24", "queue_from_epoch=1"]}

@@ -9,11 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from anchorwise.methods import METHODS
 from anchorwise.training import RunConfig, RunDirectory, pretrain
 from anchorwise.training.checkpoint import load_checkpoint
 from tests import processes
-from tests.methods.training import ENCODERS
+from tests.methods.training import ENCODERS, on_images
 from tests.training.conftest import tiny_run
 from tests.training.stopping import run_killed_at, send_at_step
 
@@ -62,7 +61,7 @@ def _assert_same(whole: RunDirectory, resumed: RunDirectory) -> None:
     assert [key for key, tensor in expected.items() if not torch.equal(tensor, found[key])] == []
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", on_images)
 def test_a_killed_run_resumes_to_the_same_bits(name: str, never_stopped, tmp_path: Path):
     process = processes.start(run_killed_at, 6, _config(name), tmp_path)
     process.join(processes.TIMEOUT_S)
@@ -71,7 +70,7 @@ def test_a_killed_run_resumes_to_the_same_bits(name: str, never_stopped, tmp_pat
     _assert_same(never_stopped(name), pretrain(_config(name), tmp_path, show_progress=False))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", on_images)
 def test_an_interrupted_run_resumes_to_the_same_bits(name: str, never_stopped, tmp_path: Path, monkeypatch):
     send_at_step(5, signal.SIGINT, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 6 of 12"):
@@ -79,7 +78,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(name: str, never_stopped, t
     _assert_same(never_stopped(name), pretrain(_config(name), tmp_path, show_progress=False))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", on_images)
 def test_nothing_but_the_encoder_is_kept(name: str, never_stopped):
     run = never_stopped(name)
     kept, prefix = load_file(run.path / "encoder.safetensors"), "online.encoder."

@@ -122,3 +122,56 @@ def test_hard_negatives_want_an_objective_that_takes_them():
     make = METHODS["simcse"]
     with pytest.raises(ValueError, match=r"method.num_negatives must be 0 for DHEL, which takes no hard negatives"):
         make(Encoder(Scaled(), num_features=3), build({"name": "dhel"}), make.Config(num_negatives=1))
+
+
+def cocosoda(temperature: float = 0.07, **settings):
+    make = METHODS["cocosoda"]
+    objective = build({**make.own_objective, "temperature": temperature})
+    return make(Encoder(Scaled(), num_features=3), objective, make.Config(head=NO_HEAD, **settings)).double()
+
+
+@pytest.mark.parametrize(
+    ("temperature", "inner_terms", "expected"),
+    [
+        (0.07, False, 0.3606780503),
+        (0.07, True, 0.2789313164),
+        (0.07 / 20, False, 0.3377464688),
+        (0.07 / 20, True, 0.2251643127),
+    ],
+)
+def test_cocosoda_has_the_values_of_its_formulas(temperature: float, inner_terms: bool, expected: float):
+    method = cocosoda(temperature, inner_terms=inner_terms, num_queued=4)
+    for number, queue in enumerate(method.queues):
+        queue.rows.copy_(rows(4, 5 + number))
+        queue.ids.copy_(torch.arange(10, 14))
+    views = [rows(4, shift) for shift in (0, 0.3, 0.1, 0.4)]
+    outcome = method(views, batch()).outcome
+    assert outcome.loss.item() == pytest.approx(expected, abs=1e-10)
+    assert len(outcome.per_anchor) == (24 if inner_terms else 16)
+    for queue, view in zip(method.queues, views, strict=True):
+        torch.testing.assert_close(queue.rows, view)
+        assert queue.ids.tolist() == [0, 1, 2, 3]
+
+
+def test_cocosoda_without_softening_and_queues_is_the_cross_view_loss_of_both_directions():
+    first, second = rows(4, 0), rows(4, 0.3)
+    method = cocosoda(num_queued=4)
+    loss = method([first, second, first, second], batch()).outcome.loss
+    expected = build({"name": "cross_view", "temperature": 0.07})(first, second)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
+
+
+def test_cocosoda_queues_plain_rows_of_the_encoder_and_softened_ones_of_its_copy():
+    make = METHODS["cocosoda"]
+    encoder = Encoder(nn.Linear(3, 5), num_features=5)
+    method = make(encoder, build(dict(make.own_objective)), make.Config(head=NO_HEAD, num_queued=4, momentum=0.5))
+    with torch.no_grad():
+        encoder.backbone.bias.add_(2.0)
+    method.before_step(CLOCK)
+    views = [rows(4, shift).float() for shift in (0, 0.3, 0.1, 0.4)]
+    outcome = method(views, batch()).outcome
+    outcome.loss.backward()
+    for number, queue in enumerate(method.queues):
+        network = method.online if number < 2 else method.twin
+        torch.testing.assert_close(queue.rows, nn.functional.normalize(network(views[number])).detach())
+    torch.testing.assert_close(method.twin.network.encoder.backbone.bias, (encoder.backbone.bias - 1.0).detach())

@@ -20,6 +20,8 @@ from anchorwise.models import PredictorConfig
 from anchorwise.objectives import build
 
 WITH_MAPS, WITH_PATCHES, WITH_TOWERS = {"pixpro"}, {"mmc_sketch"}, {"albef"}
+# Their views are made of tokens, so no run on images has them.
+OF_TEXTS = {"cocosoda", "albef"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -28,6 +30,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "swav": {"num_prototypes": 5, "num_small": 1, "num_queued": 12, "queue_from_epoch": 0, "freeze_epochs": 0},
     "nnclr": {"num_queued": 16},
     "esimcse": {"num_queued": 16},
+    "cocosoda": {"num_queued": 16, "inner_terms": True},
     "pcl": {"num_clusters": (2, 3), "warmup_epochs": 1, "num_queued": 16},
     "beclr": {"num_clusters": 3, "num_neighbours": 2, "num_queued": 40, "warmup_epochs": 1, "cluster_epochs": 9},
     "albef": {"num_queued": 16, "num_layers": 1, "num_heads": 2, "dropout": 0.0, "hidden_share": 0.4},
@@ -45,6 +48,8 @@ every_method = pytest.mark.parametrize(
     "method",
     [name if name in {"simclr", "moco", "dino"} else pytest.param(name, marks=pytest.mark.whole) for name in METHODS],
 )
+
+on_images = [name for name in METHODS if name not in OF_TEXTS]
 
 # Settings of a run for methods that its small encoder does not suit.
 ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}

@@ -1,6 +1,7 @@
 """Twins of the objectives on two and more views."""
 
 import math
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from tests.twins.core import Ids, Rows, cosine, differ, info_nce
@@ -75,3 +76,14 @@ def averaged(*views: Rows, logit: Logit, normalise: bool, ids: Ids = None) -> li
             logits = {k: logit(math.fsum(x * y for x, y in zip(row, both[k], strict=True))) for k in counted}
             losses.append(log_sum_exp([*logits.values()]) - logits[positive])
     return losses
+
+
+def nested(
+    *views: Rows, twin: Callable[..., list[float]], widths: Sequence[int], weights: Sequence[float]
+) -> list[float]:
+    """The losses of rows cut to each width, added up."""
+    totals = []
+    for width, weight in zip(widths, weights, strict=True):
+        cut = [[row[:width] for row in view] for view in views]
+        totals.append([weight * loss for loss in twin(*cut)])
+    return [sum(losses) for losses in zip(*totals, strict=True)]

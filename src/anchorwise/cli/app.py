@@ -16,6 +16,7 @@ from anchorwise.cli.doctor import doctor
 from anchorwise.cli.embed import embed
 from anchorwise.cli.evaluate import evaluate
 from anchorwise.cli.export import export
+from anchorwise.cli.mine import mine
 from anchorwise.cli.objectives import objectives
 from anchorwise.cli.plan import plan
 from anchorwise.cli.pretrain import pretrain
@@ -38,6 +39,7 @@ COMMANDS = {
     diagnose: "embeddings.npy --out diagnosis",
     compare: "compare-cifar10-small --data cifar10.tar.gz --only weibit",
     export: "runs/first --out for-torchvision",
+    mine: "runs/captions-small --data pairs.tsv --out triples.jsonl --relative-margin 0.05",
     objectives: "weince",
     plan: "32768 --dim 256",
     runs: "runs --by kNN",

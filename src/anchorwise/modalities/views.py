@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -41,6 +41,10 @@ class Masking:
             raise ValueError(f"ratio must be two numbers in [0, 1], lowest first, got {self.ratio!r}")
 
 
+Softening = Literal["mask", "replace", "replace_one_kind", "mask_one_kind"]
+SOFTENINGS: tuple[Softening, ...] = get_args(Softening)
+
+
 @dataclass(frozen=True)
 class ViewPlan:
     """What a method asks of whoever makes the views.
@@ -52,6 +56,10 @@ class ViewPlan:
         with_places: Whether views are to say where in the sample they come from (`anchorwise.modalities.places`).
         masking: What is hidden of views of the full size; None for nothing.
         masked_tokens: Share of the tokens of a text that are hidden in a copy of it beside the text itself.
+        softenings: What may happen to tokens of a copy of every view of the full size, one drawn for each: tokens are
+            masked, or replaced by the name of their kind, any or those of one kind. The copies stand behind all else in
+            the list; empty for no copies.
+        soft_share: Share of the tokens that it happens to, in (0, 1].
     """
 
     num_views: int = 2
@@ -60,11 +68,18 @@ class ViewPlan:
     with_places: bool = False
     masking: Masking | None = None
     masked_tokens: float = 0.0
+    softenings: tuple[Softening, ...] = ()
+    soft_share: float = 0.1
+
+    @property
+    def num_softened(self) -> int:
+        """Softened copies of a sample's views."""
+        return self.num_views if self.softenings else 0
 
     @property
     def total(self) -> int:
-        """All views of a sample, and its hard negatives."""
-        return self.num_views + self.num_small + self.num_negatives
+        """All views of a sample, its hard negatives, and softened copies."""
+        return self.num_views + self.num_small + self.num_negatives + self.num_softened
 
 
 class ViewMaker(nn.Module, ABC):

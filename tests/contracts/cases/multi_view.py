@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from anchorwise import DCL, MVDHEL, AveragedViews, InfoNCE, MVInfoNCE, PairwiseViews, PolyView
+from anchorwise import CLIP, DCL, MVDHEL, AveragedViews, InfoNCE, MVInfoNCE, Nested, PairwiseViews, PolyView
 from tests.contracts.cases.case import Case, three_views
 from tests.contracts.cases.two_view import BLEND
 from tests.twins import multi_view
-from tests.twins.two_view import mixed, scaled
+from tests.twins.two_view import cross_view, mixed, scaled
 
 CASES = [
     Case(
@@ -58,6 +58,14 @@ CASES = [
         given={"objective": InfoNCE(temperature=0.2)},
         others={"objective": DCL()},
         call=three_views,
+    ),
+    Case(
+        "nested",
+        Nested,
+        partial(multi_view.nested, twin=partial(cross_view, logit=scaled(0.1)), widths=(4, 2), weights=(1.0, 0.5)),
+        given={"objective": CLIP(temperature=0.1), "widths": (4, 2), "weights": (1.0, 0.5)},
+        others={"objective": CLIP(label_smoothing=0.1), "widths": (3, 2), "weights": (1.0, 2.0)},
+        cold={"objective": CLIP(temperature=0.005)},
     ),
     Case(
         "averaged_views",

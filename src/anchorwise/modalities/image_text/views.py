@@ -52,6 +52,10 @@ class ImageTextViews(ViewMaker):
         samples: Samples,
     ) -> None:
         super().__init__()
+        if plan.softenings:
+            raise ValueError(
+                "the method softens tokens of both sides, of which one is images; choose another method.name"
+            )
         self.config, self.plan, self.images, self.local = config, plan, images, local
         self.num_each = plan.num_views // 2
         texts = captions_of(samples)

@@ -45,8 +45,8 @@ class OwnViews(ViewMaker):
 
     def __init__(self, make: Callable[..., Any], plan: ViewPlan, *, on_batches: bool) -> None:
         super().__init__()
-        if plan.with_places or plan.masking is not None:
-            what = "where in an image a view comes from" if plan.with_places else "masks of patches"
+        if plan.with_places or plan.masking is not None or plan.softenings:
+            what = "where in an image a view comes from" if plan.with_places else "masks of patches or tokens"
             raise ValueError(f"the method needs {what}, which a callable does not say; leave `views` out")
         self.plan, self.on_batches = plan, on_batches
         # On the host it stays where it is; a module that works on the device goes there, and is saved.

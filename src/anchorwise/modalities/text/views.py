@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from anchorwise.modalities.draws import Draws
+from anchorwise.modalities.draws import Draws, noise
 from anchorwise.modalities.samples import Batch, Samples, View
 from anchorwise.modalities.text.config import TextViewsConfig
 from anchorwise.modalities.text.samples import TextSamples
+from anchorwise.modalities.text.soft import SoftTokens
 from anchorwise.modalities.text.tokenizer import padded
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 
@@ -46,6 +47,8 @@ class TextViews(ViewMaker):
         _check(plan, samples)
         self.config, self.plan = config, plan
         self.tokenizer, self.max_tokens = samples.tokenizer, samples.max_tokens
+        self.num_written = plan.total - plan.num_softened  # Views that are texts as they are written.
+        self.soft = SoftTokens(self.tokenizer, plan, max_tokens=self.max_tokens) if plan.softenings else None
         self.are_equal = samples.members.shape[1] == 1 and not config.repetition
         self.which = Draws([0], range(_FIRST_TEXT, _FIRST_TEXT + samples.members.shape[1]))
         self.doubled = Draws(range(plan.total), range(_FIRST_PLACE + samples.max_tokens))
@@ -59,6 +62,12 @@ class TextViews(ViewMaker):
             drawn = self.doubled(ids, seed)
             for number, view in enumerate(views[1 : self.plan.num_views], start=1):
                 views[number] = [self._with_doubled(text, drawn[:, number, row]) for row, text in enumerate(view)]
+        if self.soft is not None:
+            drawn = noise(ids, seed, (self.plan.num_views, self.soft.num_draws))
+            views += [
+                [self.soft(text, drawn[row, number]) for row, text in enumerate(view)]
+                for number, view in enumerate(views[: self.plan.num_views])
+            ]
         rows = padded([text for view in views for text in view], self.tokenizer.pad, most=self.max_tokens)
         parts = {name: part.split(len(ids)) for name, part in rows.items()}
         return there.batch(ids, tuple({name: part[view] for name, part in parts.items()} for view in range(len(views))))
@@ -74,11 +83,11 @@ class TextViews(ViewMaker):
     def _chosen(self, samples: TextSamples, ids: Tensor, seed: int) -> Int64[Tensor, "v b"]:
         members = samples.members[ids]
         if not samples.are_alike:
-            places = torch.arange(self.plan.total).clamp(max=members.shape[1] - 1)
+            places = torch.arange(self.num_written).clamp(max=members.shape[1] - 1)
             return members[:, places].T
         drawn = self.which(ids, seed)[:, 0].T.masked_fill(members < 0, torch.inf)
         order = drawn.argsort(dim=1)
-        places = torch.arange(self.plan.total) % (members >= 0).sum(dim=1, keepdim=True)
+        places = torch.arange(self.num_written) % (members >= 0).sum(dim=1, keepdim=True)
         return members.gather(1, order.gather(1, places)).T
 
     def _with_doubled(self, text: Tensor, drawn: Tensor) -> Tensor:
@@ -101,7 +110,7 @@ def _check(plan: ViewPlan, samples: TextSamples) -> None:
         if asked:
             raise ValueError(f"the method needs {what}, which images have and texts do not; choose another method.name")
     num_texts, num_negatives = samples.members.shape[1], plan.num_negatives
-    if num_negatives and (samples.are_alike or num_texts < plan.total):
+    if num_negatives and (samples.are_alike or num_texts < plan.num_views + num_negatives):
         raise ValueError(
             f"the method needs {plan.num_views} views and {num_negatives} hard negatives of a sample, in columns "
             f"behind its positive, and a sample has {num_texts} texts; set method.num_negatives lower"

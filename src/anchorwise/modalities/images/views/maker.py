@@ -59,6 +59,10 @@ class RandomViews(ViewMaker):
     ) -> None:
         super().__init__()
         self.plan = plan or ViewPlan()
+        if self.plan.softenings:
+            raise ValueError(
+                "the method softens tokens, which texts have and images do not; choose another method.name"
+            )
         if self.plan.num_negatives:
             raise ValueError(
                 f"the method needs {self.plan.num_negatives} hard negatives of every sample, which images do not "

@@ -1,0 +1,48 @@
+"""Matryoshka widths."""
+
+import pytest
+import torch
+
+from anchorwise import WEINCE, CrossViewInfoNCE, Nested, SogCLR
+from anchorwise.objectives import build
+from tests.contracts import batches
+
+VIEWS = batches.ordinary()
+
+
+@pytest.mark.parametrize("objective", [CrossViewInfoNCE(), WEINCE()])
+def test_the_rows_own_width_is_the_objective_itself(objective):
+    assert torch.equal(Nested(objective=objective, widths=[6])(*VIEWS), objective(*VIEWS))
+
+
+def test_all_rows_of_a_call_are_cut_and_brought_to_length_1_again():
+    hard, queue = batches.ordinary(seed=5)
+    objective = CrossViewInfoNCE(temperature=0.1)
+    outcome = Nested(objective=objective, widths=[6, 2]).detail(*VIEWS, hard_negatives=[hard], queue=queue[:7])
+    short = [torch.nn.functional.normalize(rows[:, :2]) for rows in (*VIEWS, hard, queue[:7])]
+    cut = objective(*short[:2], hard_negatives=[short[2]], queue=short[3])
+    whole = objective(*VIEWS, hard_negatives=[hard], queue=queue[:7])
+    torch.testing.assert_close(outcome.loss, whole + cut)
+    torch.testing.assert_close([outcome.stats["loss_6"], outcome.stats["loss_2"]], [whole, cut])
+
+
+def test_every_width_has_a_state_of_its_own():
+    nested = Nested(objective=SogCLR(num_samples=24), widths=[6, 3])
+    nested(*VIEWS, ids=torch.arange(24))
+    first, second = (next(part.buffers()) for part in nested.objectives)
+    assert not torch.equal(first, second)
+
+
+def test_a_configuration_has_it_with_the_objective_as_a_table():
+    nested = build({"name": "nested", "widths": [4, 2], "objective": {"name": "clip", "temperature": 0.2}})
+    assert nested.objectives[0].temperature == 0.2
+    assert nested.widths == (4, 2)
+
+
+def test_widths_that_rows_do_not_have_are_refused():
+    with pytest.raises(ValueError, match=r"widths must be at most that of the views' rows, 6, got 7"):
+        Nested(widths=[7, 2])(*VIEWS)
+    with pytest.raises(ValueError, match=r"widths must be different numbers, at least one"):
+        Nested(widths=[4, 4])
+    with pytest.raises(ValueError, match=r"weights must have one number for each of the 2 widths"):
+        Nested(widths=[4, 2], weights=[1.0])
