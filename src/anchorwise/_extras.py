@@ -6,7 +6,7 @@ from importlib.util import find_spec
 _OF_EXTRAS = {
     **dict.fromkeys(("transformers", "tokenizers"), "text"),
     **dict.fromkeys(("torchvision", "timm", "sklearn", "tensorboard"), "vision"),
-    **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
+    **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
     "pyarrow": "parquet",
     "wandb": "wandb",
     "ray": "ray",

@@ -124,6 +124,18 @@ class Modality(ABC):
             UnusableFileError: If one is damaged.
         """
 
+    def export_onnx(self, frozen: FrozenEncoder, out: Path) -> Exported:
+        """Write an encoder into a folder for runtimes that read ONNX, and check it there.
+
+        Args:
+            frozen: What `rebuild` gave.
+            out: New, empty, or an export that is replaced.
+
+        Raises:
+            ValueError: If `out` holds anything else, or there is no such form of these encoders.
+        """
+        raise ValueError(f"ONNX is for encoders of images, got one of {type(self).__name__}; leave out --onnx")
+
     def export(self, frozen: FrozenEncoder, out: Path) -> Exported:
         """Write an encoder into a folder for users of other libraries, and check that it gives the same features there.
 

@@ -16,6 +16,7 @@ from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.export import export_encoder
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.normalise import Normalisation, pixel_statistics
+from anchorwise.modalities.images.onnx import export_onnx
 from anchorwise.modalities.images.pretrained import file_digest, load_pretrained
 from anchorwise.modalities.images.sizes import as_size
 from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder, load_encoder
@@ -39,6 +40,10 @@ class Images(Modality):
     def export(self, frozen: FrozenEncoder, out: Path) -> Exported:
         """Write an encoder for torchvision or timm."""
         return export_encoder(cast(StoredEncoder, frozen), out)
+
+    def export_onnx(self, frozen: FrozenEncoder, out: Path) -> Exported:
+        """Write an encoder of any architecture for runtimes that read ONNX."""
+        return export_onnx(cast(StoredEncoder, frozen), out)
 
     def load(self, data: DataConfig, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
         """Read the images that a run asks for (`anchorwise.modalities.images.datasets`)."""
