@@ -55,6 +55,25 @@ def test_parquet_is_read(tmp_path):
     assert read_texts(tmp_path / "a.parquet").rows == (("x", "z"), ("y", "w"))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_hugging_faces_datasets_saved_is_read_without_it(tmp_path):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    train = datasets.Dataset.from_dict({"anchor": ["a", "c", "e"], "positive": ["b", "d", "f"], "label": [1, 0, 1]})
+    datasets.DatasetDict(train=train.select([2, 0]), test=train.select([1])).save_to_disk(str(tmp_path / "parts"))
+    parts = read_parts(TextData(source=str(tmp_path / "parts")))
+    assert (parts.train.rows, parts.test.rows) == ((("e", "f"), ("a", "b")), (("c", "d"),))
+    train.save_to_disk(str(tmp_path / "alone"), num_shards=2)
+    assert read_parts(TextData(source=str(tmp_path / "alone"))).train.rows == (("a", "b"), ("c", "d"), ("e", "f"))
+    assert read_parts(TextData(source=str(tmp_path / "alone"), columns=("positive",))).train.rows[0] == ("b",)
+
+
+def test_a_saved_data_set_whose_files_lie_elsewhere_is_refused(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    written(tmp_path / "state.json", json.dumps({"_data_files": [{"filename": "../secret.arrow"}]}))
+    with pytest.raises(UnusableFileError, match=r"must lie in its folder, got '../secret.arrow'"):
+        read_parts(TextData(source=str(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "message"),
     [

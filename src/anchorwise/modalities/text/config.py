@@ -19,7 +19,8 @@ class TextData(Section):
             A `.txt` file has a text on every line; `.csv`, `.tsv`, `.jsonl` and `.parquet` have columns: the first is
             the anchor, the second its positive, the others are hard negatives, and `score` is a number. A folder has
             such files called `train`, `dev` and `test`, or Flickr8k's captions, or sentences with what follows from
-            them and what contradicts them (SNLI as SentEval lays it out), or files that are judged together.
+            them and what contradicts them (SNLI as SentEval lays it out), or what Hugging Face's `datasets` saved to
+            disk, or files that are judged together.
         columns: Names of the columns of text, in that order; all but `score`, `label` and the like if left out.
         tokenizer: Folder of a tokenizer, such as that of the model to start from. Left out, one is trained on the
             training texts.

@@ -1,6 +1,6 @@
 """Where texts come from: the standard library, one file, or a folder of them, in parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
 from anchorwise.modalities.text.config import TextData
 from anchorwise.modalities.text.docstrings import read_docstrings
 from anchorwise.modalities.text.entailment import LABELS, read_entailment
+from anchorwise.modalities.text.saved import is_saved, read_saved
 from anchorwise.modalities.text.tables import SUFFIXES, Texts, read_texts
 
 DOCSTRINGS = "docstrings"
@@ -55,7 +56,9 @@ def _parts(data: TextData) -> Parts:
     if (path / CAPTIONS_FILE).is_file():
         return Parts(*read_captions(path))
     if any(path.glob(f"{LABELS}*")):
-        return _of_entailment(path, data.seed)
+        return _of_named(read_entailment(path), data.seed)
+    if is_saved(path):
+        return _of_named(read_saved(path, data.columns), data.seed)
     files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("00-"))
     by_name = {file.stem: file for file in files}
     train, test = (next((by_name[name] for name in names if name in by_name), None) for names in (_TRAIN, _TEST))
@@ -71,11 +74,12 @@ def _parts(data: TextData) -> Parts:
     return _parted(together, data.seed)
 
 
-def _of_entailment(folder: Path, seed: int) -> Parts:
+def _of_named(parts: Mapping[str, Texts], seed: int) -> Parts:
     """Return the parts as they are called; without one to train on, all of them together are parted anew."""
-    parts = read_entailment(folder)
     train, test = (next((parts[name] for name in names if name in parts), None) for names in (_TRAIN, _TEST))
-    return _parted(_together(list(parts.items())), seed) if train is None else Parts(train, test)
+    if train is None:
+        return _parted(_together(list(parts.items())), seed)
+    return _parted(train, seed) if test is None else Parts(train, test)
 
 
 def _parted(texts: Texts, seed: int) -> Parts:

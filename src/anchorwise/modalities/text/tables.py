@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from anchorwise import _checks, _extras, _files
 from anchorwise.modalities.samples import Skipped
@@ -71,7 +72,20 @@ def read_texts(path: Path, columns: Sequence[str] | None = None) -> Texts:
             f"data.source must be 'docstrings' or the path of a file or a folder of texts, got {path}, which is none; "
             "name it with --data"
         )
-    table = read_table(path)
+    return texts_of(path, read_table(path), columns)
+
+
+def texts_of(path: Path, table: Columns, columns: Sequence[str] | None = None) -> Texts:
+    """Return the texts of a table.
+
+    Args:
+        path: Where it comes from.
+        table: Columns by name.
+        columns: As `read_texts` takes them.
+
+    Raises:
+        ValueError: If a column is not there, a text is empty, or a score is no number.
+    """
     score = next((name for name in table if name.lower() in SCORES), None)
     if score is None and all(name.isdecimal() for name in table):
         score = next((name for name, cells in table.items() if _are_numbers(cells)), None)
@@ -181,10 +195,14 @@ def _parquet(path: Path) -> Columns:
     _extras.needed("pyarrow")
     from pyarrow import parquet  # pyright: ignore[reportMissingImports]
 
-    found = parquet.read_table(path)
+    return cells_of(parquet.read_table(path))
+
+
+def cells_of(table: Any) -> Columns:
+    """Return the cells of an Arrow table as text, those without a value as nothing."""
     return {
-        name: ["" if cell is None else str(cell) for cell in found.column(name).to_pylist()]
-        for name in found.column_names
+        name: ["" if cell is None else str(cell) for cell in table.column(name).to_pylist()]
+        for name in table.column_names
     }
 
 
