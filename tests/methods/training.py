@@ -36,6 +36,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "albef": {"num_queued": 16, "num_layers": 1, "num_heads": 2, "dropout": 0.0, "hidden_share": 0.4},
     "msd": {"num_parts": 2},
     "astrea": {"num_queued": 16},
+    "dcd": {"num_hardest": 2, "momentum": 0.5},
     "clip_rocket": {"num_local": 1},
     "simlap": {"num_classes": 2, "class_width": 5},
     "pixpro": {"instance_weight": 0.5},

@@ -18,6 +18,7 @@ from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.text.storage import load_text_encoder
 from anchorwise.modalities.views import Masking, ViewPlan
 from anchorwise.training import RunConfig, apply_overrides, pretrain
+from anchorwise.training.checkpoint import load_checkpoint
 from tests.modalities.image_text.test_sources import folder_of
 
 pytestmark = [
@@ -213,6 +214,7 @@ def test_any_objective_of_two_views_trains_and_methods_of_images_do(pictures, tm
     [
         ["method.name=albef", "method.num_queued=16", "method.num_layers=1", "method.num_heads=2"],
         ["method.name=msd", "method.num_parts=3"],
+        ["method.name=dcd"],
         ["method.name=astrea", "method.num_queued=16", "method.align_epochs=0.4"],
         [
             "method.name=clip_rocket",
@@ -234,6 +236,16 @@ def test_a_method_of_images_with_captions_goes_on_to_the_same_bits(pictures, tmp
     resumed = pretrain(config, tmp_path / "stopped", show_progress=False)
     first, second = (load_file(run.path / "encoder.safetensors") for run in (whole, resumed))
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_a_teacher_is_another_run_by_the_same_tokenizer(finished, pictures, tmp_path):
+    taught = ["method.name=dcd", f"method.teacher={finished.path}"]
+    run = pretrain(tiny(pictures, *taught, "encoder.width=4"), tmp_path / "run", show_progress=False)
+    assert run.log()[-1]["certainty"] >= 0.0
+    state, teacher = load_checkpoint(run.checkpoint_file)["model"], load_file(finished.path / "encoder.safetensors")
+    assert all(torch.equal(state[f"twin.network.{name}"], value) for name, value in teacher.items())
+    with pytest.raises(ValueError, match=r"method.teacher must be a run on images with texts by the tokenizer"):
+        pretrain(tiny(pictures, *taught, "data.columns=['image', 'caption']"), tmp_path / "other", show_progress=False)
 
 
 def test_hidden_tokens_are_within_a_text_and_become_masks_mostly(samples):
