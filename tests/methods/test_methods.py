@@ -295,7 +295,7 @@ def test_a_method_is_called_in_configurations_as_its_file_is(name: str):
     assert METHODS[name].Config().model_dump()["name"] == name
 
 
-@pytest.mark.parametrize("name", ["moco", "nnclr", "pcl", "swav", "esimcse"])
+@pytest.mark.parametrize("name", ["moco", "nnclr", "pcl", "swav", "esimcse", "albef", "astrea"])
 def test_a_queue_shorter_than_a_batch_is_refused_before_the_first_step(name: str):
     method_of(name).check(outlook())
     with pytest.raises(ValueError, match=r"method\.num_queued must be at least the 17 samples of a batch, got 1[26]: "):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, with_term
+from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
 from anchorwise.modalities.draws import Draws
 from anchorwise.modalities.encoder import Encoder
@@ -132,6 +132,10 @@ class ALBEF(Method):
     def plan(self) -> ViewPlan:
         """An image and its text, once as it is and once with hidden tokens."""
         return ViewPlan(masked_tokens=self.hidden_share)
+
+    def check(self, outlook: Outlook) -> None:
+        """Refuse queues that do not hold a batch."""
+        outlook.check_queue(len(self.image_queue.rows))
 
     def before_step(self, clock: Clock) -> None:
         """Let the copies follow, and note the step, by which negatives are drawn."""

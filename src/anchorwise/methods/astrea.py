@@ -62,11 +62,12 @@ class Astrea(Method):
         self.is_aligning = config.align_epochs > 0
 
     def check(self, outlook: Outlook) -> None:
-        """Refuse a training that ends before the second stage begins.
+        """Refuse a training that ends before the second stage begins, and queues that do not hold a batch.
 
         Raises:
-            ValueError: If it does.
+            ValueError: If it does, or they do not.
         """
+        outlook.check_queue(len(self.image_queue.rows))
         outlook.check_begins("method.align_epochs", self.align_epochs, "the momentum contrast")
 
     def before_step(self, clock: Clock) -> None:
