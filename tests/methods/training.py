@@ -50,7 +50,7 @@ every_method = pytest.mark.parametrize(
     [name if name in {"simclr", "moco", "dino"} else pytest.param(name, marks=pytest.mark.whole) for name in METHODS],
 )
 
-on_images = [name for name in METHODS if name not in OF_TEXTS | WITH_TOWERS]
+on_images = [name for name in METHODS if name not in OF_TEXTS]
 
 # Settings of a run for methods that its small encoder does not suit.
 ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}
