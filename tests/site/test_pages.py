@@ -11,11 +11,11 @@ from docs.site import method_pages, objective_pages, settings_page, tables
 
 
 def test_every_objective_has_a_page_with_its_formula_and_when_to_take_it():
-    assert objective_pages.said().keys() == OBJECTIVES.keys(), "docs/site/objectives.toml"
-    pages = objective_pages.pages()
-    for name, about in objective_pages.said().items():
-        assert about["formula"] in pages[f"objectives/{name}"]
-        assert about["when"] in pages[f"objectives/{name}"]
+    said, pages = objective_pages.said(), objective_pages.pages()
+    assert OBJECTIVES.keys() <= said.keys(), "docs/site/objectives.toml lacks some"
+    for name in OBJECTIVES:
+        assert said[name]["formula"] in pages[f"objectives/{name}"]
+        assert said[name]["when"] in pages[f"objectives/{name}"]
 
 
 def test_a_page_of_an_objective_has_the_rows_that_results_have_of_it():
