@@ -1,4 +1,4 @@
-"""The README's table of peers says what was measured, and nothing else."""
+"""The table of peers in the page of adapters says what was measured, and nothing else."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import parity_table
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "adapters.md"
 MEASURED: dict[str, Any] = {
     "memory_exponent": 1.98,
     "relative_error": 1e-12,
@@ -17,8 +17,8 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def test_the_readme_has_the_table_of_the_newest_result():
-    _, between, _ = parity_table.split(README.read_text(encoding="utf-8"))
+def test_the_page_of_adapters_has_the_table_of_the_newest_result():
+    _, between, _ = parity_table.split(PAGE.read_text(encoding="utf-8"))
     assert between == parity_table.table(parity_table.newest()), "run: python -m benchmarks.parity_table"
 
 
