@@ -16,7 +16,7 @@ from anchorwise.modalities.images.vit import SmallViT
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.views import MASK, PIXELS, PLACES, ViewMaker
-from anchorwise.models import PredictorConfig
+from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.objectives import build
 
 WITH_MAPS, WITH_PATCHES, WITH_TOWERS = {"pixpro"}, {"mmc_sketch"}, {"albef"}
@@ -38,6 +38,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "astrea": {"num_queued": 16},
     "dcd": {"num_hardest": 2, "momentum": 0.5},
     "clip_rocket": {"num_local": 1},
+    "cross_encoder": {"head": HeadConfig(num_layers=1, output_width=2), "num_candidates": 3},
     "simlap": {"num_classes": 2, "class_width": 5},
     "pixpro": {"instance_weight": 0.5},
     "mmc_sketch": {"hidden_fraction": 0.5},

@@ -34,5 +34,12 @@ def test_an_example_trains(name: str, library: str, monkeypatch: pytest.MonkeyPa
     assert not list(tmp_path.iterdir())
 
 
+def test_the_reward_of_what_a_model_writes_rises():
+    peer("transformers")
+    history = _example("grace").main()
+    assert sum(history[-10:]) > sum(history[:10]) + 10.0
+
+
 def test_every_example_is_tested():
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["hf_trainer", "lightning_simclr", "open_clip_loop"]
+    names = ["grace", "hf_trainer", "lightning_simclr", "open_clip_loop"]
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == names

@@ -107,7 +107,7 @@ def evaluate(
         result = _transferred(paths[0], on, root, download, config, place, work)
     elif is_run:
         frozen, splits = samples_of_run(paths[0], data, root, download)
-        judges = judge or modality_of(modality_name(paths[0])).judges_of(splits)
+        judges = judge or frozen.judged_by or modality_of(modality_name(paths[0])).judges_of(splits)
         if judges:
             result = judged_samples(frozen, splits, configured(judges), device=place, work=work)
         else:

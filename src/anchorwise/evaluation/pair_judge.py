@@ -14,7 +14,7 @@ from anchorwise.evaluation.embed import origin_of
 from anchorwise.evaluation.partners import Pairs, pairs_of, word_pairs
 from anchorwise.modalities.samples import Samples
 
-_TF_IDF = "tf_idf_"
+TF_IDF = "tf_idf_"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class PairJudge(Judge):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Those of the encoder, then those of counted words."""
-        words = (replace(each, name=f"{_TF_IDF}{each.name}", label=f"TF-IDF {each.label}") for each in self.asked)
+        words = (replace(each, name=f"{TF_IDF}{each.name}", label=f"TF-IDF {each.label}") for each in self.asked)
         return (*self.asked, *(words if self.asks_words else ()))
 
     @property
@@ -87,7 +87,7 @@ class PairJudge(Judge):
         pairs = pairs_of(test, who, self.device, takes_all=self.takes_all)
         answers = {"": self.answer(pairs, samples)}
         if self.asks_words and (words := word_pairs(train, test, who, takes_all=self.takes_all)) is not None:
-            answers[_TF_IDF] = self.answer(words, samples)
+            answers[TF_IDF] = self.answer(words, samples)
         return Judgement(
             {f"{of}{name}": (value,) for of, each in answers.items() for name, value in each.numbers.items()},
             {f"{of}{name}": value for of, each in answers.items() for name, value in each.errors.items()},

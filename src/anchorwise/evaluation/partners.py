@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +12,11 @@ from anchorwise import _extras
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import embed_samples, origin_of
 from anchorwise.evaluation.rows import judged_rows
+from anchorwise.modalities.counted_words import counted_words
 from anchorwise.modalities.samples import Partners, Samples
 from anchorwise.pairs import unit_rows
 
 # n = samples, k = what belongs to them, d = width
-
-# Words and numbers; names in code are parted at underscores.
-_WORD = r"(?u)[^\W_]+"
 
 
 @dataclass(frozen=True)
@@ -69,11 +66,8 @@ def word_pairs(train: Embeddings, test: Embeddings, judge: str, *, takes_all: bo
     texts = [_words(part) for part in (fitted, known.samples, samples, partners.samples)]
     if any(each is None for each in texts):
         return None
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     of_training, of_test = texts[:2], texts[2:]
-    settings: dict[str, Any] = {"token_pattern": _WORD, "dtype": np.float32}
-    counted = TfidfVectorizer(**settings).fit([text for side in of_training for text in side or ()])
+    counted = counted_words([text for side in of_training for text in side or ()])
     first, second = (counted.transform(side) for side in of_test)
     used = np.unique(np.concatenate([first.indices, second.indices]))
     dense = [torch.from_numpy(np.ascontiguousarray(side[:, used].toarray())) for side in (first, second)]

@@ -22,6 +22,7 @@ from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.modality_gap import ModalityGap
 from anchorwise.evaluation.pair_classification import PairClassification
 from anchorwise.evaluation.regression import Regression
+from anchorwise.evaluation.reranking import Reranking
 from anchorwise.evaluation.retrieval import Retrieval
 from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.separation import Separation
@@ -42,6 +43,7 @@ JUDGES: dict[str, type[Judge]] = {
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
     "retrieval": Retrieval,
+    "reranking": Reranking,
     "sts": STS,
     "alignment": AlignmentJudge,
     "modality_gap": ModalityGap,

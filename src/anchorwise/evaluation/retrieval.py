@@ -79,7 +79,8 @@ def retrieval_values(ranks: Int64[Tensor, "q r"]) -> dict[str, Float[Tensor, " q
     return {**values, "mrr": 1.0 / best, "ndcg": gains / ideal.sum(dim=1)}
 
 
-def _directions(prefixes: tuple[str, ...]) -> tuple[Metric, ...]:
+def retrieval_metrics(*prefixes: str) -> tuple[Metric, ...]:
+    """Return what `retrieval_values` has, once for every prefix of the names."""
     return tuple(
         Metric(f"{prefix}{name}", f"{prefix.replace('_', ' ')}{label}", digits=digits, about=about)
         for prefix in prefixes
@@ -107,7 +108,7 @@ class Retrieval(PairJudge):
         answers: Literal["first", "all"] = "first"
 
     primary: ClassVar[str] = "mrr"
-    asked: ClassVar[tuple[Metric, ...]] = _directions(("", _REVERSE))
+    asked: ClassVar[tuple[Metric, ...]] = retrieval_metrics("", _REVERSE)
     config: Config
 
     @property

@@ -121,11 +121,11 @@ class Step:
     Attributes:
         outcome: The objective's, of the samples of all ranks.
         rows: Two detached views of this rank's samples as the objective saw them, from which the tail of the batch is
-            read.
+            read; none where it compares no rows.
     """
 
     outcome: Outcome
-    rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+    rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]] | tuple[()]
 
 
 class MethodConfig(Named):

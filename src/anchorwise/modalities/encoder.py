@@ -173,10 +173,12 @@ class FrozenEncoder(ABC):
     Attributes:
         encoder: The network.
         beside: Other encoders of the same training, by name.
+        judged_by: Who judges such an encoder, by name, where samples do not decide it.
     """
 
     encoder: Encoder
     beside: Mapping[str, "FrozenEncoder"] = MappingProxyType({})
+    judged_by: tuple[str, ...] = ()
 
     @abstractmethod
     def plain(self, raw: View) -> View:

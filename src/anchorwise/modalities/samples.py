@@ -173,6 +173,10 @@ class Samples(ABC):
         one_each = self.partners()
         return None if one_each is None else Partners(one_each, torch.arange(len(self)))
 
+    def joined(self, ids: Int64[Tensor, " b"], others: Int64[Tensor, " b"]) -> View | None:
+        """Return samples, each with the partner of another one, as one input; None where nothing can be read so."""
+        return None
+
     def digests(self) -> Iterator[bytes]:
         """Yield what tells the content of each sample from that of others."""
         for ids in torch.arange(len(self)).split(_BLOCK):

@@ -53,6 +53,8 @@ class ViewPlan:
         num_views: Views of the full size.
         num_small: Smaller ones beside them, behind them in the list.
         num_negatives: Hard negatives of a sample, which say something else than it, behind all views in the list.
+        joined: Whether every view is the sample and another of its texts as one input: its positive, or a hard
+            negative.
         with_places: Whether views are to say where in the sample they come from (`anchorwise.modalities.places`).
         masking: What is hidden of views of the full size; None for nothing.
         masked_tokens: Share of the tokens of a text that are hidden in a copy of it beside the text itself.
@@ -65,6 +67,7 @@ class ViewPlan:
     num_views: int = 2
     num_small: int = 0
     num_negatives: int = 0
+    joined: bool = False
     with_places: bool = False
     masking: Masking | None = None
     masked_tokens: float = 0.0

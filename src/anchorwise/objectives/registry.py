@@ -22,6 +22,7 @@ from anchorwise.objectives.i_sog_clr import ISogCLR as ISogCLR
 from anchorwise.objectives.info_nce import InfoNCE as InfoNCE
 from anchorwise.objectives.kcl import KCL as KCL
 from anchorwise.objectives.ko_leo import KoLeo as KoLeo
+from anchorwise.objectives.listwise_ranking import ListwiseRanking as ListwiseRanking
 from anchorwise.objectives.meow import MEOW as MEOW
 from anchorwise.objectives.mixture import Mixture as Mixture
 from anchorwise.objectives.moco import MoCo as MoCo
@@ -31,6 +32,7 @@ from anchorwise.objectives.mv_info_nce import MVInfoNCE as MVInfoNCE
 from anchorwise.objectives.nested import Nested as Nested
 from anchorwise.objectives.pairwise_views import PairwiseViews as PairwiseViews
 from anchorwise.objectives.pixel_consistency import PixelConsistency as PixelConsistency
+from anchorwise.objectives.pointwise_ranking import PointwiseRanking as PointwiseRanking
 from anchorwise.objectives.poly_view import PolyView as PolyView
 from anchorwise.objectives.prediction import Prediction as Prediction
 from anchorwise.objectives.proto_nce import ProtoNCE as ProtoNCE

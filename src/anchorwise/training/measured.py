@@ -28,15 +28,18 @@ EMBEDDING_SPREAD = Metric("embedding_spread", "spread of the embeddings", higher
 LEAST_SPREAD = 0.05
 
 
-def measured(objective: Objective, outcome: Outcome, view0: Tensor, view1: Tensor) -> dict[str, float]:
+def measured(objective: Objective, outcome: Outcome, *views: Tensor) -> dict[str, float]:
     """Return what is logged of a step: means of the statistics, and where the hardest negatives are.
 
     `above_chance` is the loss minus that of embeddings that know nothing, for objectives that have one;
-    `embedding_spread` is `anchorwise.evaluation.geometry.spread` of what the objective sees. The views are this rank's,
-    what is measured is that of all; every rank must ask.
+    `embedding_spread` is `anchorwise.evaluation.geometry.spread` of what the objective sees. The two views are this
+    rank's, what is measured is that of all; every rank must ask. Without views there are the loss and the statistics.
     """
-    loss, negatives = outcome.loss.item(), negatives_of(views_of(view0, view1).pooled())
+    loss = outcome.loss.item()
     values = {"loss": loss}
+    if not views:
+        return values | {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
+    negatives = negatives_of(views_of(*views).pooled())
     num_candidates = objective.num_candidates(len(negatives.anchors))
     if num_candidates is not None:
         values["above_chance"] = loss - math.log(max(num_candidates, 1))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from anchorwise import _checks
 from anchorwise._config import read_section
-from anchorwise.methods import CLIP, SimCLR, SimCSE
+from anchorwise.evaluation.reranking import Reranking
+from anchorwise.methods import CLIP, CrossEncoder, SimCLR, SimCSE
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
@@ -145,6 +146,21 @@ def docstrings_small() -> RunConfig:
     )
 
 
+def reranker_small() -> RunConfig:
+    """Captions of Flickr8k read in pairs: which of TF-IDF's first 20 is of the same photograph? Minutes on a CPU core.
+
+    Name the folder of the captions with --data.
+    """
+    return run_config_of("text")(
+        data=TextData(source="flickr8k", num_candidates=8),
+        encoder=TextEncoderConfig(num_layers=2, pooling="classifier"),
+        method=CrossEncoder.Config(num_candidates=8),
+        optimizer=AdamW(peak_lr=5e-4, weight_decay=0.0, warmup_epochs=0.2),
+        train=TrainConfig(num_epochs=2, batch_size=32, drop_last=True, knn_every_epochs=0),
+        judges=(Reranking.Config(),),
+    )
+
+
 def snli_small() -> RunConfig:
     """Supervised SimCSE on SNLI's triples, BERT of two layers, 2 epochs: two minutes on one CPU core.
 
@@ -199,6 +215,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "captions-small": captions_small,
     "docstrings-small": docstrings_small,
     "snli-small": snli_small,
+    "reranker-small": reranker_small,
     "simcse": simcse,
     "glyphs-clip": glyphs_clip,
     **CIFAR10_RECIPES,

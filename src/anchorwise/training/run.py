@@ -126,6 +126,7 @@ class Run:
             raise ValueError("test must be samples to score, got none, and these data have no test part of their own")
         device = as_device(self.directory.config().train.device)
         splits = Splits(fitted, fitted, scored)
-        asked = judges or modality_of(self.directory.config().modality).judges_of(splits) or None
+        samples_decide = modality_of(self.directory.config().modality).judges_of
+        asked = judges or self.frozen.judged_by or samples_decide(splits) or None
         config, work = EvaluationConfig(judges=settings_of(asked)), Work(show_progress, self.directory.judged)
         return judged_samples(self.frozen, splits, config, device=device, work=work)

@@ -26,12 +26,12 @@ class Taken:
 
     Attributes:
         outcome: The objective's, of the samples of all ranks.
-        rows: Two detached views of this rank's samples as the objective saw them.
+        rows: Two detached views of this rank's samples as the objective saw them, where it compares rows.
         gradient_norm: Of all parameters before it was clipped; None where it is not.
     """
 
     outcome: Outcome
-    rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+    rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]] | tuple[()]
     gradient_norm: Float[Tensor, ""] | None
 
 

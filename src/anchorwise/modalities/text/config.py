@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, Count, Section, Seed
 
-Pooling = Literal["mean", "cls", "cls_before_pooler", "first_last_mean", "top2_mean", "eos", "max"]
+Pooling = Literal["mean", "cls", "cls_before_pooler", "first_last_mean", "top2_mean", "eos", "max", "classifier"]
 
 
 class TextData(Section):
@@ -27,6 +27,9 @@ class TextData(Section):
         vocab_size: Entries of a tokenizer that is trained.
         max_tokens: Tokens of a text at most, those at its ends that a tokenizer adds among them; what is cut is counted
             and said.
+        num_candidates: Texts that a training sample is to be told its positive from: the positive and the others'
+            positives with most words in common, as hard negatives. Of texts that all say the same the first two are
+            sample and positive. None takes texts as they are.
         num_train: Training samples, drawn at random; None keeps all.
         num_test: Likewise for the test samples.
         seed: Decides which, and the test part of a source that brings none.
@@ -37,6 +40,7 @@ class TextData(Section):
     tokenizer: Path | None = Field(default=None, json_schema_extra=NO_IDENTITY)
     vocab_size: int = Field(default=6000, ge=100, le=1_000_000)
     max_tokens: int = Field(default=64, ge=4, le=8192)
+    num_candidates: int | None = Field(default=None, ge=2, le=1000)
     num_train: Count | None = None
     num_test: Count | None = None
     seed: Seed = 0
@@ -67,7 +71,8 @@ class TextEncoderConfig(Section):
         path: That folder, with `config.json` and weights in safetensors; no code in it is ever run.
         pooling: What makes one row of the states of all tokens: "mean"; "cls", the first token's state through the
             model's pooler, or "cls_before_pooler" without it; "first_last_mean" of the first and the last layer,
-            "top2_mean" of the last two; "eos", the last token's; "max".
+            "top2_mean" of the last two; "eos", the last token's; "max". "classifier" is the model's own, with two
+            numbers for yes and no, for encoders that read a pair of texts as one.
         num_layers: Layers of "bert-small".
         width: Its width, a multiple of `num_heads`.
         num_heads: Its attention heads.

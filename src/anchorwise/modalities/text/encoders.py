@@ -1,12 +1,20 @@
 """Encoders of texts: a transformer of transformers', built small or read from a folder, and a pooling of its states."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, BertConfig, BertModel  # pyright: ignore[reportMissingImports]
+from transformers import (  # pyright: ignore[reportMissingImports]
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+)
 
 from anchorwise import _files
 from anchorwise.modalities.encoder import Encoder
@@ -14,11 +22,12 @@ from anchorwise.modalities.samples import View
 from anchorwise.modalities.text.config import TextEncoderConfig
 from anchorwise.modalities.text.folders import check_model_folder
 from anchorwise.modalities.text.poolings import NEED_ALL_STATES, pooled
-from anchorwise.modalities.text.tokenizer import ATTENTION, TOKENS
+from anchorwise.modalities.text.tokenizer import ATTENTION, SEGMENTS, TOKENS
 
 # b = texts, s = tokens of the longest, f = width, v = kinds of tokens
 
 _ROWS_OF_ONE_LENGTH = 64
+CLASSIFIER, NUM_ANSWERS = "classifier", 2  # Yes and no.
 
 
 @final
@@ -31,27 +40,29 @@ class TextEncoder(Encoder):
     """
 
     def __init__(self, backbone: nn.Module, *, pooling: str) -> None:
-        super().__init__(backbone, num_features=cast(Any, backbone).config.hidden_size)
+        width = cast(Any, backbone).config.hidden_size
+        super().__init__(backbone, num_features=NUM_ANSWERS if pooling == CLASSIFIER else width)
         self.pooling = pooling
 
     def encode(self, view: View) -> Float[Tensor, "b f"]:
         """Return one feature row per text."""
         if isinstance(view, Tensor):
             raise TypeError("an encoder of texts takes a table of input_ids and attention_mask, got a tensor")
-        tokens, mask = view[TOKENS], view[ATTENTION]
+        mask = view[ATTENTION]
         if mask.device.type != "cpu" or len(mask) <= _ROWS_OF_ONE_LENGTH:
-            return self._pooled(tokens, mask)
+            return self._row(self._made(view), mask)
         # On a CPU, where lengths are read for nothing, short texts are not computed at the length of the longest.
         order = mask.sum(dim=1).argsort(stable=True)
         parts = [(rows, int(mask[rows].sum(dim=1).max())) for rows in order.split(_ROWS_OF_ONE_LENGTH)]
-        made = torch.cat([self._pooled(tokens[rows, :length], mask[rows, :length]) for rows, length in parts])
+        cut = ({name: part[rows, :length] for name, part in view.items()} for rows, length in parts)
+        made = torch.cat([self._row(self._made(part), part[ATTENTION]) for part in cut])
         return made[order.argsort()]
 
     def with_states(self, view: View) -> tuple[Float[Tensor, "b f"], Float[Tensor, "b s f"]]:
         """Return one feature row per text, and the states of all tokens that it is pooled of."""
         if isinstance(view, Tensor):
             raise TypeError("an encoder of texts takes a table of input_ids and attention_mask, got a tensor")
-        made = self._made(view[TOKENS], view[ATTENTION])
+        made = self._made(view)
         return self._row(made, view[ATTENTION]), made.last_hidden_state
 
     @property
@@ -59,14 +70,15 @@ class TextEncoder(Encoder):
         """The rows with which tokens enter the transformer."""
         return cast(Any, self.backbone).get_input_embeddings().weight
 
-    def _pooled(self, tokens: Int64[Tensor, "b s"], mask: Int64[Tensor, "b s"]) -> Float[Tensor, "b f"]:
-        return self._row(self._made(tokens, mask), mask)
-
-    def _made(self, tokens: Int64[Tensor, "b s"], mask: Int64[Tensor, "b s"]) -> Any:
-        needs_all = self.pooling in NEED_ALL_STATES
-        return self.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=needs_all)
+    def _made(self, view: Mapping[str, Int64[Tensor, "b s"]]) -> Any:
+        needs_all, tokens, mask = self.pooling in NEED_ALL_STATES, view[TOKENS], view[ATTENTION]
+        tells_segments = getattr(cast(Any, self.backbone).config, "type_vocab_size", 0) > 1
+        segments = {SEGMENTS: view[SEGMENTS]} if tells_segments and SEGMENTS in view else {}
+        return self.backbone(input_ids=tokens, attention_mask=mask, output_hidden_states=needs_all, **segments)
 
     def _row(self, made: Any, mask: Int64[Tensor, "b s"]) -> Float[Tensor, "b f"]:
+        if self.pooling == CLASSIFIER:
+            return made.logits
         if self.pooling == "cls":
             return made.pooler_output
         states = made.hidden_states if self.pooling in NEED_ALL_STATES else (made.last_hidden_state,)
@@ -84,19 +96,20 @@ def small_model(config: TextEncoderConfig) -> nn.Module:
             "encoder.num_tokens and encoder.max_tokens are filled in by the texts before a model is built, got "
             f"{config.num_tokens} and {config.max_tokens}; Text.resolved_encoder reads them off the samples"
         )
-    return BertModel(
-        BertConfig(
-            vocab_size=config.num_tokens,
-            hidden_size=config.width,
-            num_hidden_layers=config.num_layers,
-            num_attention_heads=config.num_heads,
-            intermediate_size=4 * config.width,
-            max_position_embeddings=config.max_tokens,
-            hidden_dropout_prob=config.dropout,
-            attention_probs_dropout_prob=config.dropout,
-        ),
-        add_pooling_layer=config.pooling == "cls",
+    described = BertConfig(
+        vocab_size=config.num_tokens,
+        hidden_size=config.width,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        intermediate_size=4 * config.width,
+        max_position_embeddings=config.max_tokens,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
     )
+    if config.pooling == CLASSIFIER:
+        described.num_labels = NUM_ANSWERS
+        return BertForSequenceClassification(described)
+    return BertModel(described, add_pooling_layer=config.pooling == "cls")
 
 
 def build_encoder(config: TextEncoderConfig, model_folder: Path | None = None) -> TextEncoder:
@@ -121,11 +134,15 @@ def build_encoder(config: TextEncoderConfig, model_folder: Path | None = None) -
     with _files.reading(folder):
         described = AutoConfig.from_pretrained(folder, **local)
         _check_sizes(config, described)
+        kind, given = AutoModel, _pooler(config, described)
+        if config.pooling == CLASSIFIER:
+            kind, given = AutoModelForSequenceClassification, {}
+            described.num_labels = NUM_ANSWERS
         if model_folder is not None:
-            model = AutoModel.from_config(described, **_pooler(config, described))
+            model = kind.from_config(described, **given)
         else:
             check_model_folder(folder)
-            model = AutoModel.from_pretrained(folder, use_safetensors=True, **_pooler(config, described), **local)
+            model = kind.from_pretrained(folder, config=described, use_safetensors=True, **given, **local)
         if config.pooling == "cls" and getattr(model, "pooler", None) is None:
             raise ValueError(
                 f"encoder.pooling='cls' needs a pooler, which {type(model).__name__} has not; take cls_before_pooler"

@@ -1,6 +1,7 @@
 """Text as a modality."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -13,6 +14,7 @@ from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextV
 from anchorwise.modalities.text.encoders import build_encoder
 from anchorwise.modalities.text.export import export_text
 from anchorwise.modalities.text.folders import weights_digest
+from anchorwise.modalities.text.mining import with_candidates
 from anchorwise.modalities.text.samples import TextSamples, tokenized
 from anchorwise.modalities.text.sources import read_parts
 from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, load_text_encoder
@@ -32,6 +34,8 @@ class Text(Modality):
     def load(self, data: TextData, *, on_progress: OnProgress | None = None) -> Splits[Samples]:
         """Read texts, and their tokens by the tokenizer that is asked for, or one trained on the training texts."""
         parts = read_parts(data)
+        if data.num_candidates is not None:
+            parts = replace(parts, train=with_candidates(parts.train, data.num_candidates))
         if data.tokenizer is None:
             texts = [text for row in parts.train.rows for text in row]
             tokenizer = trained_tokenizer(texts, vocab_size=data.vocab_size)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anchorwise.modalities.samples import Partners, Samples, Skipped
 from anchorwise.modalities.text.tables import Texts
-from anchorwise.modalities.text.tokenizer import TextTokenizer, Tokens, padded
+from anchorwise.modalities.text.tokenizer import ATTENTION, SEGMENTS, TOKENS, TextTokenizer, Tokens, padded
 
 # n = samples, b = samples of a batch, m = chosen samples, r = texts of the sample with most of them, s = tokens
 
@@ -67,6 +67,27 @@ class TextSamples(Samples):
         """Return the tokens of texts as an encoder takes them."""
         rows = [self.tokens.of(number) for number in texts.tolist()]
         return padded(rows, self.tokenizer.pad, most=self.max_tokens)
+
+    def joined(self, ids: Int64[Tensor, " b"], others: Int64[Tensor, " b"]) -> dict[str, Int64[Tensor, "b s"]] | None:
+        """Return the tokens of samples and of the partners of others, behind each other."""
+        if self.members.shape[1] < 2:
+            return None
+        return self.padded_pairs(self.members[ids, 0], self.members[others, 1])
+
+    def padded_pairs(self, texts: Int64[Tensor, " b"], others: Int64[Tensor, " b"]) -> dict[str, Int64[Tensor, "b s"]]:
+        """Return the tokens of pairs of texts, as in `[CLS] one [SEP] other [SEP]`, and of which text each is.
+
+        A first text takes half of the tokens at most, and the second what is left.
+        """
+        firsts = [_cut(self.tokens.of(text), self.max_tokens // 2) for text in texts.tolist()]
+        seconds = [
+            _cut(self.tokens.of(other)[1:], self.max_tokens - len(first))
+            for first, other in zip(firsts, others.tolist(), strict=True)
+        ]
+        pairs = [torch.cat(pair) for pair in zip(firsts, seconds, strict=True)]
+        made = padded(pairs, self.tokenizer.pad, most=self.max_tokens)
+        starts = torch.tensor([[len(first)] for first in firsts])
+        return {**made, SEGMENTS: (torch.arange(made[TOKENS].shape[1]) >= starts) * made[ATTENTION]}
 
     def text(self, item: int) -> str:
         """Return the first text of a sample."""
@@ -152,6 +173,11 @@ def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> Tex
         values=None if texts.scores is None else torch.tensor(texts.scores, dtype=torch.float32),
         skipped=texts.skipped,
     )
+
+
+def _cut(tokens: Tensor, most: int) -> Tensor:
+    """Return the first tokens, and the last one, which says that a text ends."""
+    return tokens if len(tokens) <= most else torch.cat([tokens[: most - 1], tokens[-1:]])
 
 
 def _numbered(names: Sequence[str]) -> Int64[Tensor, " n"]:

@@ -24,7 +24,7 @@ from anchorwise._config import Section, read_section
 from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
 from anchorwise.modalities.samples import Samples, View, moved
 from anchorwise.modalities.text.config import TextEncoderConfig
-from anchorwise.modalities.text.encoders import build_encoder
+from anchorwise.modalities.text.encoders import CLASSIFIER, build_encoder
 from anchorwise.modalities.text.samples import TextSamples
 from anchorwise.modalities.text.tokenizer import TextTokenizer, load_tokenizer, padded
 from anchorwise.pairs import unit_rows
@@ -54,6 +54,11 @@ class FrozenText(FrozenEncoder):
     encoder: Encoder
     spec: TextEncoderSpec
     tokenizer: TextTokenizer
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """A reader of pairs has nothing to say of a text alone."""
+        return ("reranking",) if self.spec.encoder.pooling == CLASSIFIER else ()
 
     @property
     def max_tokens(self) -> int:

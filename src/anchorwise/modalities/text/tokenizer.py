@@ -21,7 +21,7 @@ from anchorwise.modalities.text.vocabulary import WITHIN, word_pieces
 # t = texts, b = texts of a batch, s = tokens of the longest of them
 
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-TOKENS, ATTENTION = "input_ids", "attention_mask"
+TOKENS, ATTENTION, SEGMENTS = "input_ids", "attention_mask", "token_type_ids"
 _MULTIPLE = 8  # Batches are padded to lengths of this kind, so that there are few shapes.
 
 

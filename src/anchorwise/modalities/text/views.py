@@ -56,6 +56,9 @@ class TextViews(ViewMaker):
     def collect(self, samples: Samples, ids: Int64[Tensor, " b"], *, seed: int) -> Batch:
         """Return the views of samples, made on the CPU."""
         there = cast(TextSamples, samples)
+        if self.plan.joined:
+            query, *candidates = there.members[ids, : self.plan.total + 1].T
+            return _in_views(there, ids, there.padded_pairs(query.repeat(self.plan.total), torch.cat(candidates)))
         texts = self._chosen(there, ids, seed)
         views = [[there.tokens.of(number) for number in view.tolist()] for view in texts]
         if self.config.repetition:
@@ -69,8 +72,7 @@ class TextViews(ViewMaker):
                 for number, view in enumerate(views[: self.plan.num_views])
             ]
         rows = padded([text for view in views for text in view], self.tokenizer.pad, most=self.max_tokens)
-        parts = {name: part.split(len(ids)) for name, part in rows.items()}
-        return there.batch(ids, tuple({name: part[view] for name, part in parts.items()} for view in range(len(views))))
+        return _in_views(there, ids, rows)
 
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
         """Return the views."""
@@ -101,6 +103,13 @@ class TextViews(ViewMaker):
         return torch.cat([longer[: self.max_tokens - 1], text[-1:]])
 
 
+def _in_views(samples: TextSamples, ids: Tensor, rows: dict[str, Tensor]) -> Batch:
+    """Return rows that stand view after view as the views of samples."""
+    parts = {name: part.split(len(ids)) for name, part in rows.items()}
+    num_views = len(next(iter(parts.values())))
+    return samples.batch(ids, tuple({name: part[view] for name, part in parts.items()} for view in range(num_views)))
+
+
 def _check(plan: ViewPlan, samples: TextSamples) -> None:
     for asked, what in (
         (plan.num_small, "small views"),
@@ -110,6 +119,13 @@ def _check(plan: ViewPlan, samples: TextSamples) -> None:
         if asked:
             raise ValueError(f"the method needs {what}, which images have and texts do not; choose another method.name")
     num_texts, num_negatives = samples.members.shape[1], plan.num_negatives
+    if plan.joined:
+        if samples.are_alike or num_texts <= plan.total:
+            raise ValueError(
+                f"the method reads a sample with {plan.total} others, in columns behind it, and a sample has "
+                f"{num_texts} texts; set data.num_candidates={plan.total}, or method.num_candidates lower"
+            )
+        return
     if num_negatives and (samples.are_alike or num_texts < plan.num_views + num_negatives):
         raise ValueError(
             f"the method needs {plan.num_views} views and {num_negatives} hard negatives of a sample, in columns "

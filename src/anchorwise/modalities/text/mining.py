@@ -1,0 +1,43 @@
+"""Hard negatives by common words: what a first search would give for a query, its positive taken out."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from anchorwise.modalities.counted_words import counted_words
+from anchorwise.modalities.text.tables import Texts
+
+_BLOCK = 1024  # Queries at a time.
+
+
+def with_candidates(texts: Texts, num_candidates: int) -> Texts:
+    """Return the pair of every sample with the positives of others behind it, those with most words in common first.
+
+    Args:
+        texts: With two texts of every sample at least.
+        num_candidates: Of every query: its positive, and so many less one hard negatives. No text is a hard negative of
+            a query that it is the positive of.
+
+    Raises:
+        ValueError: If there are fewer texts, or samples have one alone.
+    """
+    if any(len(row) < 2 for row in texts.rows):
+        raise ValueError("data.num_candidates is for samples with a positive, got samples of one text; leave it out")
+    queries, positives = ([row[place] for row in texts.rows] for place in (0, 1))
+    distinct = len(set(positives))
+    if distinct < num_candidates:
+        raise ValueError(
+            f"data.num_candidates must be at most the {distinct} positives there are, got {num_candidates}"
+        )
+    counted = counted_words([*queries, *positives])
+    keys, first = list(dict.fromkeys(positives)), counted.transform(queries)
+    place, second = {key: number for number, key in enumerate(keys)}, counted.transform(keys).T
+    rows = []
+    for start in range(0, len(queries), _BLOCK):
+        scores = (first[start : start + _BLOCK] @ second).toarray()
+        own = [place[positive] for positive in positives[start : start + _BLOCK]]
+        scores[np.arange(len(own)), own] = -1.0
+        nearest = np.argsort(-scores, axis=1, kind="stable")[:, : num_candidates - 1]
+        rows += [tuple(keys[number] for number in each) for each in nearest.tolist()]
+    joined = tuple((*pair, *hard) for *pair, hard in zip(queries, positives, rows, strict=True))
+    return replace(texts, rows=joined, are_alike=False, scores=None)
