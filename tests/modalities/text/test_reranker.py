@@ -87,7 +87,7 @@ def test_a_reranker_is_trained_judged_over_all_queries_and_read_by_transformers(
     settings += ["train.num_epochs=2", "train.log_to=[]", "train.device=cpu", "train.log_every_steps=1"]
     config = apply_overrides(recipe("reranker-small"), [*settings, f"data.source={captions}"])
     run = pretrain(config, tmp_path / "run", show_progress=False)
-    encoder = rebuild(tmp_path / "run").encoder
+    frozen = rebuild(tmp_path / "run")
     steps = [line for line in run.log() if line["kind"] == "step"]
     assert {"loss", "positive_weight", "heaviest_negative_weight"} <= set(steps[-1])
     from anchorwise.cli.app import app
@@ -99,7 +99,7 @@ def test_a_reranker_is_trained_judged_over_all_queries_and_read_by_transformers(
     assert 0 < metrics["reranked_mrr"] <= 1
     assert {"tf_idf_mrr", "reranking_reach"} <= set(metrics)
     loaded = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "transformer").eval()
-    samples = samples_of(captions, num_candidates=None).test
+    samples = frozen.adapted(samples_of(captions, num_candidates=None).test)
     view = samples.joined(torch.arange(2), torch.arange(2))
     with torch.no_grad():
-        torch.testing.assert_close(loaded(**view).logits, encoder(view))
+        torch.testing.assert_close(loaded(**view).logits, frozen.encoder(view))
