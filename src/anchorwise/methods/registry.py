@@ -9,8 +9,8 @@ from anchorwise.methods.byol import BYOL as BYOL
 from anchorwise.methods.clip import CLIP as CLIP
 from anchorwise.methods.clip_rocket import ClipRocket as ClipRocket
 from anchorwise.methods.cocosoda import CoCoSoDa as CoCoSoDa
-from anchorwise.methods.dcd import DCD as DCD
 from anchorwise.methods.cross_encoder import CrossEncoder as CrossEncoder
+from anchorwise.methods.dcd import DCD as DCD
 from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
