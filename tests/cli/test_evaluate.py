@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_mistakes_say_what_is_accepted_and_change_nothing(tmp_path, arguments, m
 def test_a_run_without_labels_is_judged_by_two_views_of_its_images(tmp_path, monkeypatch):
     rows = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
     (tmp_path / "flat").mkdir()
-    monkeypatch.setattr(command, "samples_of_run", lambda *_: (None, Splits(FLAT, FLAT, None)))
+    monkeypatch.setattr(command, "samples_of_run", lambda *_: (SimpleNamespace(judged_by=()), Splits(FLAT, FLAT, None)))
     monkeypatch.setattr(run_embeddings, "embed_run_views", lambda *_, **__: (Embeddings((rows, rows)), []))
     result = CliRunner().invoke(app, ["flat", *FAST])
     assert result.exit_code == 0, result.output

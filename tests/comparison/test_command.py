@@ -40,7 +40,10 @@ def test_the_cost_is_told_without_a_run(study: Study, tmp_path: Path):
         (["--set", "seed=[1]"], "unknown setting 'seed'; here: .* did you mean 'seeds'"),
         (["--set", "seeds=[0, 1]"], "seed 0 stands twice"),
         (["--budget", "0"], "--budget must lie in"),
-        (["compare-paper", "--data", "x.tar"], "--data is for studies of one data set, got cifar10, cifar100"),
+        (
+            ["compare-paper", "--data", "x.tar"],
+            "--data must be NAME=IMAGES, NAME one of cifar10, cifar100, .*, got 'x.tar'",
+        ),
         (["compare-cifar10-small", "--data", "nowhere.tar"], "nowhere.tar"),
         (["--run", "abc"], "--run must be the key of a run that can start now or is done"),
         (["--executor", "slurm"], "--executor must be one of 'local', 'ray'"),

@@ -35,7 +35,7 @@ def test_an_unknown_executor_is_refused_with_those_there_are(tmp_path: Path):
 
 def test_ray_where_it_is_not_installed_is_named_with_the_way_out(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match="--executor ray needs Ray: pip install ray"):
+    with pytest.raises(ValueError, match=r"--executor ray needs Ray: pip install \"anchorwise\[ray\]\""):
         make_executor("ray", _places(tmp_path), 1)
 
 

@@ -83,7 +83,9 @@ def test_an_array_that_unpacks_to_far_more_than_it_is_is_refused_only_if_it_is_w
 def test_parquet_without_pyarrow_names_the_package(tmp_path, monkeypatch):
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"x\.parquet cannot be used: Parquet needs pyarrow: pip install pyarrow"):
+    with pytest.raises(
+        ValueError, match=r"x\.parquet cannot be used: Parquet needs pyarrow: pip install \"anchorwise\[parquet\]\""
+    ):
         load_embeddings(tmp_path / "x.parquet")
 
 

@@ -22,6 +22,8 @@ WITHOUT = {
     "hardest_regularised",
     "mixture",
     "pairwise_views",
+    "nested",
+    "listwise_ranking",
 }
 TAKERS = [case for case in CASES if case.name in OBJECTIVES and "logit_scale" in case.objective().inputs.takes]
 

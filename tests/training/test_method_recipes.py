@@ -10,7 +10,19 @@ from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
 # A background beside the targets; texts; images with texts.
-_OTHER_DATA = {"sepclr", "simcse", "esimcse", "cocosoda", "clip", "albef", "msd", "clip_rocket", "astrea", "dcd"}
+_OTHER_DATA = {
+    "cross_encoder",
+    "sepclr",
+    "simcse",
+    "esimcse",
+    "cocosoda",
+    "clip",
+    "albef",
+    "msd",
+    "clip_rocket",
+    "astrea",
+    "dcd",
+}
 
 
 def test_every_image_method_has_a_recipe_on_cifar10():
