@@ -49,8 +49,8 @@ def _loss_and_gradients(case: Case, views: tuple[Tensor, ...], backend: engine.B
 @pytest.mark.usefixtures("as_users_call")  # Shapes are checked in the next test, on every case too.
 def test_loss_and_gradients_of_every_objective_equal_those_of_the_dense_backend(case: Case, batch):
     expected = _loss_and_gradients(case, batch(), Dense())
-    # Cosines are rounded in another order; near the cap 1 - s magnifies that by 1 / (1 - s), here up to 1e5.
-    tolerance = 2e-11 if batch is batches.near_cap else 1e-12
+    # Cosines are rounded in another order; near the cap 1 - s magnifies each rounding by 1 / (1 - s), here up to 1e5.
+    tolerance = 4e-11 if batch is batches.near_cap else 1e-12
     for value, exact in zip(_loss_and_gradients(case, batch(), Tiled(size=17)), expected, strict=True):
         assert (value - exact).norm() <= tolerance * exact.norm() + 1e-14
 

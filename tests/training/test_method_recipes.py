@@ -49,6 +49,7 @@ _SHORT = {
     "num_prototypes": 16,
     "num_clusters": {"pcl": [2, 3], "beclr": 3},
     "warmup_epochs": {"pcl": 1, "beclr": 1},
+    "queue_from_epoch": 1,
 }
 
 
