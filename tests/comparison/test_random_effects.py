@@ -38,13 +38,13 @@ def test_equal_means_without_errors_have_an_interval_of_no_width():
 
 
 def test_a_mean_over_data_sets_is_covered_as_often_as_it_says():
-    generator, hits, num_studies = np.random.default_rng(0), 0, 2000
+    generator, hits, num_studies = np.random.default_rng(0), 0, 400
     errors = np.array([0.2, 0.3, 0.5, 0.3, 0.6])
     for _ in range(num_studies):
         truths = generator.normal(1.0, 0.5, size=5)
         found = random_effects(generator.normal(truths, errors).tolist(), errors.tolist(), level=0.9).interval
         hits += float(found.low) <= 1.0 <= float(found.high)
-    assert 0.88 < hits / num_studies < 0.95
+    assert 0.86 < hits / num_studies < 0.96
 
 
 def test_means_that_hold_together_are_wider():

@@ -41,6 +41,7 @@ def test_objectives_stand_side_by_side_on_the_same_seeds_alone(kept: Summary):
         assert means[entry.label] == pytest.approx([100 * sum(scores) / 5])
 
 
+@pytest.mark.whole
 def test_a_pilot_says_so_in_the_head_of_the_report_and_under_the_tables(kept: Summary):
     pilot = Summary(kept.study.with_budget(0.2), {})
     words = "Trained for 2 epochs instead of 10 (budget 0.2: a pilot, not the study itself)."
@@ -61,6 +62,7 @@ def test_the_report_opens_with_what_came_out_best_first_beside_what_needs_no_tra
     assert not comparison_report(Summary(kept.study, {})).summary.startswith("kNN %")
 
 
+@pytest.mark.whole
 def test_the_report_says_what_every_objective_is_and_between_what_it_was_chosen(kept: Summary):
     section = next(part for part in comparison_report(kept).sections if part.title == "What is compared")
     said = section.blocks[1].facts

@@ -72,6 +72,7 @@ def test_intervals_of_all_data_sets_together_are_wider(several: Study):
     assert (several.num_comparisons, several.model_copy(update={"family": "data_set"}).num_comparisons) == (6, 2)
 
 
+@pytest.mark.whole
 def test_report_tables_and_summary_say_what_comes_of_all_data_sets(several: Study, tmp_path: Path):
     summary = _trained(several)
     assert "2 objectives on 3 data sets at 95 %" in caption(summary)

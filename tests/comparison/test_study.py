@@ -14,7 +14,11 @@ def _with(study: Study, **changes: object) -> Study:
     return Study(**{**dict(study), **changes})
 
 
-@pytest.mark.parametrize("name", RECIPES)
+LARGE = {"compare-ablation", "compare-paper", "compare-methods", "compare-methods-digits", "verdict-small"}
+FEW_AT_FIRST = [pytest.param(name, marks=pytest.mark.whole) if name in LARGE else name for name in RECIPES]
+
+
+@pytest.mark.parametrize("name", FEW_AT_FIRST)
 def test_a_recipe_loads_back_from_what_it_prints(name: str, tmp_path):
     study = study_recipe(name)
     assert study.name == name

@@ -15,10 +15,20 @@ from anchorwise.methods import METHODS
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.samples import moved
 from anchorwise.objectives import build
-from tests.methods.training import ALL, NUM_STEPS, clock_at, method_of, optimizer_of, outlook, train, views_of_step
+from tests.methods.training import (
+    ALL,
+    NUM_STEPS,
+    clock_at,
+    every_name,
+    method_of,
+    optimizer_of,
+    outlook,
+    train,
+    views_of_step,
+)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@every_name
 def test_all_that_a_resumed_run_needs_is_in_the_state_dictionary(name: str):
     whole = method_of(name)
     expected = train(whole, optimizer_of(whole), range(NUM_STEPS))
@@ -46,7 +56,7 @@ def test_gradients_reach_every_trainable_parameter_and_no_copy(name: str):
             assert weight.grad is None
 
 
-@pytest.mark.parametrize("name", METHODS)
+@every_name
 def test_a_step_looks_at_no_value(name: str, monkeypatch: pytest.MonkeyPatch):
     """On the meta device there is none, so whatever would make a GPU wait fails."""
     monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # The device knows no autocast.

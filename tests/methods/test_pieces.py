@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from anchorwise.methods import METHODS
 from anchorwise.modalities.encoder import Encoder
-from tests.methods.training import in_pieces, method_of, optimizer_of, train, views_of_step
+from tests.methods.training import every_name, in_pieces, method_of, optimizer_of, train, views_of_step
 
 
-@pytest.mark.parametrize("name", METHODS)
+@every_name
 def test_steps_in_pieces_are_those_of_the_whole_batch(name):
     whole, pieces = method_of(name, norm="layer"), in_pieces(method_of(name, norm="layer"), 2)
     expected, found = (train(method, optimizer_of(method), range(3)) for method in (whole, pieces))

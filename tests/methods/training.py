@@ -1,5 +1,6 @@
 """Small methods and how they are trained by hand."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -47,11 +48,16 @@ _OWN: dict[str, dict[str, Any]] = {
 
 on_images = [name for name in METHODS if name not in OF_TEXTS]
 
-# One with a copy, one with prototypes and crops, one with neither in every test run; all where whole runs are tested.
-every_method = pytest.mark.parametrize(
-    "method",
-    [name if name in {"simclr", "moco", "dino"} else pytest.param(name, marks=pytest.mark.whole) for name in on_images],
-)
+
+def _few_at_first(names: Iterable[str]) -> list[Any]:
+    """Return methods of which one with a copy, one with prototypes and crops, and one with neither are short tests."""
+    return [
+        name if name in {"simclr", "moco", "dino"} else pytest.param(name, marks=pytest.mark.whole) for name in names
+    ]
+
+
+every_method = pytest.mark.parametrize("method", _few_at_first(on_images))
+every_name = pytest.mark.parametrize("name", _few_at_first(METHODS))
 
 # Settings of a run for methods that its small encoder does not suit.
 ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}
