@@ -51,6 +51,7 @@ def test_a_pilot_says_so_in_the_head_of_the_report_and_under_the_tables(kept: Su
     assert comparison_report(kept).summary.endswith("Trained for 10 epochs.")
 
 
+@pytest.mark.whole
 def test_the_report_opens_with_what_came_out_best_first_beside_what_needs_no_training(kept: Summary):
     shown = Illustrations(references={"digits": {"pixels": {"knn": 0.97}, "untrained": {"linear": 0.5}}})
     opening = comparison_report(kept, shown).summary.partition(". ")[0]

@@ -28,6 +28,7 @@ def gradients(case: Case, views, inside=None):
         return torch.autograd.grad(loss, given, allow_unused=True)
 
 
+@pytest.mark.whole
 @every_case
 def test_autocast_does_not_change_the_gradient(case: Case):
     expected = gradients(case, batches.ordinary())

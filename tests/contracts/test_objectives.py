@@ -85,6 +85,7 @@ def test_gradient_equals_that_of_the_plain_loss_with_the_same_statistics_detache
 
 
 # A further setting of an objective meets the same float32 rows with bfloat16 as with float16.
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [

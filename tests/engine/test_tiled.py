@@ -92,6 +92,7 @@ def _reduced(call, anchors: Tensor, keys: Tensor, link: Link, **given) -> list[T
     return [result.detach(), *gradients]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("call", [engine.logsumexp_rows, engine.sum_rows])
 @pytest.mark.parametrize("layout", ["symmetric", "more keys", "more anchors", "one anchor", "no keys"])

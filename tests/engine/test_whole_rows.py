@@ -70,6 +70,7 @@ def test_gradients_are_those_of_the_steps(link, contrast, ids, monkeypatch: pyte
     torch.testing.assert_close(by_hand, found(), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("ids", [None, IDS["ids"]], ids=["distinct", "ids"])

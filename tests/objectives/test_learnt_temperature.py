@@ -72,6 +72,7 @@ def test_the_gradient_of_the_scale_is_the_derivative(case: Case):
     assert torch.autograd.gradcheck(lambda value: _call(case, value).loss(case.objective()), scale)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "case",
     [case for case in CASES if "logit_scale" in case.objective().inputs.takes],

@@ -32,6 +32,7 @@ def loss_and_gradient(loss, scale, dtype):
     return value.detach(), *torch.autograd.grad(value, logit_scale)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-4, 14.3, 1e19, 1e30])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_loss_and_gradient_of_the_scale_are_those_of_exact_arithmetic(loss, scale: float):

@@ -28,6 +28,7 @@ def test_the_gate_gets_its_gradient():
     )
 
 
+@pytest.mark.whole
 def test_salient_rows_get_their_gradient_and_held_ones_only_their_own_term():
     targets = torch.tensor([1, 0, 1, 1, 0, 0])
     salients = [0.1 * view.clone().requires_grad_() for view in SMALL]

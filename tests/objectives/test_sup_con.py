@@ -50,6 +50,7 @@ def test_one_label_per_sample_and_two_views_are_info_nce(average: str):
     torch.testing.assert_close(loss, InfoNCE()(*VIEWS[:2]), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("backend", ["dense", Tiled(size=7)])
 @pytest.mark.parametrize("average", ["outside", "inside", "none"])
 @pytest.mark.parametrize("only_first_view", [False, True])

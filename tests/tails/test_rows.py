@@ -44,6 +44,7 @@ DEGENERATE = {
 }
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", WITH_THRESHOLD)
 @pytest.mark.parametrize("row", DEGENERATE.values(), ids=DEGENERATE)
 def test_degenerate_rows_are_reported_and_leave_the_others_alone(name, row):

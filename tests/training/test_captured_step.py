@@ -102,6 +102,7 @@ def test_captured_steps_are_those_that_are_not(method: str):
     assert graphs.num_replayed > 0
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "settings",
     [

@@ -48,6 +48,7 @@ def test_an_export_never_writes_into_its_run_or_another_folder(tmp_path: Path):
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("name", "text"), [("config.json", "[]"), ("config.json", "{"), ("model.safetensors", "x")])
 def test_a_damaged_export_is_named(tmp_path: Path, name: str, text: str):
     stored = _finished_run(tmp_path / "run", "resnet18")
