@@ -32,6 +32,7 @@ def _has_a_temperature(study: Study, key: str) -> bool:
     return "temperature" in str(config.whole_objective().hyperparameters)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "name", [name for name in RECIPES if name != "demo" and not name.startswith("compare-methods")]
 )

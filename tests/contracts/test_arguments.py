@@ -83,6 +83,7 @@ def _is_whole(value: object) -> bool:
 NUMBERED = [case for case in CASES if any(map(_is_whole, case.call(*batches.ordinary()).given.values()))]
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize("case", NUMBERED, ids=lambda case: case.name)
 def test_whole_numbers_are_the_same_numbers_in_any_integer_dtype(case: Case):
@@ -114,6 +115,7 @@ def _changed(call: Call, change: Callable[[torch.Tensor], torch.Tensor]) -> Call
     return replace(call.given_as(**shared), views=of(call.views))
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("as_users_call")
 @every_case
 def test_tensors_of_different_precision_are_each_widened_by_themselves(case: Case):

@@ -113,6 +113,7 @@ def _coldest(case: Case) -> dict[str, Any]:
     return {name: value for name, value in case.cold.items() if name in inspect.signature(case.make).parameters}
 
 
+@pytest.mark.whole
 @cases_that(lambda case: case.name in OBJECTIVES and _coldest(case))
 @unchecked
 def test_the_lowest_temperature_overflows_nowhere(case: Case):

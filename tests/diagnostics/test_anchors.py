@@ -52,6 +52,7 @@ def test_what_a_hard_negative_may_be_is_named():
     assert {one.kind for one in same} == {"same class"}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("num_tail", [20, 50])
 def test_a_likely_duplicate_keeps_its_level(num_tail):
     # Independent tails of an exact power law; 1 % of runs may have any anchor called an outlier.

@@ -71,6 +71,7 @@ def test_there_are_kernels_for_float32_on_a_cpu():
     assert kernels_for(torch.zeros(2, 2, device="meta")) is None
 
 
+@pytest.mark.whole
 @needs_compiler
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("contrast", CONTRASTS.values(), ids=CONTRASTS)

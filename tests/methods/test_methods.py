@@ -42,7 +42,7 @@ def test_all_that_a_resumed_run_needs_is_in_the_state_dictionary(name: str):
     assert begun + train(second, resumed, range(4, NUM_STEPS)) == expected
 
 
-@pytest.mark.parametrize("name", METHODS)
+@every_name
 def test_gradients_reach_every_trainable_parameter_and_no_copy(name: str):
     method = method_of(name)
     optimizer = optimizer_of(method)

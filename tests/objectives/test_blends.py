@@ -83,6 +83,7 @@ def _lists(value):
     return tuple(map(_lists, value)) if isinstance(value, tuple) else value.tolist()
 
 
+@pytest.mark.whole
 @each
 def test_a_blended_loss_is_the_slow_twins(make: Callable[..., Objective], twin, views, given):
     expected = twin(*map(_lists, views), logit=LOGIT, **{name: _lists(value) for name, value in given.items()})

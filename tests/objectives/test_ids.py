@@ -90,6 +90,7 @@ def _lists(value):
     return tuple(map(_lists, value)) if isinstance(value, tuple) else value.tolist()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", TAKERS)
 def test_with_ids_the_loss_is_the_slow_twins(name: str):
     objective, twin, views, given = TAKERS[name]

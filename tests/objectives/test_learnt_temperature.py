@@ -50,6 +50,7 @@ def test_a_scale_is_one_over_the_temperature(case: Case):
         torch.testing.assert_close(_call(case, scale).loss(case.objective()), expected, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("case", TAKERS, ids=lambda case: case.name)
 def test_the_gradient_reaches_the_scale_and_is_one_with_tiles(case: Case):
     gradients = []
@@ -62,6 +63,7 @@ def test_the_gradient_reaches_the_scale_and_is_one_with_tiles(case: Case):
 
 
 # The targets of SoftTargets depend on the scale and have no gradient; the contract's surrogate holds that.
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "case",
     [case for case in TAKERS if case.surrogate is None and case.name != "soft_targets"],

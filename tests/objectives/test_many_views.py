@@ -34,6 +34,7 @@ def _views(num_views: int) -> list[Tensor]:
     return [base + 0.5 * batches.ordinary(num_samples=5, seed=seed)[1] for seed in range(num_views)]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("num_views", range(2, 9))
 @pytest.mark.parametrize(
     ("objective", "twin", "given"),

@@ -27,6 +27,7 @@ def test_the_words_that_types_know_are_those_that_tables_know(names, table):
     assert set(get_args(names)) == set(table)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("exponent", ["unit", "batch", "anchor", "pooled"])
 @pytest.mark.parametrize("gate", ["likelihood", "published", "hard", "cap"])
 @pytest.mark.parametrize(("objective", "make"), [("weince", WEINCE), ("selection", Selection)])

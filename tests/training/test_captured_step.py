@@ -95,6 +95,7 @@ def _assert_same(config: RunConfig, graphs: Replaying, sizes: tuple[int, ...] = 
     assert [name for name, tensor in state.items() if not torch.equal(tensor, captured[name])] == []
 
 
+@pytest.mark.whole
 @every_method
 def test_captured_steps_are_those_that_are_not(method: str):
     graphs = Replaying()

@@ -25,6 +25,7 @@ def logged(directory: RunDirectory) -> list[float]:
     return [line["online_probe"] for line in directory.log() if "online_probe" in line]
 
 
+@pytest.mark.whole
 def test_the_method_does_not_notice_and_the_log_has_the_accuracy(finished: RunDirectory, tmp_path: Path):
     directory = pretrain(tiny_run(["train.online_probe=true"]), tmp_path / "run", show_progress=False)
     expected = weights(finished)

@@ -118,6 +118,7 @@ def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     return state, splits.pretrain.batch(torch.arange(16)), state.config
 
 
+@pytest.mark.whole
 @every_method
 def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, tiny: RunConfig, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # It does not know the meta device.

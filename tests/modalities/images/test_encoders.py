@@ -5,6 +5,7 @@ from anchorwise.modalities.images import EncoderConfig, build_encoder
 from anchorwise.models import HeadConfig, ProjectionHead
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("name", "norm", "num_features"),
     [
