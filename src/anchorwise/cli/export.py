@@ -41,7 +41,7 @@ def export(
     directory = RunDirectory(run)
     if directory.is_done:  # An encoder alone has nothing to tell.
         _files.write_text(out / CARD_FILE, model_card(directory, exported))
-    typer.echo(printable(f"written for {exported.library}: {out}; README.md says how to load it"))
+    typer.echo(printable(f"written for {exported.loads_in}: {out}; README.md says how to load it"))
     if push_to is not None:
         typer.echo(printable(f"uploaded to {_pushed(out, push_to)}"))
 

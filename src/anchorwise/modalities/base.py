@@ -25,12 +25,12 @@ class Exported:
     """How an encoder that was written for users of other libraries is read.
 
     Attributes:
-        library: That reads it.
+        loads_in: Name of the library that reads it.
         how_to_load: Lines of Python.
         imports: The lines before them.
     """
 
-    library: str
+    loads_in: str
     how_to_load: str
     imports: str
 

@@ -33,7 +33,7 @@ def model_card(run: RunDirectory, exported: Exported) -> str:
     summary, name = run.summary(), run.path.resolve().name
     parts = [
         "---",
-        f"library_name: {exported.library}",
+        f"library_name: {exported.loads_in}",
         "tags: [anchorwise, contrastive-learning, feature-extraction]",
         "---",
         f"# {name}",

@@ -27,7 +27,7 @@ def _finished_run(folder: Path, name: str, norm: str = "batch") -> StoredEncoder
 )
 def test_an_export_loads_in_its_library_with_the_same_features(tmp_path: Path, name: str, norm: str, library: str):
     stored = _finished_run(tmp_path / "run", name, norm)
-    assert export_encoder(stored, tmp_path / "out").library == library
+    assert export_encoder(stored, tmp_path / "out").loads_in == library
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(load_exported(tmp_path / "out")(images), stored.encoder(images))
@@ -61,7 +61,7 @@ def test_a_damaged_export_is_named(tmp_path: Path, name: str, text: str):
 def test_an_export_can_be_made_again(tmp_path: Path):
     stored = _finished_run(tmp_path / "run", "resnet18")
     for _ in range(2):
-        assert export_encoder(stored, tmp_path / "out").library == "torchvision"
+        assert export_encoder(stored, tmp_path / "out").loads_in == "torchvision"
 
 
 def test_onnx_gives_the_same_features_of_pixels_in_another_runtime(tmp_path: Path):

@@ -365,7 +365,7 @@ def test_an_export_of_a_pooling_that_others_lack_says_how_to_pool(captions, tmp_
         tiny(captions, "encoder.pooling=top2_mean", "train.num_epochs=1"), tmp_path / "run", show_progress=False
     )
     exported = TEXT.export(run.encoder(), tmp_path / "out")
-    assert exported.library == "transformers"
+    assert exported.loads_in == "transformers"
     assert "'top2_mean'" in exported.how_to_load
     assert not (tmp_path / "out" / "modules.json").exists()
     with pytest.raises(ValueError, match="holds files that `anchorwise export` did not write"):
