@@ -6,7 +6,7 @@ percent stay. Tokens at the ends, which every text has, are never chosen.
 """
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 
 from anchorwise.modalities.text.tokenizer import TextTokenizer
@@ -15,6 +15,25 @@ from anchorwise.modalities.text.tokenizer import TextTokenizer
 
 HIDDEN, IS_HIDDEN = "hidden_ids", "is_hidden"
 _MASKED, _REPLACED = 0.8, 0.9
+
+
+def as_in_bert(
+    tokens: Integer[Tensor, "*b s"],
+    what: Float[Tensor, "*b s"],
+    others: Integer[Tensor, "*b s"],
+    *,
+    mask_token: int,
+) -> Integer[Tensor, "*b s"]:
+    """Return what stands in the place of tokens: the mask, another token, or the token itself.
+
+    Args:
+        tokens: That were chosen.
+        what: Numbers in [0, 1) that say which of the three.
+        others: The tokens that would take their places.
+        mask_token: Number of the mask.
+    """
+    replaced = torch.where(what < _REPLACED, others, tokens)
+    return torch.where(what < _MASKED, torch.full_like(tokens, mask_token), replaced)
 
 
 def with_hidden(
@@ -46,6 +65,6 @@ def with_hidden(
     last = mask.sum(dim=1, keepdim=True) - 1
     place = torch.arange(tokens.shape[1], device=tokens.device)
     chosen = (which < share) & (place > 0) & (place < last)
-    replaced = torch.where(what < _REPLACED, (other * tokenizer.num_tokens).long(), tokens)
-    hidden = torch.where(what < _MASKED, torch.full_like(tokens, tokenizer.fast.mask_token_id), replaced)
+    others = (other * tokenizer.num_tokens).long()
+    hidden = as_in_bert(tokens, what, others, mask_token=tokenizer.fast.mask_token_id)
     return {HIDDEN: torch.where(chosen, hidden, tokens), IS_HIDDEN: chosen}

@@ -1,9 +1,8 @@
 """Soft augmentation: some tokens of a text masked, or replaced by the name of their kind.
 
-Source: Shi et al. 2023, "CoCoSoDa", section 3.2, https://arxiv.org/abs/2204.03293; tokens are masked as in BERT, Devlin
-et al. 2019, section 3.1, https://arxiv.org/abs/1810.04805: four fifths of them by the mask, a tenth by any other token,
-a tenth not. The source tells kinds by a parser; here they are told by a token's letters, so that natural language and
-any tokenizer have them too.
+Source: Shi et al. 2023, "CoCoSoDa", section 3.2, https://arxiv.org/abs/2204.03293; tokens are masked as in BERT
+(`anchorwise.modalities.text.masking`). The source tells kinds by a parser; here they are told by a token's letters, so
+that natural language and any tokenizer have them too.
 """
 
 import keyword
@@ -13,6 +12,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
+from anchorwise.modalities.text.masking import as_in_bert
 from anchorwise.modalities.text.tokenizer import TextTokenizer
 from anchorwise.modalities.views import ViewPlan
 
@@ -21,7 +21,6 @@ from anchorwise.modalities.views import ViewPlan
 KINDS = ("name", "keyword", "number", "operator")
 _NO_KIND = -1  # Of the tokens at the ends and the like.
 _WITHIN = ("##", "\u0120", "\u2581")  # How tokenizers mark pieces within or at the beginning of words.
-_BY_MASK, _BY_OTHER = 0.8, 0.9
 _PER_TEXT, _PER_TOKEN = 2, 3  # Draws: which softening and which kind; which tokens, how each, and by which.
 
 
@@ -63,8 +62,7 @@ class SoftTokens:
         if softening.startswith("replace"):
             return torch.where(changed, self.names[kinds].to(text), text)
         others = self.ordinary[(which * len(self.ordinary)).long()].to(text)
-        masked = torch.where(how < _BY_MASK, torch.full_like(text, self.mask), others)
-        return torch.where(changed & (how < _BY_OTHER), masked, text)
+        return torch.where(changed, as_in_bert(text, how, others, mask_token=self.mask), text)
 
 
 def _kind_of(piece: str) -> int:
