@@ -38,7 +38,3 @@ class AlignmentJudge(PairJudge):
             distances = distances[are_alike(samples.values, _SHARE).to(distances.device)]
         error = {"alignment": float(distances.std()) / len(distances) ** 0.5} if len(distances) > 1 else {}
         return Answer({"alignment": float(distances.mean())}, error)
-
-    def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()

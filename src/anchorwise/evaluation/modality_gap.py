@@ -35,7 +35,3 @@ class ModalityGap(PairJudge):
         error = {"pair_cosine": float(cosines.std()) / len(cosines) ** 0.5} if len(cosines) > 1 else {}
         numbers = {"modality_gap": modality_gap(pairs.first, pairs.second), "pair_cosine": float(cosines.mean())}
         return Answer(numbers, error)
-
-    def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()

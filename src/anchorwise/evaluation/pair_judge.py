@@ -68,9 +68,9 @@ class PairJudge(Judge):
             ValueError: If the samples lack what is asked about, such as scores.
         """
 
-    @abstractmethod
     def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
-        """Return in sentences what was asked of how many."""
+        """Return in sentences what was asked of how many; nothing where the numbers say it."""
+        return ()
 
     def choose(self, train: Embeddings) -> Choices:
         """Choose nothing."""
