@@ -5,7 +5,6 @@ from PIL import Image
 
 from anchorwise.methods import METHODS
 from anchorwise.training import RECIPES, apply_overrides, pretrain, recipe
-from anchorwise.training.choosing import with_method
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
@@ -41,7 +40,6 @@ def test_a_recipe_of_a_source_says_which(name: str):
     assert "Source: " in str(RECIPES[name].__doc__)
     assert "https://arxiv.org/abs/" in str(RECIPES[name].__doc__)
     assert recipe(name).whole_objective().build()
-    assert with_method(recipe("folder"), recipe(name).method).method == recipe(name).method
 
 
 _SHORT = {
