@@ -10,7 +10,8 @@ def pretrain(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder; of texts "
+            help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder, "
+            "cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of texts "
             "captions-small, docstrings-small or snli-small; or a JSON file such as --show-config prints, or a run's "
             "config.json."
         ),

@@ -91,10 +91,11 @@ def compare_cifar10_small() -> Study:
 
 
 def verdict_small() -> Study:
-    """Is a temperature needed? Nine objectives on six sets of images, small encoder, 6 epochs: a day on two CPU cores.
+    """Is a temperature needed? Nine objectives on six sets of images, small encoder, 6 epochs.
 
     Intervals hold for all objectives and data sets together. Points are chosen after 2 epochs, the best two of them
-    after 6. Name the images with --data NAME=IMAGES for each data set but digits; --only names objectives.
+    after 6. Name the images with --data NAME=IMAGES for each data set but digits; --only names objectives, and
+    --dry-run tells what they take.
     """
     run, field = recipe("cifar10-small"), _field(TEMPERATURES)
     asked = ("info_nce", "info_nce_reg", "weince_published_reg", "weince", "weibit", "weibit_anchor", "dcl", "dhel")

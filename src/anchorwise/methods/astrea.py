@@ -68,7 +68,7 @@ class Astrea(Method):
             ValueError: If it does, or they do not.
         """
         outlook.check_queue(len(self.image_queue.rows))
-        outlook.check_begins("method.align_epochs", self.align_epochs, "the momentum contrast")
+        outlook.check_begins("method.align_epochs", self.align_epochs, "the momentum contrast would never begin")
 
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, and note the stage."""
