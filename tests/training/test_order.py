@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from anchorwise.modalities.seeds import mixed_seed
-from anchorwise.training.order import ClassBalanced, batch_sizes, epoch_batches, num_batches
+from anchorwise.training.order import ClassBalanced, OnePerGroup, batch_sizes, epoch_batches, num_batches
 from anchorwise.training.orders import ORDERS
 
 CASES = [(10, 4, 1), (10, 4, 2), (10, 3, 3), (9, 4, 2), (13, 4, 3), (7, 7, 7), (3, 100, 2), (17, 5, 4)]
@@ -125,6 +125,43 @@ def test_balanced_batches_depend_on_seed_and_epoch_alone_on_any_number_of_ranks(
 def test_balanced_batches_that_cannot_be_are_refused_with_the_way_out(labels, words: str):
     with pytest.raises(ValueError, match=words):
         ClassBalanced(ClassBalanced.Config(), labels, [25, 25])
+
+
+GROUPS = torch.tensor([5] * 30 + [2] * 4 + [9] * 10 + [7] * 6)
+
+
+def _one_per_group(epoch: int, batch_size: int = 3, **among: int) -> list[torch.Tensor]:
+    sizes = batch_sizes(len(GROUPS), batch_size=batch_size, drop_last=True)
+    return OnePerGroup(OnePerGroup.Config(), None, sizes, GROUPS).batches(len(GROUPS), seed=3, epoch=epoch, **among)
+
+
+def test_a_batch_has_no_group_twice_and_an_epoch_all_equally_often():
+    batches = _one_per_group(0)
+    assert [len(batch) for batch in batches] == [3] * 16
+    assert all(len(GROUPS[batch].unique()) == 3 for batch in batches)
+    seen = torch.cat(batches)
+    assert GROUPS[seen].unique(return_counts=True)[1].tolist() == [12] * 4
+    # Of the smallest all come before one comes again.
+    assert torch.bincount(seen, minlength=50)[GROUPS == 2].tolist() == [3] * 4
+
+
+def test_groups_are_dealt_by_seed_and_epoch_alone_on_any_number_of_ranks():
+    parts = [_one_per_group(1, rank=rank, world_size=2) for rank in range(2)]
+    for whole, *shares in zip(_one_per_group(1), *parts, strict=True):
+        assert torch.equal(torch.cat(shares), whole)
+    assert not torch.equal(torch.cat(_one_per_group(1)), torch.cat(_one_per_group(2)))
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        (None, "order.name=one_per_group needs samples in groups, .* take shuffled"),
+        (GROUPS, "got 4 groups for batches of 25; take train.batch_size up to 4, with train.drop_last=true"),
+    ],
+)
+def test_fewer_groups_than_a_batch_has_places_are_refused_with_the_way_out(groups, words: str):
+    with pytest.raises(ValueError, match=words):
+        OnePerGroup(OnePerGroup.Config(), None, [25, 25], groups)
 
 
 @pytest.mark.parametrize("name", ORDERS)

@@ -30,8 +30,14 @@ _AT_ONCE = 1 << 24  # Scores in memory.
 class _Chosen(Order):
     """Batches that are chosen by the rows of two views of every sample before each epoch, and kept until it is over."""
 
-    def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
-        super().__init__(config, labels, sizes)
+    def __init__(
+        self,
+        config: OrderConfig,
+        labels: Int64[Tensor, " n"] | None,
+        sizes: list[int],
+        groups: Int64[Tensor, " n"] | None = None,
+    ) -> None:
+        super().__init__(config, labels, sizes, groups)
         self.chosen: Int64[Tensor, " n"] | None = None
 
     def check(self, method: Method) -> None:

@@ -153,8 +153,8 @@ class _Run:
         self.in_epoch = samples.in_epoch
         sizes = batch_sizes(len(self.in_epoch), **cut)
         self.steps_per_epoch = len(sizes)
-        labels = None if samples.labels is None else samples.labels[self.in_epoch]
-        self.order = ORDERS[self.config.order.name](self.config.order, labels, sizes)
+        labels, groups = (None if each is None else each[self.in_epoch] for each in (samples.labels, samples.groups))
+        self.order = ORDERS[self.config.order.name](self.config.order, labels, sizes, groups)
         self.num_steps = train.steps(self.steps_per_epoch)
         self.watch, self.pace = FiniteWatch(), Pace()
         self.captured: CapturedStep | None = None

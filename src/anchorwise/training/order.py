@@ -32,6 +32,7 @@ class Order(ABC):
         config: Settings, of the class's own `Config`.
         labels: Classes of the samples; None if unlabelled.
         sizes: Samples of every batch of an epoch, over all ranks.
+        groups: What samples belong together; None if each stands alone.
 
     Raises:
         ValueError: If no such batches can be made of these samples.
@@ -39,8 +40,14 @@ class Order(ABC):
 
     Config: ClassVar[type[OrderConfig]]
 
-    def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
-        self.config, self.labels, self.sizes = config, labels, sizes
+    def __init__(
+        self,
+        config: OrderConfig,
+        labels: Int64[Tensor, " n"] | None,
+        sizes: list[int],
+        groups: Int64[Tensor, " n"] | None = None,
+    ) -> None:
+        self.config, self.labels, self.sizes, self.groups = config, labels, sizes, groups
 
     def check(self, method: Method) -> None:  # noqa: B027
         """Refuse a method whose samples cannot be put into this order, before anything is written.
@@ -128,8 +135,14 @@ class ClassBalanced(Order):
 
         name: Literal["class_balanced"] = "class_balanced"
 
-    def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
-        super().__init__(config, labels, sizes)
+    def __init__(
+        self,
+        config: OrderConfig,
+        labels: Int64[Tensor, " n"] | None,
+        sizes: list[int],
+        groups: Int64[Tensor, " n"] | None = None,
+    ) -> None:
+        super().__init__(config, labels, sizes, groups)
         if labels is None:
             raise ValueError("order.name=class_balanced needs labelled samples; these have none: take shuffled")
         self.members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
@@ -151,6 +164,46 @@ class ClassBalanced(Order):
             batch = torch.cat([decks[which].dealt(wanted) for which, wanted in zip(turn, shares, strict=True)])
             batches.append(batch[torch.randperm(len(batch), generator=generator)])
         return batches
+
+
+@final
+class OnePerGroup(Order):
+    """No two samples of a group in one batch, and all groups equally often.
+
+    Groups come in random order, all of them before one comes again, and so do the samples of each. So a participant
+    with many segments counts as much as one with few, and nobody is a negative of themselves.
+    """
+
+    class Config(OrderConfig):
+        """There is nothing to set."""
+
+        name: Literal["one_per_group"] = "one_per_group"
+
+    def __init__(
+        self,
+        config: OrderConfig,
+        labels: Int64[Tensor, " n"] | None,
+        sizes: list[int],
+        groups: Int64[Tensor, " n"] | None = None,
+    ) -> None:
+        super().__init__(config, labels, sizes, groups)
+        if groups is None:
+            raise ValueError(
+                "order.name=one_per_group needs samples in groups, such as segments of participants; these stand "
+                "alone: take shuffled"
+            )
+        self.members = [torch.nonzero(groups == group).flatten() for group in groups.unique()]
+        if max(sizes) > len(self.members):
+            raise ValueError(
+                f"order.name=one_per_group puts each group into a batch once, got {len(self.members)} groups for "
+                f"batches of {max(sizes)}; take train.batch_size up to {len(self.members)}, with train.drop_last=true"
+            )
+
+    def epoch(self, num_images: int, generator: torch.Generator) -> list[Int64[Tensor, " b"]]:
+        """Deal groups, and a sample of each."""
+        groups = Deck(torch.arange(len(self.members)), generator)
+        decks = [Deck(ids, generator) for ids in self.members]
+        return [torch.cat([decks[which].dealt(1) for which in groups.dealt(size).tolist()]) for size in self.sizes]
 
 
 class Deck:

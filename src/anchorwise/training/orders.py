@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from anchorwise._config import chosen_by_name
 from anchorwise.training.hard_batches import HighestLoss, Spectral
-from anchorwise.training.order import ClassBalanced, Order, OrderConfig, Shuffled
+from anchorwise.training.order import ClassBalanced, OnePerGroup, Order, OrderConfig, Shuffled
 from anchorwise.training.within_clusters import WithinClusters
 
 ORDERS: dict[str, type[Order]] = {
     "shuffled": Shuffled,
     "class_balanced": ClassBalanced,
+    "one_per_group": OnePerGroup,
     "within_clusters": WithinClusters,
     "highest_loss": HighestLoss,
     "spectral": Spectral,

@@ -46,8 +46,14 @@ class WithinClusters(Order):
 
     config: Config
 
-    def __init__(self, config: OrderConfig, labels: Int64[Tensor, " n"] | None, sizes: list[int]) -> None:
-        super().__init__(config, labels, sizes)
+    def __init__(
+        self,
+        config: OrderConfig,
+        labels: Int64[Tensor, " n"] | None,
+        sizes: list[int],
+        groups: Int64[Tensor, " n"] | None = None,
+    ) -> None:
+        super().__init__(config, labels, sizes, groups)
         if not self.config.earlier:
             raise ValueError(
                 "order.name=within_clusters needs order.earlier, the folders of the runs of earlier stages, such as "

@@ -87,7 +87,7 @@ def test_a_saved_data_set_whose_files_lie_elsewhere_is_refused(tmp_path):
         ("a,b,score\nx,y,1\nz,w,high\n", None, "scores must be numbers, got 'high' in row 2"),
         ("a,b,score\nx,y,nan\n", None, "scores must be numbers, got 'nan' in row 1"),
         ("a,b\nx\n", None, "every row must have 2 columns, got 1 in row 1"),
-        ("a,b\n", None, "must hold texts, got none"),
+        ("a,b\n", None, "must have rows, got none"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_in_words(text, columns, message, tmp_path):

@@ -24,8 +24,9 @@ from anchorwise.modalities.images.reading import read_images
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.selection import balanced_indices, complement
+from anchorwise.modalities.tables import read_table
 from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
-from anchorwise.modalities.text.tables import Texts, read_table
+from anchorwise.modalities.text.tables import Texts
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _TRAIN, _TEST = ("train", "training"), ("test", "val", "dev")

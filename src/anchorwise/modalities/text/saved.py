@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from anchorwise import _extras, _files
-from anchorwise.modalities.text.tables import Columns, Texts, cells_of, texts_of
+from anchorwise.modalities.tables import Columns, cells_of
+from anchorwise.modalities.text.tables import Texts, texts_of
 
 _PARTS_FILE, _STATE_FILE = "dataset_dict.json", "state.json"
 

@@ -8,12 +8,13 @@ import torch
 
 from anchorwise import _checks
 from anchorwise.modalities.selection import complement
+from anchorwise.modalities.tables import SUFFIXES
 from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
 from anchorwise.modalities.text.config import TextData
 from anchorwise.modalities.text.docstrings import read_docstrings
 from anchorwise.modalities.text.entailment import LABELS, read_entailment
 from anchorwise.modalities.text.saved import is_saved, read_saved
-from anchorwise.modalities.text.tables import SUFFIXES, Texts, read_texts
+from anchorwise.modalities.text.tables import Texts, read_texts
 
 DOCSTRINGS = "docstrings"
 _TRAIN, _TEST = ("train", "training"), ("test",)

@@ -1,24 +1,21 @@
-"""Files of texts: a text on every line, or columns of CSV, TSV, JSON lines and Parquet.
+"""Files of texts: a text on every line, or columns (`anchorwise.modalities.tables`).
 
 Columns are read by position, as sentence-transformers reads them: the first is the anchor, the second its positive, the
 others are hard negatives; only `score` and `label` columns are told by their names. Where two columns are called
 `sentence1` and `sentence2`, or `sentence_A` and `sentence_B` as in SICK, these are the texts.
 """
 
-import csv
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from anchorwise import _checks, _extras, _files
+from anchorwise import _checks
 from anchorwise.modalities.samples import Skipped
+from anchorwise.modalities.tables import Columns, are_numbers, read_table
 
 SCORES, LABELS = ("score", "scores", "relatedness_score"), ("label", "labels")
 # Of well-known sets, whose files have other columns beside them.
 _PAIRS = (("sentence1", "sentence2"), ("sentence_a", "sentence_b"))
-Columns = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def texts_of(path: Path, table: Columns, columns: Sequence[str] | None = None) -
     """
     score = next((name for name in table if name.lower() in SCORES), None)
     if score is None and all(name.isdecimal() for name in table):
-        score = next((name for name, cells in table.items() if _are_numbers(cells)), None)
+        score = next((name for name, cells in table.items() if are_numbers(cells)), None)
     names = tuple(columns or _text_columns(table, score))
     for name in names:
         if name not in table or name == score:
@@ -104,21 +101,6 @@ def _text_columns(table: Columns, score: str | None) -> Sequence[str]:
         if by_name.keys() >= set(pair):
             return [by_name[name] for name in pair]
     return [name for name in table if name != score and name.lower() not in LABELS]
-
-
-def read_table(path: Path) -> Columns:
-    """Read a file of one of `SUFFIXES` as columns by name, all of one length and not empty.
-
-    Raises:
-        UnusableFileError: If it is damaged.
-        ValueError: If it is of another kind, or holds nothing.
-    """
-    read = _READERS[_checks.one_of("the suffix of data.source", path.suffix, _READERS)]
-    with _files.reading(path):
-        table = read(path)
-    if not table or not len(next(iter(table.values()))):
-        raise ValueError(f"{path} must hold texts, got none")
-    return table
 
 
 def _texts(path: Path, parts: Sequence[Sequence[str]], names: Sequence[str], cells: Sequence[str] | None) -> Texts:
@@ -145,72 +127,3 @@ def _score(cell: str, path: Path, number: int) -> float:
         return _checks.number("score", float(cell))
     except ValueError as error:
         raise ValueError(f"scores must be numbers, got {cell!r} in row {number} of {path}") from error
-
-
-def _are_numbers(cells: Sequence[str]) -> bool:
-    try:
-        return [float(cell) for cell in cells if cell.strip()] != []
-    except ValueError:
-        return False
-
-
-def _lines(path: Path) -> Columns:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {"text": [line for line in lines if line.strip()]}
-
-
-def _csv(path: Path) -> Columns:
-    with path.open(encoding="utf-8", newline="") as file:
-        return _of_rows(list(csv.reader(file)))
-
-
-def _tsv(path: Path) -> Columns:
-    with path.open(encoding="utf-8", newline="") as file:
-        return _of_rows(list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)))
-
-
-def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:
-    """Return columns by name; by number, from 0, where the first row has a number or a gap, as no header has."""
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    first = rows[0] if rows else []
-    is_header = all(cell.strip() and not _are_numbers([cell]) for cell in first)
-    names = [cell.strip() for cell in first] if is_header else [str(place) for place in range(len(first))]
-    body = rows[1:] if is_header else rows
-    for number, row in enumerate(body, start=1):
-        if len(row) != len(names):
-            raise ValueError(f"every row must have {len(names)} columns, got {len(row)} in row {number}")
-    return dict(zip(names, zip(*body, strict=True), strict=True)) if body else {}
-
-
-def _jsonl(path: Path) -> Columns:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    names = list(rows[0]) if rows else []
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict) or list(row) != names:
-            raise ValueError(f"every line must be an object of {', '.join(names)}, got another in line {number}")
-    return {name: ["" if row[name] is None else str(row[name]) for row in rows] for name in names}
-
-
-def _parquet(path: Path) -> Columns:
-    _extras.needed("pyarrow")
-    from pyarrow import parquet  # pyright: ignore[reportMissingImports]
-
-    return cells_of(parquet.read_table(path))
-
-
-def cells_of(table: Any) -> Columns:
-    """Return the cells of an Arrow table as text, those without a value as nothing."""
-    return {
-        name: ["" if cell is None else str(cell) for cell in table.column(name).to_pylist()]
-        for name in table.column_names
-    }
-
-
-_READERS: Mapping[str, Callable[[Path], Columns]] = {
-    ".txt": _lines,
-    ".csv": _csv,
-    ".tsv": _tsv,
-    ".jsonl": _jsonl,
-    ".parquet": _parquet,
-}
-SUFFIXES = tuple(_READERS)
