@@ -119,6 +119,11 @@ def embed_samples(
     rows = embed(
         frozen.encoder, samples, transform=frozen.plain, device=device, split=split, show_progress=show_progress
     )
+    return with_origin(rows, samples, frozen)
+
+
+def with_origin(rows: Embeddings, samples: Samples, frozen: FrozenEncoder) -> EmbeddedSamples:
+    """Return rows that know of which samples they are and by which encoder."""
     known = {field.name: getattr(rows, field.name) for field in fields(Embeddings)}
     return EmbeddedSamples(**known, samples=samples, frozen=frozen)
 

@@ -103,6 +103,8 @@ class TrainConfig(Section):
         log_to: What takes the numbers of the run beside `log.jsonl`: "tensorboard", "wandb".
         checkpoint_every_epochs: A run killed at any moment goes on from its last checkpoint.
         knn_every_epochs: kNN accuracy on a validation part of the training images this often; 0 never.
+        keep_best: A number that a judge watches, such as "knn_accuracy": the encoder of the epoch in which it was best
+            is kept, out of those that are watched. Left out, it is that of the last step.
         online_probe: Whether a linear probe learns the labels beside the method, on features without their gradient;
             its accuracy stands in the log (`anchorwise.training.online_probe`).
         log_every_steps: Steps between two lines of the log.
@@ -124,6 +126,7 @@ class TrainConfig(Section):
     log_to: tuple[LoggerName, ...] = Field(default=("tensorboard",), json_schema_extra=NO_IDENTITY)
     checkpoint_every_epochs: Epochs = Field(default=1, json_schema_extra=NO_IDENTITY)
     knn_every_epochs: int = Field(default=1, ge=0, le=1_000_000, json_schema_extra=NO_IDENTITY)
+    keep_best: str | None = None
     online_probe: bool = Field(default=False, json_schema_extra=NO_IDENTITY)
     log_every_steps: Count = Field(default=10, json_schema_extra=NO_IDENTITY)
 

@@ -303,6 +303,8 @@ class _Run:
             is_whole = state.step % self.steps_per_epoch == 0
             log.write("watch", state.step - 1, {**values, "epoch": num_epochs if is_whole else state.clock.epoch})
             progress.step(state.step, values)
+            if state.best is not None:
+                state.best.look(values, state.kept, step=state.step)
         if num_epochs % train.checkpoint_every_epochs == 0 or is_last:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
 
@@ -317,6 +319,8 @@ class _Run:
 
     def _finish(self, state: RunState) -> None:
         """Write the encoder, then the summary, which says that the run is done."""
+        if state.best is not None:
+            state.best.put_back(state.kept)
         if state.average is not None:
             state.frozen(state.model.encoder).save(self.directory.without_average)
         for name, encoder in state.model.beside.items():
@@ -337,6 +341,8 @@ class _Run:
             last = [line for line in lines if line["kind"] == kind][-1:]
             # The rate of the whole run stays, not that of its last step.
             summary |= {name: value for line in last for name, value in line.items() if name not in _NOT_OF_THE_RUN}
+        if state.best is not None and state.best.value is not None:
+            summary |= {"kept_step": state.best.step, f"kept_{state.best.metric.name}": state.best.value}
         _files.write_text(self.directory.summary_file, json.dumps(summary, indent=2) + "\n")
 
 

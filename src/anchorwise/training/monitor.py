@@ -2,7 +2,7 @@
 
 import torch
 
-from anchorwise.evaluation.embed import embed
+from anchorwise.evaluation.embed import embed, with_origin
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.samples import Samples
 from anchorwise.training.state import RunState
@@ -17,6 +17,7 @@ def watched(state: RunState, train: Samples, device: torch.device) -> dict[str, 
     """
     most = _MOST_UNLABELLED if train.labels is None else _MOST_LABELLED
     images = train.balanced_subset(min(most, len(train)), 0)
-    embedded = embed(state.kept, images, transform=state.views.plain, device=device)
+    rows = embed(state.kept, images, transform=state.views.plain, device=device)
+    embedded = with_origin(rows, images, state.frozen())
     judges = judges_of(state.config.judges, device=device)
     return {name: value for judge in judges for name, value in judge.watch(embedded).items()}

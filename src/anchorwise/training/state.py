@@ -16,6 +16,7 @@ from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import ViewMaker
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
+from anchorwise.training.best import BestEpoch, best_epoch
 from anchorwise.training.config import VERSION, RunConfig
 from anchorwise.training.online_probe import OnlineProbe
 from anchorwise.training.optimizers import build_optimizer, restore_optimizer
@@ -36,6 +37,7 @@ class RunState:
         examples: Two samples in the form that the encoder takes them in.
         average: The encoder's moving average, if there is to be one.
         probe: What learns classes beside the method, if that was asked for.
+        best: Remembers the encoder of the best epoch, if a number is to choose it.
         order: Decides which samples make a batch; None where no run goes on.
         step: Steps done.
         wall_time_s: Time spent in steps so far, over all processes that worked on the run one after the other.
@@ -51,6 +53,7 @@ class RunState:
     examples: Sequence[View]
     average: MomentumTwin | None = None
     probe: OnlineProbe | None = None
+    best: BestEpoch | None = None
     order: Order | None = None
     step: int = 0
     wall_time_s: float = 0.0
@@ -87,6 +90,7 @@ class RunState:
             "average": {} if self.average is None else self.average.state_dict(),
             "probe": {} if self.probe is None else self.probe.saved(),
             "order": {} if self.order is None else self.order.saved(),
+            "best": {} if self.best is None else self.best.saved(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -108,6 +112,8 @@ class RunState:
             self.average.load_state_dict(saved["average"])
         if self.probe is not None and saved.get("probe"):  # Else it was asked for later on, and begins here.
             self.probe.restore(saved["probe"])
+        if self.best is not None:
+            self.best.restore(saved["best"])
 
 
 def with_start(config: RunConfig) -> RunConfig:
@@ -157,7 +163,9 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
     probe = _online_probe(model.encoder, samples, device) if config.train.online_probe else None
-    return RunState(config, model, optimizer, views, modality, examples, average, probe)
+    keep, is_watched = config.train.keep_best, config.train.knn_every_epochs > 0
+    best = None if keep is None else best_epoch(keep, config.judges, is_watched=is_watched)
+    return RunState(config, model, optimizer, views, modality, examples, average, probe, best)
 
 
 def _online_probe(encoder: Encoder, samples: Samples, device: torch.device) -> OnlineProbe:
