@@ -1,9 +1,9 @@
-"""SupCon's forms: positives inside the logarithm, anchors of one view, positives that no classes say."""
+"""SupCon's forms: positives inside the logarithm, anchors of one view, positives by a mask or of a teacher."""
 
 import pytest
 import torch
 
-from anchorwise import Blend, InfoNCE, SupCon
+from anchorwise import NSPT, Blend, InfoNCE, SupCon
 from anchorwise.engine import Tiled, use_backend
 from tests.contracts import batches
 
@@ -80,3 +80,25 @@ def test_anchors_of_the_first_view_are_the_first_of_all_anchors():
 def test_a_mask_that_does_not_fit_is_refused(objective: SupCon, given: dict[str, torch.Tensor], message: str):
     with pytest.raises(ValueError, match=message):
         objective.detail(*VIEWS, **given)
+
+
+def test_a_teacher_that_is_the_student_makes_nspt_sup_con_of_the_rehearsed_rows():
+    anchors = LABELS < 2
+    whole = SupCon(temperature=0.2).detail(*VIEWS, labels=LABELS)
+    taught = NSPT(temperature=0.2)
+    given = {"labels": LABELS, "teachers": VIEWS}
+    torch.testing.assert_close(taught(*VIEWS, **given), whole.loss, rtol=1e-12, atol=1e-12)
+    expected = whole.per_anchor[anchors.repeat(3)].mean()
+    torch.testing.assert_close(taught(*VIEWS, **given, anchors=anchors), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_without_anything_to_rehearse_nspt_is_nothing_and_teachers_get_no_gradient():
+    views = [view.clone().requires_grad_() for view in VIEWS]
+    given = {"labels": LABELS, "teachers": views[::-1]}
+    loss = NSPT()(*views, **given, anchors=torch.zeros(24, dtype=torch.bool))
+    loss.backward()
+    assert loss == 0
+    assert not any(view.grad.any() for view in views)
+    taught = [view.clone().requires_grad_() for view in VIEWS]
+    NSPT()(*VIEWS[:2], views[0], labels=LABELS, teachers=taught).backward()
+    assert all(view.grad is None for view in taught)

@@ -36,6 +36,31 @@ def sup_con(
     return losses
 
 
+def nspt(
+    *views: Rows,
+    labels: Sequence[int],
+    teachers: Sequence[Rows],
+    anchors: Sequence[bool] | None = None,
+    logit: Logit | None = None,
+    logit_scale: float = 10.0,
+) -> list[float]:
+    """Positives are the teacher's, the denominator the student's; only rehearsed samples are anchors."""
+    logit = logit or (lambda s: s * logit_scale)
+    rows, held = [row for view in views for row in view], [row for view in teachers for row in view]
+    classes, is_anchor = [*labels] * len(views), [*(anchors or [True] * len(labels))] * len(views)
+    losses = []
+    for a, row in enumerate(rows):
+        others = [k for k in range(len(rows)) if k != a]
+        positives = [k for k in others if classes[k] == classes[a]]
+        if not positives or not is_anchor[a]:
+            losses.append(0.0)
+            continue
+        denominator = log_sum_exp([logit(cosine(row, rows[k])) for k in others])
+        mean = math.fsum(logit(cosine(row, held[p])) for p in positives) / len(positives)
+        losses.append((denominator - mean) * len(rows) / sum(map(bool, is_anchor)))
+    return losses
+
+
 def sup_re_mix(
     *views: Rows,
     labels: Sequence[float],

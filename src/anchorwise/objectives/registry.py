@@ -30,6 +30,7 @@ from anchorwise.objectives.moco_v3 import MoCoV3 as MoCoV3
 from anchorwise.objectives.mv_dhel import MVDHEL as MVDHEL
 from anchorwise.objectives.mv_info_nce import MVInfoNCE as MVInfoNCE
 from anchorwise.objectives.nested import Nested as Nested
+from anchorwise.objectives.nspt import NSPT as NSPT
 from anchorwise.objectives.pairwise_views import PairwiseViews as PairwiseViews
 from anchorwise.objectives.pixel_consistency import PixelConsistency as PixelConsistency
 from anchorwise.objectives.pointwise_ranking import PointwiseRanking as PointwiseRanking

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anchorwise import SepCLR, SimLAP, SupCon, SupReMix
+from anchorwise import NSPT, SepCLR, SimLAP, SupCon, SupReMix
 from tests.contracts.cases.case import Call, Case, three_views
 from tests.contracts.cases.two_view import BLEND
 from tests.twins import labelled
@@ -96,6 +96,19 @@ def _two_heads(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), {"salients": tuple(rows.detach() for rows in salients), "targets": targets})
 
 
+def _taught(view0: Tensor, view1: Tensor) -> Call:
+    call = _with_labels(view0, view1)
+    # Not the student's rows, though of one geometry with them.
+    teachers = tuple((0.8 * view + 0.5 * view.roll(1, dims=1)).detach() for view in call.views)
+    return Call(call.views, {**call.per_sample, "teachers": teachers})
+
+
+def _rehearsed(view0: Tensor, view1: Tensor) -> Call:
+    call = _taught(view0, view1)
+    anchors = torch.arange(len(view0)).remainder(3) == 0
+    return Call(call.views, {**call.per_sample, "anchors": anchors}, learned={"logit_scale": view0.new_tensor(4.0)})
+
+
 CASES = [
     Case(
         "sup_con",
@@ -133,6 +146,16 @@ CASES = [
         call=_masked,
         symmetric=False,
     ),
+    Case(
+        "nspt",
+        NSPT,
+        labelled.nspt,
+        others={"temperature": 0.2},
+        call=_taught,
+        symmetric=False,
+        single_sample="finite",
+    ),
+    Case("nspt-rehearsed", NSPT, labelled.nspt, call=_rehearsed, symmetric=False, single_sample="finite"),
     Case(
         "sup_re_mix",
         SupReMix,
