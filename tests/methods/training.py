@@ -41,6 +41,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "clip_rocket": {"num_local": 1},
     "cross_encoder": {"head": HeadConfig(num_layers=1, output_width=2), "num_candidates": 3},
     "simlap": {"num_classes": 2, "class_width": 5},
+    "coconut": {"num_classes": 2},
     "pixpro": {"instance_weight": 0.5},
     "mmc_sketch": {"hidden_fraction": 0.5},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},

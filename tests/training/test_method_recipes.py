@@ -8,8 +8,9 @@ from anchorwise.training import RECIPES, apply_overrides, pretrain, recipe
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
-# A background beside the targets; texts; images with texts.
+# A background beside the targets; classes task after task; texts; images with texts.
 _OTHER_DATA = {
+    "coconut",
     "cross_encoder",
     "sepclr",
     "simcse",

@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Protocol, final, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from anchorwise._config import Named
@@ -17,7 +17,7 @@ from anchorwise.models import HeadConfig, ProjectionHead
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import concat_stats
 
-# b = samples of this rank's batch, n = all samples, a = anchors, d = embedding width
+# b = samples of this rank's batch, n = all samples, a = anchors, d = embedding width, c = k = classes
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,15 @@ class Step:
     rows: tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]] | tuple[()]
 
 
+@runtime_checkable
+class Classifier(Protocol):
+    """A method that says by itself of which class a sample is, and needs no probe to be judged."""
+
+    def classify(self, view: View) -> Int64[Tensor, " b"]:
+        """Return the class of every sample, in evaluation mode."""
+        ...
+
+
 class MethodConfig(Named):
     """What every method can be told; each has its own settings in its class, and there a `name` too.
 
@@ -235,6 +244,16 @@ class Method(nn.Module, ABC):
         """Do what comes before the samples are gone through once more, such as clustering them.
 
         A run that is resumed within an epoch does not do it again: what comes of it belongs into buffers.
+        """
+
+    def before_task(self, earlier: Int64[Tensor, " c"], new: Int64[Tensor, " k"]) -> None:
+        """Do what comes before samples of other classes, where those of one task come after those of another.
+
+        What comes of it belongs into buffers, as that of `before_epoch`, and tensors are changed in place.
+
+        Args:
+            earlier: Classes of all tasks before; none at the first.
+            new: Those of this one.
         """
 
     def before_step(self, clock: Clock) -> None:

@@ -8,6 +8,7 @@ from anchorwise.methods.beclr import BECLR as BECLR
 from anchorwise.methods.byol import BYOL as BYOL
 from anchorwise.methods.clip import CLIP as CLIP
 from anchorwise.methods.clip_rocket import ClipRocket as ClipRocket
+from anchorwise.methods.coconut import COCONUT as COCONUT
 from anchorwise.methods.cocosoda import CoCoSoDa as CoCoSoDa
 from anchorwise.methods.cross_encoder import CrossEncoder as CrossEncoder
 from anchorwise.methods.dcd import DCD as DCD

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from anchorwise._config import Positive
-from anchorwise.methods import AllRows, Method
+from anchorwise.methods import AllRows, Method, Outlook
 from anchorwise.modalities.seeds import seeded
 from anchorwise.models.clustering import k_means
 from anchorwise.pairs import unit_rows
@@ -40,7 +40,7 @@ class _Chosen(Order):
         super().__init__(config, labels, sizes, groups)
         self.chosen: Int64[Tensor, " n"] | None = None
 
-    def check(self, method: Method) -> None:
+    def check(self, method: Method, outlook: Outlook) -> None:
         """Refuse a method that has one view of a sample."""
         if method.plan.num_views < 2:
             raise ValueError(

@@ -27,7 +27,7 @@ class RunLog:
         self._file = self._path.open("a", encoding="utf-8")
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Write one line; `kind` is "step" or "watch"."""
+        """Write one line; `kind` is "step", "watch" or "task"."""
         with _files.writing(self._path):
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()

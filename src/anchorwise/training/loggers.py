@@ -24,7 +24,7 @@ class Logger(ABC):
 
     @abstractmethod
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Take the numbers of a step; `kind` is "step" or "watch"."""
+        """Take the numbers of a step; `kind` is "step", "watch" or "task"."""
 
     @abstractmethod
     def close(self) -> None:

@@ -44,6 +44,7 @@ from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.sample_rows import all_rows
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
+from anchorwise.training.task_accuracies import learnt, summary_of
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 _DDP_ARGUMENTS = inspect.signature(DistributedDataParallel).parameters
@@ -170,7 +171,7 @@ class _Run:
             steps_per_epoch=self.steps_per_epoch,
         )
         method.check(outlook)
-        self.order.check(method)
+        self.order.check(method, outlook)
 
     def say_waiting(self) -> None:
         """Say that another process has the run."""
@@ -278,7 +279,7 @@ class _Run:
 
     def _step(self, state: RunState, network: nn.Module, batch: Batch) -> dict[str, float]:
         """Take one step; return what is to be logged of it, if anything."""
-        rate = set_rates(state.optimizer, self.config.optimizer, state.clock)
+        rate = set_rates(state.optimizer, self.config.optimizer, self.order.schedule(state.clock))
         taken = train_step(state, network, batch, self.config, self.here, self.captured)
         self.watch.note(state.step, taken)
         state.step += 1
@@ -305,6 +306,9 @@ class _Run:
             progress.step(state.step, values)
             if state.best is not None:
                 state.best.look(values, state.kept, step=state.step)
+        tasks = self.order.tasks_after(num_epochs - 1)
+        if tasks is not None and (values := learnt(state, self.splits.test, tasks, self.here.device)):
+            log.write("task", state.step - 1, values)
         if num_epochs % train.checkpoint_every_epochs == 0 or is_last:
             save_checkpoint(self.directory.checkpoint_file, state.saved())
 
@@ -343,6 +347,7 @@ class _Run:
             summary |= {name: value for line in last for name, value in line.items() if name not in _NOT_OF_THE_RUN}
         if state.best is not None and state.best.value is not None:
             summary |= {"kept_step": state.best.step, f"kept_{state.best.metric.name}": state.best.value}
+        summary |= summary_of([line for line in lines if line["kind"] == "task"])
         _files.write_text(self.directory.summary_file, json.dumps(summary, indent=2) + "\n")
 
 

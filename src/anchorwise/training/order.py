@@ -15,10 +15,10 @@ from torch import Tensor
 
 from anchorwise import _checks
 from anchorwise._config import Named
-from anchorwise.methods import AllRows, Method
+from anchorwise.methods import AllRows, Clock, Method, Outlook
 from anchorwise.modalities.seeds import mixed_seed
 
-# b = images of one rank in one batch, or of all of them
+# b = images of one rank in one batch, or of all of them, c = classes of a task
 
 
 class OrderConfig(Named):
@@ -49,12 +49,16 @@ class Order(ABC):
     ) -> None:
         self.config, self.labels, self.sizes, self.groups = config, labels, sizes, groups
 
-    def check(self, method: Method) -> None:  # noqa: B027
+    def check(self, method: Method, outlook: Outlook) -> None:  # noqa: B027
         """Refuse a method whose samples cannot be put into this order, before anything is written.
 
         Raises:
-            ValueError: If it has too few views.
+            ValueError: If it has too few views, or the training is too short.
         """
+
+    def schedule(self, clock: Clock) -> Clock:
+        """Return the time that learning rates follow: that of the whole training, unless they are to begin anew."""
+        return clock
 
     def before_epoch(self, samples: AllRows, method: Method, *, seed: int, epoch: int) -> None:  # noqa: B027
         """Look at the samples before they are gone through once more; every rank calls this.
@@ -68,6 +72,14 @@ class Order(ABC):
             seed: With the epoch, decides what is drawn.
             epoch: Counted from 0.
         """
+
+    def tasks_after(self, epoch: int) -> list[Int64[Tensor, " c"]] | None:
+        """Return the classes of every task so far, where the last epoch of one is over and what it taught is measured.
+
+        Args:
+            epoch: The one that is over, counted from 0.
+        """
+        return None
 
     def saved(self) -> dict[str, Any]:
         """Return what a resumed run cannot compute again."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from anchorwise._config import chosen_by_name
 from anchorwise.training.hard_batches import HighestLoss, Spectral
 from anchorwise.training.order import ClassBalanced, OnePerGroup, Order, OrderConfig, Shuffled
+from anchorwise.training.tasks import TasksInSequence
 from anchorwise.training.within_clusters import WithinClusters
 
 ORDERS: dict[str, type[Order]] = {
@@ -14,6 +15,7 @@ ORDERS: dict[str, type[Order]] = {
     "within_clusters": WithinClusters,
     "highest_loss": HighestLoss,
     "spectral": Spectral,
+    "tasks": TasksInSequence,
 }
 if TYPE_CHECKING:
     AnyOrderConfig = OrderConfig
