@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from anchorwise import _files
+from anchorwise.modalities.archives import is_archive, read_archive
 from anchorwise.modalities.image_text.pairs import Pairs, grouped
-from anchorwise.modalities.images.archives import is_archive, read_archive
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.image_set import ImageSet
-from anchorwise.modalities.images.layout import is_hidden
 from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.layout import is_hidden
 from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.text.tables import Texts
 

@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from anchorwise import _files
 from anchorwise._warnings import warn
-from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES
+from anchorwise.modalities.archives import ARCHIVE_SUFFIXES
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import load_folder
 from anchorwise.modalities.images.glyphs import load_glyphs

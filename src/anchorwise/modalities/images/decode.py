@@ -30,6 +30,7 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageErr
 
 from anchorwise import _files
 from anchorwise.modalities.samples import Skipped
+from anchorwise.modalities.sources import Payload, content_of
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 IMAGE_SUFFIXES = (
@@ -45,7 +46,6 @@ MAX_IMAGE_PIXELS = 1 << 26
 MAX_FILE_BYTES = 1 << 29
 
 Pixels = NDArray[np.uint8]  # (channels, height, width)
-Payload = bytes | Path
 
 _NUM_THREADS = 4
 _CHUNK = 32  # Images a thread takes at once; handing out single small images costs more than decoding them.
@@ -123,7 +123,7 @@ def decode(name: str, data: Payload, image_size_px: int | None = None) -> Pixels
         Exception: Whatever Pillow or numpy raise on bytes that are no image; ValueError for those that are refused.
         UnusableFileError: If the file cannot be opened or read to its end.
     """
-    return _picture(name, _content(data), image_size_px).pixels
+    return _picture(name, content_of(data), image_size_px).pixels
 
 
 def _picture(name: str, content: bytes, image_size_px: int | None) -> Picture:
@@ -140,14 +140,6 @@ def _picture(name: str, content: bytes, image_size_px: int | None) -> Picture:
     return Picture(pixels, is_deep)
 
 
-def _content(data: Payload) -> bytes:
-    """Return the bytes of a file, so that a decoder never meets a disk: its errors are then about the bytes alone."""
-    if isinstance(data, bytes):
-        return data
-    with _files.reading(data):
-        return data.read_bytes()
-
-
 def _num_bytes(path: Path) -> int:
     with _files.reading(path):
         return path.stat().st_size
@@ -156,7 +148,7 @@ def _num_bytes(path: Path) -> int:
 def _decode_or_skip(name: str, data: Payload, image_size_px: int | None, budget: "_Budget") -> Picture | Skipped:
     if isinstance(data, Path) and _num_bytes(data) > MAX_FILE_BYTES:
         return Skipped(name, f"the file has more than the {MAX_FILE_BYTES} bytes allowed")
-    content = _content(data)
+    content = content_of(data)
     try:
         picture = _picture(name, content, image_size_px)
     except UnidentifiedImageError:

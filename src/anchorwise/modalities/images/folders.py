@@ -23,8 +23,8 @@ from anchorwise.modalities.groups import groups_of
 from anchorwise.modalities.images.cache import Decoded
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
 from anchorwise.modalities.images.image_set import ImageSet
-from anchorwise.modalities.images.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
 from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Skipped, Splits
 from anchorwise.modalities.selection import complement, held_out, stratified_indices

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from anchorwise import _files
-from anchorwise.modalities.images.archives import read_archive
+from anchorwise.modalities.archives import read_archive
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.folders import arrange
 from anchorwise.modalities.images.image_set import ImageSet

@@ -21,11 +21,11 @@ from anchorwise.modalities.images.decode import (
     TooManyBytesError,
     decode_all,
 )
-from anchorwise.modalities.images.layout import is_hidden
 from anchorwise.modalities.images.sidecars import LABEL_SUFFIXES, Sidecars
-from anchorwise.modalities.images.sources import Source, open_source
+from anchorwise.modalities.layout import is_hidden
 from anchorwise.modalities.progress import OnProgress, Reporter
 from anchorwise.modalities.samples import Skipped
+from anchorwise.modalities.sources import Source, open_source
 
 _DARK = 25  # Of 255: a tenth of the range.
 

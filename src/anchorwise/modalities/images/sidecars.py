@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from anchorwise import _files
-from anchorwise.modalities.images.decode import Payload
+from anchorwise.modalities.sources import Payload
 
 LABEL_SUFFIXES = (".cls", ".json")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anchorwise._files import UnusableFileError
-from anchorwise.modalities.images.archives import ArchiveError, ArchiveLimits, is_archive, read_archive
+from anchorwise.modalities.archives import ArchiveError, ArchiveLimits, is_archive, read_archive
 
 
 def member(name: str, content: bytes = b"content", **fields) -> tuple[tarfile.TarInfo, bytes]:

@@ -1,4 +1,4 @@
-"""What names say in a folder or archive of images: which are hidden, and which folders are splits."""
+"""What names say in a folder or archive: which are hidden, and which folders are splits."""
 
 TRAIN_FOLDER = "train"
 TEST_FOLDERS = ("test", "val", "valid", "validation")

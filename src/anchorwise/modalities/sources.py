@@ -1,4 +1,4 @@
-"""Where images come from, a folder or an archive of one: what changes when they do, and their files one by one."""
+"""Where files come from, a folder or an archive of one: what changes when they do, and the files one by one."""
 
 import heapq
 import os
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import final
 
 from anchorwise import _files
-from anchorwise.modalities.images.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
-from anchorwise.modalities.images.decode import Payload
-from anchorwise.modalities.images.layout import is_hidden, is_in_split
+from anchorwise.modalities.archives import ARCHIVE_SUFFIXES, is_archive, read_archive
+from anchorwise.modalities.layout import is_hidden, is_in_split
 from anchorwise.modalities.samples import Skipped
+
+Payload = bytes | Path  # What a file holds, or where it lies.
 
 
 class Source(ABC):
-    """A place that holds images.
+    """A place that holds files.
 
     Attributes:
         path: Where it is.
@@ -40,8 +41,20 @@ class Source(ABC):
         """
 
 
-def open_source(path: Path) -> Source:
+def content_of(payload: Payload) -> bytes:
+    """Return the bytes of a file, so that a decoder never meets a disk: its errors are then about the bytes alone."""
+    if isinstance(payload, bytes):
+        return payload
+    with _files.reading(payload):
+        return payload.read_bytes()
+
+
+def open_source(path: Path, what: str = "images") -> Source:
     """Return the folder or archive at `path`.
+
+    Args:
+        path: Where it is.
+        what: What it is to hold, for messages.
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
@@ -49,7 +62,7 @@ def open_source(path: Path) -> Source:
         ValueError: If `path` is neither a folder nor named like an archive (`ARCHIVE_SUFFIXES`).
     """
     if not path.exists():
-        raise FileNotFoundError(f"no folder or archive of images at {path.absolute()}; check the path")
+        raise FileNotFoundError(f"no folder or archive of {what} at {path.absolute()}; check the path")
     if path.is_dir():
         return _Folder(path)
     if not is_archive(path):
