@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from anchorwise.comparison.fingerprint import loaded
-from anchorwise.comparison.picture_sections import neighbor_section, view_section
+from anchorwise.comparison.picture_sections import map_section, neighbor_section, view_section
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tail_section import tail_section
@@ -90,6 +90,7 @@ def _of_data_set(
         references[PIXELS] = (pixels(splits.train), features[PIXELS])
         seen = [view_section(splits.train, blank.views)] if isinstance(blank.views, RandomViews) else []
         sections = [*seen, *sections, neighbor_section(features, splits.test)]
+    sections.append(map_section(features))
     moved = training_section(_logs(standings, runs), colours)
     judged = {name: _judged(summary, *rows) for name, rows in references.items()}
     return [_reference_section(summary, judged), *sections, *([moved] if moved else [])], judged

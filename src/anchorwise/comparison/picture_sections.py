@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.embedding_map import embedding_maps
 from anchorwise.evaluation.neighbors import nearest
 from anchorwise.evaluation.rows import judged_rows
 from anchorwise.modalities.images.image_set import ImageSet
@@ -53,6 +54,12 @@ def neighbor_section(features: Mapping[str, Embeddings], test: ImageSet) -> Repo
         "similar first. Labels are below; a dashed frame marks another class than the query's."
     )
     return ReportSection("Nearest neighbours", [Text([explanation]), *blocks])
+
+
+def map_section(features: Mapping[str, Embeddings]) -> ReportSection:
+    """Return the section with the test samples as maps, one or two for every encoder."""
+    maps = [each for name, rows in features.items() for each in embedding_maps(rows, of=name)]
+    return ReportSection("Where they lie", maps)
 
 
 def _neighbor_row(name: str, embeddings: Embeddings, test: ImageSet, query: int) -> PictureRow:

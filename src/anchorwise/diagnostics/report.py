@@ -10,6 +10,7 @@ from anchorwise.diagnostics.anchor_section import anchor_section, near_section
 from anchorwise.diagnostics.diagnosis import Diagnosis
 from anchorwise.diagnostics.pooled_section import pooled_section
 from anchorwise.diagnostics.training_section import training_section
+from anchorwise.evaluation.embedding_map import embedding_maps
 from anchorwise.reporting.environment import environment
 from anchorwise.reporting.pictures import figure_uri
 from anchorwise.reporting.report import Answer, Block, Code, Facts, Figures, Report, ReportSection, Table, Text
@@ -49,7 +50,7 @@ def diagnosis_report(found: Diagnosis, *, source: str, log: Sequence[Mapping[str
         log: Lines of a training's log; its tail statistics are drawn over the steps.
     """
     sections = [_verdict_section(found), anchor_section(found), pooled_section(found), near_section(found)]
-    sections += [_link_section(found), _space_section(found)]
+    sections += [_link_section(found), _space_section(found), _map_section(found)]
     if training := training_section({source: log}):
         sections.append(training)
     settings = Code(found.config.model_dump_json(indent=2), summary="All settings")
@@ -107,6 +108,10 @@ def _space_section(found: Diagnosis) -> ReportSection:
     figure = Figures([figure_uri(spectrum_figure(space))], ["spectrum of the covariance"], captions=[caption])
     text = Text([SPACE.format(num_items=space.num_items)])
     return ReportSection("How the embeddings fill their space", [text, Facts(facts), figure])
+
+
+def _map_section(found: Diagnosis) -> ReportSection:
+    return ReportSection("Where they lie", embedding_maps(found.rows.embeddings, kept=found.rows.kept))
 
 
 def _facts(found: Diagnosis) -> dict[str, str]:

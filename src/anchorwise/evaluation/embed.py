@@ -163,6 +163,7 @@ def _of_samples(rows: Tensor, samples: Samples, split: str) -> Embeddings:
     check_finite(rows)
     labels, groups = (None if each is None else each.numpy() for each in (samples.labels, samples.groups))
     known = {"labels": labels, "groups": groups, "names": samples.names, "class_names": samples.class_names}
+    known["image"] = samples.picture
     return Embeddings((rows.numpy(),), **known, split=split)
 
 

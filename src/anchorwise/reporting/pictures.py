@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -29,12 +30,30 @@ def image_uri(image: UInt8[Tensor, "c h w"], *, size_px: int = 64) -> str:
     The first channel is shown as grey unless there are three.
     """
     _checks.count("size_px", size_px)
-    pixels = image.cpu().numpy()
-    shown = np.moveaxis(pixels, 0, 2) if len(pixels) == 3 else pixels[0]
-    factor = -(-size_px // pixels.shape[1])
+    shown = _shown(image)
+    factor = -(-size_px // shown.shape[0])
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(shown.repeat(factor, axis=0).repeat(factor, axis=1))).save(buffer, "PNG")
     return _uri("image/png", buffer.getvalue())
+
+
+def sheet_uri(images: Sequence[UInt8[Tensor, "c h w"] | None], *, columns: int, size_px: int = 32) -> str:
+    """Return many images as one PNG, row by row, each scaled into a square of `size_px`; None leaves a place empty."""
+    rows = -(-len(images) // _checks.count("columns", columns))
+    sheet = Image.new("RGB", (columns * size_px, rows * size_px))
+    for number, image in enumerate(images):
+        if image is not None:
+            picture = Image.fromarray(_shown(image)).convert("RGB").resize((size_px, size_px))
+            sheet.paste(picture, (number % columns * size_px, number // columns * size_px))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return _uri("image/png", buffer.getvalue())
+
+
+def _shown(image: UInt8[Tensor, "c h w"]) -> np.ndarray:
+    """Return what Pillow takes: colours last, or one channel as grey."""
+    pixels = image.cpu().numpy()
+    return np.ascontiguousarray(np.moveaxis(pixels, 0, 2) if len(pixels) == 3 else pixels[0])
 
 
 def _uri(media_type: str, content: bytes) -> str:

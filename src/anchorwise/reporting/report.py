@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from anchorwise import _files
 from anchorwise.reporting.environment import version
+from anchorwise.reporting.point_map import PointMap
 
-TEMPLATE, SORTING = "report.html.jinja", "sorting.js"
+TEMPLATE, SORTING, POINTING = "report.html.jinja", "sorting.js", "point_map.js"
 _LONGEST_NUMBER = 24  # Letters: a difference with its interval.
 
 
@@ -144,7 +145,7 @@ class Code:
     kind: str = field(default="code", init=False)
 
 
-Block = Text | Table | Figures | PictureRows | Facts | Answer | Code
+Block = Text | Table | Figures | PictureRows | PointMap | Facts | Answer | Code
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,16 @@ class Report:
 
     def html(self) -> str:
         """Return the page; every text in it is escaped."""
-        template, sorting = (_file(name) for name in (TEMPLATE, SORTING))
         blocks = [block for section in self.sections for block in section.blocks]
-        script = sorting if any(isinstance(block, Table) and block.is_sortable for block in blocks) else ""
+        needed = {
+            SORTING: any(isinstance(block, Table) and block.is_sortable for block in blocks),
+            POINTING: any(isinstance(block, PointMap) for block in blocks),
+        }
+        script = "".join(_file(name) for name, is_needed in needed.items() if is_needed)
         environment = jinja2.Environment(
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        return environment.from_string(template).render(
+        return environment.from_string(_file(TEMPLATE)).render(
             report=self, version=version("anchorwise"), script=Markup(script), script_hash=_hash(script)
         )
 
