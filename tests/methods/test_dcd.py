@@ -55,5 +55,5 @@ def test_a_teacher_that_finds_what_the_student_finds_adds_nothing_and_nor_does_a
     assert of_rows("dcd")(views, batch()).outcome.loss.item() == pytest.approx(clip, rel=1e-6)  # Its own average.
     method = of_rows("dcd", distillation=0.0)
     with torch.no_grad():
-        method.twin.network.encoder.backbone.scale.fill_(-1.0)
+        method.teacher.twin.network.encoder.backbone.scale.fill_(-1.0)
     assert method(views, batch()).outcome.loss.item() == pytest.approx(clip, rel=1e-12)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise import AdaMEOW, Objective, SepCLR, SimLAP, SupReMix
+from anchorwise import AdaMEOW, CrossViewInfoNCE, GISTEmbed, Objective, SepCLR, SimLAP, SupReMix
 from anchorwise.objectives.parts import blocks
 from anchorwise.objectives.sup_re_mix import mixing_shares
 from tests.contracts import batches
@@ -113,3 +113,21 @@ def test_only_one_block_of_pairs_is_held_for_the_gradient(monkeypatch: pytest.Mo
         return sum(sizes)
 
     assert kept(64) < 2.5 * kept(32)
+
+
+def test_a_guide_that_leaves_all_makes_contrast_between_views_and_one_that_leaves_none_no_loss():
+    views = torch.randn(2, 6, 4, dtype=torch.float64)
+    apart, alike = torch.eye(6, dtype=torch.float64), torch.ones(6, 2, dtype=torch.float64)
+    between = GISTEmbed(temperature=0.1, same_view=False)
+    plain = CrossViewInfoNCE(temperature=0.1, both_directions=False)(*views)
+    torch.testing.assert_close(between(*views, guides=(apart, apart)), plain, rtol=1e-12, atol=0)
+    assert float(GISTEmbed(margin=0.1)(*views, guides=(alike, alike))) == 0
+
+
+def test_a_guide_gets_no_gradient():
+    views = torch.randn(2, 6, 4, dtype=torch.float64)
+    guides = torch.randn(2, 6, 3, dtype=torch.float64, requires_grad=True)
+    rows = views.clone().requires_grad_()
+    GISTEmbed(temperature=0.1)(*rows, guides=tuple(guides)).backward()
+    assert guides.grad is None
+    assert bool(rows.grad.isfinite().all())

@@ -180,3 +180,27 @@ def asymmetric(view0: Rows, view1: Rows, temperature: float, weight: float, ids:
         positive = link(i, batch.positives[i]) + math.log(weight)
         losses.append(log_sum_exp([positive, *(link(i, s) for s in batch.negatives[i])]) - positive)
     return losses
+
+
+def gist_embed(  # noqa: PLR0913  # As the objective's arguments.
+    view0: Rows,
+    view1: Rows,
+    guides: Sequence[Rows],
+    logit: Logit,
+    margin: float = 0.0,
+    relative: bool = False,
+    same_view: bool = True,
+    ids: Ids = None,
+) -> list[float]:
+    views, losses = (view0, view1), []
+    for i in range(len(view0)):
+        own = cosine(guides[0][i], guides[1][i])
+        highest = own * (1 - margin) if relative else own - margin
+        positive = logit(cosine(view0[i], view1[i]))
+        logits = [positive]
+        for a, b in ((0, 1), (0, 0), (1, 1))[: 3 if same_view else 1]:
+            for j in range(len(view0)):
+                if j != i and differ(ids, i, j) and cosine(guides[a][i], guides[b][j]) <= highest:
+                    logits.append(logit(cosine(views[a][i], views[b][j])))
+        losses.append(log_sum_exp(logits) - positive)
+    return losses

@@ -19,12 +19,11 @@ from torch import Tensor
 from anchorwise._ranks import gather_rows
 from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
-from anchorwise.modalities.encoder import Encoder, FrozenEncoder
-from anchorwise.modalities.registry import rebuild
+from anchorwise.methods.teacher import Teacher
+from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewMaker
 from anchorwise.models import HeadConfig
-from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import mean_outcome
 from anchorwise.pairs import unit_rows
@@ -69,11 +68,9 @@ class DCD(Method):
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
-        self.teacher: FrozenEncoder | None = None if config.teacher is None else rebuild(config.teacher)
-        self.twin = MomentumTwin(self.online if self.teacher is None else self.teacher.encoder)
+        self.teacher = Teacher(config.teacher, self.online, momentum=config.momentum)
         self.scale = learnt_scale(objective, most=config.max_scale)
-        self.momentum, self.num_hardest = config.momentum, config.num_hardest
-        self.distillation = config.distillation
+        self.num_hardest, self.distillation = config.num_hardest, config.distillation
 
     def meet(self, views: ViewMaker) -> None:
         """Look whether the teacher knows such tokens.
@@ -81,28 +78,15 @@ class DCD(Method):
         Raises:
             ValueError: If it has another tokenizer.
         """
-        own, theirs = getattr(views, "tokenizer", None), getattr(getattr(self.teacher, "text", None), "tokenizer", None)
-        if self.teacher is not None and (own is None or theirs is None or not own.is_like(theirs)):
-            raise ValueError(
-                "method.teacher must be a run on images with texts by the tokenizer of these samples, got one of "
-                "another; name its text/transformer folder with data.tokenizer"
-            )
-
-    def train(self, mode: bool = True) -> "DCD":
-        """Set the mode of all but a teacher of its own, which is as it was trained."""
-        super().train(mode)
-        if self.teacher is not None:
-            self.twin.eval()
-        return self
+        self.teacher.meet(views, "method.teacher", "images with texts")
 
     def before_step(self, clock: Clock) -> None:
         """Let the average follow, where it is the teacher."""
-        if self.teacher is None:
-            self.twin.follow(self.online, self.momentum)
+        self.teacher.follow(self.online)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the contrast with what is distilled."""
-        rows, taught = together(self.online, views), together(self.twin, views)
+        rows, taught = together(self.online, views), together(self.teacher, views)
         given = scale_of(self.scale)
         outcome = self.loss(*rows, batch=batch, **given)
         scale = given.get("logit_scale", 1.0 / getattr(self.objective, "temperature", 0.07))

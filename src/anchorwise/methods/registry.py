@@ -14,6 +14,7 @@ from anchorwise.methods.cross_encoder import CrossEncoder as CrossEncoder
 from anchorwise.methods.dcd import DCD as DCD
 from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
+from anchorwise.methods.gist_embed import GISTEmbed as GISTEmbed
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
 from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3

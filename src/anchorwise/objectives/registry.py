@@ -16,6 +16,7 @@ from anchorwise.objectives.dhel import DHEL as DHEL
 from anchorwise.objectives.dino import DINO as DINO
 from anchorwise.objectives.f_micl import FMICL as FMICL
 from anchorwise.objectives.fast_clip import FastCLIP as FastCLIP
+from anchorwise.objectives.gist_embed import GISTEmbed as GISTEmbed
 from anchorwise.objectives.hardest_regularised import hardest_regularised as hardest_regularised
 from anchorwise.objectives.hcl import HCL as HCL
 from anchorwise.objectives.i_sog_clr import ISogCLR as ISogCLR

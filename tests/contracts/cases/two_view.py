@@ -20,6 +20,7 @@ from anchorwise import (
     Blend,
     ConstantGate,
     CrossViewInfoNCE,
+    GISTEmbed,
     MoCo,
     MoCoV3,
     SigLIP,
@@ -69,6 +70,17 @@ def _with_hard_ones_and_a_queue(view0: Tensor, view1: Tensor) -> Call:
     call = _half_filled(view0, view1)
     hard = {"negatives": -_queue(view0.shape[1], view0.dtype)[:5], "negative_ids": torch.tensor([3, -1, 2, 99, 3])}
     return replace(call, shared={**call.shared, **hard})
+
+
+def _guided(view0: Tensor, view1: Tensor) -> Call:
+    # A guide of its own mind and width, which finds some pairs less alike than others.
+    guides = (view0[:, :-1] + view1.roll(1, dims=1)[:, :-1], view1[:, 1:] - 0.4 * view0[:, 1:])
+    return Call((view0, view1), per_sample={"guides": guides})
+
+
+def _guided_with_ids(view0: Tensor, view1: Tensor) -> Call:
+    call, named = _guided(view0, view1), with_ids(view0, view1)
+    return replace(call, per_sample={**call.per_sample, **named.per_sample})
 
 
 def _clip(view0: Rows, view1: Rows, logit_scale: float) -> list[float]:
@@ -206,6 +218,23 @@ CASES = [
     ),
     Case("clip-scale", CLIP, _clip, call=_scaled),
     Case("clip-blend", CLIP, partial(two_view.cross_view, logit=MIXED), given=BLEND),
+    Case(
+        "gist_embed",
+        GISTEmbed,
+        partial(two_view.gist_embed, logit=two_view.scaled(0.1), margin=0.1),
+        given={"temperature": 0.1, "margin": 0.1},
+        others={"temperature": 0.3, "margin": 0.4, "margin_kind": "relative", "same_view": False},
+        call=_guided,
+        symmetric=False,
+    ),
+    Case(
+        "gist_embed-relative",
+        GISTEmbed,
+        partial(two_view.gist_embed, logit=two_view.scaled(0.1), margin=0.3, relative=True, same_view=False),
+        given={"temperature": 0.1, "margin": 0.3, "margin_kind": "relative", "same_view": False},
+        call=_guided_with_ids,
+        symmetric=False,
+    ),
     Case(
         "siglip",
         SigLIP,

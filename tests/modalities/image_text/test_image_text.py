@@ -243,7 +243,7 @@ def test_a_teacher_is_another_run_by_the_same_tokenizer(finished, pictures, tmp_
     run = pretrain(tiny(pictures, *taught, "encoder.width=4"), tmp_path / "run", show_progress=False)
     assert run.log()[-1]["certainty"] >= 0.0
     state, teacher = load_checkpoint(run.checkpoint_file)["model"], load_file(finished.path / "encoder.safetensors")
-    assert all(torch.equal(state[f"twin.network.{name}"], value) for name, value in teacher.items())
+    assert all(torch.equal(state[f"teacher.twin.network.{name}"], value) for name, value in teacher.items())
     with pytest.raises(ValueError, match=r"method.teacher must be a run on images with texts by the tokenizer"):
         pretrain(tiny(pictures, *taught, "data.columns=['image', 'caption']"), tmp_path / "other", show_progress=False)
 

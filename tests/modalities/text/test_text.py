@@ -14,6 +14,7 @@ from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextV
 from anchorwise.modalities.text.sources import read_parts
 from anchorwise.modalities.views import ViewPlan
 from anchorwise.training import RunConfig, apply_overrides, pretrain
+from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.config import run_config_of
 from tests.modalities.text.test_tables import flickr, written
 
@@ -354,6 +355,22 @@ def test_equal_views_without_dropout_teach_nothing_and_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"views of a sample are equal, .* dropout"):
         pretrain(tiny(lines, "encoder.dropout=0.0"), tmp_path / "run", show_progress=False)
     pretrain(tiny(lines, "train.num_epochs=1"), tmp_path / "run", show_progress=False)
+
+
+def test_a_guide_is_another_run_by_the_same_tokenizer_and_is_stored_with_the_training(tmp_path):
+    rows = "".join(f"a dog {n}\tone dog {n % 7}\n" for n in range(30))
+    pairs = written(tmp_path / "a.tsv", f"anchor\tpositive\n{rows}")
+    guide = pretrain(tiny(pairs, "train.num_epochs=1"), tmp_path / "guide", show_progress=False)
+    guided = ["train.num_epochs=1", "method.name=gist_embed", "objective.name=gist_embed"]
+    guided += ["method.head.num_layers=0", f"method.guide={guide.path}"]
+    config = tiny(pairs, f"data.tokenizer={guide.path / 'transformer'}", *guided)
+    run = pretrain(config, tmp_path / "guided", show_progress=False)
+    state, theirs = load_checkpoint(run.checkpoint_file)["model"], guide.encoder().encoder.state_dict()
+    assert all(torch.equal(state[f"guide.twin.network.{name}"], value) for name, value in theirs.items())
+    rows = "".join(f"cats {n}\tsleep {n}\n" for n in range(30))
+    others = written(tmp_path / "b.tsv", f"anchor\tpositive\n{rows}")
+    with pytest.raises(ValueError, match=r"method.guide must be a run on texts by the tokenizer of these samples"):
+        pretrain(tiny(others, *guided), tmp_path / "no", show_progress=False)
 
 
 def test_an_own_class_has_the_configuration_of_every_modality():
