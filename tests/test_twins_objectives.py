@@ -145,6 +145,9 @@ E = math.e
         (global_loss.ko_leo(EYE), [-math.log(math.sqrt(2))] * 2),
         # Distances 0 and 2: max(0 - 2 + 3, 0).
         (global_loss.triplet(EYE, EYE, EYE[::-1], margin=3.0), [1.0] * 4),
+        # Of rows as they are, squared distances are 1, 2 and 1, and then 1, 4 and 5.
+        (global_loss.triplet([[0.0, 0.0]], [[1.0, 0.0]], [[1.0, 1.0]], normalise=False), [0.0, 1.0]),
+        (global_loss.triplet([[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 2.0]], normalise=False), [0.0, 0.0]),
         # Each sample has its own prototype; balanced shares e^(1/eps) : 1 stay as they are.
         (
             assigned.swav(EYE, EYE, prototypes=EYE, temperature=1.0, epsilon=1.0),

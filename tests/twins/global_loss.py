@@ -126,9 +126,14 @@ def ko_leo(*views: Rows, ids: Ids = None) -> list[float]:
     return losses
 
 
-def triplet(view0: Rows, view1: Rows, view2: Rows, margin: float = 1.0, both: bool = True) -> list[float]:
+def triplet(
+    view0: Rows, view1: Rows, view2: Rows, margin: float = 1.0, both: bool = True, normalise: bool = True
+) -> list[float]:
+    def length(x: Sequence[float]) -> float:
+        return math.hypot(*x) if normalise else 1.0
+
     def square(x: Sequence[float], y: Sequence[float]) -> float:
-        return math.fsum((a / math.hypot(*x) - b / math.hypot(*y)) ** 2 for a, b in zip(x, y, strict=True))
+        return math.fsum((a / length(x) - b / length(y)) ** 2 for a, b in zip(x, y, strict=True))
 
     sides = ((view0, view1), (view1, view0))[: 2 if both else 1]
     return [
