@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from jaxtyping import Float, Int64
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from anchorwise import _files
@@ -235,3 +235,12 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """
     with _files.reading(folder / WEIGHTS_FILE):
         return load_file(folder / WEIGHTS_FILE)
+
+
+def write_weights(folder: Path, network: nn.Module) -> None:
+    """Write a network's weights into a folder, whole or not at all."""
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    state = network.state_dict().items()
+    weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
+    with _files.replacing(folder / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary)

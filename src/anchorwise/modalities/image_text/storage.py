@@ -14,12 +14,11 @@ from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
 from anchorwise.modalities.image_text.config import ImageTextEncoderConfig
 from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.image_text.samples import ImageTextSamples
@@ -117,9 +116,7 @@ class FrozenTowers(FrozenEncoder):
             (folder / name).mkdir(parents=True, exist_ok=True)
             tower.save(folder / name)
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.encoder.state_dict().items()}
-        with _files.replacing(folder / WEIGHTS_FILE) as temporary:
-            save_file(weights, temporary)
+        write_weights(folder, self.encoder)
 
     def take_up(self, weights: Mapping[str, Tensor]) -> None:
         """Take up weights of both."""

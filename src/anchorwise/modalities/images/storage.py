@@ -8,12 +8,11 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from pydantic import Field, FiniteFloat
-from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
@@ -102,9 +101,7 @@ def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:
     """Write `encoder.json` and `encoder.safetensors` into `folder`; each file appears whole or not at all."""
     folder = Path(folder)
     _files.write_text(folder / SPEC_FILE, stored.spec.model_dump_json(indent=2) + "\n")
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in stored.encoder.state_dict().items()}
-    with _files.replacing(folder / WEIGHTS_FILE) as temporary:
-        save_file(weights, temporary)
+    write_weights(folder, stored.encoder)
 
 
 def load_encoder(folder: Path | str) -> StoredEncoder:

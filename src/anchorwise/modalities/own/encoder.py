@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from anchorwise import _files
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, write_weights
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import View
 from anchorwise.modalities.views import ViewMaker
@@ -98,11 +97,7 @@ class OwnFrozen(FrozenEncoder):
         network, width = text_of(self.encoder.backbone), self.encoder.num_features
         facts = {"modality": OWN, "network": network, "num_features": width}
         _files.write_text(folder / SPEC_FILE, json.dumps(facts, indent=2) + "\n")
-        # Copies: safetensors refuses tensors that share memory, as tied weights do.
-        state = self.encoder.backbone.state_dict().items()
-        weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
-        with _files.replacing(folder / WEIGHTS_FILE) as temporary:
-            save_file(weights, temporary)
+        write_weights(folder, self.encoder.backbone)
 
     def take_up(self, weights: Mapping[str, Tensor]) -> None:
         """Take up weights."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
 from anchorwise.modalities.samples import Samples, View, moved
 from anchorwise.modalities.text.config import TextEncoderConfig
 from anchorwise.modalities.text.encoders import CLASSIFIER, build_encoder
@@ -103,9 +103,7 @@ class FrozenText(FrozenEncoder):
     def save(self, folder: Path) -> None:
         """Write it; every file appears whole or not at all."""
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.encoder.state_dict().items()}
-        with _files.replacing(folder / WEIGHTS_FILE) as temporary:
-            save_file(weights, temporary)
+        write_weights(folder, self.encoder)
         save_for_others(self, folder)
 
     def take_up(self, weights: Mapping[str, Tensor]) -> None:
