@@ -21,9 +21,11 @@ from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.modality_gap import ModalityGap
 from anchorwise.evaluation.pair_classification import PairClassification
+from anchorwise.evaluation.queries import QueryJudge
 from anchorwise.evaluation.regression import Regression
 from anchorwise.evaluation.reranking import Reranking
 from anchorwise.evaluation.retrieval import Retrieval
+from anchorwise.evaluation.reward_learning import RewardLearning
 from anchorwise.evaluation.robustness import Robustness
 from anchorwise.evaluation.separation import Separation
 from anchorwise.evaluation.sts import STS
@@ -49,6 +51,8 @@ JUDGES: dict[str, type[Judge]] = {
     "modality_gap": ModalityGap,
     "zero_shot": ZeroShot,
     "pair_classification": PairClassification,
+    "queries": QueryJudge,
+    "reward_learning": RewardLearning,
 }
 
 

@@ -27,5 +27,6 @@ from anchorwise.methods.simclr import SimCLR as SimCLR
 from anchorwise.methods.simcse import SimCSE as SimCSE
 from anchorwise.methods.simlap import SimLAP as SimLAP
 from anchorwise.methods.simsiam import SimSiam as SimSiam
+from anchorwise.methods.sirl import SIRL as SIRL
 from anchorwise.methods.swav import SwAV as SwAV
 from anchorwise.methods.vicreg import VICReg as VICReg

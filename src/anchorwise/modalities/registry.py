@@ -15,6 +15,7 @@ from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
 from anchorwise.modalities.images.views.policies import AnyViews
 from anchorwise.modalities.own.encoder import OWN
+from anchorwise.modalities.queries.config import QueryData, QueryViewsConfig, TrajectoryEncoderConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 
 if TYPE_CHECKING:
@@ -58,11 +59,23 @@ def _image_text() -> Modality:
     return ImageText()
 
 
-MODALITIES: dict[str, Callable[[], Modality]] = {"images": _images, "text": _text, "image_text": _image_text}
+def _queries() -> Modality:
+    from anchorwise.modalities.queries.modality import TrajectoryQueries
+
+    return TrajectoryQueries()
+
+
+MODALITIES: dict[str, Callable[[], Modality]] = {
+    "images": _images,
+    "text": _text,
+    "image_text": _image_text,
+    "queries": _queries,
+}
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
     "text": Sections(TextData, TextViewsConfig, TextEncoderConfig),
     "image_text": Sections(ImageTextData, ImageTextViewsConfig, ImageTextEncoderConfig),
+    "queries": Sections(QueryData, QueryViewsConfig, TrajectoryEncoderConfig),
 }
 
 
