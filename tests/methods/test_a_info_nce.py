@@ -89,6 +89,40 @@ def test_every_step_raises_the_loss_of_a_still_network_within_the_ball_and_the_r
     assert moved.max() <= 1 + 1e-12
 
 
+@pytest.mark.parametrize("decay", [None, 0.0, 0.5, 1.0])
+def test_where_the_gradient_is_the_same_everywhere_any_decay_ends_at_the_corner_of_the_ball(decay: float | None):
+    weight = torch.tensor([3.0, -0.1, 0.0, 2.0, -5.0, 1e-9]).view(1, 1, 2, 3)
+    view = torch.full((2, 1, 2, 3), 0.5)
+    config = AttackConfig(radius=0.1, step_size=0.02, num_steps=5, decay=decay)
+    start = torch.zeros_like(view)
+    changed = attacked(view, lambda changed: (changed * weight).sum(), config, PixelRange(), start=start)
+    torch.testing.assert_close(changed, view + 0.1 * weight.sign())
+
+
+def test_momentum_keeps_the_direction_of_steps_of_other_lengths():
+    """Gradients g and -2 g in turn, each brought to sum 1: without decay the way is back, with all of it there is none.
+
+    By hand, of one pixel: directions +1; then decay * 1 - 1, whose sign is -1, or 0 where the decay is 1.
+    """
+    found = dict[float | None, float]()
+    for decay in (None, 0.5, 1.0):
+        slopes = iter([1.0, -2.0])
+        config = AttackConfig(radius=0.5, step_size=0.125, num_steps=2, decay=decay)
+        view = torch.full((1, 1, 1, 1), 0.5)
+        start = torch.zeros_like(view)
+        changed = attacked(view, lambda x, s=slopes: next(s) * x.sum(), config, PixelRange(), start=start)
+        found[decay] = changed.item()
+    assert found == {None: 0.5, 0.5: 0.5, 1.0: 0.625}
+
+
+def test_an_image_without_a_gradient_is_left_by_momentum_as_it_is():
+    view = torch.full((2, 1, 1, 1), 0.5)
+    config = AttackConfig(radius=0.1, step_size=0.1, num_steps=2, decay=1.0)
+    start = torch.zeros_like(view)
+    changed = attacked(view, lambda changed: changed[0].sum(), config, PixelRange(), start=start)
+    torch.testing.assert_close(changed.flatten(), torch.tensor([0.6, 0.5]))
+
+
 def test_at_radius_0_a_view_stays_as_it_is():
     view = torch.rand(2, 3, 4, 4)
     start = torch.ones_like(view)

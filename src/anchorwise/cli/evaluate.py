@@ -36,8 +36,8 @@ def evaluate(
         typer.Option(
             help="Who judges; several times. Left out, of images classification (linear probe, kNN, recall) and "
             "geometry; of texts retrieval, or sts where pairs have scores, with alignment and geometry. Beside them "
-            "few_shot, robustness, adversarial, regression, separation, fine_tuning, label_free, "
-            "duplicates and, of scored pairs, pair_classification."
+            "few_shot, robustness, adversarial, embedding_attack, regression, separation, fine_tuning, "
+            "label_free, duplicates and, of scored pairs, pair_classification."
         ),
     ] = None,
     on: Annotated[

@@ -15,6 +15,7 @@ from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.dense import Dense
 from anchorwise.evaluation.duplicates import DuplicatesJudge
+from anchorwise.evaluation.embedding_attack import EmbeddingAttack
 from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
@@ -38,6 +39,7 @@ JUDGES: dict[str, type[Judge]] = {
     "few_shot": FewShot,
     "robustness": Robustness,
     "adversarial": Adversarial,
+    "embedding_attack": EmbeddingAttack,
     "regression": Regression,
     "separation": Separation,
     "dense": Dense,
