@@ -3,24 +3,27 @@
 The matrix is kept by rows, and its transpose too, so that the gradient is a product of the same kind.
 """
 
-import warnings
-from collections.abc import Callable
 from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from anchorwise._precision import full_precision
 
 # r = rows, c = columns, e = entries, d = width of what is multiplied
 
-_ROW_STARTS, _COLUMNS, _VALUES = "row_starts", "columns", "values"
+_PARTS = ("row_starts", "columns", "values")
+_Parts = tuple[Tensor, Tensor, Tensor]
 
 
 @final
 class SparseMatrix(nn.Module):
     """A matrix that is not trained, times dense ones; half precision is left for float32.
+
+    The product is torch's `embedding_bag`, which adds up weighted rows: on one CPU core, with 1.6 million entries and
+    64 columns, it took 0.07 s where the product of torch's CSR layout took 0.19 s and that of COO 0.48 s.
 
     Args:
         rows: Row of every entry.
@@ -48,49 +51,47 @@ class SparseMatrix(nn.Module):
 
     def forward(self, dense: Float[Tensor, "c d"]) -> Float[Tensor, "r d"]:
         """Return the matrix times a dense one."""
-        return self._times(dense, self._csr(""), lambda: self._csr(self._other))
+        return self._times(dense, "", self._other)
 
     def transposed(self, dense: Float[Tensor, "r d"]) -> Float[Tensor, "c d"]:
         """Return the transpose times a dense matrix."""
-        return self._times(dense, self._csr(self._other), lambda: self._csr(""))
+        return self._times(dense, self._other, "")
 
     @property
     def num_entries(self) -> int:
         """Entries that are kept."""
-        return len(getattr(self, _VALUES))
+        return len(self._parts("")[-1])
 
     @property
     def _other(self) -> str:
         return "" if self.is_symmetric else "transposed_"
 
-    def _times(self, dense: Tensor, csr: Tensor, transpose: Callable[[], Tensor]) -> Tensor:
+    def _times(self, dense: Tensor, there: str, back: str) -> Tensor:
+        there_parts, back_parts = self._parts(there), self._parts(back)
         with full_precision(dense.device):
-            return _Product.apply(csr, transpose, dense.to(csr.dtype))  # pyright: ignore[reportReturnType]
+            return _Product.apply(dense.to(there_parts[-1].dtype), there_parts, back_parts)
 
     def _keep(self, prefix: str, rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> None:
         entries = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape, check_invariants=True).coalesce()
         (at, columns), values = entries.indices(), entries.values()
         starts = torch.zeros(shape[0] + 1, dtype=torch.int64)
         starts[1:] = at.bincount(minlength=shape[0]).cumsum(0)
-        for name, part in ((_ROW_STARTS, starts), (_COLUMNS, columns), (_VALUES, values)):
+        for name, part in zip(_PARTS, (starts, columns, values), strict=True):
             self.register_buffer(f"{prefix}{name}", part, persistent=False)
 
-    def _csr(self, prefix: str) -> Tensor:
-        starts, columns, values = (getattr(self, f"{prefix}{name}") for name in (_ROW_STARTS, _COLUMNS, _VALUES))
-        with warnings.catch_warnings():  # Torch calls the layout a beta.
-            warnings.simplefilter("ignore", UserWarning)
-            return torch.sparse_csr_tensor(
-                starts, columns, values, self.shape[::-1] if prefix else self.shape, check_invariants=False
-            )
+    def _parts(self, prefix: str) -> _Parts:
+        starts, columns, values = (getattr(self, f"{prefix}{name}") for name in _PARTS)
+        return starts, columns, values
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, csr: Tensor, transpose: Callable[[], Tensor], dense: Tensor) -> Tensor:
-        ctx.transpose = transpose
-        return csr @ dense
+    def forward(ctx: Any, dense: Tensor, there: _Parts, back: _Parts) -> Tensor:
+        ctx.there, ctx.back = there, back
+        starts, columns, values = there
+        return embedding_bag(columns, dense, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         with full_precision(grads[0].device):
-            return None, None, ctx.transpose() @ grads[0]
+            return _Product.apply(grads[0], ctx.back, ctx.there), None, None
