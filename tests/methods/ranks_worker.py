@@ -18,7 +18,7 @@ OF_OWN_RANK = {"albef"}
 
 
 def trained(
-    name: str, mine: slice = slice(None), *, is_shared: bool = False, max_rows: int = 99
+    name: str, mine: slice = slice(None), *, is_shared: bool = False, max_rows: int | None = None
 ) -> dict[str, torch.Tensor]:
     """Train a method without batch normalisation on some samples of every batch; return its losses and its state."""
     method = in_pieces(method_of(name, norm="layer", **_FOR_RANKS.get(name, {})), max_rows)

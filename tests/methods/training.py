@@ -14,6 +14,9 @@ from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.images.encoders import ImageEncoder
 from anchorwise.modalities.images.vit import SmallViT
+from anchorwise.modalities.interactions.config import LightGCNConfig
+from anchorwise.modalities.interactions.encoders import LightGCNEncoder
+from anchorwise.modalities.interactions.pairs import sorted_pairs
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.views import MASK, PIXELS, PLACES, ViewMaker
@@ -21,8 +24,9 @@ from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.objectives import build
 
 WITH_MAPS, WITH_PATCHES, WITH_TOWERS = {"pixpro"}, {"mmc_sketch"}, {"albef"}
-# Their views are made of tokens, so no run on images has them.
+# Their views are made of tokens, or are nodes of a graph, so no run on images has them.
 OF_TEXTS = {"cocosoda", "albef", "cross_encoder"}
+OF_INTERACTIONS = {"light_gcn", "sim_gcl", "x_sim_gcl"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -47,7 +51,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
 
-on_images = [name for name in METHODS if name not in OF_TEXTS]
+on_images = [name for name in METHODS if name not in OF_TEXTS | OF_INTERACTIONS]
 
 
 def _few_at_first(names: Iterable[str]) -> list[Any]:
@@ -80,6 +84,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
     encoder = _with_patches() if name in WITH_PATCHES else encoder
     encoder = towers(norm) if name in WITH_TOWERS else encoder
+    encoder = users_and_items() if name in OF_INTERACTIONS else encoder
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
     method = make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config)
     method.meet(_FarPixels())
@@ -132,6 +137,23 @@ def towers(norm: str) -> TwoTowers:
     return TwoTowers(_with_maps(norm), TinyText(), width=6)
 
 
+def users_and_items(**settings: Any) -> LightGCNEncoder:
+    """Return an encoder of six users and five items."""
+    users, items = torch.tensor([0, 0, 1, 2, 3, 3, 4, 5]), torch.tensor([0, 1, 1, 2, 3, 0, 4, 4])
+    sizes = {"num_users": 6, "num_items": 5, "num_edges": len(users)}
+    encoder = LightGCNEncoder(LightGCNConfig(**{"width": 8, "num_layers": 2, **sizes, **settings}))
+    encoder.take_graph(sorted_pairs(users, items, 6, 5))
+    return encoder
+
+
+def nodes_of_step(method: Method, step: int, mine: slice) -> list[Tensor]:
+    """Return users, items and others; what stands in two ranks' parts is nobody."""
+    shift = step % 2
+    users, items = torch.tensor([0, 1, 0, 2, 3 + shift, 5]), 6 + torch.tensor([0, 1, 2, 0, 3, 4])
+    views = [users[mine], items[mine], 6 + (items[mine] - 5 + shift) % 5]
+    return views + ([view.unique() for view in views[:2]] if method.plan.distinct else [])
+
+
 def tokens_of_step(step: int, mine: slice = slice(None)) -> dict[str, Tensor]:
     """Return texts of three to five tokens, with some that are hidden; 11 is the mask."""
     generator = torch.Generator().manual_seed(1000 + step)
@@ -151,8 +173,8 @@ def _with_patches() -> Encoder:
     return ImageEncoder(SmallViT(width=32, patch_px=1, num_channels=3, image_px=(2, 2)), num_features=32)
 
 
-def in_pieces(method: Method, max_rows: int) -> Method:
-    """Let all encoders of a method, its copies too, train on at most so many views at a time."""
+def in_pieces(method: Method, max_rows: int | None) -> Method:
+    """Let all encoders of a method, its copies too, train on at most so many views at a time; None for all."""
     for part in method.modules():
         if isinstance(part, Encoder):
             part.in_pieces_of(max_rows)
@@ -182,6 +204,8 @@ def views_of_step(method: Method, step: int, mine: slice = slice(None)) -> tuple
     views = [torch.randn(shape, dtype=torch.float64, generator=generator)[mine] for _ in range(method.plan.total)]
     numbers = torch.arange(NUM_SAMPLES)[mine]
     batch = Batch(views[0], numbers + NUM_SAMPLES * (step % 3), numbers % 2)
+    if isinstance(method.encoder, LightGCNEncoder):
+        return nodes_of_step(method, step, mine), batch
     if method.plan.masked_tokens:
         return [views[0], tokens_of_step(step, mine)], batch
     if method.plan.masking is not None:

@@ -8,7 +8,7 @@ from anchorwise.training import RECIPES, apply_overrides, pretrain, recipe
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
-# A background beside the targets; classes task after task; texts; images with texts.
+# A background beside the targets; classes task after task; texts; images with texts; users and items.
 _OTHER_DATA = {
     "coconut",
     "cross_encoder",
@@ -22,6 +22,9 @@ _OTHER_DATA = {
     "clip_rocket",
     "astrea",
     "dcd",
+    "light_gcn",
+    "sim_gcl",
+    "x_sim_gcl",
 }
 
 

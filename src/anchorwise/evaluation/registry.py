@@ -23,6 +23,7 @@ from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.modality_gap import ModalityGap
 from anchorwise.evaluation.pair_classification import PairClassification
 from anchorwise.evaluation.queries import QueryJudge
+from anchorwise.evaluation.ranking import Ranking
 from anchorwise.evaluation.regression import Regression
 from anchorwise.evaluation.reranking import Reranking
 from anchorwise.evaluation.retrieval import Retrieval
@@ -55,6 +56,7 @@ JUDGES: dict[str, type[Judge]] = {
     "pair_classification": PairClassification,
     "queries": QueryJudge,
     "reward_learning": RewardLearning,
+    "ranking": Ranking,
 }
 
 

@@ -15,6 +15,7 @@ from anchorwise.methods.dcd import DCD as DCD
 from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
 from anchorwise.methods.gist_embed import GISTEmbed as GISTEmbed
+from anchorwise.methods.light_gcn import LightGCN as LightGCN
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
 from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3
@@ -23,6 +24,7 @@ from anchorwise.methods.nnclr import NNCLR as NNCLR
 from anchorwise.methods.pcl import PCL as PCL
 from anchorwise.methods.pixpro import PixPro as PixPro
 from anchorwise.methods.sepclr import SepCLR as SepCLR
+from anchorwise.methods.sim_gcl import SimGCL as SimGCL
 from anchorwise.methods.simclr import SimCLR as SimCLR
 from anchorwise.methods.simcse import SimCSE as SimCSE
 from anchorwise.methods.simlap import SimLAP as SimLAP
@@ -30,3 +32,4 @@ from anchorwise.methods.simsiam import SimSiam as SimSiam
 from anchorwise.methods.sirl import SIRL as SIRL
 from anchorwise.methods.swav import SwAV as SwAV
 from anchorwise.methods.vicreg import VICReg as VICReg
+from anchorwise.methods.x_sim_gcl import XSimGCL as XSimGCL

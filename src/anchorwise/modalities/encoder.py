@@ -137,6 +137,9 @@ class Encoder(nn.Module):
             ValueError: If these are such.
         """
 
+    def meet(self, samples: Samples) -> None:
+        """Take in what has to be known of all samples together, such as their graph, once before the first step."""
+
     def in_pieces_of(self, max_rows: int | None) -> None:
         """Train on at most so many views at a time, with the gradient of all (`anchorwise.models.pieces`).
 

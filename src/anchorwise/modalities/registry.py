@@ -14,6 +14,7 @@ from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEnco
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
 from anchorwise.modalities.images.views.policies import AnyViews
+from anchorwise.modalities.interactions.config import InteractionData, InteractionViewsConfig, LightGCNConfig
 from anchorwise.modalities.own.encoder import OWN
 from anchorwise.modalities.queries.config import QueryData, QueryViewsConfig, TrajectoryEncoderConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
@@ -65,17 +66,25 @@ def _queries() -> Modality:
     return TrajectoryQueries()
 
 
+def _interactions() -> Modality:
+    from anchorwise.modalities.interactions.modality import Interactions
+
+    return Interactions()
+
+
 MODALITIES: dict[str, Callable[[], Modality]] = {
     "images": _images,
     "text": _text,
     "image_text": _image_text,
     "queries": _queries,
+    "interactions": _interactions,
 }
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
     "text": Sections(TextData, TextViewsConfig, TextEncoderConfig),
     "image_text": Sections(ImageTextData, ImageTextViewsConfig, ImageTextEncoderConfig),
     "queries": Sections(QueryData, QueryViewsConfig, TrajectoryEncoderConfig),
+    "interactions": Sections(InteractionData, InteractionViewsConfig, LightGCNConfig),
 }
 
 

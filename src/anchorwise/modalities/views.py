@@ -62,6 +62,8 @@ class ViewPlan:
             masked, or replaced by the name of their kind, any or those of one kind. The copies stand behind all else in
             the list; empty for no copies.
         soft_share: Share of the tokens that it happens to, in (0, 1].
+        distinct: Whether the different ones among the views of a batch stand behind all else in the list, one more view
+            for each of the full size: several interactions have one user, and she is no negative of herself.
     """
 
     num_views: int = 2
@@ -73,6 +75,7 @@ class ViewPlan:
     masked_tokens: float = 0.0
     softenings: tuple[Softening, ...] = ()
     soft_share: float = 0.1
+    distinct: bool = False
 
     @property
     def num_softened(self) -> int:
@@ -81,8 +84,9 @@ class ViewPlan:
 
     @property
     def total(self) -> int:
-        """All views of a sample, its hard negatives, and softened copies."""
-        return self.num_views + self.num_small + self.num_negatives + self.num_softened
+        """All views of a sample, its hard negatives, softened copies, and the distinct ones."""
+        num_distinct = self.num_views if self.distinct else 0
+        return self.num_views + self.num_small + self.num_negatives + self.num_softened + num_distinct
 
 
 class ViewMaker(nn.Module, ABC):

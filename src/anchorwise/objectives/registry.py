@@ -8,6 +8,7 @@ from anchorwise.objectives.asymmetric import AsymmetricInfoNCE as AsymmetricInfo
 from anchorwise.objectives.averaged_views import AveragedViews as AveragedViews
 from anchorwise.objectives.barlow_twins import BarlowTwins as BarlowTwins
 from anchorwise.objectives.beclr import BECLR as BECLR
+from anchorwise.objectives.bpr import BPR as BPR
 from anchorwise.objectives.clip import CLIP as CLIP
 from anchorwise.objectives.cross_view import CrossViewInfoNCE as CrossViewInfoNCE
 from anchorwise.objectives.dcl import DCL as DCL

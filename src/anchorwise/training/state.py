@@ -149,6 +149,7 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     config = config.model_copy(update=resolved)
     torch.manual_seed(config.train.seed)
     encoder = modality.new_encoder(config.encoder, examples)
+    encoder.meet(samples)
     encoder.in_pieces_of(config.train.micro_batch_size)
     model = own.method_of(config, encoder).to(device)
     views = modality.view_maker(config.views, model.plan, samples).to(device)

@@ -1,0 +1,1 @@
+"""Users and the items that each chose, as a graph: recommendation."""
