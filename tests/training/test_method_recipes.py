@@ -8,7 +8,7 @@ from anchorwise.training import RECIPES, apply_overrides, pretrain, recipe
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
-# A background beside the targets; classes task after task; texts; images with texts; users and items.
+# A background beside the targets; classes task after task; texts; images with texts; users and items; signals.
 _OTHER_DATA = {
     "coconut",
     "cross_encoder",
@@ -25,6 +25,7 @@ _OTHER_DATA = {
     "light_gcn",
     "sim_gcl",
     "x_sim_gcl",
+    "wearables",
 }
 
 

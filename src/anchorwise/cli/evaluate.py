@@ -1,9 +1,9 @@
 """`anchorwise evaluate`: an encoder or its frozen features judged."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,7 +35,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Who judges; several times. Left out, of images classification (linear probe, kNN, recall) and "
-            "geometry; of texts retrieval, or sts where pairs have scores, with alignment and geometry. Beside them "
+            "geometry; of texts retrieval, or sts where pairs have scores, with alignment and geometry; of "
+            "signals group_retrieval, regression by participant, classification where there are classes. Beside them "
             "few_shot, robustness, adversarial, embedding_attack, regression, separation, fine_tuning, "
             "label_free, duplicates and, of scored pairs, pair_classification."
         ),
@@ -88,7 +89,7 @@ def evaluate(
     from anchorwise.training.overrides import apply_overrides
     from anchorwise.training.run_embeddings import embed_run_views
 
-    def configured(judges: "Sequence[str] | None") -> EvaluationConfig:
+    def configured(judges: "Sequence[str | Mapping[str, Any]] | None") -> EvaluationConfig:
         return apply_overrides(EvaluationConfig(judges=settings_of(judges or None)), settings or [])
 
     config = configured(judge)

@@ -19,6 +19,7 @@ from anchorwise.evaluation.embedding_attack import EmbeddingAttack
 from anchorwise.evaluation.few_shot import FewShot
 from anchorwise.evaluation.fine_tuning import FineTuning
 from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.group_retrieval import GroupRetrieval
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.modality_gap import ModalityGap
 from anchorwise.evaluation.pair_classification import PairClassification
@@ -48,6 +49,7 @@ JUDGES: dict[str, type[Judge]] = {
     "label_free": LabelFree,
     "duplicates": DuplicatesJudge,
     "retrieval": Retrieval,
+    "group_retrieval": GroupRetrieval,
     "reranking": Reranking,
     "sts": STS,
     "alignment": AlignmentJudge,

@@ -3,15 +3,18 @@
 The penalty is chosen on validation parts of the training rows, one per seed; the regression then uses all training rows
 and says a number of every test row. R2 is the share of the test values' variance that is explained, at most 1, below 0
 where their mean would say more; Spearman's correlation asks for their order alone.
+
+Where several rows belong together, such as the segments of a participant, what is known of the participant can be asked
+of the mean of the rows: then a row is a participant in all that is said here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import ClassVar, Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pydantic import Field
 from scipy import stats
 from torch import Tensor
@@ -23,9 +26,11 @@ from anchorwise.evaluation.embed import origin_of
 from anchorwise.evaluation.ridge import RIDGE_PENALTIES, Ridge, choose_ridge
 from anchorwise.evaluation.rows import check_pair, judged_rows, numbered_groups
 from anchorwise.evaluation.splits import stratified_split
-from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.samples import Samples
 
-# n = rows, s = validation splits
+# n = rows, g = groups, d = width, s = validation splits
+
+_OWN = ""  # What the samples' own values are called.
 
 
 @final
@@ -36,15 +41,18 @@ class Regression(Judge):
         """How values are explained.
 
         Attributes:
-            values: "brightness" asks for the mean brightness of images; left out, samples have to have values of their
-                own (`data.values`).
+            values: Names of numbers that samples know of themselves, one or several: "brightness" of images, columns of
+                the table of signals. Of several every one is explained by itself, and the mean stands first. Left out,
+                samples have to have values of their own (`data.values`).
+            by_group: Whether the rows of a group, such as the segments of a participant, are one row, their mean.
             split_seeds: One validation split each.
             validation_fraction: Share of the training rows held out to choose the penalty.
             penalties: Grid of the ridge regression (`anchorwise.evaluation.ridge`).
         """
 
         name: Literal["regression"] = "regression"
-        values: Literal["brightness"] | None = None
+        values: str | tuple[str, ...] | None = Field(default=None, min_length=1)
+        by_group: bool = False
         split_seeds: tuple[Seed, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=1000)
         validation_fraction: float = Field(default=0.2, gt=0, lt=1)
         penalties: tuple[Positive, ...] = Field(default=RIDGE_PENALTIES, min_length=1, max_length=1000)
@@ -55,11 +63,25 @@ class Regression(Judge):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Share of the variance, and correlation of ranks."""
-        return (
-            Metric("r2", "ridge regression, R2", by_split=True, digits=3, about="share of the values' variance"),
-            Metric("spearman", "ridge regression, Spearman", by_split=True, digits=3, about="correlation of ranks"),
+        """Share of the variance, and correlation of ranks; of several values the means first."""
+        names = self._names()
+        over = "groups" if self.config.by_group else ""
+        asked = ((_OWN, ""),) if len(names) == 1 else ((_OWN, ", mean"), *((name, f", {name}") for name in names))
+        return tuple(
+            Metric(
+                _named(kind, name), f"ridge regression, {label}{of}", by_split=True, digits=3, about=about, over=over
+            )
+            for name, of in asked
+            for kind, label, about in (
+                ("r2", "R2", "share of the values' variance"),
+                ("spearman", "Spearman", "correlation of ranks"),
+            )
         )
+
+    @property
+    def headlines(self) -> tuple[Metric, ...]:
+        """The first two."""
+        return self.metrics[:2]
 
     @property
     def split_seeds(self) -> tuple[int, ...]:
@@ -67,56 +89,104 @@ class Regression(Judge):
         return self.config.split_seeds
 
     def choose(self, train: Embeddings) -> Choices:
-        """Choose the penalty.
+        """Choose the penalty of every value.
 
         Raises:
             ValueError: If samples have no values, or all of them the same.
         """
-        rows, values = judged_rows(train, self.device), self._values(train)
-        alike, groups = torch.zeros(len(rows), dtype=torch.int64), numbered_groups(train)
-        choices = []
-        for seed in self.config.split_seeds:
-            split = stratified_split(
-                alike, validation_fraction=self.config.validation_fraction, seed=seed, groups=groups
+        rows, values, groups = self._asked(train)
+        alike, found, chosen = torch.zeros(len(rows), dtype=torch.int64), dict[str, tuple[float, ...]](), {}
+        for name, truth in values.items():
+            choices = []
+            for seed in self.config.split_seeds:
+                split = stratified_split(
+                    alike, validation_fraction=self.config.validation_fraction, seed=seed, groups=groups
+                )
+                choices.append(choose_ridge(rows, truth, split, penalties=self.config.penalties))
+            found[_named("r2", name)] = tuple(explained(each.truth, each.predictions) for each in choices)
+            found[_named("spearman", name)] = tuple(rank_correlation(each.truth, each.predictions) for each in choices)
+            chosen |= dict.fromkeys(
+                (_named("r2", name), _named("spearman", name)), tuple(choice.penalty for choice in choices)
             )
-            choices.append(choose_ridge(rows, values, split, penalties=self.config.penalties))
-        penalties = tuple(choice.penalty for choice in choices)
-        found = {
-            "r2": tuple(explained(choice.truth, choice.predictions) for choice in choices),
-            "spearman": tuple(rank_correlation(choice.truth, choice.predictions) for choice in choices),
-        }
-        return Choices(found, dict.fromkeys(found, penalties))
+        return Choices(_with_means(found, list(values)), chosen)
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
-        """Say a value of every test row by the regression of all training rows.
+        """Say the values of every test row by the regression of all training rows.
 
         Raises:
             ValueError: If samples have no values, or all of them the same, or the two sets do not belong together.
         """
         check_pair(train, test)
-        ridge = Ridge(judged_rows(train, self.device), self._values(train))
-        rows, truth = judged_rows(test, self.device), self._values(test).double()
-        if not bool(truth.std() > 0):
-            raise ValueError(f"values of test samples must differ to be explained, got {float(truth[0]):g} alone")
-        said = [ridge.predict(rows, penalty=penalty) for penalty in choices.chosen["r2"]]
-        numbers = {
-            "r2": tuple(explained(truth, predictions) for predictions in said),
-            "spearman": tuple(rank_correlation(truth, predictions) for predictions in said),
-        }
-        mean_rank = fmean(numbers["spearman"])
-        errors = {"r2": _error_of_r2(truth, said), "spearman": _error_of_ranks(mean_rank, len(truth))}
-        return Judgement(numbers, errors)
+        fitted, values, _ = self._asked(train)
+        rows, truths, _ = self._asked(test)
+        numbers, errors, added = dict[str, tuple[float, ...]](), dict[str, float](), list[Tensor]()
+        for name, own in truths.items():
+            truth = own.double()
+            if not bool(truth.std() > 0):
+                raise ValueError(f"values of test samples must differ to be explained, got {float(truth[0]):g} alone")
+            ridge = Ridge(fitted, values[name])
+            said = [ridge.predict(rows, penalty=penalty) for penalty in choices.chosen[_named("r2", name)]]
+            r2, spearman = _named("r2", name), _named("spearman", name)
+            numbers[r2] = tuple(explained(truth, predictions) for predictions in said)
+            numbers[spearman] = tuple(rank_correlation(truth, predictions) for predictions in said)
+            added.append(_added_to_r2(truth, said))
+            errors |= {r2: _error_of_mean(added[-1]), spearman: _error_of_ranks(fmean(numbers[spearman]), len(truth))}
+        if len(truths) > 1:
+            # Rows are the same for all values, so what each row adds is averaged; ranks have no such parts.
+            errors["r2"] = _error_of_mean(torch.stack(added).mean(dim=0))
+            errors["spearman"] = fmean(errors[_named("spearman", name)] for name in truths)
+        counts = dict.fromkeys(errors, len(rows)) if self.config.by_group else {}
+        return Judgement(_with_means(numbers, list(truths)), errors, counts)
 
-    def _values(self, rows: Embeddings) -> Float[Tensor, " n"]:
-        samples, _ = origin_of(rows, self.config.name)
-        if self.config.values == "brightness" and isinstance(samples, ImageSet):
-            samples = samples.with_brightness()
-        if samples.values is None:
+    def _names(self) -> tuple[str, ...]:
+        """Return by what names values are asked for."""
+        given = self.config.values
+        return given if isinstance(given, tuple) else (given or _OWN,)
+
+    def _asked(
+        self, embeddings: Embeddings
+    ) -> tuple[Float[Tensor, "n d"], Mapping[str, Float[Tensor, " n"]], Int64[Tensor, " n"] | None]:
+        """Return rows, the values that are asked for, and which rows are not to be parted."""
+        samples, _ = origin_of(embeddings, self.config.name)
+        rows, groups = judged_rows(embeddings, self.device), numbered_groups(embeddings)
+        names = self._names()
+        values = {name: self._values(samples, name) for name in names}
+        if len(names) == 1:  # One value stands under the plain names.
+            values = {_OWN: values[names[0]]}
+        if not self.config.by_group:
+            return rows, values, groups
+        if groups is None:
             raise ValueError(
-                "judge 'regression' needs a number of every sample, got none; train with data.values=brightness, or "
-                "ask for it here, of images: judges.regression.values=brightness"
+                "judges.regression.by_group needs samples in groups, such as segments of participants, got none; set "
+                "it to false"
             )
-        return samples.values.to(self.device)
+        means = means_of_groups(groups.to(self.device), rows, *(value.unsqueeze(1) for value in values.values()))
+        return means[0], {name: mean[:, 0] for name, mean in zip(values, means[1:], strict=True)}, None
+
+    def _values(self, samples: Samples, name: str) -> Float[Tensor, " n"]:
+        values = samples.values if name == _OWN else samples.number(name)
+        if values is None:
+            missing = "a number of every sample, got none" if name == _OWN else f"{name!r} of every sample"
+            raise ValueError(
+                f"judge 'regression' needs {missing}; train with data.values (of images brightness, of signals a "
+                "column of the table), or name here what samples know: judges.regression.values=brightness"
+            )
+        return values.to(self.device)
+
+
+def means_of_groups(groups: Int64[Tensor, " n"], *rows: Float[Tensor, "n _d"]) -> list[Float[Tensor, "g _d"]]:
+    """Return the mean of the rows of every group, in float32 or wider.
+
+    Args:
+        groups: From 0 on, none left out.
+        *rows: What is averaged.
+    """
+    counts = torch.bincount(groups).unsqueeze(1)
+    return [
+        torch.zeros(len(counts), each.shape[1], dtype=each.dtype, device=each.device).index_add_(0, groups, each)
+        / counts
+        for each in rows
+    ]
 
 
 def explained(truth: Float[Tensor, " n"], predictions: Float[Tensor, " n"]) -> float:
@@ -133,12 +203,30 @@ def rank_correlation(truth: Float[Tensor, " n"], predictions: Float[Tensor, " n"
     return float(np.corrcoef(ranks)[0, 1])
 
 
-def _error_of_r2(truth: Float[Tensor, " n"], said: Sequence[Float[Tensor, " n"]]) -> float:
-    """Return the standard error over test rows: the spread of what each row adds to R2, by the delta method."""
+def _named(kind: str, name: str) -> str:
+    return kind if name == _OWN else f"{kind}_{name}"
+
+
+def _with_means(found: Mapping[str, tuple[float, ...]], names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return numbers with the means over several values in front."""
+    if len(names) == 1:
+        return dict(found)
+    means = {
+        kind: tuple(fmean(each) for each in zip(*(found[_named(kind, name)] for name in names), strict=True))
+        for kind in ("r2", "spearman")
+    }
+    return {**means, **found}
+
+
+def _added_to_r2(truth: Float[Tensor, " n"], said: Sequence[Float[Tensor, " n"]]) -> Float[Tensor, " n"]:
+    """Return what each row adds to R2, by the delta method."""
     spread = (truth - truth.mean()).square()
     squares = torch.stack([(truth - predictions).square() for predictions in said]).mean(dim=0)
-    added = (squares - squares.mean() * spread / spread.mean()) / spread.mean()
-    return float(added.std() / len(truth) ** 0.5)
+    return (squares - squares.mean() * spread / spread.mean()) / spread.mean()
+
+
+def _error_of_mean(added: Float[Tensor, " n"]) -> float:
+    return float(added.std() / len(added) ** 0.5)
 
 
 def _error_of_ranks(correlation: float, num_rows: int) -> float:

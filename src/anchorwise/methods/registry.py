@@ -32,4 +32,5 @@ from anchorwise.methods.simsiam import SimSiam as SimSiam
 from anchorwise.methods.sirl import SIRL as SIRL
 from anchorwise.methods.swav import SwAV as SwAV
 from anchorwise.methods.vicreg import VICReg as VICReg
+from anchorwise.methods.wearables import Wearables as Wearables
 from anchorwise.methods.x_sim_gcl import XSimGCL as XSimGCL

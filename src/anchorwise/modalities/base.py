@@ -6,7 +6,7 @@ A modality is a folder with these four and a line in `anchorwise.modalities.regi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -88,8 +88,11 @@ class Modality(ABC):
         """Return the encoder's section without weights to start from, where all come from a checkpoint."""
         return encoder
 
-    def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
-        """Return by name who judges an encoder on such samples; none where they are not to be judged."""
+    def judges_of(self, splits: Splits[Samples]) -> tuple[str | Mapping[str, Any], ...]:
+        """Return who judges an encoder on such samples; none where they are not to be judged.
+
+        By name, or by settings with a `name` among them.
+        """
         return ("classification", "geometry") if splits.are_judgeable else ()
 
     def examples(self, samples: Samples) -> tuple[View, ...]:

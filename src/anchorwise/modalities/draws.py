@@ -53,6 +53,23 @@ class Draws(nn.Module):
         return _fractions(_mixed(self.offsets + first))
 
 
+@final
+class HostDraws:
+    """Draws that stay on the host where the maker of views goes to a device: for what it collects there.
+
+    Args:
+        views: As `Draws` takes them.
+        purposes: Likewise.
+    """
+
+    def __init__(self, views: Sequence[int], purposes: Sequence[int]) -> None:
+        self._draws = Draws(views, purposes)
+
+    def __call__(self, ids: Int64[Tensor, " n"], seed: int) -> Float[Tensor, "p v n"]:
+        """Return the numbers of samples."""
+        return self._draws(ids, seed)
+
+
 def noise(ids: Int64[Tensor, " n"], seed: int | Int64[Tensor, ""], shape: Sequence[int]) -> Float[Tensor, "n ..."]:
     """Return uniform numbers in [0, 1), many for every sample: outputs of a generator of its own.
 

@@ -17,6 +17,8 @@ from anchorwise.modalities.images.views.policies import AnyViews
 from anchorwise.modalities.interactions.config import InteractionData, InteractionViewsConfig, LightGCNConfig
 from anchorwise.modalities.own.encoder import OWN
 from anchorwise.modalities.queries.config import QueryData, QueryViewsConfig, TrajectoryEncoderConfig
+from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
+from anchorwise.modalities.series.policies import AnySeriesViews
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 
 if TYPE_CHECKING:
@@ -72,12 +74,19 @@ def _interactions() -> Modality:
     return Interactions()
 
 
+def _series() -> Modality:
+    from anchorwise.modalities.series.modality import Series
+
+    return Series()
+
+
 MODALITIES: dict[str, Callable[[], Modality]] = {
     "images": _images,
     "text": _text,
     "image_text": _image_text,
     "queries": _queries,
     "interactions": _interactions,
+    "series": _series,
 }
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
@@ -85,6 +94,7 @@ SECTIONS: Mapping[str, Sections] = {
     "image_text": Sections(ImageTextData, ImageTextViewsConfig, ImageTextEncoderConfig),
     "queries": Sections(QueryData, QueryViewsConfig, TrajectoryEncoderConfig),
     "interactions": Sections(InteractionData, InteractionViewsConfig, LightGCNConfig),
+    "series": Sections(SeriesData, AnySeriesViews, SeriesEncoderConfig),
 }
 
 

@@ -156,6 +156,10 @@ class Samples(ABC):
         """Return unit rows in which near-equal samples are near each other; None where nothing makes such rows."""
         return None
 
+    def number(self, name: str) -> Float[Tensor, " n"] | None:
+        """Return a real number of every sample by its name; None where there is none of that name."""
+        return None
+
     def text(self, item: int) -> str | None:
         """Return a sample in words; None where it has none."""
         return None

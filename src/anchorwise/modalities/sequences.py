@@ -78,7 +78,7 @@ def steps_there(lengths: Int64[Tensor, " b"], num_steps: int) -> Bool[Tensor, "b
     return torch.arange(num_steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def signals_of(view: View) -> tuple[Float[Tensor, "b c t"], Int64[Tensor, " b"] | None]:
+def signals_of(view: View) -> tuple[Float[Tensor, "*b c t"], Int64[Tensor, "*b"] | None]:
     """Return the tensor of a view, and the lengths where they differ."""
     return (view, None) if isinstance(view, Tensor) else (view[SIGNALS], view[LENGTHS])
 

@@ -7,17 +7,20 @@ from anchorwise import _checks
 from anchorwise._config import read_section
 from anchorwise.evaluation.ranking import Ranking
 from anchorwise.evaluation.reranking import Reranking
-from anchorwise.methods import CLIP, SIRL, CrossEncoder, SimCLR, SimCSE, XSimGCL
+from anchorwise.methods import CLIP, SIRL, CrossEncoder, SimCLR, SimCSE, Wearables, XSimGCL
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig
 from anchorwise.modalities.images import EncoderConfig
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.views.policies import WeakViews
 from anchorwise.modalities.interactions.config import InteractionData, LightGCNConfig
 from anchorwise.modalities.queries.config import QueryData
+from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
+from anchorwise.modalities.series.policies import PPGViews
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig
 from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig, run_config_of
 from anchorwise.training.optimizers import SGD, AdamW
+from anchorwise.training.order import OnePerGroup
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
 
@@ -234,6 +237,22 @@ def lastfm_xsimgcl() -> RunConfig:
     )
 
 
+def pulses_participants() -> RunConfig:
+    """Generated pulses of 400 people, two segments of each as a pair, small encoder, 14 epochs: a minute on a CPU core.
+
+    A folder of recordings of your own is named with --data, and cut with data.segment_steps.
+    """
+    return run_config_of("series")(
+        data=SeriesData(source="pulses"),
+        views=PPGViews(pairs="participant"),
+        encoder=SeriesEncoderConfig(width=16),
+        method=Wearables.Config(head=HeadConfig(hidden_width=128, output_width=64, norm="none")),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=1),
+        order=OnePerGroup.Config(),
+        train=TrainConfig(num_epochs=14, batch_size=128, drop_last=True),
+    )
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "digits": digits,
     "glyphs": glyphs,
@@ -250,6 +269,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "glyphs-clip": glyphs_clip,
     "queries-sirl": queries_sirl,
     "lastfm-xsimgcl": lastfm_xsimgcl,
+    "pulses-participants": pulses_participants,
     **CIFAR10_RECIPES,
     **IMAGENET_RECIPES,
 }

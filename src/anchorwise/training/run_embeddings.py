@@ -13,6 +13,7 @@ from anchorwise.evaluation.embed import as_device
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.order import OnePerGroup
 from anchorwise.training.own import NO_PARTS
 from anchorwise.training.reading_progress import reading_progress
 from anchorwise.training.run_directory import RunDirectory
@@ -87,10 +88,14 @@ def embed_run_views(
     if data is not None and directory.is_done:
         splits = splits.changed(directory.encoder().adapted)
     samples = splits.train
+    # What the objective never had as negatives is none here either.
+    are_apart = config.train.exclude_groups or isinstance(config.order, OnePerGroup.Config)
+    apart = samples.groups if are_apart else None
     views = two_view_embeddings(trained_state(directory, splits, place), samples, device=place, show_progress=True)
     embeddings = Embeddings(
         tuple(view.numpy() for view in views),
         labels=None if samples.labels is None else samples.labels.numpy().astype(np.int64),
+        ids=None if apart is None else apart.numpy(),
         groups=None if samples.groups is None else samples.groups.numpy(),
         names=samples.names,
         class_names=samples.class_names,

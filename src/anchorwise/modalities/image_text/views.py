@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from anchorwise.modalities.draws import Draws, noise
+from anchorwise.modalities.draws import HostDraws, noise
 from anchorwise.modalities.image_text.config import ImageTextViewsConfig
 from anchorwise.modalities.image_text.samples import ImageTextSamples
 from anchorwise.modalities.images.views.maker import RandomViews
@@ -60,7 +60,7 @@ class ImageTextViews(ViewMaker):
         self.num_each = plan.num_views // 2
         texts = captions_of(samples)
         self.tokenizer, self.max_tokens = texts.tokenizer, texts.max_tokens
-        self.which = Draws([0], range(_FIRST_TEXT, _FIRST_TEXT + texts.members.shape[1]))
+        self.which = HostDraws([0], range(_FIRST_TEXT, _FIRST_TEXT + texts.members.shape[1]))
 
     @property
     def sizes_px(self) -> tuple[tuple[int, int], ...]:

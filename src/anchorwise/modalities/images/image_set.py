@@ -112,6 +112,10 @@ class ImageSet(Samples):
             times=None if self.times is None else self.times[chosen],
         )
 
+    def number(self, name: str) -> Float[Tensor, " n"] | None:
+        """Return the mean brightness."""
+        return self.with_brightness().values if name == "brightness" else None
+
     def with_brightness(self) -> "ImageSet":
         """Return the images with their mean brightness in percent as values: of black ground, how much ink there is."""
         means = [block.float().mean(dim=(1, 2, 3)) for block in self.images.split(_BLOCK)]

@@ -1,6 +1,6 @@
 """A modality with parts of the caller's own in place of a recipe's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -62,7 +62,7 @@ class Own(Modality):
         """Return the section of the recipe's encoder."""
         return self.base.without_start(encoder)
 
-    def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
+    def judges_of(self, splits: Splits[Samples]) -> tuple[str | Mapping[str, Any], ...]:
         """Return who judges the recipe's samples."""
         return self.base.judges_of(splits)
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from anchorwise.modalities.draws import Draws, noise
+from anchorwise.modalities.draws import HostDraws, noise
 from anchorwise.modalities.samples import Batch, Samples, View
 from anchorwise.modalities.text.config import TextViewsConfig
 from anchorwise.modalities.text.samples import TextSamples
@@ -50,8 +50,8 @@ class TextViews(ViewMaker):
         self.num_written = plan.total - plan.num_softened  # Views that are texts as they are written.
         self.soft = SoftTokens(self.tokenizer, plan, max_tokens=self.max_tokens) if plan.softenings else None
         self.are_equal = samples.members.shape[1] == 1 and not config.repetition
-        self.which = Draws([0], range(_FIRST_TEXT, _FIRST_TEXT + samples.members.shape[1]))
-        self.doubled = Draws(range(plan.total), range(_FIRST_PLACE + samples.max_tokens))
+        self.which = HostDraws([0], range(_FIRST_TEXT, _FIRST_TEXT + samples.members.shape[1]))
+        self.doubled = HostDraws(range(plan.total), range(_FIRST_PLACE + samples.max_tokens))
 
     def collect(self, samples: Samples, ids: Int64[Tensor, " b"], *, seed: int) -> Batch:
         """Return the views of samples, made on the CPU."""

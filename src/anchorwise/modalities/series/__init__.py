@@ -1,0 +1,1 @@
+"""One-dimensional signals: what sensors record over time, of participants or of anything else."""
