@@ -26,6 +26,7 @@ _OTHER_DATA = {
     "sim_gcl",
     "x_sim_gcl",
     "wearables",
+    "sirl",
 }
 
 

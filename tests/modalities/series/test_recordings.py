@@ -259,6 +259,13 @@ def test_archives_of_series_of_several_lengths_are_read_in_their_parts(tmp_path)
     assert splits.train.groups is None
     assert splits.train.sequences.of(1)[:, 0].tolist() == [1.5, 2.0, 3.0, 4.0]
     assert modality_of("series").judges_of(splits) == ("classification", "geometry")
+    assert load(tmp_path / "Vowels_TEST.ts", max_gap_steps=1).facts() == splits.facts()
+    (tmp_path / "Vowels_eq_TRAIN.ts").write_text(TS)
+    with pytest.raises(ValueError, match=r"must name one of the sets in .*, got Vowels, Vowels_eq; name a file of one"):
+        load(tmp_path)
+    (tmp_path / "Vowels_eq_TRAIN.ts").rename(tmp_path / "alone.ts")
+    assert len(load(tmp_path / "alone.ts", max_gap_steps=1).train) == 3
+    (tmp_path / "alone.ts").unlink()
     (tmp_path / "Vowels_TEST.ts").write_text(TS.replace("timestamps false", "timestamps true"))
     with pytest.raises(UnusableFileError, match="it has time stamps; only series of even steps are read"):
         load(tmp_path)

@@ -23,22 +23,25 @@ def is_archive(path: Path) -> bool:
 
 
 def read_archive(path: Path) -> list[Recording]:
-    """Return the series of a file, and of that beside it that is the other part; each is a participant of its own.
+    """Return the series of both parts of a set, or of a file that is in one piece; each is a participant of its own.
+
+    Args:
+        path: A file, or a folder: of several sets in one folder it is that of the folder's name.
 
     Raises:
         UnusableFileError: If a file is damaged, or has time stamps.
+        ValueError: If a folder has several sets, and none of its name.
     """
-    files = sorted(path.glob("*.ts")) if path.is_dir() else [path]
-    parts = {"train": [file for file in files if file.stem.endswith(_TRAIN)]}
-    parts["test"] = [file for file in files if file.stem.endswith(_TEST)]
-    if path.is_file() and not (parts["train"] or parts["test"]):
-        parts[""] = files
-    if len(files) > 2 or (len(files) == 2 and not (parts["train"] and parts["test"])):
-        raise ValueError(
-            f"a folder of .ts files must have one that ends with {_TRAIN} and one with {_TEST}, got "
-            f"{', '.join(file.name for file in files)}; name one of them"
-        )
-    return [each for part, those in parts.items() for file in those for each in _series(file, part)]
+    sets = sorted({_set_of(file) for file in path.glob("*.ts")}) if path.is_dir() else [_set_of(path)]
+    if len(sets) > 1 and path.name not in sets:
+        raise ValueError(f"data.source must name one of the sets in {path}, got {', '.join(sets)}; name a file of one")
+    name, folder = path.name if len(sets) > 1 else sets[0], path if path.is_dir() else path.parent
+    files = {part: folder / f"{name}{end}.ts" for part, end in (("train", _TRAIN), ("test", _TEST), ("", ""))}
+    return [each for part, file in files.items() if file.is_file() for each in _series(file, part)]
+
+
+def _set_of(file: Path) -> str:
+    return file.stem.removesuffix(_TRAIN).removesuffix(_TEST)
 
 
 def vowels_folder() -> Path:
