@@ -35,6 +35,7 @@ from anchorwise.objectives.nested import Nested as Nested
 from anchorwise.objectives.nspt import NSPT as NSPT
 from anchorwise.objectives.pairwise_views import PairwiseViews as PairwiseViews
 from anchorwise.objectives.pixel_consistency import PixelConsistency as PixelConsistency
+from anchorwise.objectives.pixel_contrast import PixelContrast as PixelContrast
 from anchorwise.objectives.pointwise_ranking import PointwiseRanking as PointwiseRanking
 from anchorwise.objectives.poly_view import PolyView as PolyView
 from anchorwise.objectives.prediction import Prediction as Prediction

@@ -15,32 +15,13 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import log_sum, magnitude, products, softmax_nll
 from anchorwise._ranks import gather_rows
 from anchorwise.links import Link
-from anchorwise.links.base import per_row
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
+from anchorwise.objectives.parts.against_negatives import AgainstNegatives, num_with
 from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, SameId, Views, gathered_classes, unit_rows, views_of
 
 # n = samples, d = embedding width, a = anchors
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class AgainstNegatives(Link):
-    """`-p + log(exp(p) + exp(r))` of a positive of logit p, with r the log-sum of its anchor's negatives.
-
-    Attributes:
-        logit: Turns a score into p.
-        log_negatives: r of every anchor.
-    """
-
-    logit: Link
-    log_negatives: Float[Tensor, " a"]
-
-    def __call__(self, scores: Float[Tensor, "a ..."]) -> Float[Tensor, "a ..."]:
-        """Return the cross-entropies of positives with these scores."""
-        logits = self.logit(scores)
-        return softmax_nll(logits - per_row(self.log_negatives, logits), torch.zeros_like(logits))
 
 
 @dataclass(frozen=True)
@@ -117,17 +98,11 @@ class SimLAP(Objective):
         gates, link = gates.to(views.units), softmax_link(self.temperature, logit_scale, views.units)
         losses = _cosine_losses if self.renormalise else _dot_losses
         summed = losses(views, gates, _Classes(labels, partners), link)
-        num_positives = _num_of(labels, partners).to(summed)
+        num_positives = num_with(labels, partners).to(summed)
         # Not a plain 0, so that a non-finite row shows even where it is in no pair.
         shown = 0.0 * views.units.sum(dim=(0, 2))
         per_anchor = summed * (len(labels) / num_positives.sum().clamp_min(1)) + shown
         return mean_outcome(per_anchor, {"num_positives": num_positives})
-
-
-def _num_of(labels: Int[Tensor, " n"], wanted: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """Return how many of the labels are each wanted one."""
-    rising = labels.sort().values
-    return torch.searchsorted(rising, wanted, right=True) - torch.searchsorted(rising, wanted)
 
 
 def _dot_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, link: Link) -> Float[Tensor, " n"]:
