@@ -22,6 +22,7 @@ _SMALL = {
     "astrea": ["num_queued=24"],
     "beclr": ["num_queued=48", "num_clusters=3", "num_neighbours=2", "warmup_epochs=1", "cluster_epochs=1"],
     "clip_rocket": ["local_head.hidden_width=16", "local_head.output_width=8"],
+    "meow": ["num_clusters=[3, 5]"],
     "moco": ["num_queued=24"],
     "nnclr": ["num_queued=24"],
     "pcl": ["num_queued=24", "num_clusters=[3, 5]", "warmup_epochs=1"],

@@ -33,6 +33,7 @@ _WIDTHS = {"hidden_width": 6, "output_width": 4}
 _OWN: dict[str, dict[str, Any]] = {
     "moco": {"num_queued": 16},
     "swav": {"num_prototypes": 5, "num_small": 1, "num_queued": 12, "queue_from_epoch": 0, "freeze_epochs": 0},
+    "meow": {"num_clusters": (2, 3)},
     "nnclr": {"num_queued": 16},
     "esimcse": {"num_queued": 16},
     "cocosoda": {"num_queued": 16, "inner_terms": True},

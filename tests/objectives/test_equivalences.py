@@ -16,6 +16,7 @@ from anchorwise import (
     FMICL,
     HCL,
     KCL,
+    MEOW,
     MVDHEL,
     WEINCE,
     AdaMEOW,
@@ -222,6 +223,28 @@ def test_open_gates_and_equal_weights_are_one_directional_info_nce():
     weighed = AdaMEOW(temperature=0.1)(*views, network=lambda pairs: 0.0 * pairs.sum(dim=-1, keepdim=True))
     # Every weight is a half, the positive's too.
     torch.testing.assert_close(weighed, one_way - math.log(2.0), **CLOSE)
+
+
+def test_nodes_in_clusters_of_their_own_are_each_others_negatives_as_often_as_there_are_clusterings():
+    views, own = batches.ordinary(), torch.arange(len(batches.ordinary()[0]))
+    clusters = torch.stack([own, own.flip(0), own.roll(1)], dim=1)
+    units = [torch.nn.functional.normalize(view) for view in views]
+    logits = units[0] @ units[1].T / 0.1
+    others = logits.masked_fill(torch.eye(len(own), dtype=torch.bool), -torch.inf).logsumexp(dim=1)
+    decoupled = (others - logits.diagonal()).mean()
+    counted = MEOW(temperature=0.1, both_directions=False)(*views, clusters=clusters)
+    torch.testing.assert_close(counted, decoupled + math.log(3.0), **CLOSE)
+
+
+def test_weights_of_one_make_ada_meow_one_directional_info_nce():
+    views = batches.ordinary()
+    network = torch.nn.Sequential(
+        torch.nn.Linear(views[0].shape[1], 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)
+    ).double()
+    torch.nn.init.zeros_(network[2].weight)
+    torch.nn.init.constant_(network[2].bias, 50.0)
+    weighed = AdaMEOW(temperature=0.1)(*views, network=network)
+    torch.testing.assert_close(weighed, CrossViewInfoNCE(temperature=0.1, both_directions=False)(*views), **CLOSE)
 
 
 def test_an_empty_queue_of_swav_is_none():

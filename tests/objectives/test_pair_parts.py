@@ -131,3 +131,15 @@ def test_a_guide_gets_no_gradient():
     GISTEmbed(temperature=0.1)(*rows, guides=tuple(guides)).backward()
     assert guides.grad is None
     assert bool(rows.grad.isfinite().all())
+
+
+def test_a_linear_layer_that_sees_every_row_once_weighs_pairs_as_one_that_sees_every_pair():
+    generator = torch.Generator().manual_seed(3)
+    views = torch.randn(2, 9, 5, dtype=torch.float64, generator=generator).requires_grad_()
+    network = torch.nn.Sequential(torch.nn.Linear(5, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1)).double()
+    found = []
+    for weigh in (network, lambda sums: network(sums)):
+        loss = AdaMEOW()(*views, network=weigh)
+        found.append([loss, *torch.autograd.grad(loss, [views, *network.parameters()])])
+    for factored, plain in zip(*found, strict=True):
+        torch.testing.assert_close(factored, plain, rtol=1e-12, atol=1e-12)

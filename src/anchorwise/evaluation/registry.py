@@ -22,6 +22,7 @@ from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.group_retrieval import GroupRetrieval
 from anchorwise.evaluation.label_free import LabelFree
 from anchorwise.evaluation.modality_gap import ModalityGap
+from anchorwise.evaluation.nodes import Nodes
 from anchorwise.evaluation.pair_classification import PairClassification
 from anchorwise.evaluation.queries import QueryJudge
 from anchorwise.evaluation.ranking import Ranking
@@ -59,6 +60,7 @@ JUDGES: dict[str, type[Judge]] = {
     "queries": QueryJudge,
     "reward_learning": RewardLearning,
     "ranking": Ranking,
+    "nodes": Nodes,
 }
 
 

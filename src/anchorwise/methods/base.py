@@ -306,9 +306,9 @@ def _generator_of(device: torch.device) -> torch.Generator:
 def together(network: Callable[[View], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:
     """Encode views of one shape in one pass: batch normalisation then sees the rows of all of them.
 
-    Images and texts, which are views of two kinds, are encoded one by one.
+    Views of two kinds, such as images and texts, or tables with other columns, are encoded one by one.
     """
-    if len({isinstance(view, Tensor) for view in views}) > 1:
+    if len({"" if isinstance(view, Tensor) else (*view,) for view in views}) > 1:
         return tuple(network(view) for view in views)
     return network(_in_one(views)).chunk(len(views))
 

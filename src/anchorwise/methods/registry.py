@@ -1,6 +1,7 @@
 """Every method, a line each: Python calls it by the name imported here, configurations by that of its file."""
 
 from anchorwise.methods.a_info_nce import AInfoNCE as AInfoNCE
+from anchorwise.methods.ada_meow import AdaMEOW as AdaMEOW
 from anchorwise.methods.albef import ALBEF as ALBEF
 from anchorwise.methods.astrea import Astrea as Astrea
 from anchorwise.methods.barlow_twins import BarlowTwins as BarlowTwins
@@ -16,6 +17,7 @@ from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
 from anchorwise.methods.gist_embed import GISTEmbed as GISTEmbed
 from anchorwise.methods.light_gcn import LightGCN as LightGCN
+from anchorwise.methods.meow import MEOW as MEOW
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
 from anchorwise.methods.moco import MoCo as MoCo
 from anchorwise.methods.moco_v3 import MoCoV3 as MoCoV3

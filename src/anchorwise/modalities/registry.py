@@ -10,6 +10,7 @@ from anchorwise import _checks, _extras, _files
 from anchorwise._config import Section
 from anchorwise.modalities.base import Modality
 from anchorwise.modalities.encoder import SPEC_FILE, FrozenEncoder
+from anchorwise.modalities.graphs.config import GraphData, GraphEncoderConfig, GraphViewsConfig
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig, ImageTextViewsConfig
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.encoders import EncoderConfig
@@ -80,6 +81,12 @@ def _series() -> Modality:
     return Series()
 
 
+def _graphs() -> Modality:
+    from anchorwise.modalities.graphs.modality import Graphs
+
+    return Graphs()
+
+
 MODALITIES: dict[str, Callable[[], Modality]] = {
     "images": _images,
     "text": _text,
@@ -87,6 +94,7 @@ MODALITIES: dict[str, Callable[[], Modality]] = {
     "queries": _queries,
     "interactions": _interactions,
     "series": _series,
+    "graphs": _graphs,
 }
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
@@ -95,6 +103,7 @@ SECTIONS: Mapping[str, Sections] = {
     "queries": Sections(QueryData, QueryViewsConfig, TrajectoryEncoderConfig),
     "interactions": Sections(InteractionData, InteractionViewsConfig, LightGCNConfig),
     "series": Sections(SeriesData, AnySeriesViews, SeriesEncoderConfig),
+    "graphs": Sections(GraphData, GraphViewsConfig, GraphEncoderConfig),
 }
 
 

@@ -1,0 +1,1 @@
+"""Nodes of a heterogeneous graph, with what lies between them."""
