@@ -110,7 +110,7 @@ class _Best:
         self._macro, self._micro = (like.new_full((len(parts), len(like)), -1.0) for _ in range(2))
         self._logits = [like.new_zeros(len(like), len(part.labels), like.shape[2]) for part in parts]
 
-    def look(self, logits: list[Float[Tensor, "r n c"]]) -> None:
+    def look(self, logits: list[Float[Tensor, "r _ c"]]) -> None:
         """See the logits of a step, of the validation rows first."""
         answers = [each.argmax(dim=2) for each in logits]
         labels = [part.labels for part in self._parts]

@@ -173,9 +173,9 @@ class Nodes(Judge):
         values = []
         for split in splits.values():
             clean = [nodes[~torch.isin(nodes, tested)] for nodes in (split.train, split.validation)]
-            parts = [_part(rows, samples, nodes) for nodes in clean]
-            values.append(max(self._tried(*parts).values()))
-        return {_WATCHED.name: fmean(values)}
+            if all(map(len, clean)):
+                values.append(max(self._tried(*(_part(rows, samples, nodes) for nodes in clean)).values()))
+        return {_WATCHED.name: fmean(values)} if values else {}
 
     def _kinds(self, train: Embeddings) -> dict[str, Float[Tensor, "n d"]]:
         """Return the rows of all nodes by the prefix of their metrics."""

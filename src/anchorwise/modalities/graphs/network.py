@@ -68,7 +68,6 @@ class MetaPathNetwork(nn.Module):
         self.most = _one_each("num_neighbors", self.config.num_neighbors, len(paths))
         self.neighbors = nn.ModuleList(neighbors_of(path, most) for path, most in zip(paths, self.most, strict=True))
         self.draw_masks()
-        self.to(self.mask_seed.device)
 
     def draw_masks(self) -> None:
         """Draw what the masked versions do without; the same for the same seed and graph."""
@@ -83,6 +82,7 @@ class MetaPathNetwork(nn.Module):
             masked_neighbors_of(path, most, share, generator)
             for path, most, share in zip(paths, self.most, shares, strict=True)
         )
+        self.to(self.attention.vector)  # Where the weights are, and as wide.
 
     def coarse(self) -> Float[Tensor, "n d"]:
         """Return the rows of the coarse view."""
@@ -169,7 +169,6 @@ def _draw_masks_of_seed(network: MetaPathNetwork, _: Any) -> None:
     """Draw anew where weights of another seed were loaded."""
     if int(network.mask_seed) != network.drawn:
         network.draw_masks()
-        network.to(network.mask_seed.device)
 
 
 def _linear(layer: nn.Module, features: nn.Module) -> Float[Tensor, "n d"]:

@@ -116,7 +116,8 @@ class _Reader:
         num = next(iter(said.values()), highest)
         if highest > num:
             raise ValueError(
-                f"edges in {self._folder} name {kind} number {highest - 1:,}, and there are {num:,}, from 0"
+                f"edges in {self._folder} must name nodes that are there, got number {highest - 1:,} of {num:,} "
+                f"{kind!r}, counted from 0; correct it, or say how many there are with nodes.{kind}.num"
             )
         if not said and num > _MOST_UNUSED * len(in_use):
             raise ValueError(
@@ -144,7 +145,8 @@ def _labels(path: Path, graph: Graph) -> tuple[Int64[Tensor, " n"], tuple[str, .
     size = graph.sizes[graph.target]
     if len(numbers) != size:
         raise ValueError(
-            f"{path} must have a label for each of the {size:,} nodes {graph.target!r}, got {len(numbers):,}"
+            f"{path} must have a label for each of the {size:,} nodes {graph.target!r}, -1 where nobody knows, got "
+            f"{len(numbers):,}"
         )
     classes = np.unique(numbers[numbers >= 0])
     if len(classes) < 2:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-# n = nodes of the graph, a = nodes of a part
+# n = nodes of the graph; t, v, s = those of the three parts, a = some
 
 _LEAST = 2  # Nodes of a part that anything can be said of.
 
@@ -22,9 +22,9 @@ class LabelSplit:
         test: To score.
     """
 
-    train: Int64[Tensor, " a"]
-    validation: Int64[Tensor, " a"]
-    test: Int64[Tensor, " a"]
+    train: Int64[Tensor, " t"]
+    validation: Int64[Tensor, " v"]
+    test: Int64[Tensor, " s"]
 
     def without(self, nodes: Int64[Tensor, " a"]) -> "LabelSplit":
         """Return the parts without some nodes."""
