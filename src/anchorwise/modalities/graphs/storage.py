@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, FrozenEncoder
+from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, FrozenEncoder, write_weights
 from anchorwise.modalities.graphs.config import GraphEncoderConfig
 from anchorwise.modalities.graphs.encoder import NodeEncoder
 from anchorwise.modalities.graphs.graph import graph_of
@@ -62,10 +62,9 @@ class FrozenNodes(FrozenEncoder):
     def save(self, folder: Path) -> None:
         """Write it; every file appears whole or not at all."""
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.encoder.state_dict().items()}
-        for file, tensors in ((WEIGHTS_FILE, weights), (GRAPH_FILE, self.encoder.graph.tensors())):
-            with _files.replacing(folder / file) as temporary:
-                save_file(tensors, temporary)
+        write_weights(folder, self.encoder)
+        with _files.replacing(folder / GRAPH_FILE) as temporary:
+            save_file(self.encoder.graph.tensors(), temporary)
 
     def take_up(self, weights: Mapping[str, Tensor]) -> None:
         """Take up weights."""
