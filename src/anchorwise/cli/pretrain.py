@@ -12,8 +12,8 @@ def pretrain(
         typer.Argument(
             help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder, "
             "cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of texts "
-            "captions-small, docstrings-small or snli-small; of users and items lastfm-xsimgcl; of nodes acm-meow or imdb-meow; or a JSON file such as "
-            "--show-config prints, or a run's config.json."
+            "captions-small, docstrings-small or snli-small; of users and items lastfm-xsimgcl; of nodes acm-meow "
+            "or imdb-meow; or a JSON file such as --show-config prints, or a run's config.json."
         ),
     ] = "digits",
     out: Annotated[
@@ -24,8 +24,8 @@ def pretrain(
         str | None,
         typer.Option(
             help="digits, cifar10, cifar100, stl10, imagenet32, tiny-imagenet, or a folder or archive of images; of "
-            "texts docstrings, a table, or a folder of them; a folder of users and their items, or of a graph. Short for --set "
-            "data.source=..."
+            "texts docstrings, a table, or a folder of them; a folder of users and their items, or of a graph. Short "
+            "for --set data.source=..."
         ),
     ] = None,
     settings: Annotated[
