@@ -91,10 +91,10 @@ def ranking_with_contrast(
     """
     users, chosen, others = (rows[nodes] for nodes in triples)
     ranking, lengths = BPR().detail(users, chosen, others), lengths_of(users, chosen)
-    contrast = torch.stack([each.loss for each in contrasts]).sum()
-    terms = length_weight * lengths + contrast_weight * contrast
+    contrasted = torch.stack([each.loss for each in contrasts]).sum()
+    terms = length_weight * lengths + contrast_weight * contrasted
     means = {name: _mean(name, contrasts) for name in contrasts[0].stats}
-    stats = {**ranking.stats, **means, "ranking": ranking.loss.detach(), "contrast": contrast.detach()}
+    stats = {**ranking.stats, **means, "ranking": ranking.loss.detach(), "contrast": contrasted.detach()}
     return Outcome(ranking.loss + terms, ranking.per_anchor + terms.detach(), stats)
 
 

@@ -15,6 +15,7 @@ from anchorwise.modalities.interactions.samples import InteractionSamples
 from anchorwise.modalities.interactions.storage import load_interactions
 from anchorwise.modalities.samples import Samples
 from anchorwise.training import RunConfig, apply_overrides, pretrain, recipe
+from anchorwise.training.run_embeddings import embed_run_views
 from tests.modalities.interactions.tables import listed, pairs_of, read, two_circles
 from tests.training.stopping import send_at_step
 
@@ -85,6 +86,15 @@ def test_other_interactions_than_those_of_the_training_are_refused(run: Path, tm
     result = CliRunner().invoke(app, ["evaluate", str(run), "--data", str(other)])
     assert result.exit_code != 0
     assert "is judged on the interactions that it was trained on" in str(result.exception)
+
+
+def test_what_is_diagnosed_are_users_and_an_item_of_each(run: Path, circles: Path):
+    embeddings, _ = embed_run_views(run, device="cpu")
+    users, items = (torch.from_numpy(view) for view in embeddings.views)
+    of_users, of_items = load_interactions(run).rows()
+    assert embeddings.across
+    torch.testing.assert_close(users, of_users)
+    torch.testing.assert_close(items, of_items[read(circles).train.items])
 
 
 def test_validation_items_are_watched_and_choose_the_epoch_that_is_kept(circles: Path, tmp_path: Path):
