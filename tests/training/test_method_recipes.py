@@ -25,6 +25,9 @@ _OTHER_DATA = {
     "light_gcn",
     "sim_gcl",
     "x_sim_gcl",
+    "meow",
+    "ada_meow",
+    "gist_embed",
     "wearables",
     "sirl",
 }
