@@ -24,9 +24,10 @@ from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.objectives import build
 
 WITH_MAPS, WITH_PATCHES, WITH_TOWERS = {"pixpro"}, {"mmc_sketch"}, {"albef"}
-# Their views are made of tokens, or are nodes of a graph, so no run on images has them.
+# Their views are made of tokens, are nodes of a graph or three that are told apart, so no run on images has them.
 OF_TEXTS = {"cocosoda", "albef", "cross_encoder"}
 OF_INTERACTIONS = {"light_gcn", "sim_gcl", "x_sim_gcl"}
+OF_QUERIES = {"sirl"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -52,7 +53,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
 
-on_images = [name for name in METHODS if name not in OF_TEXTS | OF_INTERACTIONS]
+on_images = [name for name in METHODS if name not in OF_TEXTS | OF_INTERACTIONS | OF_QUERIES]
 
 
 def _few_at_first(names: Iterable[str]) -> list[Any]:

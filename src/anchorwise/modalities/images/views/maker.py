@@ -66,7 +66,7 @@ class RandomViews(ViewMaker):
         if self.plan.num_negatives:
             raise ValueError(
                 f"the method needs {self.plan.num_negatives} hard negatives of every sample, which images do not "
-                "bring; set method.num_negatives=0"
+                "bring; set method.num_negatives=0, or choose another method.name"
             )
         self.normalisation = Normalisation(num_channels, size_px, mean=mean, std=std)
         if self.plan.total > MAX_VIEWS:
