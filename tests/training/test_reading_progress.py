@@ -26,8 +26,8 @@ def test_in_a_pipe_decoding_says_now_and_then_how_far_it_is_and_then_where_the_i
     with display.reading_progress() as show:
         load_splits(images, on_progress=show)
     first, last = capsys.readouterr().out.splitlines()
-    assert first == "decoding  85%  256 images of pictures"
-    assert re.match(r"decoded 300 images of pictures in \d+ s: 0\.0\d+ MiB in ", last)
+    assert first == "decoding  85%  256 files of pictures"
+    assert re.match(r"decoded 300 files of pictures in \d+ s: 0\.0\d+ MiB in ", last)
     assert last.split(" in ")[-1] in map(str, (tmp_path / "cache" / "decoded").iterdir())
 
 
@@ -45,7 +45,7 @@ def test_on_a_terminal_decoding_is_a_bar(images, monkeypatch, capsys):
     with display.reading_progress() as show:
         load_splits(images, on_progress=show)
     assert "decoding" in terminal.getvalue()
-    assert "300 images of pictures" in terminal.getvalue()
+    assert "300 files of pictures" in terminal.getvalue()
     assert capsys.readouterr().out.count("\n") == 1
 
 

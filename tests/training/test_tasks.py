@@ -50,7 +50,7 @@ def test_a_batch_has_new_samples_of_its_task_and_a_share_of_what_is_remembered()
             new = [number for number in batch.tolist() if int(LABELS[number]) // 2 == task]
             old = [number for number in batch.tolist() if int(LABELS[number]) // 2 < task]
             assert len(batch.unique()) == len(batch) == len(new) + len(old)
-            assert len(old) == (round(0.25 * len(batch)) if task else 0)
+            assert len(old) == (round(0.5 * len(batch)) if task else 0)
             assert set(old) <= remembered
     # Two of the ten of each class that is over, and all of a task's own before one comes again.
     assert sorted(LABELS[order.memory.ids].tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -20,6 +20,7 @@ from anchorwise.modalities.own.encoder import OWN
 from anchorwise.modalities.queries.config import QueryData, QueryViewsConfig, TrajectoryEncoderConfig
 from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
 from anchorwise.modalities.series.policies import AnySeriesViews
+from anchorwise.modalities.speech.config import SpeechData, SpeechEncoderConfig, SpeechViewsConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ def _graphs() -> Modality:
     return Graphs()
 
 
+def _speech() -> Modality:
+    _extras.needed("scipy")
+    from anchorwise.modalities.speech.modality import Speech
+
+    return Speech()
+
+
 MODALITIES: dict[str, Callable[[], Modality]] = {
     "images": _images,
     "text": _text,
@@ -95,6 +103,7 @@ MODALITIES: dict[str, Callable[[], Modality]] = {
     "interactions": _interactions,
     "series": _series,
     "graphs": _graphs,
+    "speech": _speech,
 }
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
@@ -104,6 +113,7 @@ SECTIONS: Mapping[str, Sections] = {
     "interactions": Sections(InteractionData, InteractionViewsConfig, LightGCNConfig),
     "series": Sections(SeriesData, AnySeriesViews, SeriesEncoderConfig),
     "graphs": Sections(GraphData, GraphViewsConfig, GraphEncoderConfig),
+    "speech": Sections(SpeechData, SpeechViewsConfig, SpeechEncoderConfig),
 }
 
 

@@ -88,6 +88,25 @@ class ViewPlan:
         num_distinct = self.num_views if self.distinct else 0
         return self.num_views + self.num_small + self.num_negatives + self.num_softened + num_distinct
 
+    def check_whole(self, samples: str) -> None:
+        """Refuse a plan that asks for more than views of whole samples, where there is nothing else.
+
+        Args:
+            samples: What they are called.
+
+        Raises:
+            ValueError: If it does.
+        """
+        for asked, what in (
+            (self.num_small, "small views"),
+            (self.num_negatives or self.joined, "hard negatives"),
+            (self.with_places, "places in a view"),
+            (self.masking, "masks"),
+            (self.masked_tokens or self.softenings, "tokens"),
+        ):
+            if asked:
+                raise ValueError(f"the method needs {what}, which {samples} do not have; choose another method.name")
+
 
 class ViewMaker(nn.Module, ABC):
     """Makes the views of a batch as a method's plan asks for them. What it has learnt of the data is in its buffers.

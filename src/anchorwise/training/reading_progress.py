@@ -1,4 +1,4 @@
-"""What is shown while images are decoded: a bar on a terminal, a plain line now and then elsewhere."""
+"""What is shown while files are decoded: a bar on a terminal, a plain line now and then elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -50,15 +50,15 @@ class _Shown:
 
     def update(self, moment: ReadingProgress) -> None:
         self.bar.start()
-        images = f"{moment.num_files:,} images of {printable(moment.source.name)}"
-        self.bar.update(self._task, completed=moment.share, description=images)
+        files = f"{moment.num_files:,} files of {printable(moment.source.name)}"
+        self.bar.update(self._task, completed=moment.share, description=files)
         now_s = time.monotonic()
         if moment.kept_in is not None:
             self.bar.stop()
             num_mib = moment.kept_in.stat().st_size / 2**20
-            self._print(f"decoded {images} in {now_s - self._started_s:.0f} s: {num_mib:.3g} MiB in {moment.kept_in}")
+            self._print(f"decoded {files} in {now_s - self._started_s:.0f} s: {num_mib:.3g} MiB in {moment.kept_in}")
         elif not self._is_live and now_s - self._printed_s >= _PLAIN_EVERY_S:
-            self._print(f"decoding  {moment.share:.0%}  {images}")
+            self._print(f"decoding  {moment.share:.0%}  {files}")
 
     def _print(self, line: str) -> None:
         print(line, flush=True)

@@ -8,8 +8,9 @@ from anchorwise._config import read_section
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.nodes import Nodes
 from anchorwise.evaluation.ranking import Ranking
+from anchorwise.evaluation.registry import DEFAULT_JUDGES
 from anchorwise.evaluation.reranking import Reranking
-from anchorwise.methods import CLIP, MEOW, SIRL, CrossEncoder, SimCLR, SimCSE, Wearables, XSimGCL
+from anchorwise.methods import CLIP, COCONUT, MEOW, SIRL, CrossEncoder, SimCLR, SimCSE, Wearables, XSimGCL
 from anchorwise.modalities.graphs.config import GraphData, GraphEncoderConfig
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig
 from anchorwise.modalities.images import EncoderConfig
@@ -19,6 +20,7 @@ from anchorwise.modalities.interactions.config import InteractionData, LightGCNC
 from anchorwise.modalities.queries.config import QueryData
 from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
 from anchorwise.modalities.series.policies import PPGViews
+from anchorwise.modalities.speech.config import LogMelConfig, SpeechData, SpeechEncoderConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig
 from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig, run_config_of
@@ -26,6 +28,7 @@ from anchorwise.training.optimizers import SGD, AdamW
 from anchorwise.training.order import OnePerGroup
 from anchorwise.training.recipes_cifar10 import CIFAR10_RECIPES
 from anchorwise.training.recipes_imagenet import IMAGENET_RECIPES
+from anchorwise.training.tasks import TasksInSequence
 
 
 def digits() -> RunConfig:
@@ -299,6 +302,32 @@ _WHOLE_GRAPH = TrainConfig(
 )
 
 
+def spoken_digits() -> RunConfig:
+    """Recordings of digits by six speakers, SimCLR on log-mel features, 20 epochs. Name the data with --data."""
+    return run_config_of("speech")(
+        data=SpeechData(),
+        encoder=SpeechEncoderConfig(width=16),
+        method=SimCLR.Config(head=HeadConfig(output_width=64)),
+        objective=ObjectiveConfig(name="info_nce", temperature=0.2),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=1),
+        train=TrainConfig(num_epochs=20, batch_size=128, drop_last=True, knn_every_epochs=5, checkpoint_every_epochs=5),
+        judges=DEFAULT_JUDGES,
+    )
+
+
+def spoken_digits_coconut() -> RunConfig:
+    """Digits learnt two at a time in five tasks, 1 % of the former rehearsed. Name the data with --data."""
+    return run_config_of("speech")(
+        data=SpeechData(features=LogMelConfig(num_mels=24, hop_ms=15.0), max_seconds=0.6),
+        encoder=SpeechEncoderConfig(width=16),
+        method=COCONUT.Config(head=HeadConfig(output_width=64)),
+        order=TasksInSequence.Config(),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=0.1),
+        train=TrainConfig(num_epochs=5, batch_size=64, drop_last=True, knn_every_epochs=5),
+        judges=DEFAULT_JUDGES,
+    )
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "digits": digits,
     "glyphs": glyphs,
@@ -318,6 +347,8 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "pulses-participants": pulses_participants,
     "acm-meow": acm_meow,
     "imdb-meow": imdb_meow,
+    "spoken-digits": spoken_digits,
+    "spoken-digits-coconut": spoken_digits_coconut,
     **CIFAR10_RECIPES,
     **IMAGENET_RECIPES,
 }

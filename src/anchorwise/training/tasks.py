@@ -42,7 +42,7 @@ class TasksInSequence(Order):
         num_tasks: int = Field(default=5, ge=1, le=1_000_000)
         memory_share: float = Field(default=0.01, ge=0, le=1)
         selection: Selection = "random"
-        rehearsal_share: float = Field(default=0.25, gt=0, lt=1)
+        rehearsal_share: float = Field(default=0.5, gt=0, lt=1)
 
     config: Config
 

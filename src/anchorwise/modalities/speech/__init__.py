@@ -1,0 +1,1 @@
+"""Speech: recordings in wav files, their log-mel features, random views of them, and a small encoder."""
