@@ -88,18 +88,20 @@ class ViewPlan:
         num_distinct = self.num_views if self.distinct else 0
         return self.num_views + self.num_small + self.num_negatives + self.num_softened + num_distinct
 
-    def check_whole(self, samples: str) -> None:
+    def check_whole(self, samples: str, *, with_negatives: bool = False) -> None:
         """Refuse a plan that asks for more than views of whole samples, where there is nothing else.
 
         Args:
             samples: What they are called.
+            with_negatives: Whether a sample has hard negatives.
 
         Raises:
             ValueError: If it does.
         """
         for asked, what in (
             (self.num_small, "small views"),
-            (self.num_negatives or self.joined, "hard negatives"),
+            (self.num_negatives and not with_negatives, "hard negatives"),
+            (self.joined, "samples read as one"),
             (self.with_places, "places in a view"),
             (self.masking, "masks"),
             (self.masked_tokens or self.softenings, "tokens"),

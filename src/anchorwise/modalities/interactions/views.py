@@ -98,14 +98,7 @@ class InteractionViews(ViewMaker):
 
 
 def _check(plan: ViewPlan) -> None:
-    for asked, what in (
-        (plan.num_small, "small views"),
-        (plan.with_places, "places in a view"),
-        (plan.masking, "masks"),
-        (plan.masked_tokens or plan.softenings or plan.joined, "words"),
-    ):
-        if asked:
-            raise ValueError(f"the method needs {what}, which interactions do not have; choose another method.name")
+    plan.check_whole("interactions", with_negatives=True)
     if plan.num_views != 2:
         raise ValueError(
             f"the method takes {plan.num_views} views, and an interaction has two, its user and its item; set "

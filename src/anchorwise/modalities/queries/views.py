@@ -67,15 +67,7 @@ class QueryViews(ViewMaker):
 
 
 def _check(plan: ViewPlan, samples: QuerySamples) -> None:
-    for asked, what in (
-        (plan.num_small, "small views"),
-        (plan.with_places, "places in a view"),
-        (plan.masking, "masks"),
-        (plan.joined, "samples read as one"),
-        (plan.masked_tokens or plan.softenings, "tokens"),
-    ):
-        if asked:
-            raise ValueError(f"the method needs {what}, which trajectories do not have; choose another method.name")
+    plan.check_whole("trajectories", with_negatives=True)
     if plan.num_negatives and not (samples.are_queries and plan.total == 3):
         raise ValueError(
             f"the method takes {plan.num_views} views and {plan.num_negatives} hard negatives, and samples are "

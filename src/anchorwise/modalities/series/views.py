@@ -54,7 +54,7 @@ class ChangedSignals(ViewMaker):
         standardisation: Standardisation,
     ) -> None:
         super().__init__()
-        _check(plan)
+        plan.check_whole("signals")
         self.policy, self.num_views, self.standardisation = policy, plan.num_views, standardisation
         self.channels, self.rate_hz = channels, rate_hz
         self.register_buffer("curves", knot_curves(), persistent=False)
@@ -229,15 +229,3 @@ def view_maker_of(policy: SeriesViews, plan: ViewPlan, samples: Samples) -> Chan
 
 def _within(shares: tuple[float, float], drawn: Tensor) -> Tensor:
     return shares[0] + (shares[1] - shares[0]) * drawn
-
-
-def _check(plan: ViewPlan) -> None:
-    for asked, what in (
-        (plan.num_small, "small views"),
-        (plan.num_negatives or plan.joined, "hard negatives"),
-        (plan.with_places, "places in a view"),
-        (plan.masking, "masks"),
-        (plan.masked_tokens or plan.softenings, "tokens"),
-    ):
-        if asked:
-            raise ValueError(f"the method needs {what}, which signals do not have; choose another method.name")
