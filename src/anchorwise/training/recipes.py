@@ -229,9 +229,10 @@ def queries_sirl() -> RunConfig:
 
 
 def lastfm_xsimgcl() -> RunConfig:
-    """XSimGCL on the artists that 1,880 users of LastFM listen to, 20 epochs: minutes on one CPU core.
+    """XSimGCL on the artists that 1,880 users of LastFM listen to, 20 epochs: a minute or two on one CPU core.
 
-    Name the folder of `data1.txt` and `test1.txt` with --data; other folders of interactions train as well.
+    Name the folder of `data1.txt` and `test1.txt` with --data; other folders of interactions train as well. Weight,
+    rate and epochs are those that validation items chose.
     """
     return run_config_of("interactions")(
         data=InteractionData(source="lastfm"),
