@@ -21,6 +21,7 @@ LIBRARY = Path(anchorwise.__file__).parent
 STOCK: dict[str, Callable[[torch.Tensor], Any]] = {
     "ids": lambda view: torch.arange(len(view)),
     "logit_scale": lambda view: view.new_tensor(5.0),
+    "alpha_factor": lambda view: view.new_tensor(0.5),
     "generator": lambda view: torch.Generator(view.device),
 }
 # Settings under which they are taken.

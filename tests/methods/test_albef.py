@@ -8,6 +8,7 @@ import torch
 from anchorwise import SoftTargets
 from anchorwise.methods import METHODS
 from anchorwise.methods.albef import drawn_negatives, first_places
+from anchorwise.methods.base import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.objectives import build
 from tests.methods.test_sentences import Scaled, batch, rows
@@ -91,6 +92,22 @@ def test_hidden_tokens_are_those_of_a_loop_over_tokens():
     found = method._hidden(table, cells, cells)
     assert found.loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     assert found.per_anchor.mean().item() == pytest.approx(found.loss.item())
+
+
+def test_what_the_copies_find_counts_more_and_more_in_the_first_epoch():
+    method = method_of("albef", rise_epochs=2.0)
+    risen = []
+    for step in (0, 2, 8, 30):
+        method.before_step(Clock(step, 40, 4))
+        risen.append(method.rise.item())
+    assert risen == [0.0, 0.25, 1.0, 1.0]
+    at_once = method_of("albef", rise_epochs=0.0)
+    at_once.before_step(Clock(0, 40, 4))
+    assert at_once.rise.item() == 1.0
+    views = [rows(4, 0), rows(4, 0.3)]
+    keys = (rows(4, 0.1), rows(4, 0.2))
+    half = SoftTargets(alpha=0.4)(*views, keys=keys, alpha_factor=torch.tensor(0.5))
+    assert half.item() == pytest.approx(SoftTargets(alpha=0.2)(*views, keys=keys).item(), rel=1e-12)
 
 
 def test_an_encoder_without_two_towers_is_refused():

@@ -80,13 +80,13 @@ class ALBEF(Method):
 
     The sum of the three is unweighted, as in the source. Hard negatives are drawn within a rank's own batch, by the
     softmax of their logits; here those of the pair's group are never drawn, and a confident row cannot be left without
-    one (the source adds a small number inside its softmax, where it does nothing). Deviations: the share `alpha` of
-    soft targets is there from the first step on, and does not rise in the first epoch; the fusion layers lie behind the
-    text tower and are new, where the source splits one BERT; copies are averaged before the step.
+    one (the source adds a small number inside its softmax, where it does nothing). Deviations: the fusion layers lie
+    behind the text tower and are new, where the source splits one BERT; copies are averaged before the step.
     """
 
     turn: Tensor
-    gives = Method.gives | {"keys", "queues", "logit_scale"}
+    rise: Tensor
+    gives = Method.gives | {"keys", "queues", "logit_scale", "alpha_factor"}
     hands_over = frozenset({"keys", "queues"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "soft_targets"}
 
@@ -101,6 +101,7 @@ class ALBEF(Method):
             dropout: In these layers.
             hidden_share: Chance of a token to be hidden.
             alpha: Share of the copy's own guess in the target of a hidden token, as in the contrast's.
+            rise_epochs: In which both shares rise from 0; 0 has them whole from the first step on.
             max_scale: Of the learnt scale; the source keeps the temperature above 0.001.
         """
 
@@ -113,6 +114,7 @@ class ALBEF(Method):
         dropout: float = Field(default=0.1, ge=0, lt=1)
         hidden_share: float = Field(default=0.15, gt=0, lt=1)
         alpha: float = Field(default=0.4, ge=0, le=1)
+        rise_epochs: float = Field(default=1.0, ge=0, le=1e6)
         max_scale: float = Field(default=1000.0, ge=1e-3, le=1e6)
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
@@ -126,7 +128,9 @@ class ALBEF(Method):
         self.scale = learnt_scale(objective, most=config.max_scale)
         self.draws = Draws([0], [_IMAGE, _TEXT])
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64), persistent=False)
+        self.register_buffer("rise", torch.ones(()), persistent=False)
         self.momentum, self.hidden_share, self.alpha = config.momentum, config.hidden_share, config.alpha
+        self.rise_epochs = config.rise_epochs
 
     @property
     def plan(self) -> ViewPlan:
@@ -138,8 +142,9 @@ class ALBEF(Method):
         outlook.check_queue(len(self.image_queue.rows))
 
     def before_step(self, clock: Clock) -> None:
-        """Let the copies follow, and note the step, by which negatives are drawn."""
+        """Let the copies follow, and note the step, by which negatives are drawn and the copies' share rises."""
         self.turn.fill_(clock.step)
+        self.rise.fill_(min(1.0, clock.epoch / self.rise_epochs) if self.rise_epochs else 1.0)
         self.twin.follow(self.online, self.momentum)
         self.reader_twin.follow(self.reader, self.momentum)
 
@@ -151,7 +156,8 @@ class ALBEF(Method):
             (image_key, copied_cells), text_key = copies.image_states(views[0]), copies(views[1])
         queues = (self.image_queue.rows.clone(), self.text_queue.rows.clone())
         scale = scale_of(self.scale)
-        outcome = self.loss(image, text, batch=batch, keys=(image_key, text_key), queues=queues, **scale)
+        given = {"keys": (image_key, text_key), "queues": queues, "alpha_factor": self.rise, **scale}
+        outcome = self.loss(image, text, batch=batch, **given)
         mask = cast(Mapping[str, Tensor], views[1])["attention_mask"]
         cosines = unit_rows(image.detach()) @ unit_rows(text.detach()).T
         logits = cosines * scale.get("logit_scale", 1.0 / cast(Any, self.objective).temperature)
@@ -205,7 +211,8 @@ class ALBEF(Method):
             guess = copy.said(copies.text_states(seen)[1], mask, copied_cells, places, words).float().softmax(dim=2)
         logs = said.float().log_softmax(dim=2)
         own = logs.gather(2, table["input_ids"].gather(1, places).unsqueeze(2)).squeeze(2)
-        per_token = -(1.0 - self.alpha) * own - self.alpha * (guess * logs).sum(dim=2)
+        alpha = self.alpha * self.rise
+        per_token = -(1.0 - alpha) * own - alpha * (guess * logs).sum(dim=2)
         sums, numbers = gather_rows((per_token * counts).sum(dim=1)), gather_rows(counts.sum(dim=1))
         return mean_outcome(sums * len(sums) / numbers.sum().clamp_min(1.0), {})
 

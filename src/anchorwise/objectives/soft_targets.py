@@ -56,7 +56,7 @@ class SoftTargets(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "logit_scale"))
+    inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "logit_scale", "alpha_factor"))
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class SoftTargets(Objective):
         keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
         queues: tuple[Float[Tensor, "k d"], Float[Tensor, "k d"]] | None = None,
         logit_scale: float | Tensor | None = None,
+        alpha_factor: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines with their own keys.
 
@@ -89,6 +90,7 @@ class SoftTargets(Objective):
             keys: Rows of view 0 and of view 1 from the momentum encoders.
             queues: Earlier keys of both modalities.
             logit_scale: Multiplies every cosine, in place of 1 / temperature.
+            alpha_factor: Multiplies alpha, in [0, 1]: what rises while the momentum encoders know little.
         """
         if keys is None:
             raise ValueError(
@@ -103,33 +105,38 @@ class SoftTargets(Objective):
         earlier = [] if queues is None else _tensor_checks.one_each("queues", queues, 2, "modalities")
         queued = [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]
         softmax = softmax_link(self.temperature, logit_scale, units)
+        alpha = self.alpha
+        if alpha_factor is not None:
+            alpha = alpha * _tensor_checks.scalar("alpha_factor", alpha_factor, units).detach()
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
             contrast = Contrast(units[view], candidates, ranks=views.ranks)
-            loss, read = self._loss(contrast, own[view], own[other], softmax)
+            loss, read = self._loss(contrast, own[view], own[other], softmax, alpha)
             losses.append(loss)
             stats.append(read)
         return mean_outcome(torch.cat(losses), concat_stats(stats))
 
     def _loss(
-        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, softmax: SoftmaxLink
+        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, softmax: SoftmaxLink, alpha: float | Tensor
     ) -> tuple[Float[Tensor, " n"], dict[str, Tensor]]:
         own_scores, momentum = (contrast.anchors * own).sum(dim=1), replace(contrast, anchors=momentum_anchors)
         reading = read_link(self.blend, _without_own(contrast), softmax)
         if self.blend is None:
-            attraction = softmax((contrast.anchors * self._mean_target(momentum, own, softmax)).sum(dim=1))
+            attraction = softmax((contrast.anchors * self._mean_target(momentum, own, softmax, alpha)).sum(dim=1))
         else:
             found = engine.sum_rows(replace(contrast, weight=_shares(momentum, softmax)), reading.link)
-            soft = self.alpha * found + (1.0 - self.alpha) * reading.link(own_scores)
+            soft = alpha * found + (1.0 - alpha) * reading.link(own_scores)
             even = engine.sum_rows(contrast, reading.link) / len(contrast.keys)
             attraction = (1.0 - self.label_smoothing) * soft + self.label_smoothing * even
         stats = {"positive_score": own_scores, **reading.stats}
         return engine.logsumexp_rows(contrast, reading.link) - attraction, stats
 
-    def _mean_target(self, momentum: Contrast, own: Tensor, softmax: SoftmaxLink) -> Float[Tensor, "n d"]:
+    def _mean_target(
+        self, momentum: Contrast, own: Tensor, softmax: SoftmaxLink, alpha: float | Tensor
+    ) -> Float[Tensor, "n d"]:
         """Return the mean key of every target: all that a logit which is linear in the key needs of it."""
-        soft = self.alpha * engine.attend_rows(momentum, momentum.keys, softmax) + (1.0 - self.alpha) * own
+        soft = alpha * engine.attend_rows(momentum, momentum.keys, softmax) + (1.0 - alpha) * own
         return (1.0 - self.label_smoothing) * soft + self.label_smoothing * momentum.keys.mean(dim=0)
 
 
