@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -18,6 +17,7 @@ from anchorwise import _files
 from anchorwise._warnings import warn
 from anchorwise.modalities.archives import ARCHIVE_SUFFIXES
 from anchorwise.modalities.images.config import DataConfig
+from anchorwise.modalities.images.digits import load_digits, load_placed_digits
 from anchorwise.modalities.images.folders import load_folder
 from anchorwise.modalities.images.glyphs import load_glyphs
 from anchorwise.modalities.images.image_set import ImageSet
@@ -26,34 +26,16 @@ from anchorwise.modalities.images.inflated import inflated
 from anchorwise.modalities.images.named import load_cifar10, load_cifar100, load_stl10
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Skipped, Splits
-from anchorwise.modalities.selection import complement, stratified_indices
 
 # n = images, c = channels, h = height, w = width (pixels)
-
-NUM_DIGITS_TEST_IMAGES = 450
 
 _RESIZE_BLOCK = 4096  # Images in floating point at once.
 _MAX_REASONS = 3  # Told one by one.
 
 
-def load_digits(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
-    """Read scikit-learn's bundled digits: 1,797 grey scans of 8 x 8, 0..16 stretched to 0..255.
-
-    The stratified split into 1,347 training and 450 test images is always the same.
-    """
-    from sklearn.datasets import load_digits as load_bundled_digits
-
-    pixels, targets = load_bundled_digits(return_X_y=True)
-    images = torch.from_numpy(np.round(np.asarray(pixels) * (255 / 16)).astype(np.uint8)).view(-1, 1, 8, 8)
-    labels = torch.from_numpy(np.asarray(targets, dtype=np.int64))
-    whole = ImageSet(images, labels, tuple("0123456789"), tuple(map(str, range(len(images)))))
-    test = stratified_indices(labels, NUM_DIGITS_TEST_IMAGES, seed=0)
-    train = whole.subset(complement(test, len(whole)))
-    return Splits(train, train, whole.subset(test))
-
-
 SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits[ImageSet]]] = {
     "digits": load_digits,
+    "placed-digits": load_placed_digits,
     "glyphs": load_glyphs,
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
@@ -61,7 +43,7 @@ SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits[ImageS
     "imagenet32": load_imagenet32,
     "tiny-imagenet": load_tiny_imagenet,
 }
-ROOTED = tuple(name for name in SOURCES if name not in ("digits", "glyphs"))
+ROOTED = tuple(name for name in SOURCES if name not in ("digits", "placed-digits", "glyphs"))
 DOWNLOADABLE = ("cifar10", "cifar100", "stl10")
 
 

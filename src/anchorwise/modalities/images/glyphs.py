@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.decode import Pixels
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.images.placing import Placing
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Splits
 
@@ -29,10 +30,10 @@ TRAIN_FACES = (
 # Another family altogether.
 TEST_FACES = ("STIXGeneral", "STIXGeneralItalic", "STIXGeneralBol", "STIXGeneralBolIta")
 
-_SIZE_PX = 24
-_DRAWN_PX = 4 * _SIZE_PX  # Drawn large and made small, as a camera would.
+_PLACING = Placing(size_px=24, degrees=25.0, scale=(0.8, 1.2), shift=0.12)
+_DRAWN_PX = 4 * _PLACING.size_px  # Drawn large and made small.
 _NUM_DRAWINGS = 3  # Of every character in every face.
-_DEGREES, _SCALE, _SHIFT, _DIMMEST = 25.0, (0.8, 1.2), 0.12, 0.5
+_DIMMEST = 0.5
 
 
 def load_glyphs(root: Path, config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet]:
@@ -74,12 +75,5 @@ def _drawing(character: str, font: ImageFont.FreeTypeFont, draws: np.random.Gene
     left, top, right, bottom = font.getbbox(character)
     corner = (middle[0] - (left + right) / 2, middle[1] - (top + bottom) / 2)
     ImageDraw.Draw(canvas).text(corner, character, font=font, fill=255)
-    # Pillow wants the way back: from a pixel of the result to the place that it shows.
-    angle = np.deg2rad(draws.uniform(-_DEGREES, _DEGREES))
-    turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / draws.uniform(*_SCALE)
-    shift = draws.uniform(-_SHIFT, _SHIFT, 2) * _DRAWN_PX
-    offset = np.array(middle) - turned @ (np.array(middle) + shift)
-    matrix = (*turned[0], offset[0], *turned[1], offset[1])
-    placed = canvas.transform(canvas.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    small = np.asarray(placed.resize((_SIZE_PX, _SIZE_PX), Image.Resampling.BOX), dtype=np.float64)
+    small = _PLACING.of(canvas, draws)
     return (small * draws.uniform(_DIMMEST, 1.0)).round().astype(np.uint8)

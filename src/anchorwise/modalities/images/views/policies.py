@@ -232,5 +232,6 @@ else:
 
 def policy_for(source: str, size_px: tuple[int, int]) -> ViewPolicy:
     """Return the policy of a data source; those without their own go by size: `cifar` up to 48 px, else `stl10`."""
-    named = {"digits": "digits", "glyphs": "glyphs", "stl10": "stl10", "tiny-imagenet": "stl10"}
+    own = {"digits": "digits", "stl10": "stl10", "tiny-imagenet": "stl10"}
+    named = {**own, **dict.fromkeys(("glyphs", "placed-digits"), "glyphs")}
     return POLICIES[named.get(source, "cifar" if min(size_px) <= 48 else "stl10")]()
