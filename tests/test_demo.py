@@ -40,16 +40,16 @@ def tiny(tmp_path_factory):
     return out, (out / "report.html").read_text(encoding="utf-8")
 
 
-def _weince(out):
-    """The run directory of WEINCE."""
-    return next(path.parent for path in out.glob("runs/*/config.json") if '"weince"' in path.read_text())
+def _weibit(out):
+    """The run directory of Weibit."""
+    return next(path.parent for path in out.glob("runs/*/config.json") if '"weibit"' in path.read_text())
 
 
 @pytest.mark.whole
 def test_the_report_has_every_part_and_loads_nothing(tiny):
     _, page = tiny
     assert [re.sub("<.*?>", "", title) for title in re.findall("<h2>.*?</h2>", page)] == list(SECTIONS)
-    for name in ("pixels", "untrained", "InfoNCE", "WEINCE"):
+    for name in ("pixels", "untrained", "InfoNCE at 0.05", "InfoNCE at 0.2", "InfoNCE at 1", "Weibit"):
         assert f">{name}<" in page
     assert not re.search(r"<script[^>]*src|<link|https?://", page)
     assert page.count("data:image/svg+xml") >= 11
@@ -64,9 +64,9 @@ def test_one_seed_makes_no_claim_of_an_interval(tiny):
 def test_finished_trainings_are_reused_and_shown_again(tiny):
     out, page = tiny
     weights = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/encoder.safetensors")}
-    assert len(weights) == 2
+    assert len(weights) == 4
     again = CliRunner().invoke(app, ["demo", "--out", str(out), "--seeds", "1", "--epochs", "1"])
-    assert "2 runs, all done" in again.output
+    assert "4 runs, all done" in again.output
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
     assert (out / "report.html").read_text(encoding="utf-8").count("<h2>") == page.count("<h2>")
 
@@ -78,14 +78,13 @@ def test_a_folder_that_is_not_a_demos_is_refused_before_anything_is_trained(tmp_
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_both_objectives_differ_in_the_objective_alone_and_the_first_seed_of_both_is_kept(tmp_path):
+def test_objectives_differ_in_the_objective_alone_and_the_first_seed_of_each_is_kept(tmp_path):
     study = study_recipe("demo")
-    info_nce, weince = Workplace(study, tmp_path).progress({})
-    for ours, theirs in zip(info_nce.finals, weince.finals, strict=True):
-        assert ours.config.model_copy(update={"objective": theirs.config.objective}) == theirs.config
-        assert ours.keeps_checkpoint == theirs.keeps_checkpoint == (ours.seed == study.seeds[0])
-    temperatures = {run.config.objective.build().temperature for run in (*info_nce.finals, *weince.finals)}
-    assert temperatures == {0.2}
+    first, *others = Workplace(study, tmp_path).progress({})
+    for other in others:
+        for ours, theirs in zip(first.finals, other.finals, strict=True):
+            assert ours.config.model_copy(update={"objective": theirs.config.objective}) == theirs.config
+            assert ours.keeps_checkpoint == theirs.keeps_checkpoint == (ours.seed == study.seeds[0])
 
 
 def test_what_is_known_of_intervals_is_not_said_where_none_is_shown(monkeypatch):
@@ -97,7 +96,7 @@ def test_what_is_known_of_intervals_is_not_said_where_none_is_shown(monkeypatch)
 
 @pytest.mark.whole
 def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
-    run, runner = str(_weince(tiny[0])), CliRunner()
+    run, runner = str(_weibit(tiny[0])), CliRunner()
     names = ("split_seeds=[0, 1]", "penalties=[0.1]")
     settings = [word for name in names for word in ("--set", f"judges.classification.{name}")] + ["--device", "cpu"]
     judged = runner.invoke(app, ["evaluate", run, "--out", str(tmp_path / "a.json"), *settings])
@@ -117,12 +116,13 @@ def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
 @pytest.mark.parametrize("file", ["", "checkpoint.safetensors"])
 def test_a_run_is_diagnosed_by_its_folder_or_its_checkpoint(tiny, tmp_path, file):
     arguments = ["--out", str(tmp_path), "--device", "cpu", "--set", "num_anchors=300", "--set", "batch_size=64"]
-    result = CliRunner().invoke(app, ["diagnose", str(_weince(tiny[0]) / file), *arguments])
+    result = CliRunner().invoke(app, ["diagnose", str(_weibit(tiny[0]) / file), *arguments])
     assert result.exit_code == 0, result.output
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "How the tail moved in training" in page
-    assert page.count("data:image/png") == 12 * 6  # Anchors near the ceiling and their hardest negatives.
-    assert "1,347, 2 views of width" in page
+    # Anchors near the ceiling and their hardest negatives, and the pictures of the map in one.
+    assert page.count("data:image/png") == 12 * 6 + 1
+    assert "2,694, 2 views of width" in page
 
 
 @pytest.mark.parametrize(

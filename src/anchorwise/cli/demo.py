@@ -8,12 +8,12 @@ import typer
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the runs and the report.")] = Path("runs/demo"),
-    num_seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings per objective.")] = 3,
+    num_seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings per objective.")] = 2,
     num_epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Of every training; the recipe's if left out.")
     ] = None,
 ) -> None:
-    """Pretrain with InfoNCE and WEINCE on real digits, judge both, show where their hardest negatives end.
+    """Pretrain with InfoNCE at three temperatures and with Weibit, which has none, judge them, show what they learnt.
 
     It is `anchorwise compare demo`: finished trainings are reused, a stopped one goes on.
     """

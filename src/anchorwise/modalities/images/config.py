@@ -15,10 +15,11 @@ class DataConfig(Section):
     """The data section of a run.
 
     Attributes:
-        source: `digits`, `glyphs`, `cifar10`, `cifar100`, `stl10`, `imagenet32`, `tiny-imagenet`, or the path of a
-            folder or `.tar`, `.tar.gz`, `.tgz` or `.zip` of images (layouts: `anchorwise.modalities.images.folders`).
+        source: `digits`, `placed-digits`, `glyphs`, `cifar10`, `cifar100`, `stl10`, `imagenet32`, `tiny-imagenet`, or
+            the path of a folder or `.tar`, `.tar.gz`, `.tgz` or `.zip` of images (layouts:
+            `anchorwise.modalities.images.folders`).
         root: Folder with the local copy of a named data set; None means `datasets` in the cache folder. Refused for
-            `digits`, `glyphs` and paths, which need none.
+            `digits`, `placed-digits`, `glyphs` and paths, which need none.
         download: Fetch CIFAR-10, CIFAR-100 or STL-10 into `root` if it is not there.
         image_size_px: Height and width to resize to (shorter side, then centre crop), at most 8192; None keeps the data
             set's own, which images of a folder must then share.
