@@ -143,7 +143,7 @@ def users_and_items(**settings: Any) -> LightGCNEncoder:
     """Return an encoder of six users and five items."""
     users, items = torch.tensor([0, 0, 1, 2, 3, 3, 4, 5]), torch.tensor([0, 1, 1, 2, 3, 0, 4, 4])
     sizes = {"num_users": 6, "num_items": 5, "num_edges": len(users)}
-    encoder = LightGCNEncoder(LightGCNConfig(**{"width": 8, "num_layers": 2, **sizes, **settings}))
+    encoder = LightGCNEncoder(LightGCNConfig(**{"width": 8, "num_layers": 2, **sizes, **settings})).double()
     encoder.take_graph(sorted_pairs(users, items, 6, 5))
     return encoder
 

@@ -10,14 +10,16 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from anchorwise import _files
+from anchorwise._config import section_of_json
 from anchorwise.cli.app import app
 from anchorwise.modalities.interactions.samples import InteractionSamples
 from anchorwise.modalities.interactions.storage import load_interactions
 from anchorwise.modalities.samples import Samples
 from anchorwise.training import RunConfig, apply_overrides, pretrain, recipe
 from anchorwise.training.run_embeddings import embed_run_views
+from tests import processes
 from tests.modalities.interactions.tables import listed, pairs_of, read, two_circles
-from tests.training.stopping import send_at_step
+from tests.training.stopping import run_killed_at, send_at_step
 
 METHODS = ("x_sim_gcl", "sim_gcl", "light_gcn", "simclr")
 
@@ -124,6 +126,22 @@ def test_an_interrupted_run_resumes_to_the_same_bits(circles: Path, tmp_path: Pa
     resumed = pretrain(settings, tmp_path / "stopped", show_progress=False)
     files = [load_file(each.path / "encoder.safetensors") for each in (whole, resumed)]
     assert all(tensor.equal(files[1][name]) for name, tensor in files[0].items())
+
+
+def _killed(settings: str, out: Path) -> None:
+    """Run until step 5; the class of such configurations is made as it is needed, and cannot be sent to a process."""
+    run_killed_at(5, section_of_json(RunConfig, settings), out)
+
+
+@pytest.mark.whole
+def test_a_killed_run_resumes_to_the_same_bits(circles: Path, tmp_path: Path):
+    settings = config(circles, "train.num_epochs=3", "train.checkpoint_every_epochs=1")
+    process = processes.start(_killed, settings.model_dump_json(), tmp_path / "killed")
+    process.join(processes.TIMEOUT_S)
+    assert process.exitcode == -signal.SIGKILL
+    paths = [pretrain(settings, tmp_path / name, show_progress=False).path for name in ("killed", "whole")]
+    resumed, whole = (load_file(path / "encoder.safetensors") for path in paths)
+    assert all(tensor.equal(resumed[name]) for name, tensor in whole.items())
 
 
 @pytest.mark.parametrize(
