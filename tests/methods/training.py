@@ -1,6 +1,7 @@
 """Small methods and how they are trained by hand."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ from anchorwise.modalities.views import MASK, PIXELS, PLACES, ViewMaker
 from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.objectives import build
 
-WITH_MAPS, WITH_PATCHES, WITH_TOWERS = {"pixpro"}, {"mmc_sketch"}, {"albef"}
+WITH_MAPS, WITH_PATCHES, WITH_TOWERS, WITH_STAGES = {"pixpro"}, {"mmc_sketch"}, {"albef"}, {"local_blocks"}
 # Their views are made of tokens, are nodes of a graph or three that are told apart, so no run on images has them.
 OF_TEXTS = {"cocosoda", "albef", "cross_encoder"}
 OF_INTERACTIONS = {"light_gcn", "sim_gcl", "x_sim_gcl"}
@@ -85,6 +86,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     torch.manual_seed(0)
     encoder = _with_maps(norm) if name in WITH_MAPS else _of_rows(norm)
     encoder = _with_patches() if name in WITH_PATCHES else encoder
+    encoder = _in_stages(norm) if name in WITH_STAGES else encoder
     encoder = towers(norm) if name in WITH_TOWERS else encoder
     encoder = users_and_items() if name in OF_INTERACTIONS else encoder
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
@@ -114,6 +116,17 @@ def _of_rows(norm: str) -> Encoder:
 def _with_maps(norm: str) -> Encoder:
     layer = nn.BatchNorm2d(8) if norm == "batch" else nn.GroupNorm(1, 8)
     return ImageEncoder(nn.Sequential(nn.Conv2d(3, 8, 1), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten()), num_features=8)
+
+
+def _in_stages(norm: str) -> Encoder:
+    widths = (3, 6, 8)
+    stages = [
+        nn.Sequential(
+            nn.Conv2d(inner, outer, 1), nn.BatchNorm2d(outer) if norm == "batch" else nn.GroupNorm(1, outer), nn.Tanh()
+        )
+        for inner, outer in pairwise(widths)
+    ]
+    return ImageEncoder(nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten()), num_features=8)
 
 
 class TinyText(Encoder):

@@ -29,6 +29,7 @@ _OTHER_DATA = {
     "ada_meow",
     "gist_embed",
     "wearables",
+    "local_blocks",  # SimCLR with less memory.
     "sirl",
 }
 

@@ -17,6 +17,7 @@ from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
 from anchorwise.methods.gist_embed import GISTEmbed as GISTEmbed
 from anchorwise.methods.light_gcn import LightGCN as LightGCN
+from anchorwise.methods.local_blocks import LocalBlocks as LocalBlocks
 from anchorwise.methods.meow import MEOW as MEOW
 from anchorwise.methods.mmc_sketch import MMCSketch as MMCSketch
 from anchorwise.methods.moco import MoCo as MoCo

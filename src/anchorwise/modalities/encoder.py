@@ -92,6 +92,24 @@ class Encoder(nn.Module):
             )
 
     @property
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Parts that make the feature maps one after the other, where `forward` is their mean; none where unknown."""
+        return ()
+
+    def check_stages(self, who: str) -> tuple[nn.Module, ...]:
+        """Return the stages, and refuse an encoder without.
+
+        Raises:
+            ValueError: If this is one.
+        """
+        if not self.stages:
+            raise ValueError(
+                f"{who} needs an encoder in stages, which this {type(self).__name__} is not; take encoder.name=small "
+                "or a resnet, or override stages"
+            )
+        return self.stages
+
+    @property
     def patches(self) -> Patches | None:
         """What it cuts a view into, where it can leave out some; None otherwise."""
         return None
@@ -152,6 +170,11 @@ class Encoder(nn.Module):
                 "override encode instead"
             )
         self._max_rows = max_rows
+
+    @property
+    def is_in_pieces(self) -> bool:
+        """Whether it trains on a part of the views at a time."""
+        return self._max_rows is not None
 
     def hold_still(self, patterns: Sequence[str]) -> None:
         """Leave parts of the backbone as they are (`anchorwise.models.still`).

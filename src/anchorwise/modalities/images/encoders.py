@@ -105,6 +105,16 @@ class ImageEncoder(Encoder):
         return maps
 
     @property
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Of a chain of convolutions: what comes before the first block, and every block."""
+        chain = list(takewhile(lambda layer: not isinstance(layer, nn.AdaptiveAvgPool2d), self.backbone.children()))
+        if not isinstance(self.backbone, SmallEncoder | nn.Sequential) and not hasattr(self.backbone, "layer4"):
+            return ()  # Nobody knows whether its parts stand in a chain.
+        parts = [part for layer in chain for part in (layer.children() if _is_chain(layer) else (layer,))]
+        first = next((number for number, part in enumerate(parts) if any(part.children())), len(parts))
+        return (*([nn.Sequential(*parts[:first])] if first else []), *parts[first:])
+
+    @property
     def patches(self) -> Patches | None:
         """What a backbone that can leave out patches cuts an image into."""
         return getattr(self.backbone, "patches", None)
@@ -122,6 +132,10 @@ class ImageEncoder(Encoder):
         if not isinstance(view, Tensor):
             raise TypeError(f"an encoder of images takes a tensor of them, got {type(view).__name__}")
         return view.contiguous(memory_format=torch.channels_last) if self.is_channels_last else view
+
+
+def _is_chain(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Sequential) and any(any(part.children()) for part in layer)
 
 
 def build_encoder(config: EncoderConfig, *, num_channels: int, image_size_px: Size) -> ImageEncoder:
