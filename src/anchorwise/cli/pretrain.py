@@ -13,7 +13,8 @@ def pretrain(
             help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder, "
             "cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of texts "
             "captions-small, docstrings-small or snli-small; of users and items lastfm-xsimgcl; of nodes acm-meow "
-            "or imdb-meow; or a JSON file such as --show-config prints, or a run's config.json."
+            "or imdb-meow; of speech spoken-digits or spoken-digits-coconut; or a JSON file such as "
+            "--show-config prints, or a run's config.json."
         ),
     ] = "digits",
     out: Annotated[
@@ -24,8 +25,8 @@ def pretrain(
         str | None,
         typer.Option(
             help="digits, cifar10, cifar100, stl10, imagenet32, tiny-imagenet, or a folder or archive of images; of "
-            "texts docstrings, a table, or a folder of them; a folder of users and their items, or of a graph. Short "
-            "for --set data.source=..."
+            "texts docstrings, a table, or a folder of them; a folder of users and their items, of a graph, or of "
+            "wav files (or an archive of them). Short for --set data.source=..."
         ),
     ] = None,
     settings: Annotated[
