@@ -157,11 +157,17 @@ class AMAdamW(torch.optim.Optimizer):
         state["last"] = step
 
 
+def _held(groups: Groups, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, rate, momentum=0.9, dampening=0.9)
+
+
 # What makes the optimiser of groups of parameters at a rate, and the rates that are tried.
 OPTIMIZERS: Mapping[str, tuple[Callable[[Groups, float], torch.optim.Optimizer], Sequence[float]]] = {
     "AdamW": (torch.optim.AdamW, (1e-3, 3e-3, 1e-2)),
     "AM-AdamW": (AMAdamW, (1e-3, 3e-3, 1e-2)),
     "AM-SGD": (AMSGD, (0.03, 0.1, 0.3, 1.0)),
+    # A memory that always keeps nine tenths: what is left of AM-SGD without its rule.
+    "SGD, mean of gradients": (_held, (0.03, 0.1, 0.3, 1.0)),
 }
 METHODS: Mapping[str, Sequence[str]] = {
     "SimCLR": ["objective.name=info_nce", "objective.temperature=0.2"],
@@ -226,12 +232,14 @@ def main() -> None:
     """Measure, keep and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     given = parser.parse_args()
     found = json.loads(given.out.read_text()) if given.out.is_file() else {}
     first, of_seeds = Study(0), [Study(seed) for seed in given.seeds]
     for method in METHODS:
-        for name, (_, rates) in OPTIMIZERS.items():
+        for name in given.optimizers:
+            rates = OPTIMIZERS[name][1]
             of_row = found.setdefault(method, {}).setdefault(name, {})
             if "rate" not in of_row:
                 of_row["tried"] = {str(rate): first.trained(method, name, rate) for rate in rates}

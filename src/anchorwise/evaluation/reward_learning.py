@@ -101,20 +101,21 @@ class RewardLearning(Judge):
 
         Raises:
             ValueError: If nobody knows the features, one of them never differs, there are fewer training trajectories
-                than labels are asked for, or the two sets do not belong together.
+                than any number of labels that is asked for, or the two sets do not belong together.
         """
         check_pair(train, test)
         rows, test_rows = (judged_rows(each, self.device).double() for each in (train, test))
         known = self._features(train).double()
         mean, scale = standardisation(known)
         features, truth = ((each - mean) / scale for each in (known, self._features(test).double()))
-        if max(self.config.num_labels) > len(rows):
+        usable = [number for number in self.config.num_labels if number <= len(rows)]
+        if not usable:
             raise ValueError(
                 f"judges.reward_learning.num_labels must be at most the {len(rows)} training trajectories, got "
-                f"{max(self.config.num_labels)}"
+                f"{self.config.num_labels}"
             )
         found = dict[str, list[float]]()
-        for number in self.config.num_labels:
+        for number in usable:
             generator = torch.Generator().manual_seed(self.config.seed)
             for _ in self.work.through(range(self.config.num_draws), f"{number} labels"):
                 chosen = torch.randperm(len(rows), generator=generator)[:number].to(rows.device)
@@ -128,7 +129,11 @@ class RewardLearning(Judge):
                 found.setdefault(f"preferences_at_{number}", []).append(share)
         errors = {name: stdev(each) / len(each) ** 0.5 if len(each) > 1 else 0.0 for name, each in found.items()}
         numbers = {name: (fmean(each),) for name, each in found.items()}
-        return Judgement(numbers, errors, dict.fromkeys(found, self.config.num_draws))
+        left_out = [str(number) for number in self.config.num_labels if number not in usable]
+        note = f"Of {len(rows)} training trajectories no {' or '.join(left_out)} labels are drawn."
+        return Judgement(
+            numbers, errors, dict.fromkeys(found, self.config.num_draws), notes=(note,) if left_out else ()
+        )
 
     def _features(self, rows: Embeddings) -> Float[Tensor, "n k"]:
         samples, _ = origin_of(rows, self.config.name)

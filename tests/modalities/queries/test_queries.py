@@ -179,6 +179,10 @@ def test_an_encoder_that_knows_the_features_answers_all_and_one_that_collapsed_n
     assert numbers["feature_r2_at_24"][0] == pytest.approx(1.0, abs=1e-4)
     assert numbers["preferences_at_24"][0] > 0.85
 
+    few = evaluate(splits.train, splits.test, {**judges[1], "num_labels": [10, 25]}, encoder=_True())
+    assert set(few.numbers) == {"feature_r2_at_10", "preferences_at_10"}
+    assert few.notes == ("Of 24 training trajectories no 25 labels are drawn.",)
+
     class Flat(nn.Module):
         def forward(self, states):
             return 0.0 * states[:, 0, :2]
@@ -195,7 +199,7 @@ def test_judges_of_queries_say_what_they_miss(splits):
     unknown = QuerySamples(alone.states, alone.members, alone.names)
     with pytest.raises(ValueError, match=r"whose causal features are known, .*ask judge 'queries'"):
         evaluate(unknown, unknown, "reward_learning", encoder=_True())
-    with pytest.raises(ValueError, match="num_labels must be at most the 24 training trajectories, got 25"):
+    with pytest.raises(ValueError, match=r"num_labels must be at most the 24 training trajectories, got .25,."):
         evaluate(splits.train, splits.test, {"name": "reward_learning", "num_labels": [25]}, encoder=_True())
     with pytest.raises(ValueError, match="must be at least 10 each, to choose a penalty on, got 9"):
         evaluate(splits.train, splits.test, {"name": "reward_learning", "num_labels": [9]}, encoder=_True())
