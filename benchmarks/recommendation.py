@@ -57,7 +57,7 @@ def _points(*both: tuple[float, float]) -> list[Point]:
 _LIGHT_GCN = ["method.name=light_gcn", "encoder.with_first=true", "train.num_epochs=60"]
 _WEIBIT = ["objective.name=weibit"]
 CONTENDERS = {
-    "light_gcn": Contender("LightGCN", _LIGHT_GCN, [{"optimizer.peak_lr": rate} for rate in (1e-2, 2e-2)]),
+    "light_gcn": Contender("LightGCN", _LIGHT_GCN, [{"optimizer.peak_lr": rate} for rate in (1e-2, 2e-2, 4e-2)]),
     "x_sim_gcl": Contender(
         "XSimGCL", [], _points((0.05, 5e-3), (0.1, 5e-3), (0.2, 5e-3), (0.1, 1e-2), (0.2, 1e-2), (0.1, 2e-2))
     ),
