@@ -101,11 +101,11 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     found = json.loads(given.out.read_text()) if given.out.is_file() else {}
-    for part, source, rows, measure in (
-        ("tasks", "spoken-digits-coconut", SEQUENCE, forgotten),
-        ("contrast", "spoken-digits", CONTRAST, learnt),
+    for part, source, further, rows, measure in (
+        ("tasks", "spoken-digits-coconut", [], SEQUENCE, forgotten),
+        ("contrast", "spoken-digits", ["train.num_epochs=5"], CONTRAST, learnt),
     ):
-        base = apply_overrides(recipe(source), [f"data.source={given.data}", *QUIET])
+        base = apply_overrides(recipe(source), [f"data.source={given.data}", *QUIET, *further])
         splits = modality_of("speech").load(base.data)
         of_part = found.setdefault(part, {})
         for seed in given.seeds:

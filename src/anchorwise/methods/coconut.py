@@ -50,15 +50,16 @@ class COCONUT(Method):
 
         Attributes:
             num_classes: Of all tasks together.
-            contrast: Weight of the objective on what is rehearsed.
+            contrast: Weight of the objective on what is rehearsed. The source's is not known; with 1 for both weights
+                more was forgotten.
             words: Weight of the contrast of samples with the words of their classes.
             word_temperature: Divides the cosines of that contrast.
         """
 
         name: Literal["coconut"] = "coconut"
         num_classes: int = Field(default=10, ge=2, le=1_000_000)
-        contrast: float = Field(default=1.0, ge=0, le=1e6)
-        words: float = Field(default=1.0, ge=0, le=1e6)
+        contrast: float = Field(default=0.1, ge=0, le=1e6)
+        words: float = Field(default=0.1, ge=0, le=1e6)
         word_temperature: Positive = 0.1
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:

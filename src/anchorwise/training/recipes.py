@@ -335,8 +335,7 @@ def spoken_digits_coconut() -> RunConfig:
     return run_config_of("speech")(
         data=SpeechData(features=LogMelConfig(num_mels=24, hop_ms=15.0), max_seconds=0.6),
         encoder=SpeechEncoderConfig(width=16),
-        # With weights of 1 more was forgotten.
-        method=COCONUT.Config(head=HeadConfig(output_width=64), contrast=0.1, words=0.1),
+        method=COCONUT.Config(head=HeadConfig(output_width=64)),
         order=TasksInSequence.Config(),
         optimizer=AdamW(peak_lr=2e-3, warmup_epochs=0.1),
         train=TrainConfig(num_epochs=5, batch_size=64, drop_last=True, knn_every_epochs=5),
