@@ -8,7 +8,7 @@ EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
 .PHONY: demo compare test test-whole test-oldest parity docs release-check check format lock clean
 
-demo: .venv/ready  ## Pretrain with WEINCE and InfoNCE on real digits, judge both, open the report.
+demo: .venv/ready  ## Pretrain with InfoNCE at three temperatures and with Weibit, judge them, write a report.
 	$(BIN)/anchorwise demo
 
 compare: .venv/ready  ## Six objectives on real digits, each at its best setting, with verdicts over five seeds.
