@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from jaxtyping import Float, Int64
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from anchorwise import _files
+from anchorwise._config import Section, read_section
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan, input_of
@@ -21,6 +23,8 @@ BESIDE = "beside"  # Folder in that of an encoder, with one for each other encod
 WEIGHTS_FILE, SPEC_FILE = "encoder.safetensors", "encoder.json"
 
 _KEPT = "kept"
+
+Spec = TypeVar("Spec", bound=Section)
 
 # b = samples, f = features, h = height, w = width of a map, k = patches that are kept
 
@@ -233,13 +237,13 @@ class FrozenEncoder(ABC):
     def save(self, folder: Path) -> None:
         """Write it into a run's folder; every file appears whole or not at all."""
 
-    @abstractmethod
     def take_up(self, weights: Mapping[str, Tensor]) -> None:
         """Take up the weights that such an encoder has written.
 
         Raises:
             RuntimeError: If they are not those of this architecture.
         """
+        self.encoder.load_state_dict(weights)
 
     def restore(self, folder: Path) -> None:
         """Take up the weights that such an encoder wrote into a folder.
@@ -250,6 +254,24 @@ class FrozenEncoder(ABC):
         """
         with _files.reading(folder / WEIGHTS_FILE):
             self.take_up(read_weights(folder))
+
+
+def read_spec(kind: type[Spec], folder: Path, *others: str) -> Spec:
+    """Return what an encoder in a folder is, once it is seen that all its files are there.
+
+    Args:
+        kind: The section that says so.
+        folder: Of a run.
+        others: Names of files beside this one and the weights.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        UnusableFileError: If the file is damaged.
+    """
+    for name in (SPEC_FILE, WEIGHTS_FILE, *others):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
+    return read_section(kind, folder / SPEC_FILE)
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

@@ -4,17 +4,15 @@ encoder.json, encoder.safetensors    as every run has them
 graph.safetensors                    features and meta-paths
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import SPEC_FILE, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.graphs.config import GraphEncoderConfig
 from anchorwise.modalities.graphs.encoder import NodeEncoder
 from anchorwise.modalities.graphs.graph import graph_of
@@ -66,10 +64,6 @@ class FrozenNodes(FrozenEncoder):
         with _files.replacing(folder / GRAPH_FILE) as temporary:
             save_file(self.encoder.graph.tensors(), temporary)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
-
 
 def load_node_encoder(folder: Path) -> FrozenNodes:
     """Read what `FrozenNodes.save` wrote, in evaluation mode.
@@ -78,10 +72,7 @@ def load_node_encoder(folder: Path) -> FrozenNodes:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE, GRAPH_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(NodeEncoderSpec, folder / SPEC_FILE)
+    spec = read_spec(NodeEncoderSpec, folder, GRAPH_FILE)
     with _files.reading(folder / GRAPH_FILE):
         graph = graph_of(load_file(folder / GRAPH_FILE))
     encoder = NodeEncoder(graph, spec.encoder)

@@ -7,7 +7,7 @@ So `anchorwise evaluate RUN/image --data cifar10` judges the images' own feature
 sentence-transformers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -17,8 +17,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.image_text.config import ImageTextEncoderConfig
 from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.image_text.samples import ImageTextSamples
@@ -118,10 +118,6 @@ class FrozenTowers(FrozenEncoder):
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
         write_weights(folder, self.encoder)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights of both."""
-        self.encoder.load_state_dict(weights)
-
     @property
     def _device(self) -> torch.device:
         return next(self.encoder.parameters()).device
@@ -141,10 +137,7 @@ def load_towers(folder: Path) -> FrozenTowers:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(TowersSpec, folder / SPEC_FILE)
+    spec = read_spec(TowersSpec, folder)
     image, text = load_encoder(folder / IMAGE_FOLDER), load_text_encoder(folder / TEXT_FOLDER)
     towers = TwoTowers(image.encoder, text.encoder, width=spec.encoder.width)
     frozen = FrozenTowers(towers.eval(), spec, image, text)

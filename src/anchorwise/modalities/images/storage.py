@@ -11,8 +11,15 @@ from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import (
+    BESIDE,
+    SPEC_FILE,
+    Encoder,
+    FrozenEncoder,
+    read_spec,
+    write_weights,
+)
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
 from anchorwise.modalities.images.image_set import ImageSet
@@ -88,10 +95,6 @@ class StoredEncoder(FrozenEncoder):
         """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""
         save_encoder(folder, self)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
-
     def _normalisation(self) -> Normalisation:
         spec = self.spec
         return Normalisation(spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std)
@@ -112,10 +115,7 @@ def load_encoder(folder: Path | str) -> StoredEncoder:
         UnusableFileError: If one is damaged, or the weights are not those of the architecture.
     """
     folder = Path(folder)
-    for name in (SPEC_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(EncoderSpec, folder / SPEC_FILE)
+    spec = read_spec(EncoderSpec, folder)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
     beside = {part.name: load_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}

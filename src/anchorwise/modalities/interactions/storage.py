@@ -5,7 +5,7 @@ names.json                            what users and items are called, in their 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks, _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.interactions.config import LightGCNConfig
 from anchorwise.modalities.interactions.encoders import LightGCNEncoder
 from anchorwise.modalities.interactions.pairs import Pairs
@@ -126,10 +126,6 @@ class FrozenInteractions(FrozenEncoder):
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
         write_weights(folder, self.encoder)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
-
 
 def load_interactions(folder: Path) -> FrozenInteractions:
     """Read what `FrozenInteractions.save` wrote, in evaluation mode.
@@ -138,10 +134,7 @@ def load_interactions(folder: Path) -> FrozenInteractions:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE, NAMES_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(InteractionsSpec, folder / SPEC_FILE)
+    spec = read_spec(InteractionsSpec, folder, NAMES_FILE)
     with _files.reading(folder / NAMES_FILE):
         found = json.loads((folder / NAMES_FILE).read_text(encoding="utf-8"))
         users, items = (tuple(str(name) for name in found[of]) for of in ("users", "items"))

@@ -1,6 +1,5 @@
 """A trained encoder of trajectories on disk."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -10,8 +9,8 @@ from pydantic import FiniteFloat
 from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.queries.config import TrajectoryEncoderConfig
 from anchorwise.modalities.queries.encoders import build_encoder
 from anchorwise.modalities.queries.samples import QuerySamples
@@ -65,10 +64,6 @@ class FrozenTrajectories(FrozenEncoder):
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
         write_weights(folder, self.encoder)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
-
 
 def load_trajectory_encoder(folder: Path) -> FrozenTrajectories:
     """Read what `FrozenTrajectories.save` wrote, in evaluation mode.
@@ -77,10 +72,7 @@ def load_trajectory_encoder(folder: Path) -> FrozenTrajectories:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(TrajectoryEncoderSpec, folder / SPEC_FILE)
+    spec = read_spec(TrajectoryEncoderSpec, folder)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder)
     frozen = FrozenTrajectories(encoder.eval(), spec)

@@ -10,8 +10,15 @@ from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import (
+    BESIDE,
+    SPEC_FILE,
+    Encoder,
+    FrozenEncoder,
+    read_spec,
+    write_weights,
+)
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.series.config import SeriesEncoderConfig
 from anchorwise.modalities.series.encoders import build_encoder
@@ -94,10 +101,6 @@ class FrozenSeries(FrozenEncoder):
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
         write_weights(folder, self.encoder)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
-
     def _standardisation(self) -> Standardisation:
         return Standardisation(self.spec.standardise, self.spec.mean, self.spec.std)
 
@@ -109,10 +112,7 @@ def load_series_encoder(folder: Path) -> FrozenSeries:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(SeriesEncoderSpec, folder / SPEC_FILE)
+    spec = read_spec(SeriesEncoderSpec, folder)
     beside = {part.name: load_series_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
     encoder = build_encoder(spec.encoder, num_channels=len(spec.channels))
     frozen = FrozenSeries(encoder.eval(), spec, beside)

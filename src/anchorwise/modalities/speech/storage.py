@@ -7,12 +7,10 @@ from typing import Literal
 
 import torch
 from pydantic import FiniteFloat
-from safetensors.torch import save_file
-from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.sequences import signals_of
 from anchorwise.modalities.speech.config import LogMelConfig, SpeechEncoderConfig, SpeechViewsConfig
@@ -76,13 +74,7 @@ class FrozenSpeech(FrozenEncoder):
     def save(self, folder: Path) -> None:
         """Write it; every file appears whole or not at all."""
         _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.encoder.state_dict().items()}
-        with _files.replacing(folder / WEIGHTS_FILE) as temporary:
-            save_file(weights, temporary)
-
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
+        write_weights(folder, self.encoder)
 
 
 def frozen_speech(encoder: Encoder, section: SpeechEncoderConfig, frontend: Frontend) -> FrozenSpeech:
@@ -98,10 +90,7 @@ def load_speech_encoder(folder: Path) -> FrozenSpeech:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(SpeechEncoderSpec, folder / SPEC_FILE)
+    spec = read_spec(SpeechEncoderSpec, folder)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder)
         features = spec.encoder.features or LogMelConfig()

@@ -9,7 +9,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import Section, read_section
-from anchorwise.modalities.encoder import SPEC_FILE, WEIGHTS_FILE, Encoder, FrozenEncoder, write_weights
+from anchorwise._config import Section
+from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.samples import Samples, View, moved
 from anchorwise.modalities.text.config import TextEncoderConfig
 from anchorwise.modalities.text.encoders import CLASSIFIER, build_encoder
@@ -106,10 +106,6 @@ class FrozenText(FrozenEncoder):
         write_weights(folder, self.encoder)
         save_for_others(self, folder)
 
-    def take_up(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights."""
-        self.encoder.load_state_dict(weights)
-
 
 def has_sentence_transformer(frozen: FrozenText) -> bool:
     """Return whether sentence-transformers has a word for the pooling; transformers alone reads the others."""
@@ -167,10 +163,7 @@ def load_text_encoder(folder: Path) -> FrozenText:
         FileNotFoundError: If a file is missing.
         UnusableFileError: If one is damaged.
     """
-    for name in (SPEC_FILE, WEIGHTS_FILE, f"{MODEL_FOLDER}/config.json"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give the folder of a finished run")
-    spec = read_section(TextEncoderSpec, folder / SPEC_FILE)
+    spec = read_spec(TextEncoderSpec, folder, f"{MODEL_FOLDER}/config.json")
     encoder = build_encoder(spec.encoder, model_folder=folder / MODEL_FOLDER)
     frozen = FrozenText(encoder.eval(), spec, load_tokenizer(folder / MODEL_FOLDER, str(folder)))
     frozen.restore(folder)
