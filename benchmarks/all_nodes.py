@@ -43,12 +43,16 @@ def measure(name: str, way: str, out: "multiprocessing.Queue[dict[str, float]]")
     torch.manual_seed(0)
     views = [torch.randn(size, WIDTH, requires_grad=True) for size in SIZES[name] for _ in range(2)]
     small = [view[:512] for view in views]
-    sum(LOSSES[way](*small[side : side + 2]) for side in (0, 2)).backward()  # What is loaded at the first call.
+    _loss(way, small).backward()  # What is loaded at the first call.
     before, start, cpu = _peak_mib(), time.perf_counter(), time.process_time()
-    loss = sum(LOSSES[way](*views[side : side + 2]) for side in (0, 2))
+    loss = _loss(way, views)
     loss.backward()
     taken = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
     out.put({**taken, "peak_mib": _peak_mib() - before, "loss": loss.item()})
+
+
+def _loss(way: str, views: list[torch.Tensor]) -> torch.Tensor:
+    return LOSSES[way](*views[:2]) + LOSSES[way](*views[2:])
 
 
 def _peak_mib() -> float:

@@ -87,6 +87,7 @@ def test_objectives_differ_in_the_objective_alone_and_the_first_seed_of_each_is_
             assert ours.keeps_checkpoint == theirs.keeps_checkpoint == (ours.seed == study.seeds[0])
 
 
+@pytest.mark.whole
 def test_what_is_known_of_intervals_is_not_said_where_none_is_shown(monkeypatch):
     found = pooled_exceedances(torch.randn(120, 6, generator=torch.Generator().manual_seed(0)), quantile=0.95)
     fit = replace(fit_laws(found), message="intervals are not calibrated")

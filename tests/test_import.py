@@ -29,6 +29,7 @@ def _loaded(program: str) -> list[str]:
     return result.stdout.split()
 
 
+@pytest.mark.whole
 def test_importing_the_package_pulls_nothing_and_its_first_use_torch_alone():
     assert _loaded("import anchorwise") == []
     assert _loaded("import anchorwise; anchorwise.WEINCE") == ["torch"]

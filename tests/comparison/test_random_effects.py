@@ -37,6 +37,7 @@ def test_equal_means_without_errors_have_an_interval_of_no_width():
     assert float(found.interval.half_width) == pytest.approx(0.0, abs=1e-40)
 
 
+@pytest.mark.whole
 def test_a_mean_over_data_sets_is_covered_as_often_as_it_says():
     generator, hits, num_studies = np.random.default_rng(0), 0, 400
     errors = np.array([0.2, 0.3, 0.5, 0.3, 0.6])

@@ -74,6 +74,7 @@ def test_images_are_shifted_and_mirrored_one_by_one():
     assert torch.equal(_moved_about(pixels, RECIPE), pixels)
 
 
+@pytest.mark.whole
 def test_every_share_of_the_labels_has_an_accuracy_and_its_rate_was_chosen_on_validation(network):
     judge = {**FAST, "label_shares": [0.1, 1.0], "peak_lrs": [1e-6, 0.02], "seeds": [0, 1], "min_steps": 40}
     result = evaluate(images(120), images(30, seed=1), judge, encoder=network)

@@ -86,6 +86,7 @@ def judged(tmp_path: Path):
     return GRAPHS.freeze(encoder, config, NodeViews(ViewPlan()), ()), splits
 
 
+@pytest.mark.whole
 def test_no_label_of_a_test_node_has_a_say_before_it_is_scored(judged):
     frozen, splits = judged
     class_of = splits.train.class_of.clone()

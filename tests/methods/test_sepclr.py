@@ -45,6 +45,7 @@ def test_background_that_is_all_or_nothing_is_refused_before_the_first_step(back
         method_of("sepclr", background=background).check(outlook())
 
 
+@pytest.mark.whole
 def test_held_background_rows_are_pulled_to_zero():
     method = method_of("sepclr", SepCLR(salient_weight=0.0, background_weight=1.0, joint_entropy_weight=0.0))
     optimizer = torch.optim.Adam(method.parameters(), lr=0.01)

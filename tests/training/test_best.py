@@ -30,6 +30,7 @@ def seen(monkeypatch) -> list:
     return looked
 
 
+@pytest.mark.whole
 def test_the_encoder_of_the_best_epoch_is_kept_over_a_stop_too(tiny: RunConfig, tmp_path: Path, seen, monkeypatch):
     config = apply_overrides(tiny, SETTINGS)
     send_at_step(9, signal.SIGINT, monkeypatch)

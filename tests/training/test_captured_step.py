@@ -119,6 +119,7 @@ def test_so_are_those_of_other_updates(settings: tuple[str, ...]):
     assert graphs.num_replayed == NUM_STEPS - NUM_ORDINARY
 
 
+@pytest.mark.whole
 def test_every_shape_of_batch_is_recorded_once_after_a_few_ordinary_steps():
     graphs = Replaying()
     _assert_same(_config(), graphs, sizes=(16, 12))

@@ -126,6 +126,7 @@ SEQUENCE = ["method.name=coconut", "order.name=tasks", "order.num_tasks=2", "ord
 SHORT = ["train.num_epochs=4", "train.knn_every_epochs=0", "train.log_to=[]", "method.head.output_width=8"]
 
 
+@pytest.mark.whole
 def test_a_run_of_tasks_measures_what_is_forgotten_and_goes_on_at_any_step(monkeypatch, tmp_path: Path):
     config = apply_overrides(tiny_run(), [*SEQUENCE, *SHORT])
     whole = pretrain(config, tmp_path / "whole", show_progress=False)

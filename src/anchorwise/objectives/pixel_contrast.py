@@ -36,7 +36,7 @@ class PixelContrast(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(min_views=1, max_views=1, needs=("labels", "queue", "queue_labels"))
+    inputs: Inputs = Inputs(min_views=1, max_views=1, needs=("labels", "queue", "queue_labels"), takes=("logit_scale",))
 
     def __init__(self, *, temperature: float = 0.1) -> None:
         super().__init__()
@@ -49,6 +49,7 @@ class PixelContrast(Objective):
         labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         queue: Float[Tensor, "k d"] | None = None,
         queue_labels: Integer[Tensor, " k"] | None = None,
+        logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and their numbers of positives.
 
@@ -57,6 +58,7 @@ class PixelContrast(Objective):
             labels: The class of every pixel, a whole number from 0.
             queue: Rows of pixels of earlier batches (`anchorwise.models.class_queues`).
             queue_labels: Their classes; -1 is an empty slot, which never counts.
+            logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         labels = _tensor_checks.needed(self, "labels", labels, "the class of every pixel, shape (pixels,)")
         queue = _tensor_checks.needed(self, "queue", queue, "rows of earlier pixels, shape (rows, width)")
@@ -66,7 +68,7 @@ class PixelContrast(Objective):
         classes = gathered_classes("labels", labels, view0)
         held = _tensor_checks.one_per_row("queue_labels", queue_labels, "rows of queue", queue)
         own, empty = SameId(classes, held), SameId(held.new_full((len(anchors),), EMPTY_SLOT), held)
-        link = softmax_link(self.temperature, None, anchors)
+        link = softmax_link(self.temperature, logit_scale, anchors)
         log_negatives = engine.logsumexp_rows(Contrast(anchors, keys, (own, empty), ranks=views.ranks), link)
         only = Contrast(anchors, keys, only=own, ranks=views.ranks)
         summed = engine.sum_rows(only, AgainstNegatives(link, log_negatives))

@@ -134,6 +134,7 @@ def test_rows_are_kept_in_evaluation_until_a_weight_changes(tmp_path: Path, monk
     assert float((changed - first).abs().max()) > 1e-3
 
 
+@pytest.mark.whole
 def test_a_run_is_kept_with_its_graph_and_judged_beside_rows_without_training(tmp_path: Path):
     folder = as_heco(tmp_path / "graph")
     run = pretrain(tiny(folder), tmp_path / "run", show_progress=False)
@@ -184,6 +185,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, method: str
     assert all(torch.equal(tensor, kept[1][name]) for name, tensor in kept[0].items())
 
 
+@pytest.mark.whole
 def test_batches_of_some_nodes_see_the_whole_graph_too(tmp_path: Path):
     config = tiny(described(tmp_path / "graph"), "train.batch_size=16", "train.num_epochs=1")
     assert pretrain(config, tmp_path / "run", show_progress=False).summary()["num_steps"] == 4

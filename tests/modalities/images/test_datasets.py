@@ -16,7 +16,7 @@ from anchorwise._files import UnusableFileError
 from anchorwise._warnings import warn
 from anchorwise.modalities.images import imagenet
 from anchorwise.modalities.images.config import DataConfig
-from anchorwise.modalities.images.datasets import SOURCES, load_splits
+from anchorwise.modalities.images.datasets import ROOTED, load_splits
 from anchorwise.modalities.images.modality import Images
 from tests.modalities.images.conftest import class_counts
 
@@ -100,11 +100,13 @@ def test_a_path_is_a_source_and_skipped_images_are_counted_in_one_warning(write_
 
 
 def test_an_unknown_source_names_what_is_accepted_and_the_nearest():
-    with pytest.raises(FileNotFoundError, match=r"digits, glyphs, cifar10, .*\.tar\.gz.*did you mean 'cifar10'"):
+    with pytest.raises(
+        FileNotFoundError, match=r"digits, placed-digits, glyphs, cifar10, .*\.tar\.gz.*did you mean 'cifar10'"
+    ):
         load_splits(DataConfig(source="cifar-10"))
 
 
-@pytest.mark.parametrize("source", sorted(set(SOURCES) - {"digits", "glyphs"}))
+@pytest.mark.parametrize("source", sorted(ROOTED))
 def test_a_missing_local_copy_says_what_where_and_the_way_out(source, tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"no .* in {tmp_path}.*data\.root"):
         load_splits(DataConfig(source=source, root=tmp_path))

@@ -58,6 +58,7 @@ def test_a_damaged_export_is_named(tmp_path: Path, name: str, text: str):
         load_exported(tmp_path / "out")
 
 
+@pytest.mark.whole
 def test_an_export_can_be_made_again(tmp_path: Path):
     stored = _finished_run(tmp_path / "run", "resnet18")
     for _ in range(2):

@@ -42,6 +42,7 @@ def run(circles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pretrain(config(circles, *settings), out, show_progress=False).path
 
 
+@pytest.mark.whole
 def test_a_run_is_judged_beside_rankings_that_nothing_was_trained_for(run: Path, tmp_path: Path):
     out = tmp_path / "found.json"
     result = CliRunner().invoke(app, ["evaluate", str(run), "--out", str(out)])
@@ -99,6 +100,7 @@ def test_what_is_diagnosed_are_users_and_an_item_of_each(run: Path, circles: Pat
     torch.testing.assert_close(items, of_items[read(circles).train.items])
 
 
+@pytest.mark.whole
 def test_validation_items_are_watched_and_choose_the_epoch_that_is_kept(circles: Path, tmp_path: Path):
     watched = ["data.validation_share=0.2", "train.keep_best=validation_recall", "judges.ranking.k=3"]
     path = pretrain(config(circles, *watched), tmp_path, show_progress=False).path
@@ -115,6 +117,7 @@ def test_validation_items_are_watched_and_choose_the_epoch_that_is_kept(circles:
     assert ranking["numbers"].keys() >= {"recall_at_3", "ndcg_at_3"}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("method", METHODS)
 def test_an_interrupted_run_resumes_to_the_same_bits(circles: Path, tmp_path: Path, monkeypatch, method: str):
     head = ["method.head.num_layers=0", "objective.name=cross_view"] if method == "simclr" else []

@@ -171,6 +171,7 @@ class _True(nn.Module):
         return torch.cdist(states[..., :2], torch.tensor([[0.2, 0.8], [0.8, 0.7], [0.5, 0.15]])).sum(dim=1)
 
 
+@pytest.mark.whole
 def test_an_encoder_that_knows_the_features_answers_all_and_one_that_collapsed_none(splits):
     judges = [{"name": "queries"}, {"name": "reward_learning", "num_labels": [10, 24], "num_draws": 3}]
     found = evaluate(splits.train, splits.test, judges, encoder=_True()).judged

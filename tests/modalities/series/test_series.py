@@ -41,6 +41,7 @@ def finished(tmp_path_factory):
     return pretrain(tiny(), tmp_path_factory.mktemp("run") / "run", show_progress=False)
 
 
+@pytest.mark.whole
 def test_a_run_is_read_back_bit_for_bit_with_the_scale_and_channels_of_its_signals(finished):
     frozen, samples = finished.encoder(), modality_of("series").load(SeriesData(num_participants=24)).train
     state = load_file(finished.path / "encoder.safetensors")
@@ -52,6 +53,7 @@ def test_a_run_is_read_back_bit_for_bit_with_the_scale_and_channels_of_its_signa
     torch.testing.assert_close(frozen.encoder(frozen.plain(7.0 + 3.0 * samples.take(torch.arange(4)))), rows)
 
 
+@pytest.mark.whole
 def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch):
     from tests.training.stopping import send_at_step
 
@@ -63,6 +65,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch)
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
+@pytest.mark.whole
 def test_a_run_is_judged_by_participants_and_diagnosed(finished, tmp_path):
     from anchorwise.cli.app import app
     from anchorwise.training.run_embeddings import embed_run_views
@@ -123,6 +126,7 @@ def test_series_of_several_lengths_train_with_their_classes(tmp_path):
     assert directory.summary()["num_steps"] == 2
 
 
+@pytest.mark.whole
 def test_tensors_of_ones_own_train_by_the_recipe_with_their_groups_as_participants(tmp_path):
     signals = torch.randn(36, 3, 40, generator=torch.Generator().manual_seed(0))
     settings = dict(each.split("=", 1) for each in TINY if not each.startswith(("data", "train.log_to")))

@@ -85,6 +85,7 @@ def test_a_view_is_as_long_as_its_segment_and_empty_behind_it():
             assert view[SIGNALS][row, :, :length].abs().sum() > 0
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", [name for name in ALL])
 def test_each_change_comes_by_its_own_chance(name: str):
     def changed(chance: float) -> float:

@@ -67,6 +67,7 @@ def test_softened_copies_stand_behind_the_views_and_are_drawn_by_seed_and_sample
     assert torch.equal(views.collect(samples, ids[5:6], seed=3).raw[2]["input_ids"][0][:4], soft[5][:4])
 
 
+@pytest.mark.whole
 def test_cocosoda_trains_on_pairs_and_is_refused_on_images(tmp_path):
     path = written(tmp_path / "a.tsv", "a\tb\n" + "".join(f"left {n}\tright {n}\n" for n in range(30)))
     run = pretrain(tiny(path, "method.name=cocosoda", "method.num_queued=12"), tmp_path / "run", show_progress=False)

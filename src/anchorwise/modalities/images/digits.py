@@ -71,5 +71,6 @@ def _drawing(scan: UInt8[Tensor, "h w"], draws: np.random.Generator) -> UInt8[Te
     side = _DRAWN_PX // 2
     canvas = Image.new("L", (_DRAWN_PX, _DRAWN_PX))
     large = Image.fromarray(scan.numpy()).resize((side, side), Image.Resampling.BICUBIC)
-    canvas.paste(large, ((_DRAWN_PX - side) // 2,) * 2)
+    corner = (_DRAWN_PX - side) // 2
+    canvas.paste(large, (corner, corner))
     return torch.from_numpy(_PLACING.of(canvas, draws).round().astype(np.uint8))[None]
