@@ -5,11 +5,21 @@ import re
 
 from anchorwise.methods import METHODS, Method
 from anchorwise.objectives import OBJECTIVES
+from anchorwise.training.recipes import RECIPES
 from docs.site.objective_pages import said
 from docs.site.settings_page import fields_of
 from docs.site.tables import ROOT, excerpts, results
 from docs.site.writing import cell, linked, toctree
 
+# Recipes on what a method without one of its own is for; others train on digits.
+_CHANGED = {
+    **dict.fromkeys(("albef", "astrea", "clip_rocket", "dcd", "msd"), "glyphs-clip"),
+    **dict.fromkeys(("light_gcn", "sim_gcl"), "lastfm-xsimgcl"),
+    "ada_meow": "acm-meow",
+    "cocosoda": "docstrings-small",
+    "esimcse": "simcse",
+    "gist_embed": "captions-small",
+}
 _SOURCE = re.compile(r"^Source.*?: (.*?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -34,7 +44,7 @@ def _page(name: str, method: type[Method]) -> str:
     objective = str(own.pop("name"))
     settings = f" with {', '.join(f'`{key}={value}`' for key, value in own.items())}" if own else ""
     lines = [f"# {method.__name__}", "", _summary(method), "", *_formula(objective)]
-    lines += ["## Use", "", f"    anchorwise pretrain digits --set method.name={name}", ""]
+    lines += ["## Use", "", f"    anchorwise pretrain {_beginning(name)}", ""]
     lines += [
         f'From Python `anchorwise.pretrain(method="{name}", ...)`. '
         f"Its own objective is {_objective(objective)}{settings}.",
@@ -55,6 +65,14 @@ def _page(name: str, method: type[Method]) -> str:
     lines += ["", "## In full", "", "```{eval-rst}", f".. autoclass:: anchorwise.methods.{method.__name__}", "```", ""]
     source = _SOURCE.search(inspect.getdoc(inspect.getmodule(method)) or "")
     return "\n".join([*lines, "## Source", "", linked(" ".join(source[1].split())) if source else "This library.", ""])
+
+
+def _beginning(name: str) -> str:
+    """Return the recipe that trains by a method, or the one to change for it."""
+    own = [recipe for recipe, make in RECIPES.items() if make().method.name == name]
+    if own:
+        return own[0]
+    return f"{_CHANGED.get(name, 'digits')} --set method.name={name}"
 
 
 def _summary(method: type[Method]) -> str:
