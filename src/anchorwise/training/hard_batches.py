@@ -30,14 +30,8 @@ _AT_ONCE = 1 << 24  # Scores in memory.
 class _Chosen(Order):
     """Batches that are chosen by the rows of two views of every sample before each epoch, and kept until it is over."""
 
-    def __init__(
-        self,
-        config: OrderConfig,
-        labels: Int64[Tensor, " n"] | None,
-        sizes: list[int],
-        groups: Int64[Tensor, " n"] | None = None,
-    ) -> None:
-        super().__init__(config, labels, sizes, groups)
+    def prepare(self) -> None:
+        """Look whether such batches can be made of these samples, and of which parts."""
         self.chosen: Int64[Tensor, " n"] | None = None
 
     def check(self, method: Method, outlook: Outlook) -> None:

@@ -48,6 +48,14 @@ class Order(ABC):
         groups: Int64[Tensor, " n"] | None = None,
     ) -> None:
         self.config, self.labels, self.sizes, self.groups = config, labels, sizes, groups
+        self.prepare()
+
+    def prepare(self) -> None:  # noqa: B027
+        """Look whether such batches can be made of these samples; what an order keeps of them begins here.
+
+        Raises:
+            ValueError: If they cannot.
+        """
 
     def check(self, method: Method, outlook: Outlook) -> None:  # noqa: B027
         """Refuse a method whose samples cannot be put into this order, before anything is written.
@@ -147,14 +155,9 @@ class ClassBalanced(Order):
 
         name: Literal["class_balanced"] = "class_balanced"
 
-    def __init__(
-        self,
-        config: OrderConfig,
-        labels: Int64[Tensor, " n"] | None,
-        sizes: list[int],
-        groups: Int64[Tensor, " n"] | None = None,
-    ) -> None:
-        super().__init__(config, labels, sizes, groups)
+    def prepare(self) -> None:
+        """Look whether such batches can be made of these samples, and of which parts."""
+        labels, sizes = self.labels, self.sizes
         if labels is None:
             raise ValueError("order.name=class_balanced needs labelled samples; these have none: take shuffled")
         self.members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
@@ -191,14 +194,9 @@ class OnePerGroup(Order):
 
         name: Literal["one_per_group"] = "one_per_group"
 
-    def __init__(
-        self,
-        config: OrderConfig,
-        labels: Int64[Tensor, " n"] | None,
-        sizes: list[int],
-        groups: Int64[Tensor, " n"] | None = None,
-    ) -> None:
-        super().__init__(config, labels, sizes, groups)
+    def prepare(self) -> None:
+        """Look whether such batches can be made of these samples, and of which parts."""
+        sizes, groups = self.sizes, self.groups
         if groups is None:
             raise ValueError(
                 "order.name=one_per_group needs samples in groups, such as segments of participants; these stand "

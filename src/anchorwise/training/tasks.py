@@ -46,14 +46,9 @@ class TasksInSequence(Order):
 
     config: Config
 
-    def __init__(
-        self,
-        config: OrderConfig,
-        labels: Int64[Tensor, " n"] | None,
-        sizes: list[int],
-        groups: Int64[Tensor, " n"] | None = None,
-    ) -> None:
-        super().__init__(config, labels, sizes, groups)
+    def prepare(self) -> None:
+        """Look whether such batches can be made of these samples, and of which parts."""
+        labels, sizes = self.labels, self.sizes
         if labels is None:
             raise ValueError("order.name=tasks needs labelled samples, whose classes make tasks; these have none")
         classes = labels.unique()

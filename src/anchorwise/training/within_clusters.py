@@ -46,14 +46,8 @@ class WithinClusters(Order):
 
     config: Config
 
-    def __init__(
-        self,
-        config: OrderConfig,
-        labels: Int64[Tensor, " n"] | None,
-        sizes: list[int],
-        groups: Int64[Tensor, " n"] | None = None,
-    ) -> None:
-        super().__init__(config, labels, sizes, groups)
+    def prepare(self) -> None:
+        """Look whether such batches can be made of these samples, and of which parts."""
         if not self.config.earlier:
             raise ValueError(
                 "order.name=within_clusters needs order.earlier, the folders of the runs of earlier stages, such as "
