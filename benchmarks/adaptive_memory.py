@@ -19,11 +19,10 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, cast, final
 
 import torch
-from scipy.stats import t as student
 from torch import Tensor
 
 from anchorwise import _files
@@ -38,6 +37,7 @@ from anchorwise.modalities.selection import held_out
 from anchorwise.training import apply_overrides, recipe
 from anchorwise.training.optimizers import build_optimizer, set_rates
 from anchorwise.training.state import RunState, initial_state
+from benchmarks.over_seeds import interval
 
 Groups = Iterable[dict[str, Any]]
 
@@ -256,19 +256,16 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return a Markdown table: test kNN, and how far it is above AdamW's on the same views."""
     lines = ["| method | optimiser | rate | last loss | kNN % | above AdamW |", "|---|---|---|---|---|---|"]
     for method, rows in found.items():
-        of_first = [numbers["test"] for numbers in rows["AdamW"]["seeds"].values()]
+        of_first = [100.0 * numbers["test"] for numbers in rows["AdamW"]["seeds"].values()]
         for name, row in rows.items():
-            values = [numbers["test"] for numbers in row["seeds"].values()]
+            values = [100.0 * numbers["test"] for numbers in row["seeds"].values()]
             above = [value - other for value, other in zip(values, of_first, strict=True)]
             loss = fmean(numbers["loss"] for numbers in row["seeds"].values())
-            shown = "" if name == "AdamW" else _interval(above, "+")
-            lines.append(f"| {method} | {name} | {row['rate']:g} | {loss:.3f} | {_interval(values)} | {shown} |")
+            shown = "" if name == "AdamW" else interval(above, digits=2, sign="+")
+            lines.append(
+                f"| {method} | {name} | {row['rate']:g} | {loss:.3f} | {interval(values, digits=2)} | {shown} |"
+            )
     return lines
-
-
-def _interval(values: Sequence[float], sign: str = "") -> str:
-    half = student.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{100 * fmean(values):{sign}.2f} ± {100 * half:.2f}"
 
 
 if __name__ == "__main__":

@@ -8,19 +8,15 @@ JSON file.
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
 
-from scipy.stats import t as student
-
-from anchorwise import _files
 from anchorwise.evaluation.embedding_attack import EmbeddingAttack, MomentumAttack
 from anchorwise.evaluation.evaluate import judged_samples
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.modalities.registry import modality_of
 from anchorwise.training import apply_overrides, pretrain, recipe
+from benchmarks.over_seeds import measured, table
 
 SHORT = ["encoder.width=16", "train.num_epochs=12", "train.knn_every_epochs=0", "train.log_to=[]"]
 TRAINING_RADIUS, NUM_TRAINING_STEPS = 32 / 255, 3
@@ -61,30 +57,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     given = parser.parse_args()
-    found = json.loads(given.out.read_text()) if given.out.is_file() else {}
-    for seed in given.seeds:
-        for name in ROWS:
-            of_row = found.setdefault(name, {})
-            if str(seed) not in of_row:
-                of_row[str(seed)] = judged_row(name, seed, given.out.parent / "attack-runs")
-                _files.write_text(given.out, json.dumps(found, indent=2) + "\n")
-                print(name, seed, of_row[str(seed)], flush=True)
-    print("\n".join(table(found)))
-
-
-def table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """Return a Markdown table of means over seeds with their intervals."""
-    names = list(next(iter(next(iter(found.values())).values())))
-    lines = [f"| trained with | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    for row, seeds in found.items():
-        cells = [_interval([numbers[name] for numbers in seeds.values()]) for name in names]
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    return lines
-
-
-def _interval(values: Sequence[float]) -> str:
-    half = student.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{fmean(values):.3f} ± {half:.3f}"
+    runs = given.out.parent / "attack-runs"
+    found = measured(ROWS, given.seeds, lambda row, seed: judged_row(row, seed, runs), given.out)
+    print("\n".join(table(found, corner="trained with")))
 
 
 if __name__ == "__main__":

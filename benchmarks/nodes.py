@@ -11,18 +11,17 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import torch
-from scipy.stats import t as student
 
-from anchorwise import _files
 from anchorwise.evaluation.evaluate import judged_samples
 from anchorwise.evaluation.nodes import BASELINES, Nodes
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.modalities.registry import modality_of
 from anchorwise.training import apply_overrides, pretrain, recipe
 from anchorwise.training.state import initial_state
+from benchmarks.over_seeds import Kept, measured, table
 
 CONFIG = EvaluationConfig(judges=(Nodes.Config(),))
 # What is changed of the recipe, by the name of the row; None for what is not trained.
@@ -66,36 +65,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], default=[*ROWS])
     given = parser.parse_args()
-    found = json.loads(given.out.read_text()) if given.out.is_file() else {}
-    for name in given.rows:
-        for seed in given.seeds:
-            of_row = found.setdefault(name, {})
-            if str(seed) not in of_row:
-                runs = given.out.parent / f"{given.out.stem}-runs"
-                of_row[str(seed)] = judged_row(name, given.recipe, given.data, seed, runs)
-                _files.write_text(given.out, json.dumps(found, indent=2) + "\n")
-                print(name, seed, {metric: round(of_row[str(seed)][metric], 4) for metric in SHOWN}, flush=True)
-    print("\n".join(table(found)))
+    runs = given.out.parent / f"{given.out.stem}-runs"
+    found = measured(
+        given.rows, given.seeds, lambda row, seed: judged_row(row, given.recipe, given.data, seed, runs), given.out
+    )
+    head, rule, *rows = table(found, SHOWN)
+    print("\n".join([head, rule, *untrained(found), *rows]))
 
 
-def table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """Return a Markdown table of means over seeds with their intervals; rows without training are the same for all."""
-    lines = [f"| | {' | '.join(SHOWN)} |", f"|---|{'---|' * len(SHOWN)}"]
+def untrained(found: Kept) -> list[str]:
+    """Return the rows of what needs no training, which are the same for all."""
     some = next(iter(next(iter(found.values())).values()))
-    for prefix, words in BASELINES.items():
-        cells = [format(some[f"{prefix}_{metric}"], ".3f") for metric in SHOWN]
-        lines.append(f"| {words} | {' | '.join(cells)} |")
-    for row, seeds in found.items():
-        cells = [_interval([numbers[metric] for numbers in seeds.values()]) for metric in SHOWN]
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    return lines
-
-
-def _interval(values: Sequence[float]) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.3f} (one seed)"
-    half = student.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{fmean(values):.3f} ± {half:.3f}"
+    return [
+        f"| {words} | {' | '.join(format(some[f'{prefix}_{metric}'], '.3f') for metric in SHOWN)} |"
+        for prefix, words in BASELINES.items()
+    ]
 
 
 if __name__ == "__main__":

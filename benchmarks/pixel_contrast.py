@@ -13,19 +13,19 @@ import json
 from collections.abc import Mapping, Sequence
 from math import pi
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy.stats import t as student
 from torch import Tensor, nn
 
 from anchorwise import PixelContrast, _files
 from anchorwise.models.class_queues import ClassQueues
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.pixel_sampler import PixelSampler
+from benchmarks.over_seeds import interval
 
 SIDE_PX, NUM_TRAIN, NUM_TEST = 64, 50, 100
 NUM_STEPS, BATCH_SIZE, PEAK_LR, WIDTH = 400, 10, 5e-3, 16
@@ -164,15 +164,10 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     names = list(next(iter(first.values())))
     lines = [f"| | {' | '.join(names)} | {names[-2]}, above |", f"|---|{'---|' * (len(names) + 1)}"]
     for row, seeds in found.items():
-        cells = [_interval([numbers[name] for numbers in seeds.values()]) for name in names]
+        cells = [interval([numbers[name] for numbers in seeds.values()]) for name in names]
         above = [numbers[names[-2]] - first[seed][names[-2]] for seed, numbers in seeds.items()]
-        lines.append(f"| {row} | {' | '.join(cells)} | {'' if seeds is first else _interval(above, '+')} |")
+        lines.append(f"| {row} | {' | '.join(cells)} | {'' if seeds is first else interval(above, sign='+')} |")
     return lines
-
-
-def _interval(values: Sequence[float], sign: str = "") -> str:
-    half = student.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{fmean(values):{sign}.3f} ± {half:.3f}"
 
 
 if __name__ == "__main__":
