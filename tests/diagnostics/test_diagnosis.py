@@ -25,6 +25,7 @@ SECTIONS = [
     "Nearest to the ceiling",
     "What a loss would do with them",
     "How the embeddings fill their space",
+    "Where they lie",
     "How it was made",
 ]
 
@@ -119,7 +120,7 @@ def test_pictures_are_shown_where_they_are_given():
     embeddings = Embeddings((view0,), image=lambda item: torch.full((1, 4, 4), item % 256, dtype=torch.uint8))
     found = diagnose(embeddings, DiagnoseConfig(num_anchors=300, batch_size=32))
     page = diagnosis_report(found, source="x").html()
-    assert page.count("data:image/png") == 12 * 6
+    assert page.count("data:image/png") == 12 * 6 + 1  # And those of the map in one.
     assert "exact duplicate" in page
     assert found.answers["True negatives"] == "cannot be told without labels; some are duplicates"
 

@@ -57,15 +57,15 @@ _OWN: dict[str, dict[str, Any]] = {
 on_images = [name for name in METHODS if name not in OF_TEXTS | OF_INTERACTIONS | OF_QUERIES]
 
 
-def _few_at_first(names: Iterable[str]) -> list[Any]:
+def few_at_first(names: Iterable[str]) -> list[Any]:
     """Return methods of which one with a copy, one with prototypes and crops, and one with neither are short tests."""
     return [
         name if name in {"simclr", "moco", "dino"} else pytest.param(name, marks=pytest.mark.whole) for name in names
     ]
 
 
-every_method = pytest.mark.parametrize("method", _few_at_first(on_images))
-every_name = pytest.mark.parametrize("name", _few_at_first(METHODS))
+every_method = pytest.mark.parametrize("method", few_at_first(on_images))
+every_name = pytest.mark.parametrize("name", few_at_first(METHODS))
 
 # Settings of a run for methods that its small encoder does not suit.
 ENCODERS = {"mmc_sketch": ["encoder.name=vit", "encoder.width=32", "encoder.patch_px=2"]}

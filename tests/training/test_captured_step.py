@@ -18,6 +18,7 @@ from anchorwise.training import RunConfig
 from anchorwise.training.captured_step import NUM_ORDINARY, CapturedStep, captured_step
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.optimizers import build_optimizer, set_rates
+from anchorwise.training.sample_rows import all_rows
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
 from tests.methods.training import ENCODERS, every_method
@@ -32,6 +33,7 @@ _SMALL = {
     "nnclr": ["num_queued=24"],
     "swav": ["num_queued=32", "queue_from_epoch=1.5", "freeze_epochs=1.0"],
     "dino": ["freeze_epochs=1.0", "warmup_epochs=2"],
+    "meow": ["num_clusters=[2, 3]"],
 }
 _NARROW = ("views.name=none", "method.head.hidden_width=8", "method.head.output_width=8", "train.amp=false")
 
@@ -61,6 +63,8 @@ def _start(config: RunConfig) -> tuple[RunState, ImageSet]:
     state.num_steps, state.steps_per_epoch = NUM_STEPS, 4
     state.optimizer = build_optimizer(config.optimizer, state.model, on_device=True)
     state.model.train()
+    all_samples = all_rows(samples, torch.arange(len(samples)), state.views, HERE, seed=0)
+    state.model.before_epoch(state.clock, all_samples)
     return state, samples
 
 
