@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from anchorwise import _tensor_checks
 from anchorwise.methods import METHODS
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.views import chosen
@@ -47,8 +48,9 @@ def _config(method: str = "simclr", *settings: str) -> RunConfig:
 
 @pytest.fixture(autouse=True)
 def as_on_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views look at nothing."""
+    """Views and checks look at nothing."""
     monkeypatch.setattr(chosen, "HOST_DEVICES", ())
+    monkeypatch.setattr(_tensor_checks, "are_read", lambda values: False)
 
 
 @cache
