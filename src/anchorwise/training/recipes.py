@@ -291,7 +291,7 @@ def acm_meow() -> RunConfig:
 
 
 def imdb_meow() -> RunConfig:
-    """MEOW on the movies of IMDB, linked by actors, directors and keywords, as `acm-meow`; not measured.
+    """MEOW on the movies of IMDB, linked by actors, directors and keywords, as `acm-meow`.
 
     Weight decay is the source's, decoupled here.
     """
