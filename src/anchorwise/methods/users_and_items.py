@@ -1,23 +1,89 @@
 """What methods on users and items have in common: the encoder that they need, and terms beside the ranking loss."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int64
+from pydantic import Field
 from torch import Tensor
 
 from anchorwise._ranks import gather_rows, sharing_ranks
-from anchorwise.methods.base import MethodConfig
+from anchorwise.methods.base import Method, MethodConfig, Step
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.interactions.encoders import LightGCNEncoder
 from anchorwise.modalities.samples import Batch
-from anchorwise.objectives import BPR, Outcome
+from anchorwise.modalities.views import ViewPlan
+from anchorwise.models import HeadConfig
+from anchorwise.objectives import BPR, Objective, Outcome
 
 # n = users and then items, b = interactions of this rank's batch, k = some nodes, d = width
 
 Among = Literal["batch", "all"]
 MOST_SEEN = 2048  # Users whose rows are looked at beside the loss: of all of a large graph it would cost as much again.
+
+
+class RankedAndContrastedConfig(MethodConfig):
+    """Settings of ranking with a contrast beside it.
+
+    Attributes:
+        contrast_weight: Of the contrast of users plus that of items, beside BPR.
+        noise: Length of the noise of every row of every layer.
+        among: Who is contrasted: the different users and items of a batch, or all of them in every step, which the
+            sources do not do.
+        length_weight: Of the lengths of the rows that are ranked (`anchorwise.methods.users_and_items.lengths_of`).
+    """
+
+    head: HeadConfig = HeadConfig(num_layers=0)
+    contrast_weight: float = Field(default=0.2, ge=0, le=1e6)
+    noise: float = Field(default=0.1, ge=0, le=1e6)
+    among: Among = "batch"
+    length_weight: float = Field(default=1e-4, ge=0, le=1e6)
+
+
+class RankedAndContrasted(Method):
+    """BPR of the interactions, and beside it any objective of two views, which sees users and items apart."""
+
+    gives = frozenset({"ids"})
+
+    def __init__(self, encoder: Encoder, objective: Objective, config: RankedAndContrastedConfig) -> None:
+        super().__init__(graph_encoder(encoder, config), objective, config)
+        self.contrast_weight, self.length_weight = config.contrast_weight, config.length_weight
+        self.noise = config.noise
+        self.among: Among = config.among
+
+    @property
+    def graph(self) -> LightGCNEncoder:
+        """The encoder."""
+        return cast(LightGCNEncoder, self.encoder)
+
+    @property
+    def plan(self) -> ViewPlan:
+        """A user, an item of hers, and one that is not; and the distinct ones of a batch."""
+        return ViewPlan(num_negatives=1, distinct=self.among == "batch")
+
+    def ranked_and_contrasted(
+        self,
+        nodes: Sequence[Int64[Tensor, " _"]],
+        ranked: Float[Tensor, "n d"],
+        views: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]],
+    ) -> Step:
+        """Return the loss of the ranking with those of contrast and lengths.
+
+        Args:
+            nodes: Users, items that they chose, and others; then the distinct users and items.
+            ranked: Rows of all nodes that are ranked.
+            views: Rows of all nodes that are contrasted.
+        """
+        contrasted = nodes_to_contrast(self.graph, self.among, nodes[3:])
+        outcome = ranking_with_contrast(
+            ranked,
+            nodes[:3],
+            contrast(self.loss, contrasted, *views),
+            length_weight=self.length_weight,
+            contrast_weight=self.contrast_weight,
+        )
+        return Step(outcome, users_seen(contrasted, *views))
 
 
 def graph_encoder(encoder: Encoder, config: MethodConfig) -> LightGCNEncoder:
