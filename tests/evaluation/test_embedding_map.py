@@ -2,6 +2,8 @@ import base64
 import hashlib
 import io
 import re
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 
 from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation import embedding_map
 from anchorwise.evaluation.embedding_map import MOST_ITEMS, embedding_maps
 from anchorwise.reporting.report import Report, ReportSection, Table
 
@@ -128,3 +131,23 @@ def test_a_page_with_a_map_and_a_table_to_sort_runs_both_scripts_and_no_other():
     assert ".map" in script
     (asked,) = re.findall(r"script-src '(sha256-[^']*)'", page)
     assert asked == "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def test_where_umap_is_installed_there_is_a_second_map_of_the_same_items(monkeypatch):
+    class Mirrored:
+        def __init__(self, **settings) -> None:
+            assert settings["metric"] == "cosine"
+            assert settings["n_neighbors"] < 12
+
+        def fit_transform(self, rows):
+            return -rows[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Mirrored))
+    monkeypatch.setattr(embedding_map, "is_installed", lambda module: module == "umap")
+    rows = _rows()
+    components, umap = embedding_maps(Embeddings((rows,)), of="pixels")
+
+    assert (components.title, umap.title) == ("pixels: Two principal components", "pixels: UMAP")
+    assert [dot.near for dot in components.dots] == [dot.near for dot in umap.dots]
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.argsort([dot.x for dot in umap.dots]).tolist() == np.argsort(-units[:, 0]).tolist()

@@ -77,7 +77,9 @@ def _planes(rows: Float[Tensor, "n d"]) -> list[tuple[str, np.ndarray, str]]:
 def _umap(rows: np.ndarray) -> np.ndarray:
     from umap import UMAP  # pyright: ignore[reportMissingImports]
 
-    return np.asarray(UMAP(metric="cosine", n_neighbors=min(15, len(rows) - 1), random_state=0).fit_transform(rows))
+    # With a seed it works in one thread, and warns unless it is told so.
+    drawn = UMAP(metric="cosine", n_neighbors=min(15, len(rows) - 1), random_state=0, n_jobs=1)
+    return np.asarray(drawn.fit_transform(rows))
 
 
 def _in_square(places: np.ndarray) -> np.ndarray:
