@@ -51,9 +51,11 @@ def pages() -> dict[str, str]:
     in_recipes = _in_recipes()
     rows = []
     for each in settings():
-        used = in_recipes.get(each.name, {}) if "=" not in each.where else {}
-        shown = ", ".join(f"{recipe}: {_text(value)}" for recipe, value in used.items() if _text(value) != each.default)
-        rows.append(f"| `{each.name}` | {each.where} | {cell(each.default)} | {cell(each.meaning)} | {cell(shown)} |")
+        used = in_recipes.get((_modality(each), each.name), {}) if "=" not in each.where else {}
+        shown = ", ".join(
+            f"{recipe}: {_typed(_text(value))}" for recipe, value in used.items() if _text(value) != each.default
+        )
+        rows.append(f"| `{each.name}` | {each.where} | {_typed(each.default)} | {cell(each.meaning)} | {shown} |")
     return {"settings/index": "\n".join([_TOP, "{.settings}", *_HEAD, *rows, ""])}
 
 
@@ -62,8 +64,7 @@ def settings() -> list[Setting]:
     found: dict[tuple[str, str], Setting] = {}
     for modality in SECTIONS:
         for each in fields_of(run_config_of(modality), of=""):
-            is_shared = each.name.partition(".")[0] not in ("data", "views", "encoder")
-            where = each.where if is_shared else ", ".join(filter(None, (modality, each.where)))
+            where = ", ".join(filter(None, (modality, each.where))) if _is_of_modality(each.name) else each.where
             found.setdefault((each.name, where), Setting(each.name, where, each.default, each.meaning))
     return list(found.values())
 
@@ -113,11 +114,23 @@ def meanings_of(section: type[Section]) -> dict[str, str]:
     return found
 
 
-def _in_recipes() -> Mapping[str, Mapping[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _is_of_modality(name: str) -> bool:
+    return name.partition(".")[0] in ("data", "views", "encoder")
+
+
+def _modality(setting: Setting) -> str:
+    """Return whose a setting is; nobody's alone if runs of every modality have it."""
+    return setting.where.partition(",")[0] if _is_of_modality(setting.name) else ""
+
+
+def _in_recipes() -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """Return by modality and setting what recipes set it to."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for recipe, make in RECIPES.items():
-        for name, value in _flat(make()):
-            found.setdefault(name, {})[recipe] = value
+        config = make()
+        for name, value in _flat(config):
+            of = config.modality if _is_of_modality(name) else ""
+            found.setdefault((of, name), {})[recipe] = value
     return found
 
 
@@ -128,6 +141,11 @@ def _flat(section: Section, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
+
+
+def _typed(text: str) -> str:
+    """Return what is typed as code, in which a page finds no markup, such as in a regular expression."""
+    return f"`{cell(text)}`" if text else ""
 
 
 def _text(value: Any) -> str:

@@ -1,5 +1,7 @@
 """What the site makes of the registries; `make docs` builds all of it."""
 
+import re
+
 import pytest
 
 pytest.importorskip("pydantic")
@@ -39,9 +41,27 @@ def test_every_setting_says_what_it_means():
 def test_the_table_of_settings_says_what_recipes_set():
     rows = settings_page.pages()["settings/index"].splitlines()
     (row,) = [row for row in rows if row.startswith("| `train.num_epochs` |")]
-    assert "digits: 40" in row
-    assert "folder: 100" not in row, "it is the default"
+    assert "digits: `40`" in row
+    assert "folder: " not in row, "it is the default"
     assert len(RECIPES) > 1
+
+
+def test_a_setting_of_a_modality_is_set_by_recipes_of_that_modality_alone():
+    rows = settings_page.pages()["settings/index"].splitlines()
+    (width,) = [row for row in rows if row.startswith("| `encoder.width` | images |")]
+    assert "placed-digits: `16`" in width
+    assert "captions-small" not in width
+    (pattern,) = [row for row in rows if row.startswith("| `data.pattern` | speech |")]
+    assert "| `(?:^" in pattern, "a page would find markup in it"
+
+
+def test_every_page_of_the_docs_stands_in_a_list_of_contents():
+    docs = tables.ROOT / "docs"
+    lists = re.findall(r"```{toctree}(.*?)```", (docs / "index.md").read_text(), flags=re.DOTALL)
+    named = {line for each in lists for line in each.split()}
+    pages = {page.relative_to(docs).with_suffix("").as_posix() for page in docs.rglob("*.md")}
+    pages = {page for page in pages if page.partition("/")[0] not in ("_build", "generated")}
+    assert pages - {"index"} <= named
 
 
 def test_links_of_an_excerpt_are_those_of_its_page(tmp_path, monkeypatch):
