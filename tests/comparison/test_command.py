@@ -27,8 +27,10 @@ def test_the_cost_is_told_without_a_run(study: Study, tmp_path: Path):
     path = tmp_path / "study.json"
     path.write_text(study.model_dump_json())
     result = _invoke(str(path), "--dry-run", "--out", str(tmp_path / "out"), "--workers", "2")
-    assert result.stdout.startswith("10 runs, 0 done; the other 10 take about ")
-    assert "with 2 at a time (by a few steps timed now)" in result.stdout
+    timed, told = result.stdout.splitlines()
+    assert timed == "digits: a few steps and one judgement are timed"
+    assert told.startswith("10 runs, 0 done; the other 10 take about ")
+    assert "with 2 at a time (by a few steps timed now)" in told
     assert list(tmp_path.iterdir()) == [path]
 
 

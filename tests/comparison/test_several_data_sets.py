@@ -16,6 +16,7 @@ from anchorwise.comparison.summary import Summary
 from anchorwise.comparison.tables import across_rows, caption
 from anchorwise.comparison.verdict import Decision
 from anchorwise.comparison.write import as_json, write_all
+from anchorwise.modalities.groups import groups_of
 
 GAINS = {"arctanh": {"first": 0.03, "second": 0.02, "third": 0.025}, "dcl": {"first": 0.0, "second": 0.0, "third": 0.0}}
 
@@ -138,3 +139,9 @@ def test_the_verdict_asks_about_five_sets_of_images_and_one_that_comes_along():
     study = study_recipe("verdict-small")
     assert len(study.data_sets) == 6
     assert study.num_comparisons == 6 * 8
+
+
+def test_the_verdict_keeps_a_track_of_one_traffic_sign_together_and_tracks_of_two_signs_apart():
+    pattern = study_recipe("verdict-small").data_sets["gtsrb"].group_pattern
+    photos = [f"train/{sign}/00003_{photo}.jpg" for sign in ("00000", "00001") for photo in ("00012", "00013")]
+    assert groups_of(photos, pattern).tolist() == [0, 0, 1, 1]

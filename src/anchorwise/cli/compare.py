@@ -155,7 +155,7 @@ def _print_forecast(workplace: "Workplace", num_workers: int | None) -> None:
     from anchorwise.comparison.forecast import forecast
 
     num_workers = num_workers or default_workers(workplace.study.train.device)
-    typer.echo(forecast(workplace, workplace.known(), num_workers).words(num_workers))
+    typer.echo(forecast(workplace, workplace.known(), num_workers, say=_say).words(num_workers))
 
 
 def _print_commands(workplace: "Workplace") -> None:

@@ -43,7 +43,7 @@ def compare(
     executor = executor if workplace.wanted(results) else "local"
     worker = make_executor(executor, workplace.places, num_workers or default_workers(study.train.device))
     try:
-        ahead = forecast(workplace, results, worker.num_workers)
+        ahead = forecast(workplace, results, worker.num_workers, say=say)
         say(ahead.words(worker.num_workers))
         workplace.prepare()
         _complete(workplace, results, worker, say, num_missing=ahead.num_runs - ahead.num_done)

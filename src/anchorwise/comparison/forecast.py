@@ -5,7 +5,7 @@ of the untrained encoder are timed.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -71,13 +71,16 @@ def duration(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def forecast(workplace: Workplace, results: Mapping[str, RunResult], num_workers: int) -> Forecast:
+def forecast(
+    workplace: Workplace, results: Mapping[str, RunResult], num_workers: int, *, say: Callable[[str], None]
+) -> Forecast:
     """Return what is left of a study; nothing is written.
 
     Args:
         workplace: What is to run, and where.
         results: What is there.
         num_workers: Runs at a time.
+        say: Is told of what takes a while.
 
     Raises:
         FileNotFoundError: If images of a run that is left are not there.
@@ -99,7 +102,10 @@ def forecast(workplace: Workplace, results: Mapping[str, RunResult], num_workers
             state = initial_state(sample.config, splits.pretrain, as_device(sample.config.train.device))
             measured_s = _measured_s(known)
             is_measured = is_measured and measured_s is not None
-            epoch_s, judge_s = measured_s or _timed_s(state, sample, splits)
+            if measured_s is None:
+                say(f"{data_set}: a few steps and one judgement are timed")
+                measured_s = _timed_s(state, sample, splits)
+            epoch_s, judge_s = measured_s
             seconds += left * (fmean(epochs) * epoch_s + judge_s)
             num_bytes += left * (_num_bytes(state.model.encoder) + LOG_BYTES)
             num_bytes += num_workers * CHECKPOINT_MODELS * _num_bytes(state.model)

@@ -111,7 +111,7 @@ def verdict_small() -> Study:
             "cifar100": DataConfig(source="cifar100", num_train_images=most),
             "tiny-imagenet": DataConfig(source="tiny-imagenet", image_size_px=32, num_train_images=most),
             # Photographs of one sign in passing are near-equal, and are split together.
-            "gtsrb": DataConfig(source="gtsrb", image_size_px=32, group_pattern=r"(\d+)_\d+", num_train_images=most),
+            "gtsrb": DataConfig(source="gtsrb", image_size_px=32, group_pattern="(.+)_", num_train_images=most),
             "flowers": DataConfig(source="flowers", image_size_px=64),
             "digits": DataConfig(source="digits"),
         },

@@ -45,6 +45,12 @@ def test_a_pattern_by_which_every_image_stands_alone_is_refused(write_files, pic
         load_folder(write_files(photos), group_pattern="(.*)")
 
 
+def test_a_pattern_that_takes_tracks_of_two_classes_for_one_is_warned_of(write_files, picture):
+    photos = {f"{name}/{track}_{photo}.png": picture(9) for name in "ab" for track in range(8) for photo in range(5)}
+    with pytest.warns(UserWarning, match=r"images of several classes into one group, in 8 of 8 groups; .* '\(\.\+\)_'"):
+        load_folder(write_files(photos), group_pattern=r"(\d+)_\d+")
+
+
 def test_tracks_of_near_equal_photographs_are_recognised_with_the_pattern_that_parts_them():
     generator = torch.Generator().manual_seed(0)
     tracks = torch.randint(0, 240, (40, 3, 8, 8), generator=generator)

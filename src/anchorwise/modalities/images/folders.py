@@ -18,7 +18,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
+from anchorwise._warnings import warn
 from anchorwise.modalities.groups import groups_of
 from anchorwise.modalities.images.cache import Decoded
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
@@ -28,6 +31,8 @@ from anchorwise.modalities.layout import NEAR_SPLITS, TEST_FOLDERS, TRAIN_FOLDER
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Skipped, Splits
 from anchorwise.modalities.selection import complement, held_out, stratified_indices
+
+# n = images
 
 TEST_FRACTION = 0.2
 
@@ -146,7 +151,19 @@ def _grouped(train: ImageSet, pattern: str | None) -> ImageSet:
             f"data.group_pattern must put training images together, got {pattern!r}, by which each of the "
             f"{len(train):,} stands alone; their names are such as {train.names[0]!r}"
         )
+    if train.labels is not None and (mixed := _num_mixed(groups, train.labels)):
+        warn(
+            f"data.group_pattern {pattern!r} puts images of several classes into one group, in {mixed:,} of "
+            f"{len(groups.unique()):,} groups; if only the numbers in their names are alike, capture the folder too, "
+            "as '(.+)_' does"
+        )
     return replace(train, groups=groups)
+
+
+def _num_mixed(groups: Int64[Tensor, " n"], labels: Int64[Tensor, " n"]) -> int:
+    """Return in how many groups there is more than one class."""
+    pairs = torch.stack([groups, labels]).unique(dim=1)
+    return int((pairs[0].bincount() > 1).sum())
 
 
 def _seeded_splits(whole: ImageSet, seed: int) -> Splits[ImageSet]:
