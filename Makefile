@@ -28,8 +28,8 @@ parity: .parity/ready  ## Losses and gradients beside those of other libraries, 
 	KINETO_LOG_LEVEL=99 OMP_NUM_THREADS=1 .parity/bin/python -m benchmarks.parity_measure
 	.parity/bin/python -m benchmarks.parity_table
 
-docs: .docs/ready  ## The site, warnings as errors, below docs/_build/html.
-	OMP_NUM_THREADS=1 .docs/bin/sphinx-build -q -W --keep-going -j auto -b html -c docs/site . docs/_build/html
+docs: .venv/ready  ## The site, warnings as errors, below docs/_build/html.
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -j auto -b html -c docs/site . docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 release-check: $(UV)  ## Wheel and sdist into dist, looked at, and the wheel alone on every Python there is.
@@ -46,11 +46,11 @@ format: .venv/ready
 	$(BIN)/ruff format .
 
 lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml, by their hashes.
-	$(LOCK) --upgrade pyproject.toml --extra vision --extra text --group dev --output-file requirements.lock
+	$(LOCK) --upgrade pyproject.toml --extra vision --extra text --extra docs --group dev --output-file requirements.lock
 	$(LOCK) --upgrade --group build --output-file build.lock
 
 clean:
-	rm -rf .uv .venv .oldest .parity .docs docs/_build docs/generated dist runs
+	rm -rf .uv .venv .oldest .parity docs/_build docs/generated dist runs
 
 # Bytecode at once: where Python may write none, every start would compile torch again.
 .venv/ready: requirements.lock build.lock pyproject.toml | $(UV)
@@ -71,12 +71,6 @@ clean:
 	test -x .parity/bin/python || $(UV) venv --quiet --python $(PYTHON) .parity
 	VIRTUAL_ENV=.parity $(UV) pip install --quiet --requirement requirements.lock --group parity
 	VIRTUAL_ENV=.parity $(UV) pip install $(EDITABLE)
-	touch $@
-
-.docs/ready: requirements.lock build.lock pyproject.toml | $(UV)
-	test -x .docs/bin/python || $(UV) venv --quiet --python $(PYTHON) .docs
-	VIRTUAL_ENV=.docs $(UV) pip install --quiet --requirement requirements.lock --requirement pyproject.toml --extra docs
-	VIRTUAL_ENV=.docs $(UV) pip install $(EDITABLE)
 	touch $@
 
 $(UV): build.lock
