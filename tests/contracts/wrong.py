@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,7 +35,8 @@ def _wrong_values(name: str, value: Any, who: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, tuple):
         yield "length", () if f"{who} {name}" in ANY_NUMBER else value[:-1]
         yield from [("kind", 3), ("dict", {"a": value[0], "b": value[1]})]
-        for what, wrong in _wrong_rows(value[-1]):
+        of_each = _wrong_rows if value[-1].is_floating_point() else partial(_wrong_numbers, real=False, by_width=False)
+        for what, wrong in of_each(value[-1]):
             if what != "rows" or name not in ANY_LENGTH:
                 yield what, (*value[:-1], wrong)
     elif not isinstance(value, Tensor):

@@ -30,3 +30,6 @@ def test_the_judge_says_which_numbers_are_whose():
     names = [metric.name for metric in Reranking(Reranking.Config()).metrics]
     assert {"reranked_mrr", "tf_idf_mrr", "reranked_recall_at_1", "reranking_reach"} <= set(names)
     assert len(names) == len(set(names))
+    labels = [metric.label for metric in Reranking(Reranking.Config()).metrics]
+    assert "TF-IDF MRR" in labels
+    assert len(labels) == len(set(labels))

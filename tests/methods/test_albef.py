@@ -1,6 +1,7 @@
 """ALBEF and what is built of its parts: the contrast's values, hard negatives, hidden tokens."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -136,6 +137,39 @@ def test_msd_has_the_averages_rows_of_earlier_parts_as_further_negatives():
     assert outcome.loss.item() == pytest.approx((first.item() + second.item()) / 2, rel=1e-6)
     uneven = of_rows("msd", num_parts=3)(views, batch()).outcome
     assert uneven.loss.item() == pytest.approx(uneven.per_anchor.mean().item(), rel=1e-6)
+
+
+def test_what_is_known_to_be_the_same_is_a_target_in_the_queue_and_in_earlier_parts_too():
+    views, ids = [rows(4, 0), rows(4, 0.3)], torch.tensor([7, 3, 7, 3])
+    known = replace(batch(), groups=ids)
+    targets = {"keys": (views[0], views[1]), "ids": ids}
+    whole = of_rows("msd", num_parts=1)(views, known).outcome.loss.item()
+    assert whole == pytest.approx(SoftTargets()(*views, **targets).item(), rel=1e-6)
+    first = SoftTargets()(views[0][:2], views[1][:2], keys=(views[0][:2], views[1][:2]), ids=ids[:2])
+    beside = {"queues": (views[0][:2], views[1][:2]), "queue_ids": (ids[:2], ids[:2])}
+    second = SoftTargets()(views[0][2:], views[1][2:], keys=(views[0][2:], views[1][2:]), ids=ids[2:], **beside)
+    parts = of_rows("msd", num_parts=2)(views, known).outcome.loss.item()
+    assert parts == pytest.approx((first.item() + second.item()) / 2, rel=1e-6)
+
+    method = method_of("albef", momentum=0.0)
+    train(method, optimizer_of(method), range(2))
+    given = replace(views_of_step(method, 2)[1], groups=torch.arange(6) % 3)
+    queues = {"queues": (method.image_queue.rows.clone(), method.text_queue.rows.clone())}
+    there = {"ids": given.groups, "queue_ids": (method.image_queue.ids.clone(), method.text_queue.ids.clone())}
+    seen, detail = {}, method.objective.detail
+    method.objective.detail = lambda *views, **asked: seen.update(asked) or detail(*views, **asked)
+    method(views_of_step(method, 2)[0], given)
+    assert torch.equal(seen["ids"], there["ids"])
+    assert all(torch.equal(*pair) for pair in zip(seen["queue_ids"], there["queue_ids"], strict=True))
+    assert all(torch.equal(*pair) for pair in zip(seen["queues"], queues["queues"], strict=True))
+
+
+def test_ids_of_keys_must_stand_beside_each_other():
+    views, queue = [rows(4, 0), rows(4, 0.3)], (rows(4, 5), rows(4, 6))
+    with pytest.raises(ValueError, match="ids need queue_ids beside them where there are queues"):
+        SoftTargets()(*views, keys=tuple(views), queues=queue, ids=torch.arange(4))
+    with pytest.raises(ValueError, match="queue_ids need ids beside them"):
+        SoftTargets()(*views, keys=tuple(views), queues=queue, queue_ids=(torch.arange(4), torch.arange(4)))
 
 
 @pytest.mark.parametrize(("sums", "expected"), [(False, 0.7137279150), (True, 1.4274558299)])

@@ -63,6 +63,17 @@ BLENDED = {
         VIEWS,
         {**KEYS, "queues": (QUEUE, -QUEUE)},
     ),
+    "soft_targets-ids": (
+        partial(SoftTargets, temperature=0.2, alpha=0.7),
+        partial(assigned.soft_targets, logit_scale=5.0, alpha=0.7),
+        VIEWS,
+        {
+            **KEYS,
+            "queues": (QUEUE, -QUEUE),
+            "ids": torch.arange(24) % 9,
+            "queue_ids": (torch.arange(len(QUEUE)) % 10, torch.arange(len(QUEUE)) % 3),
+        },
+    ),
     "sog_clr": (
         partial(SogCLR, num_samples=24, temperature=0.2, rho=0.3),
         partial(global_loss.sog_clr, temperature=0.2, rho=0.3),
@@ -112,7 +123,11 @@ def test_the_gradient_of_a_blended_loss_is_its_derivative(name: str):
     make, _, views, given = BLENDED[name]
     samples = slice(0, 6)
     few = {
-        name: tuple(row[samples] for row in value) if name == "keys" else value if name == "queues" else value[samples]
+        name: tuple(row[samples] for row in value)
+        if name == "keys"
+        else value
+        if name.startswith("queue")
+        else value[samples]
         for name, value in given.items()
     }
     leaves = [view[samples].clone().requires_grad_() for view in views]

@@ -68,17 +68,23 @@ def soft_targets(  # noqa: PLR0913  # A formula with all its settings.
     alpha: float = 0.4,
     smoothing: float = 0.0,
     logit: Logit | None = None,
+    ids: Sequence[int] | None = None,
+    queue_ids: tuple[Sequence[int], Sequence[int]] = ((), ()),
 ) -> list[float]:
     """With a logit of its own, targets are made with the scale all the same."""
     losses = []
-    for anchors, momentum, other, queue in ((view0, keys[0], keys[1], queues[1]), (view1, keys[1], keys[0], queues[0])):
-        candidates = [*other, *queue]
+    for view, (anchors, momentum) in enumerate(((view0, keys[0]), (view1, keys[1]))):
+        candidates = [*keys[1 - view], *queues[1 - view]]
+        names = range(len(candidates)) if ids is None else [*ids, *queue_ids[1 - view]]
         for i, anchor in enumerate(anchors):
             scores = [cosine(anchor, key) for key in candidates]
             logits = [s * logit_scale if logit is None else logit(s) for s in scores]
             found = [cosine(momentum[i], key) * logit_scale for key in candidates]
             norm, found_norm = log_sum_exp(logits), log_sum_exp(found)
-            soft = [alpha * math.exp(x - found_norm) + (1 - alpha) * (k == i) for k, x in enumerate(found)]
+            own = [name == names[i] for name in names]
+            soft = [
+                alpha * math.exp(x - found_norm) + (1 - alpha) * o / sum(own) for o, x in zip(own, found, strict=True)
+            ]
             target = [(1 - smoothing) * q + smoothing / len(soft) for q in soft]
             losses.append(-math.fsum(q * (x - norm) for q, x in zip(target, logits, strict=True)))
     return losses

@@ -1,9 +1,11 @@
-"""The judge of rerankers: are candidates that a search found in a better order once somebody has read them?
+"""The judge of readers: are candidates that a search found in a better order once somebody has read them?
 
-The search is TF-IDF's, among the partners of all test samples. All queries count, those whose answer the search has not
-among its candidates too: they keep the place that the search gave it. Ties count against the encoder.
+Of texts the search is TF-IDF's, among the partners of all test samples; of images with texts it is that of the towers
+themselves, in both directions. All queries count, those whose answer the search has not among its candidates too: they
+keep the place that the search gave it. Ties count against the reader.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, final
 
 import torch
@@ -15,15 +17,16 @@ from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
 from anchorwise.evaluation.embed import evaluation_mode, on_device, origin_of
 from anchorwise.evaluation.pair_judge import TF_IDF
-from anchorwise.evaluation.partners import word_pairs
-from anchorwise.evaluation.retrieval import ranks_of, retrieval_metrics, retrieval_values
+from anchorwise.evaluation.partners import Pairs, pairs_of, word_pairs
+from anchorwise.evaluation.retrieval import REVERSE, ranks_of, retrieval_metrics, retrieval_values
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.samples import Samples, moved
 
 # q = queries, k = candidates of each
 
 _BLOCK = 32  # Queries at a time.
-_RERANKED = "reranked_"
+_RERANKED, _TOWERS, _REACH = "reranked_", "towers_", "reranking_reach"
+_LABELS = {_RERANKED: "reranked ", TF_IDF: "TF-IDF ", _TOWERS: "towers "}
 
 
 def reranked(
@@ -48,14 +51,16 @@ class Reranking(Judge):
         """How candidates are found and scored.
 
         Attributes:
-            num_candidates: Of every query, the search's first.
+            num_candidates: Of every query, the search's first; ALBEF reads 128 of 1,000 images.
             score: What puts them in order: the number for "yes", which `listwise_ranking` trains, or its "difference"
                 from that for no, which `pointwise_ranking` trains.
+            search_weight: What the cosine of the search counts beside that number; ALBEF's evaluation has 0, BLIP's 1.
         """
 
         name: Literal["reranking"] = "reranking"
         num_candidates: int = Field(default=20, ge=2, le=1000)
         score: Literal["yes", "difference"] = "yes"
+        search_weight: float = Field(default=0.0, ge=0, le=1e6)
 
     primary: ClassVar[str] = "reranked_mrr"
     needs_origin: ClassVar[bool] = True
@@ -64,13 +69,15 @@ class Reranking(Judge):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Those of the new order, those of the search, and how often the search has the answer."""
-        reach = Metric("reranking_reach", "answer among candidates %", digits=1)
-        return (*retrieval_metrics(_RERANKED, TF_IDF), reach)
+        reach = Metric(_REACH, "answer among candidates %", digits=1)
+        back = {f"{REVERSE}{name}": f"reverse {_LABELS[name]}" for name in (_RERANKED, _TOWERS)}
+        reverse_reach = Metric(f"{REVERSE}{_REACH}", "reverse answer among candidates %", digits=1)
+        return (*retrieval_metrics(_LABELS), reach, *retrieval_metrics(back), reverse_reach)
 
     @property
     def headlines(self) -> tuple[Metric, ...]:
         """The reciprocal ranks of both orders."""
-        return tuple(metric for metric in self.metrics if metric.name in ("reranked_mrr", "tf_idf_mrr"))
+        return tuple(metric for metric in self.metrics if metric.name in ("reranked_mrr", f"{TF_IDF}mrr"))
 
     def choose(self, train: Embeddings) -> Choices:
         """Choose nothing."""
@@ -80,39 +87,61 @@ class Reranking(Judge):
         """Search, read and order.
 
         Raises:
-            ValueError: If test samples have no partners in words, or the encoder does not read pairs.
+            ValueError: If the encoder does not read pairs, or test samples have no partners.
         """
         samples, frozen = origin_of(test, "reranking")
-        words = word_pairs(train, test, "reranking")
-        if words is None or frozen.encoder.num_features != 2:
+        if not frozen.encoder.reads_pairs:
             raise ValueError(
-                "judge 'reranking' needs pairs of texts and an encoder of two numbers that reads both, got "
-                f"{samples.what} and one of {frozen.encoder.num_features}; train one with method.name=cross_encoder"
+                "judge 'reranking' needs an encoder that reads pairs, and samples with partners, got one that reads "
+                f"none, and {samples.what}; train one with method.name=cross_encoder on texts, or method.name=albef on "
+                "images with texts"
             )
-        first, second = words.first, words.second
-        before = ranks_of(first, second)
-        found = (first @ second.T).topk(min(self.config.num_candidates, len(second)), dim=1).indices
-        is_answer = found == torch.arange(len(found)).unsqueeze(1)
-        after = reranked(self._scores(samples, frozen, found), is_answer, before[:, 0]).unsqueeze(1)
-        values = {f"{_RERANKED}{name}": each for name, each in retrieval_values(after).items()}
-        values |= {f"{TF_IDF}{name}": each for name, each in retrieval_values(before).items()}
-        values["reranking_reach"] = 100.0 * is_answer.any(dim=1).double()
+        words = word_pairs(train, test, "reranking")
+        if words is None and frozen.judged_by:
+            raise ValueError(
+                f"judge 'reranking' needs pairs of texts, and scikit-learn to search them, got {samples.what}; install "
+                "anchorwise[text]"
+            )
+        values = {}
+        if words is not None:
+            values = self._ordered(samples, frozen, words, TF_IDF)
+        else:
+            pairs = pairs_of(test, "reranking", torch.device("cpu"))
+            values = self._ordered(samples, frozen, pairs, _TOWERS)
+            back = self._ordered(samples, frozen, Pairs(pairs.second, pairs.first, pairs.of), _TOWERS, is_back=True)
+            values |= {f"{REVERSE}{name}": each for name, each in back.items()}
         return Judgement(
             {name: (float(each.mean()),) for name, each in values.items()},
             {name: float(each.std()) / len(each) ** 0.5 for name, each in values.items()},
             notes=(
-                f"TF-IDF's first {found.shape[1]} of {len(test):,} were put in a new order; all {len(test):,} queries "
-                "count, also those whose answer is not among them.",
+                f"The first {min(self.config.num_candidates, len(test))} of {len(test):,} that the search found were "
+                f"put in a new order; all {len(test):,} queries count, also those whose answer is not among them.",
             ),
         )
 
-    def _scores(self, samples: Samples, frozen: FrozenEncoder, found: Int64[Tensor, "q k"]) -> Float[Tensor, "q k"]:
+    def _ordered(
+        self, samples: Samples, frozen: FrozenEncoder, pairs: Pairs, search: str, *, is_back: bool = False
+    ) -> Mapping[str, Float[Tensor, " q"]]:
+        """Return what every query is worth in the new order and in that of the search."""
+        before = ranks_of(pairs.first, pairs.second)
+        best = (pairs.first @ pairs.second.T).topk(min(self.config.num_candidates, len(pairs.second)), dim=1)
+        is_answer = best.indices == torch.arange(len(before)).unsqueeze(1)
+        scores = self._scores(samples, frozen, best.indices, is_back) + self.config.search_weight * best.values
+        after = reranked(scores, is_answer, before[:, 0]).unsqueeze(1)
+        values = {f"{_RERANKED}{name}": each for name, each in retrieval_values(after).items()}
+        values |= {f"{search}{name}": each for name, each in retrieval_values(before).items()}
+        return values | {_REACH: 100.0 * is_answer.any(dim=1).double()}
+
+    def _scores(
+        self, samples: Samples, frozen: FrozenEncoder, found: Int64[Tensor, "q k"], is_back: bool
+    ) -> Float[Tensor, "q k"]:
         parts = []
         with evaluation_mode(on_device(frozen.encoder, self.device)) as encoder:
             for ids in torch.arange(len(found)).split(_BLOCK):
-                pairs = samples.joined(ids.repeat_interleave(found.shape[1]), found[ids].flatten())
+                asking, asked = ids.repeat_interleave(found.shape[1]), found[ids].flatten()
+                pairs = samples.joined(asked, asking) if is_back else samples.joined(asking, asked)
                 if pairs is None:
                     raise ValueError(f"judge 'reranking' needs samples that can be read in pairs, got {samples.what}")
-                yes, no = encoder(moved(pairs, self.device)).float().cpu().T
+                yes, no = encoder.read(frozen.plain(moved(pairs, self.device))).float().cpu().T
                 parts.append((yes if self.config.score == "yes" else yes - no).unflatten(0, (len(ids), -1)))
         return torch.cat(parts)

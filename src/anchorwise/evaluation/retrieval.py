@@ -21,7 +21,7 @@ from anchorwise.modalities.samples import Samples
 
 _BLOCK = 1024  # Queries at a time.
 _AT = (1, 5, 10)
-_REVERSE = "reverse_"
+REVERSE = "reverse_"
 _NONE = -1  # In the place of a key that answers, where a query has fewer of them than others.
 
 
@@ -79,11 +79,11 @@ def retrieval_values(ranks: Int64[Tensor, "q r"]) -> dict[str, Float[Tensor, " q
     return {**values, "mrr": 1.0 / best, "ndcg": gains / ideal.sum(dim=1)}
 
 
-def retrieval_metrics(*prefixes: str) -> tuple[Metric, ...]:
-    """Return what `retrieval_values` has, once for every prefix of the names."""
+def retrieval_metrics(labels: Mapping[str, str]) -> tuple[Metric, ...]:
+    """Return what `retrieval_values` has, once for every prefix of the names, with that of their labels."""
     return tuple(
-        Metric(f"{prefix}{name}", f"{prefix.replace('_', ' ')}{label}", digits=digits, about=about)
-        for prefix in prefixes
+        Metric(f"{prefix}{name}", f"{before}{label}", digits=digits, about=about)
+        for prefix, before in labels.items()
         for name, label, digits, about in (
             *((f"recall_at_{most}", f"R@{most} %", 1, "") for most in _AT),
             ("mrr", "MRR", 3, "mean of 1 / rank"),
@@ -108,7 +108,7 @@ class Retrieval(PairJudge):
         answers: Literal["first", "all"] = "first"
 
     primary: ClassVar[str] = "mrr"
-    asked: ClassVar[tuple[Metric, ...]] = retrieval_metrics("", _REVERSE)
+    asked: ClassVar[tuple[Metric, ...]] = retrieval_metrics({"": "", REVERSE: "reverse "})
     config: Config
 
     @property
@@ -125,11 +125,11 @@ class Retrieval(PairJudge):
         """Search in both directions."""
         there = retrieval_values(ranks_of(pairs.first, pairs.second, _answers(pairs)))
         back = retrieval_values(ranks_of(pairs.second, pairs.first, pairs.of.unsqueeze(1)))
-        values: Mapping[str, Tensor] = there | {f"{_REVERSE}{name}": each for name, each in back.items()}
+        values: Mapping[str, Tensor] = there | {f"{REVERSE}{name}": each for name, each in back.items()}
         return Answer(
             {name: float(each.mean()) for name, each in values.items()},
             {name: float(each.std()) / len(each) ** 0.5 for name, each in values.items()},
-            {f"{_REVERSE}{name}": len(pairs.of) for name in back} if len(pairs.of) != len(pairs.first) else {},
+            {f"{REVERSE}{name}": len(pairs.of) for name in back} if len(pairs.of) != len(pairs.first) else {},
         )
 
     def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:

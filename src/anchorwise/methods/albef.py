@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, cast, final
 import torch
 from jaxtyping import Bool, Float, Int64
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from anchorwise._ranks import gather_rows
@@ -20,58 +20,19 @@ from anchorwise.methods.clip import learnt_scale, scale_of
 from anchorwise.modalities.draws import Draws
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.image_text.encoders import TwoTowers
+from anchorwise.modalities.image_text.reader import Reader, ReaderConfig
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan
 from anchorwise.models import HeadConfig
-from anchorwise.models.fusion import FusionEncoder
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import mean_outcome
 from anchorwise.pairs import unit_rows
 
-# b = pairs of this rank's batch, s = tokens, p = places, d = width of the text tower, v = kinds of tokens, r = rows,
-# k = hidden tokens, or columns
+# b = pairs of this rank's batch, s = tokens, p = places, k = hidden tokens, or columns
 
 _IMAGE, _TEXT = 4010, 4011  # What is drawn: the image that does not match, and the text; numbers that no view has.
-
-
-@final
-class Reader(nn.Module):
-    """What reads image and text together: fusion layers, whether the two match, and which tokens are hidden.
-
-    Args:
-        text_width: Of the text tower's states.
-        image_width: Of the image tower's features.
-        num_tokens: Kinds of tokens.
-        config: Numbers of layers and heads, and dropout.
-    """
-
-    def __init__(self, text_width: int, image_width: int, num_tokens: int, config: "ALBEF.Config") -> None:
-        super().__init__()
-        sizes = {"num_layers": config.num_layers, "num_heads": config.num_heads, "dropout": config.dropout}
-        self.fusion = FusionEncoder(text_width, image_width, **sizes)
-        self.matching = nn.Linear(text_width, 2)
-        self.transform = nn.Sequential(nn.Linear(text_width, text_width), nn.GELU(), nn.LayerNorm(text_width))
-        self.bias = nn.Parameter(torch.zeros(num_tokens))
-
-    def forward(
-        self, text: Float[Tensor, "r s d"], mask: Int64[Tensor, "r s"], image: Float[Tensor, "r p _"]
-    ) -> Float[Tensor, "r 2"]:
-        """Return the logits of "does not match" and "matches"."""
-        return self.matching(self.fusion(text, mask, image)[:, 0])
-
-    def said(
-        self,
-        text: Float[Tensor, "r s d"],
-        mask: Int64[Tensor, "r s"],
-        image: Float[Tensor, "r p _"],
-        places: Int64[Tensor, "r k"],
-        words: Float[Tensor, "v d"],
-    ) -> Float[Tensor, "r k v"]:
-        """Return logits of the tokens at some places; their directions are those with which tokens enter."""
-        states = self.fusion(text, mask, image).take_along_dim(places.unsqueeze(2), dim=1)
-        return self.transform(states) @ words.T + self.bias
 
 
 @final
@@ -80,13 +41,15 @@ class ALBEF(Method):
 
     The sum of the three is unweighted, as in the source. Hard negatives are drawn within a rank's own batch, by the
     softmax of their logits; here those of the pair's group are never drawn, and a confident row cannot be left without
-    one (the source adds a small number inside its softmax, where it does nothing). Deviations: the fusion layers lie
-    behind the text tower and are new, where the source splits one BERT; copies are averaged before the step.
+    one (the source adds a small number inside its softmax, where it does nothing). With `train.exclude_groups` targets
+    of the contrast are shared out among the keys of a group, in the queues too, as in the source's fine-tuning for
+    retrieval. Deviations: the fusion layers lie behind the text tower and are new, where the source splits one BERT;
+    copies are averaged before the step.
     """
 
     turn: Tensor
     rise: Tensor
-    gives = Method.gives | {"keys", "queues", "logit_scale", "alpha_factor"}
+    gives = Method.gives | {"keys", "queues", "queue_ids", "logit_scale", "alpha_factor"}
     hands_over = frozenset({"keys", "queues"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "soft_targets"}
 
@@ -119,10 +82,9 @@ class ALBEF(Method):
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
-        towers = two_towers(encoder, "ALBEF").towers
-        words = cast(Tensor, towers.text.words)
-        self.reader = Reader(words.shape[1], towers.image.num_features, len(words), config)
-        self.twin, self.reader_twin = MomentumTwin(self.online), MomentumTwin(self.reader)
+        sizes = {"num_layers": config.num_layers, "num_heads": config.num_heads, "dropout": config.dropout}
+        two_towers(encoder, "ALBEF").read_by(ReaderConfig(**sizes))
+        self.twin = MomentumTwin(self.online)
         width = encoder.num_features
         self.image_queue, self.text_queue = (Queue(config.num_queued, width, random=True) for _ in range(2))
         self.scale = learnt_scale(objective, most=config.max_scale)
@@ -131,6 +93,11 @@ class ALBEF(Method):
         self.register_buffer("rise", torch.ones(()), persistent=False)
         self.momentum, self.hidden_share, self.alpha = config.momentum, config.hidden_share, config.alpha
         self.rise_epochs = config.rise_epochs
+
+    @property
+    def reader(self) -> Reader:
+        """What reads both; it belongs to the encoder, and is stored with it."""
+        return cast(Reader, cast(TwoTowers, self.online.encoder).reader)
 
     @property
     def plan(self) -> ViewPlan:
@@ -146,7 +113,6 @@ class ALBEF(Method):
         self.turn.fill_(clock.step)
         self.rise.fill_(min(1.0, clock.epoch / self.rise_epochs) if self.rise_epochs else 1.0)
         self.twin.follow(self.online, self.momentum)
-        self.reader_twin.follow(self.reader, self.momentum)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the sum of the three losses, then put the copies' rows in the queues."""
@@ -155,9 +121,12 @@ class ALBEF(Method):
         with torch.no_grad():
             (image_key, copied_cells), text_key = copies.image_states(views[0]), copies(views[1])
         queues = (self.image_queue.rows.clone(), self.text_queue.rows.clone())
+        queue_ids = (self.image_queue.ids.clone(), self.text_queue.ids.clone())
         scale = scale_of(self.scale)
-        given = {"keys": (image_key, text_key), "queues": queues, "alpha_factor": self.rise, **scale}
-        outcome = self.loss(image, text, batch=batch, **given)
+        given = {"keys": (image_key, text_key), "queues": queues, "alpha_factor": self.rise}
+        if batch.shared_ids is not None:
+            given["queue_ids"] = queue_ids
+        outcome = self.loss(image, text, batch=batch, **given, **scale)
         mask = cast(Mapping[str, Tensor], views[1])["attention_mask"]
         cosines = unit_rows(image.detach()) @ unit_rows(text.detach()).T
         logits = cosines * scale.get("logit_scale", 1.0 / cast(Any, self.objective).temperature)
@@ -207,7 +176,7 @@ class ALBEF(Method):
         )
         with torch.no_grad():
             words = cast(Tensor, copies.towers.text.words)
-            copy = cast(Reader, self.reader_twin.network)
+            copy = cast(Reader, copies.reader)
             guess = copy.said(copies.text_states(seen)[1], mask, copied_cells, places, words).float().softmax(dim=2)
         logs = said.float().log_softmax(dim=2)
         own = logs.gather(2, table["input_ids"].gather(1, places).unsqueeze(2)).squeeze(2)

@@ -292,8 +292,8 @@ class Method(nn.Module, ABC):
         for name, value in (("ids", batch.ids), ("labels", labels)):
             if name in inputs.needs and value is not None:
                 given.setdefault(name, value)
-        if (batch.groups is not None or batch.draws is not None) and "ids" in inputs.takes:
-            given.setdefault("ids", batch.excluded_ids)
+        if batch.shared_ids is not None and "ids" in inputs.takes:
+            given.setdefault("ids", batch.shared_ids)
         if "generator" in inputs.takes:  # Seeded for every step and rank by whoever trains.
             given.setdefault("generator", _generator_of(rows[0].device))
         return self.objective.detail(*rows, **given)

@@ -86,9 +86,12 @@ class ClipRocket(Method):
             head(torch.cat(rows[1:])).chunk(self.num_local)
             for head, rows in zip(self.local_heads, (images, texts), strict=True)
         )
-        ids = None if batch.groups is None and batch.draws is None else batch.excluded_ids
         scale = self.local_scale()
-        pairs = [self.local.detail(image, text, logit_scale=scale, ids=ids) for image in strong for text in short]
+        pairs = [
+            self.local.detail(image, text, logit_scale=scale, ids=batch.shared_ids)
+            for image in strong
+            for text in short
+        ]
         share = self.factor / (1 + self.num_local)
         return Step(with_term(averaged(pairs, factor=share * self.num_local), plain, weight=share), step)
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, final
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from anchorwise._ranks import gather_rows
 from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, together
@@ -31,7 +32,7 @@ class MSD(Method):
     by `train.micro_batch_size`, with the gradient of the whole batch.
     """
 
-    gives = Method.gives | {"keys", "queues", "logit_scale"}
+    gives = Method.gives | {"keys", "queues", "queue_ids", "logit_scale"}
     hands_over = frozenset({"keys", "queues"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "soft_targets"}
 
@@ -74,14 +75,19 @@ class MSD(Method):
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of all parts."""
         rows, keys = together(self.online, views), together(self.twin, views)
-        parts, earlier = [], None
-        cut = zip(*(each.tensor_split(self.num_parts) for each in (*rows, *keys)), strict=True)
-        for first, second, first_key, second_key in cut:
-            there = {} if earlier is None else {"queues": earlier}
-            own = (first_key, second_key)
-            parts.append(self.loss(first, second, batch=batch, keys=own, **there, **scale_of(self.scale)))
-            of_all = tuple(map(gather_rows, own))
-            earlier = of_all if earlier is None else tuple(map(torch.cat, zip(earlier, of_all, strict=True)))
+        ids = [None] * self.num_parts if batch.shared_ids is None else batch.shared_ids.tensor_split(self.num_parts)
+        parts, earlier = [], dict[str, tuple[Tensor, Tensor]]()
+        cut = zip(*(each.tensor_split(self.num_parts) for each in (*rows, *keys)), ids, strict=True)
+        for first, second, first_key, second_key, of_part in cut:
+            own, known = (first_key, second_key), {} if of_part is None else {"ids": of_part}
+            parts.append(self.loss(first, second, batch=batch, keys=own, **earlier, **known, **scale_of(self.scale)))
+            there = {"queues": tuple(map(gather_rows, own))}
+            if of_part is not None:
+                there["queue_ids"] = (gather_rows(of_part),) * 2
+            earlier = {
+                name: tuple(map(torch.cat, zip(earlier[name], new, strict=True))) if earlier else new
+                for name, new in there.items()
+            }
         return Step(_together(parts), (rows[0].detach(), rows[1].detach()))
 
     def after_step(self, clock: Clock) -> None:

@@ -60,6 +60,6 @@ class Wearables(Method):
         keys = tuple(self.twin(view) for view in views)
         outcome = averaged([self.loss(rows[query], keys[1 - query], batch=batch) for query in (0, 1)])
         if self.koleo_weight:
-            apart = None if batch.groups is None and batch.draws is None else batch.excluded_ids
+            apart = batch.shared_ids
             outcome = with_term(outcome, self.spread.detail(*rows, ids=apart), weight=self.koleo_weight)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))

@@ -72,6 +72,15 @@ class Encoder(nn.Module):
         """Return one feature row per sample."""
         return self.backbone(view)
 
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether it can read two samples together."""
+        return False
+
+    def read(self, pairs: View) -> Float[Tensor, "b 2"]:
+        """Return two numbers for each of `Samples.joined`, for yes and no; one that reads none overrides nothing."""
+        raise NotImplementedError(f"{type(self).__name__} reads no pairs")
+
     def maps(self, view: View) -> Float[Tensor, "b f h w"]:
         """Return what `forward` takes the mean of, place by place; in training, piece by piece where asked for."""
         view = input_of(view)

@@ -54,6 +54,11 @@ class Batch:
         return self.ids if self.groups is None else self.groups
 
     @property
+    def shared_ids(self) -> Int64[Tensor, " b"] | None:
+        """Those ids, where two samples of the batch may have the same; None where nobody knows of such."""
+        return None if self.groups is None and self.draws is None else self.excluded_ids
+
+    @property
     def parts(self) -> tuple[Any, ...]:
         """All of it, in the order of the attributes."""
         return tuple(getattr(self, field.name) for field in fields(self))

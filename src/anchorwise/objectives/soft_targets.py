@@ -4,11 +4,12 @@ Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation L
 (ALBEF), https://arxiv.org/abs/2107.07651.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks, engine
@@ -16,7 +17,8 @@ from anchorwise._precision import products
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import Contrast, PairWeight, SameId, views_of
+from anchorwise.pairs import Contrast, PairWeight, SameId, gathered_ids, views_of
+from anchorwise.pairs.ids import num_same, numbered
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = samples, a = anchors, k = keys, d = embedding width, c = values per row
@@ -35,15 +37,30 @@ class MomentumShares(PairWeight):
 
 
 @final
+@dataclass(frozen=True, eq=False)
+class OwnShares(PairWeight):
+    """An even share for each key of an anchor's own: by a number, and the logarithm of how many keys have it."""
+
+    def log_weights(
+        self, anchor_values: Float[Tensor, "a 2"], key_values: Float[Tensor, "k 2"]
+    ) -> Float[Tensor, "a k"]:
+        """Return the logarithms of the shares."""
+        is_own = anchor_values[:, :1] == key_values[:, 0]
+        return torch.where(is_own, -anchor_values[:, 1:], -torch.inf)
+
+
+@final
 class SoftTargets(Objective):
     """Cross-entropy of `softmax(s / temperature)` over momentum keys against soft targets, mean over 2n anchors.
 
         target = (1 - label_smoothing) soft + label_smoothing / number of keys
-        soft   = alpha softmax(momentum scores / temperature) + (1 - alpha) (1 for the own key, else 0)
+        soft   = alpha softmax(momentum scores / temperature) + (1 - alpha) (1 / own keys for an own key, else 0)
 
-    Both modalities are anchors; the keys are the other one's momentum rows and then its queue. Keys and targets have no
-    gradient. The mean target of an anchor is a mean of keys, so no matrix of targets is made; under a blend, which is
-    not linear in a key, targets are weights of pairs, made tile by tile.
+    Both modalities are anchors; the keys are the other one's momentum rows and then its queue. An anchor's own key is
+    that of its sample, and with ids those of all samples of its id, in the queue too, as in the source's fine-tuning
+    for retrieval, where an image has several captions. Keys and targets have no gradient. The mean target of an anchor
+    is a mean of keys, so no matrix of targets is made; under a blend, which is not linear in a key, targets are weights
+    of pairs, made tile by tile.
 
     Args:
         temperature: Divides every cosine where the call gives no `logit_scale`. Dimensionless, above 0.
@@ -56,7 +73,7 @@ class SoftTargets(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "logit_scale", "alpha_factor"))
+    inputs: Inputs = Inputs(needs=("keys",), takes=("queues", "ids", "queue_ids", "logit_scale", "alpha_factor"))
 
     def __init__(
         self,
@@ -72,13 +89,15 @@ class SoftTargets(Objective):
         self.label_smoothing = _checks.fraction("label_smoothing", label_smoothing)
         self.blend = as_blend(blend)
 
-    def detail(
+    def detail(  # noqa: PLR0913  # What a call can bring is named one by one.
         self,
         view0: Float[Tensor, "n d"],
         view1: Float[Tensor, "n d"],
         *,
         keys: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
         queues: tuple[Float[Tensor, "k d"], Float[Tensor, "k d"]] | None = None,
+        ids: Integer[Tensor, " n"] | None = None,
+        queue_ids: tuple[Integer[Tensor, " k"], Integer[Tensor, " k"]] | None = None,
         logit_scale: float | Tensor | None = None,
         alpha_factor: float | Tensor | None = None,
     ) -> Outcome:
@@ -89,6 +108,8 @@ class SoftTargets(Objective):
             view1: Rows of the other.
             keys: Rows of view 0 and of view 1 from the momentum encoders.
             queues: Earlier keys of both modalities.
+            ids: Whole numbers. Samples of one id, such as captions of one image, have all their keys for their own.
+            queue_ids: Those of the earlier keys, beside `ids`.
             logit_scale: Multiplies every cosine, in place of 1 / temperature.
             alpha_factor: Multiplies alpha, in [0, 1]: what rises while the momentum encoders know little.
         """
@@ -104,6 +125,7 @@ class SoftTargets(Objective):
         )
         earlier = [] if queues is None else _tensor_checks.one_each("queues", queues, 2, "modalities")
         queued = [views.beside(f"queues[{index}]", queue).detach() for index, queue in enumerate(earlier)]
+        numbers = _numbers(view0, ids, earlier, queue_ids)
         softmax = softmax_link(self.temperature, logit_scale, units)
         alpha = self.alpha
         if alpha_factor is not None:
@@ -112,36 +134,99 @@ class SoftTargets(Objective):
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
             contrast = Contrast(units[view], candidates, ranks=views.ranks)
-            loss, read = self._loss(contrast, own[view], own[other], softmax, alpha)
+            loss, read = self._loss(contrast, own[view], numbers[other], softmax, alpha)
             losses.append(loss)
             stats.append(read)
         return mean_outcome(torch.cat(losses), concat_stats(stats))
 
     def _loss(
-        self, contrast: Contrast, momentum_anchors: Tensor, own: Tensor, softmax: SoftmaxLink, alpha: float | Tensor
+        self,
+        contrast: Contrast,
+        momentum_anchors: Tensor,
+        numbers: Int[Tensor, " k"] | None,
+        softmax: SoftmaxLink,
+        alpha: float | Tensor,
     ) -> tuple[Float[Tensor, " n"], dict[str, Tensor]]:
-        own_scores, momentum = (contrast.anchors * own).sum(dim=1), replace(contrast, anchors=momentum_anchors)
-        reading = read_link(self.blend, _without_own(contrast), softmax)
+        """Return the anchors' losses.
+
+        Args:
+            contrast: Of one modality with the keys of the other, those of the samples first.
+            momentum_anchors: What the momentum encoder has in the anchors' place.
+            numbers: Of the keys; an anchor's own are those of the number of its sample's. That one alone if left out.
+            softmax: What makes logits.
+            alpha: Share of what the momentum encoders find.
+        """
+        own_scores = (contrast.anchors * contrast.keys[: len(contrast.anchors)]).sum(dim=1)
+        momentum = replace(contrast, anchors=momentum_anchors)
+        reading = read_link(self.blend, _without_own(contrast, numbers), softmax)
         if self.blend is None:
-            attraction = softmax((contrast.anchors * self._mean_target(momentum, own, softmax, alpha)).sum(dim=1))
+            attraction = softmax((contrast.anchors * self._mean_target(momentum, numbers, softmax, alpha)).sum(dim=1))
         else:
             found = engine.sum_rows(replace(contrast, weight=_shares(momentum, softmax)), reading.link)
-            soft = alpha * found + (1.0 - alpha) * reading.link(own_scores)
+            of_own = reading.link(own_scores)
+            if numbers is not None:
+                of_own = engine.sum_rows(replace(contrast, weight=_own_shares(contrast, numbers)), reading.link)
+            soft = alpha * found + (1.0 - alpha) * of_own
             even = engine.sum_rows(contrast, reading.link) / len(contrast.keys)
             attraction = (1.0 - self.label_smoothing) * soft + self.label_smoothing * even
         stats = {"positive_score": own_scores, **reading.stats}
         return engine.logsumexp_rows(contrast, reading.link) - attraction, stats
 
     def _mean_target(
-        self, momentum: Contrast, own: Tensor, softmax: SoftmaxLink, alpha: float | Tensor
+        self, momentum: Contrast, numbers: Int[Tensor, " k"] | None, softmax: SoftmaxLink, alpha: float | Tensor
     ) -> Float[Tensor, "n d"]:
         """Return the mean key of every target: all that a logit which is linear in the key needs of it."""
-        soft = alpha * engine.attend_rows(momentum, momentum.keys, softmax) + (1.0 - alpha) * own
-        return (1.0 - self.label_smoothing) * soft + self.label_smoothing * momentum.keys.mean(dim=0)
+        keys, num_anchors = momentum.keys, len(momentum.anchors)
+        own = keys[:num_anchors]
+        if numbers is not None:
+            sums = torch.zeros_like(keys).index_add(0, numbers, keys)
+            own = (sums / _counts(numbers).clamp_min(1).unsqueeze(1))[numbers[:num_anchors]]
+        soft = alpha * engine.attend_rows(momentum, keys, softmax) + (1.0 - alpha) * own
+        return (1.0 - self.label_smoothing) * soft + self.label_smoothing * keys.mean(dim=0)
 
 
-def _without_own(contrast: Contrast) -> Contrast:
-    """Contrast the anchors with all keys but their own, which are the first ones."""
+def _numbers(
+    view: Tensor,
+    ids: Tensor | None,
+    queues: Sequence[Tensor],
+    queue_ids: Sequence[Tensor] | None,
+) -> Sequence[Tensor | None]:
+    """Return what ids number the keys of both modalities by, below the number of keys; None where no ids are given."""
+    if ids is None:
+        if queue_ids is not None:
+            raise ValueError("queue_ids need ids beside them: the samples' numbers, which theirs are compared with")
+        return [None, None]
+    of_samples = gathered_ids("ids", ids, view)
+    if not queues:
+        return [numbered(of_samples)] * 2
+    if queue_ids is None:
+        raise ValueError("ids need queue_ids beside them where there are queues: the numbers of their rows")
+    held = _tensor_checks.one_each("queue_ids", queue_ids, 2, "modalities")
+    return [
+        numbered(
+            torch.cat(
+                [of_samples, _tensor_checks.one_per_row(f"queue_ids[{side}]", each, f"rows of queues[{side}]", queue)]
+            )
+        )
+        for side, (each, queue) in enumerate(zip(held, queues, strict=True))
+    ]
+
+
+def _counts(numbers: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
+    """Return how many keys have each number."""
+    return torch.zeros_like(numbers).index_add(0, numbers, torch.ones_like(numbers))
+
+
+def _own_shares(contrast: Contrast, numbers: Int[Tensor, " k"]) -> OwnShares:
+    values = torch.stack([numbers, num_same(numbers)], dim=1).to(contrast.keys.dtype)
+    values[:, 1].log_()
+    return OwnShares(values[: len(contrast.anchors)], values)
+
+
+def _without_own(contrast: Contrast, numbers: Int[Tensor, " k"] | None) -> Contrast:
+    """Contrast the anchors with all keys but their own, which are the first ones where they have no numbers."""
+    if numbers is not None:
+        return replace(contrast, exclude=(SameId(numbers[: len(contrast.anchors)], numbers),), num_excluded=None)
     index = torch.arange(len(contrast.keys), device=contrast.keys.device)
     own = index[: len(contrast.anchors)]
     return replace(contrast, exclude=(SameId(own, index),), num_excluded=1)

@@ -1,5 +1,6 @@
 """Objectives with prototypes, clusters or soft targets."""
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -42,6 +43,12 @@ def _queued_keys(view0: Tensor, view1: Tensor) -> Call:
     queue = _queue(view0.shape[1], view0.dtype)
     learned = {"logit_scale": view0.new_tensor(4.0)}
     return Call((view0, view1), with_keys(view0, view1).per_sample, {"queues": (queue, -queue)}, learned)
+
+
+def _captions(view0: Tensor, view1: Tensor) -> Call:
+    call, samples = _queued_keys(view0, view1), torch.arange(len(view0))
+    held = (torch.arange(17) % 6, torch.full((17,), -2))
+    return replace(call, per_sample={**call.per_sample, "ids": samples % 5}, shared={**call.shared, "queue_ids": held})
 
 
 def _half_a_queue(view0: Tensor, view1: Tensor) -> Call:
@@ -164,6 +171,16 @@ CASES = [
         single_sample="finite",
         surrogate=lambda *views, **given: _soft_gradient(*views, smoothing=0.1, **given),
     ),
+    Case(
+        "soft_targets-captions",
+        SoftTargets,
+        partial(assigned.soft_targets, smoothing=0.1),
+        given={"label_smoothing": 0.1},
+        call=_captions,
+        symmetric=False,
+        single_sample="finite",
+        surrogate=lambda *views, **given: _soft_gradient(*views, smoothing=0.1, **given),
+    ),
     Case("meow", MEOW, assigned.meow, others={"temperature": 0.9, "both_directions": False}, call=_in_clusters),
     Case(
         "meow-released",
@@ -185,20 +202,26 @@ CASES = [
 ]
 
 
-def _soft_gradient(
+def _soft_gradient(  # noqa: PLR0913  # All that the objective is called with.
     view0: Tensor,
     view1: Tensor,
     keys: tuple[Tensor, Tensor],
     queues: tuple[Tensor, Tensor],
     logit_scale: Tensor,
     smoothing: float = 0.0,
+    ids: Tensor | None = None,
+    queue_ids: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     normal = torch.nn.functional.normalize
     loss = view0.new_zeros(())
-    for view, own, other, queue in ((view0, keys[0], keys[1], queues[1]), (view1, keys[1], keys[0], queues[0])):
-        candidates = normal(torch.cat([other, queue])).detach()
+    for side, (view, own) in enumerate(((view0, keys[0]), (view1, keys[1]))):
+        candidates = normal(torch.cat([keys[1 - side], queues[1 - side]])).detach()
+        names = torch.arange(len(candidates))
+        if ids is not None and queue_ids is not None:
+            names = torch.cat([ids, queue_ids[1 - side]])
+        is_own = (names[: len(view), None] == names).to(view.dtype)
         found = (logit_scale * normal(own) @ candidates.T).softmax(dim=1).detach()
-        soft = 0.4 * found + 0.6 * torch.eye(len(view), len(candidates), dtype=view.dtype)
+        soft = 0.4 * found + 0.6 * is_own / is_own.sum(dim=1, keepdim=True)
         target = (1 - smoothing) * soft + smoothing / len(candidates)
         loss = loss - (target * (logit_scale * normal(view) @ candidates.T).log_softmax(dim=1)).sum(dim=1).mean() / 2
     return loss

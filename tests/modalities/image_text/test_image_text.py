@@ -248,6 +248,38 @@ def test_a_teacher_is_another_run_by_the_same_tokenizer(finished, pictures, tmp_
         pretrain(tiny(pictures, *taught, "data.columns=['image', 'caption']"), tmp_path / "other", show_progress=False)
 
 
+def test_what_reads_image_and_text_is_stored_and_puts_what_the_towers_find_in_order(pictures, finished, tmp_path):
+    albef = ["method.name=albef", "method.num_queued=16", "method.num_layers=1", "method.num_heads=2"]
+    run = pretrain(tiny(pictures, "train.num_epochs=1", *albef), tmp_path / "run", show_progress=False)
+    frozen = load_towers(run.path)
+    there = modality_of("image_text").load(run.config().data).test
+    pairs = there.joined(torch.tensor([2, 0, 2]), torch.tensor([1, 1, 0]))
+    assert len(pairs["pixels"]) == 2
+    with torch.no_grad():
+        found = frozen.encoder.read(frozen.plain(pairs))
+        for row, (image, text) in enumerate([(2, 1), (0, 1), (2, 0)]):
+            cells = frozen.encoder.image_states(frozen.plain(there.take(torch.tensor([image]))))[1]
+            tokens = there.texts.take(torch.tensor([text]))
+            states = frozen.encoder.text_states(tokens)[1]
+            no, yes = frozen.encoder.reader(states, tokens["attention_mask"], cells)[0]
+            torch.testing.assert_close(found[row], torch.stack([yes, no]), rtol=1e-4, atol=1e-5)
+    from anchorwise.cli.app import app
+
+    def judged(folder, *settings):
+        out = tmp_path / "found.json"
+        done = CliRunner().invoke(app, ["evaluate", str(folder), "--judge", "reranking", "--out", str(out), *settings])
+        return done, json.loads(out.read_text())["metrics"] if done.exit_code == 0 else {}
+
+    done, metrics = judged(run.path)
+    assert {"reranked_mrr", "towers_mrr", "reverse_reranked_mrr", "reverse_towers_mrr"} <= set(metrics), done.output
+    _, searched = judged(run.path, "--set", "judges.reranking.search_weight=100000")
+    assert searched["reranked_mrr"] == pytest.approx(metrics["towers_mrr"])
+    assert searched["reverse_reranked_mrr"] == pytest.approx(metrics["reverse_towers_mrr"])
+    done, _ = judged(finished.path)
+    assert done.exit_code == 2
+    assert "an encoder that reads pairs" in " ".join(done.output.split())
+
+
 def test_hidden_tokens_are_within_a_text_and_become_masks_mostly(samples):
     views = views_of(samples, ViewPlan(masked_tokens=0.5))
     table = views(views.collect(samples, torch.arange(36), seed=0), seed=0)[1]

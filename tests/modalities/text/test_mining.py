@@ -2,6 +2,7 @@
 
 import pytest
 
+from anchorwise.modalities.text.config import TextData
 from anchorwise.modalities.text.tables import Texts
 
 pytest.importorskip("sklearn", reason='not installed: pip install "anchorwise[text]"')
@@ -38,6 +39,23 @@ def test_a_positive_of_two_queries_is_a_hard_negative_of_neither():
     assert "the red dog runs" not in made.rows[0][2:]
     assert "the red dog runs" not in made.rows[4][2:]
     assert "the red dog runs" in made.rows[1][2:]
+
+
+def test_of_the_candidates_some_are_drawn_at_random_among_those_that_are_left():
+    hard = with_candidates(Texts(PAIRS), 3).rows
+    drawn = [with_candidates(Texts(PAIRS), 3, num_random=1, seed=seed).rows for seed in range(8)]
+    assert drawn[0] == with_candidates(Texts(PAIRS), 3, num_random=1, seed=0).rows
+    for number, row in enumerate(hard):
+        found = {rows[number][3] for rows in drawn}
+        assert {rows[number][:3] for rows in drawn} == {row[:3]}
+        assert found == {pair[1] for pair in PAIRS} - {row[1], row[2]}
+    alone = with_candidates(Texts(PAIRS), 4, num_random=3).rows
+    assert [set(row[1:]) for row in alone] == [{pair[1] for pair in PAIRS}] * 4
+
+
+def test_more_candidates_at_random_than_there_are_is_refused():
+    with pytest.raises(ValueError, match=r"data.num_random_candidates must be below data.num_candidates=3, .* got 3"):
+        TextData(num_candidates=3, num_random_candidates=3)
 
 
 def test_what_has_no_candidates_is_refused():

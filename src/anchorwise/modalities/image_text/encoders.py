@@ -4,15 +4,19 @@ Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural L
 https://arxiv.org/abs/2103.00020.
 """
 
-from typing import final
+from typing import cast, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.image_text.reader import IMAGE_OF, Reader, ReaderConfig
 from anchorwise.modalities.samples import View
+from anchorwise.modalities.text.tokenizer import ATTENTION
+from anchorwise.modalities.views import PIXELS
 
-# b = images or texts, f = width of the shared space, p = places of an image, s = tokens, d = width of a tower
+# b = images, texts or pairs of them, f = width of the shared space, p = places of an image, s = tokens, d = width of a
+# tower
 
 TowerStates = tuple[Float[Tensor, "b f"], Float[Tensor, "b p d"]]
 
@@ -53,11 +57,15 @@ class TwoTowers(Encoder):
 
     Attributes:
         towers: Both.
+        reader: What reads an image and a text together, where there is such.
     """
+
+    reader: Reader | None
 
     def __init__(self, image: Encoder, text: Encoder, *, width: int) -> None:
         towers = Towers(image, text, width)
         super().__init__(towers, num_features=width)
+        self.register_module("reader", None)
         self.origin = "; ".join(filter(None, (image.origin, text.origin)))
 
     @property
@@ -65,6 +73,23 @@ class TwoTowers(Encoder):
         """Return both towers."""
         assert isinstance(self.backbone, Towers)
         return self.backbone
+
+    def read_by(self, config: ReaderConfig) -> None:
+        """Put a reader behind both towers, with random weights."""
+        words = cast(Tensor, self.towers.text.words)
+        self.reader = Reader(words.shape[1], self.towers.image.num_features, len(words), config)
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether there is a reader."""
+        return self.reader is not None
+
+    def read(self, pairs: View) -> Float[Tensor, "b 2"]:
+        """Return what the reader says of texts, each with the image that `IMAGE_OF` names: matches, does not match."""
+        if self.reader is None or isinstance(pairs, Tensor):
+            return super().read(pairs)
+        cells, states = self.image_states(pairs[PIXELS])[1], self.text_states(pairs)[1]
+        return self.reader(states, pairs[ATTENTION], cells[pairs[IMAGE_OF]]).flip(1)
 
     def image_states(self, images: View) -> TowerStates:
         """Return one row per image in the shared space, and the features of its places, of which it is the mean.

@@ -134,7 +134,9 @@ class ImageText(Modality):
         towers, drawn = cast(TwoTowers, encoder).towers, cast(ImageTextViews, views)
         image = _IMAGES.freeze(towers.image, section.image, drawn.images, examples)
         text = _TEXT.freeze(towers.text, section.text, cast(Any, drawn), ())
-        return FrozenTowers(encoder, TowersSpec(encoder=section), image, text)
+        reader = cast(TwoTowers, encoder).reader
+        spec = TowersSpec(encoder=section, reader=None if reader is None else reader.config)
+        return FrozenTowers(encoder, spec, image, text)
 
     def rebuild(self, folder: Path) -> FrozenTowers:
         """Read stored towers, in evaluation mode."""

@@ -7,9 +7,11 @@ from typing import final
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from anchorwise.modalities.image_text.reader import IMAGE_OF
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.samples import Partners, Samples, Skipped
 from anchorwise.modalities.text.samples import TextSamples
+from anchorwise.modalities.views import PIXELS
 
 # n = images, b = images of a batch, m = chosen images, c = channels, h = height, w = width (pixels)
 
@@ -71,6 +73,13 @@ class ImageTextSamples(Samples):
     def all_partners(self) -> Partners | None:
         """Return each caption of each image."""
         return None if self.texts is None else self.texts.each_text()
+
+    def joined(self, ids: Int64[Tensor, " b"], others: Int64[Tensor, " b"]) -> dict[str, Tensor] | None:
+        """Return images, each once, and the captions of others, each with the number of its image among these."""
+        if self.texts is None:
+            return None
+        distinct, image_of = ids.unique(return_inverse=True)
+        return {**self.texts.take(others), PIXELS: self.images.take(distinct), IMAGE_OF: image_of}
 
     def content(self) -> Iterator[Tensor]:
         """Yield pixels and tokens."""

@@ -1,6 +1,6 @@
 """Two trained towers on disk.
 
-    encoder.json, encoder.safetensors     both, with what brings them into one space
+    encoder.json, encoder.safetensors     both, with what brings them into one space, and what reads both together
     image/, text/                         each tower alone, as runs on images and on texts store theirs
 
 So `anchorwise evaluate RUN/image --data cifar10` judges the images' own features, and `RUN/text` is a folder of
@@ -21,6 +21,7 @@ from anchorwise._config import Section
 from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
 from anchorwise.modalities.image_text.config import ImageTextEncoderConfig
 from anchorwise.modalities.image_text.encoders import TwoTowers
+from anchorwise.modalities.image_text.reader import ReaderConfig
 from anchorwise.modalities.image_text.samples import ImageTextSamples
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.storage import StoredEncoder, load_encoder
@@ -29,6 +30,7 @@ from anchorwise.modalities.samples import Samples, View, moved
 from anchorwise.modalities.text.samples import TextSamples
 from anchorwise.modalities.text.storage import FrozenText, load_text_encoder
 from anchorwise.modalities.text.tokenizer import padded
+from anchorwise.modalities.views import PIXELS
 from anchorwise.pairs import unit_rows
 
 # n = images or texts, c = channels, h = height, w = width (pixels), f = width of the shared space
@@ -42,10 +44,12 @@ class TowersSpec(Section):
     Attributes:
         modality: What they take.
         encoder: The architecture.
+        reader: Of what reads an image and a text together, where the method trained such.
     """
 
     modality: Literal["image_text"] = "image_text"
     encoder: ImageTextEncoderConfig
+    reader: ReaderConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class FrozenTowers(FrozenEncoder):
 
     def plain(self, raw: View) -> View:
         """Return images normalised, and tokens as they are."""
-        return self.image.plain(raw) if isinstance(raw, Tensor) else raw
+        if isinstance(raw, Tensor):
+            return self.image.plain(raw)
+        return raw if PIXELS not in raw else {**raw, PIXELS: cast(Tensor, self.image.plain(raw[PIXELS]))}
 
     def pixel_range(self) -> PixelRange:
         """Return where normalised pixels lie."""
@@ -140,6 +146,8 @@ def load_towers(folder: Path) -> FrozenTowers:
     spec = read_spec(TowersSpec, folder)
     image, text = load_encoder(folder / IMAGE_FOLDER), load_text_encoder(folder / TEXT_FOLDER)
     towers = TwoTowers(image.encoder, text.encoder, width=spec.encoder.width)
+    if spec.reader is not None:
+        towers.read_by(spec.reader)
     frozen = FrozenTowers(towers.eval(), spec, image, text)
     frozen.restore(folder)
     return frozen

@@ -30,6 +30,8 @@ class TextData(Section):
         num_candidates: Texts that a training sample is to be told its positive from: the positive and the others'
             positives with most words in common, as hard negatives. Of texts that all say the same the first two are
             sample and positive. None takes texts as they are.
+        num_random_candidates: So many of them are drawn at random among the others' positives, and stand last: from
+            these a reader learns what words in common are worth, which the others are all alike in.
         num_train: Training samples, drawn at random; None keeps all.
         num_test: Likewise for the test samples.
         seed: Decides which, and the test part of a source that brings none.
@@ -41,6 +43,7 @@ class TextData(Section):
     vocab_size: int = Field(default=6000, ge=100, le=1_000_000)
     max_tokens: int = Field(default=64, ge=4, le=8192)
     num_candidates: int | None = Field(default=None, ge=2, le=1000)
+    num_random_candidates: int | None = Field(default=None, ge=0, le=999)
     num_train: Count | None = None
     num_test: Count | None = None
     seed: Seed = 0
@@ -49,6 +52,15 @@ class TextData(Section):
     def _refuse_no_source(self) -> "TextData":
         if not self.source.strip():
             raise ValueError("data.source must be 'docstrings' or a path, got nothing; '.' is the current folder")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_more_at_random_than_there_are(self) -> "TextData":
+        if self.num_random_candidates and self.num_random_candidates >= (self.num_candidates or 1):
+            raise ValueError(
+                f"data.num_random_candidates must be below data.num_candidates={self.num_candidates}, one of which is "
+                f"the positive, got {self.num_random_candidates}"
+            )
         return self
 
 

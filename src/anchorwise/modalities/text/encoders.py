@@ -66,6 +66,15 @@ class TextEncoder(Encoder):
         return self._row(made, view[ATTENTION]), made.last_hidden_state
 
     @property
+    def reads_pairs(self) -> bool:
+        """Whether its two numbers are those of a classifier."""
+        return self.pooling == CLASSIFIER
+
+    def read(self, pairs: View) -> Float[Tensor, "b 2"]:
+        """Return the classifier's numbers."""
+        return self(pairs)
+
+    @property
     def words(self) -> Float[Tensor, "v f"]:
         """The rows with which tokens enter the transformer."""
         return cast(Any, self.backbone).get_input_embeddings().weight

@@ -1,4 +1,4 @@
-"""Hard negatives by common words: what a first search would give for a query, its positive taken out."""
+"""Candidates beside a positive: what a first search by words would give for a query, and what chance would."""
 
 from dataclasses import replace
 
@@ -10,13 +10,15 @@ from anchorwise.modalities.text.tables import Texts
 _BLOCK = 1024  # Queries at a time.
 
 
-def with_candidates(texts: Texts, num_candidates: int) -> Texts:
+def with_candidates(texts: Texts, num_candidates: int, *, num_random: int = 0, seed: int = 0) -> Texts:
     """Return the pair of every sample with the positives of others behind it, those with most words in common first.
 
     Args:
         texts: With two texts of every sample at least.
         num_candidates: Of every query: its positive, and so many less one hard negatives. No text is a hard negative of
             a query that it is the positive of.
+        num_random: So many of these are drawn at random among the rest, and stand last.
+        seed: Decides which.
 
     Raises:
         ValueError: If there are fewer texts, or samples have one alone.
@@ -32,12 +34,14 @@ def with_candidates(texts: Texts, num_candidates: int) -> Texts:
     counted = counted_words([*queries, *positives])
     keys, first = list(dict.fromkeys(positives)), counted.transform(queries)
     place, second = {key: number for number, key in enumerate(keys)}, counted.transform(keys).T
-    rows = []
+    rows, generator, num_hard = [], np.random.default_rng(seed), num_candidates - 1 - num_random
     for start in range(0, len(queries), _BLOCK):
         scores = (first[start : start + _BLOCK] @ second).toarray()
         own = [place[positive] for positive in positives[start : start + _BLOCK]]
         scores[np.arange(len(own)), own] = -1.0
-        nearest = np.argsort(-scores, axis=1, kind="stable")[:, : num_candidates - 1]
-        rows += [tuple(keys[number] for number in each) for each in nearest.tolist()]
+        nearest = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
+        for row in nearest:
+            drawn = generator.choice(row[num_hard:], num_random, replace=False)
+            rows.append(tuple(keys[number] for number in (*row[:num_hard].tolist(), *drawn.tolist())))
     joined = tuple((*pair, *hard) for *pair, hard in zip(queries, positives, rows, strict=True))
     return replace(texts, rows=joined, are_alike=False, scores=None)

@@ -35,7 +35,8 @@ class Text(Modality):
         """Read texts, and their tokens by the tokenizer that is asked for, or one trained on the training texts."""
         parts = read_parts(data)
         if data.num_candidates is not None:
-            parts = replace(parts, train=with_candidates(parts.train, data.num_candidates))
+            drawn = {"num_random": data.num_random_candidates or 0, "seed": data.seed}
+            parts = replace(parts, train=with_candidates(parts.train, data.num_candidates, **drawn))
         if data.tokenizer is None:
             texts = [text for row in parts.train.rows for text in row]
             tokenizer = trained_tokenizer(texts, vocab_size=data.vocab_size)
