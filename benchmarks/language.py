@@ -1,0 +1,296 @@
+"""What the systems on texts, and on images with texts, learn in minutes, beside counted words and beside each other.
+
+    python -m benchmarks.language captions sentences --data text/ --out language.json
+
+trains every row of these tables for every seed on one thread, judges it, and prints the tables in Markdown: means over
+seeds with 95 % intervals (Student's t), and the differences from one row, seed by seed. A seed decides first weights,
+batches and views and, where the data bring no test part, which are held out. The folder holds `flickr8k` (captions and
+split files), `snli` and `stsb-en`; docstrings and glyphs need none. Runs are kept in the folder beside the JSON file,
+so that the same call goes on after a stop; `--rows` names a few.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anchorwise import _files
+from anchorwise._config import Section
+from anchorwise.evaluation.evaluate import judged_samples
+from anchorwise.evaluation.pair_judge import TF_IDF
+from anchorwise.evaluation.registry import settings_of
+from anchorwise.evaluation.results import EvaluationConfig
+from anchorwise.evaluation.sts import spearman
+from anchorwise.modalities.counted_words import counted_words
+from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.image_text.config import ImageTextData
+from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.modalities.text.config import TextData
+from anchorwise.modalities.text.tables import Texts, read_texts
+from anchorwise.training import RunConfig, apply_overrides, pretrain, recipe
+from anchorwise.training.state import initial_state
+from benchmarks.over_seeds import Kept, interval, measured
+
+QUIET = ("train.device=cpu", "train.log_to=[]", "train.knn_every_epochs=0")
+LAST = ("loss", "matching_accuracy")  # Of the last logged step.
+SENTENCES = "sentences.txt"  # Those of STS-B's training part, one a line.
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is trained, and on what else than its own test part it is judged.
+
+    Attributes:
+        recipe: To start from.
+        settings: What is changed of it; `{data}` and `{runs}` are folders, `{start}` is the run of another row.
+        start: That row; it is trained first, with the same seed.
+        steps: Trained so many; 0 is the encoder as it begins, None as the recipe has it.
+        sts: Whether the pairs of STS-B's development part are judged as well.
+    """
+
+    recipe: str
+    settings: Sequence[str] = ()
+    start: str | None = None
+    steps: int | None = None
+    sts: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are compared.
+
+    Attributes:
+        rows: Their names.
+        shown: Numbers.
+        against: The row that the others' first number is compared with.
+        words: Whether counted words are asked the same.
+    """
+
+    rows: Sequence[str]
+    shown: Sequence[str]
+    against: str
+    words: bool = True
+
+
+CAPTIONS, DOCSTRINGS, SNLI = "data.source={data}/flickr8k", "data.source=docstrings", "data.source={data}/snli"
+STS = "sts_spearman_all"
+_WARM = (
+    f"data.source={{runs}}/{SENTENCES}",
+    "encoder.path={start}/transformer",
+    "data.tokenizer={start}/transformer",
+    "encoder.pooling=mean",
+    "method.head.num_layers=0",
+    "optimizer.peak_lr=1e-4",
+)
+_ESIMCSE = ("method.name=esimcse", "views.repetition=0.32", "method.head.num_layers=0")
+_GUIDED = ("data.tokenizer={start}/transformer", "method.name=gist_embed", "method.guide={start}")
+
+
+def _objectives(of: str, source: str) -> dict[str, Row]:
+    """Return a row for every objective of the study of temperatures; all have the negatives of both views."""
+    chosen = {f"InfoNCE at {value}": ("info_nce", value) for value in ("0.03", "0.05", "0.1", "0.2")}
+    chosen |= {f"WEINCE at {value}": ("weince", value) for value in ("0.03", "0.05", "0.1", "0.2")} | {
+        "Weibit": ("weibit", "")
+    }
+    rows = {}
+    for name, (objective, temperature) in chosen.items():
+        settings = [source, f"objective.name={objective}"]
+        settings += [f"objective.temperature={temperature}"] if temperature else []
+        rows[f"{of}: {name}"] = Row(f"{of}-small", settings, steps=80)
+    return rows
+
+
+def _glyphs(*settings: str, **given: int | str) -> Row:
+    return Row("glyphs-clip", settings, **({"steps": 86} | given))  # pyright: ignore[reportArgumentType]
+
+
+ROWS: Mapping[str, Row] = {
+    "captions, untrained": Row("captions-small", [CAPTIONS], steps=0, sts=True),
+    "captions-small": Row("captions-small", [CAPTIONS], sts=True),
+    "captions, GISTEmbed": Row("captions-small", [CAPTIONS, *_GUIDED], start="captions-small", sts=True),
+    "docstrings, untrained": Row("docstrings-small", steps=0),
+    "docstrings-small": Row("docstrings-small"),
+    "docstrings, CoCoSoDa": Row("docstrings-small", ["method.name=cocosoda"]),
+    "snli, untrained": Row("snli-small", [SNLI], steps=0, sts=True),
+    "snli-small": Row("snli-small", [SNLI], sts=True),
+    "SimCSE behind captions-small": Row("simcse", _WARM, start="captions-small", sts=True),
+    "ESimCSE behind captions-small": Row("simcse", [*_WARM, *_ESIMCSE], start="captions-small", sts=True),
+    "glyphs, untrained": _glyphs(steps=0),
+    "glyphs, clip": _glyphs(),
+    "glyphs, clip_rocket": _glyphs("method.name=clip_rocket", "views.word_dropout=0.3"),
+    "glyphs, msd": _glyphs("method.name=msd"),
+    "glyphs, dcd": _glyphs("method.name=dcd"),
+    "glyphs, astrea": _glyphs("method.name=astrea", "method.align_epochs=0.25"),
+    "glyphs, albef": _glyphs("method.name=albef"),
+    "glyphs-clip": Row("glyphs-clip"),
+    "reranker-small": Row("reranker-small", [CAPTIONS]),
+    **_objectives("captions", CAPTIONS),
+    **_objectives("docstrings", DOCSTRINGS),
+}
+_RETRIEVAL = ("recall_at_1", "recall_at_5", "mrr")
+_SEARCHED = ("mrr", "recall_at_1", "recall_at_10")
+_BOTH_WAYS = ("recall_at_1", "reverse_recall_at_1", "recall_at_10", "mrr")
+_RERANKED = ("reranked_mrr", "reranked_recall_at_1", "reranked_recall_at_5")
+TABLES: Mapping[str, Table] = {
+    "captions": Table(
+        ("captions, untrained", "captions-small", "captions, GISTEmbed"), (*_RETRIEVAL, STS), "captions-small"
+    ),
+    "docstrings": Table(
+        ("docstrings, untrained", "docstrings-small", "docstrings, CoCoSoDa"), _SEARCHED, "docstrings-small"
+    ),
+    "sentences": Table(("snli, untrained", "snli-small", "captions-small"), (STS,), "snli, untrained"),
+    "warmed": Table(
+        ("captions-small", *(name for name, row in ROWS.items() if row.recipe == "simcse")), (STS,), "captions-small"
+    ),
+    "glyphs": Table([name for name in ROWS if name.startswith("glyphs")], _BOTH_WAYS, "glyphs, clip", words=False),
+    "reranking": Table(("reranker-small",), _RERANKED, "reranker-small"),
+    **{
+        f"temperature-{of}": Table(
+            [name for name in ROWS if name.startswith(f"{of}: ")], ("mrr", "recall_at_1"), f"{of}: InfoNCE at 0.05"
+        )
+        for of in ("captions", "docstrings")
+    },
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where data lie and runs go; what was read stays in memory, as many rows have the same."""
+
+    data: Path
+    runs: Path
+    read: dict[str, Splits[Samples]] = field(default_factory=dict)
+
+    def folder(self, name: str, seed: int) -> Path:
+        """Return where the run of a row goes."""
+        return self.runs / f"{name}, seed {seed}".replace(":", "")
+
+    def config(self, name: str, seed: int) -> RunConfig:
+        """Return what is trained."""
+        row = ROWS[name]
+        folders = {"data": self.data, "runs": self.runs}
+        if row.start is not None:
+            folders["start"] = self.folder(row.start, seed)
+        seeds = [f"train.seed={seed}", f"data.seed={seed}"]
+        steps = [f"train.num_steps={row.steps}"] if row.steps else []
+        settings = [each.format(**folders) for each in row.settings]
+        return apply_overrides(recipe(row.recipe), [*QUIET, *seeds, *steps, *settings])
+
+    def measure(self, name: str, seed: int) -> dict[str, float]:
+        """Return the numbers of a row: of its own test part, of STS-B's pairs, and what the training took."""
+        row = ROWS[name]
+        if row.start is not None and not (self.folder(row.start, seed) / "summary.json").is_file():
+            self.measure(row.start, seed)
+        if row.recipe == "simcse":
+            self.write_sentences()
+        config = self.config(name, seed)
+        splits = self.splits(config.data)
+        frozen, numbers = self.trained(name, seed, config, splits)
+        judges = frozen.judged_by or modality_of(config.modality).judges_of(splits)
+        if splits.test is not None:
+            asked = config.judges if frozen.judged_by else settings_of(judges)
+            numbers |= judged_samples(frozen, splits, EvaluationConfig(judges=asked)).numbers
+        if row.sts:
+            pairs = frozen.adapted(self.splits(TextData(source=str(self.data / "stsb-en" / "dev.csv"))).train)
+            there = EvaluationConfig(judges=settings_of(["sts", "alignment"]))
+            numbers |= judged_samples(frozen, Splits(pairs, pairs, pairs), there).numbers
+        return numbers
+
+    def trained(
+        self, name: str, seed: int, config: RunConfig, splits: Splits[Samples]
+    ) -> tuple[FrozenEncoder, dict[str, float]]:
+        """Return an encoder, and what its training took where there was one."""
+        if ROWS[name].steps == 0:
+            frozen = initial_state(config, splits.pretrain, torch.device("cpu")).frozen()
+            frozen.encoder.eval()
+            return frozen, {}
+        began = time.process_time()
+        run = pretrain(config, self.folder(name, seed), splits=splits, show_progress=False)
+        took = {"cpu_s": time.process_time() - began, "steps": run.summary()["num_steps"]}
+        last = [line for line in run.log() if line["kind"] == "step"][-1]
+        return run.encoder(), took | {key: last[key] for key in LAST if key in last}
+
+    def splits(self, data: Section) -> Splits[Samples]:
+        """Return samples, read once."""
+        key = data.model_dump_json()
+        if key not in self.read:
+            name = "image_text" if isinstance(data, ImageTextData) else "text"
+            self.read[key] = modality_of(name).load(data)
+        return self.read[key]
+
+    def write_sentences(self) -> None:
+        """Write the sentences of STS-B's training part, each once."""
+        texts = dict.fromkeys(text for row in stsb(self.data, "train").rows for text in row)
+        _files.write_text(self.runs / SENTENCES, "\n".join(texts) + "\n")
+
+
+def stsb(data: Path, part: str) -> Texts:
+    """Return scored pairs of STS-B."""
+    return read_texts(data / "stsb-en" / f"{part}.csv", None)
+
+
+def words_alone(data: Path) -> float:
+    """Return Spearman's correlation of TF-IDF fitted on STS-B's training part, on its development part."""
+    known, asked = stsb(data, "train"), stsb(data, "dev")
+    counted = counted_words([text for row in known.rows for text in row])
+    first, second = (counted.transform([row[side] for row in asked.rows]) for side in range(2))
+    cosines = torch.from_numpy(np.asarray(first.multiply(second).sum(axis=1)).ravel())
+    return spearman(cosines, torch.tensor(asked.scores))
+
+
+def lines_of(table: Table, found: Kept) -> list[str]:
+    """Return a table in Markdown, with a column of differences from one row, seed by seed."""
+    first, known = table.shown[0], found.get(table.against, {})
+    lines = [f"| | {' | '.join(table.shown)} | {first} less that of {table.against} | CPU s |"]
+    lines.append(f"|---|{'---|' * (len(table.shown) + 2)}")
+    rows = {name: found[name] for name in table.rows if name in found}
+    if table.words:
+        rows = {"TF-IDF": {seed: _of_words(numbers) for seed, numbers in known.items()}} | rows
+    for name, seeds in rows.items():
+        cells = [
+            _interval(number, [each[number] for each in seeds.values() if number in each]) for number in table.shown
+        ]
+        pairs = [(numbers, known[seed]) for seed, numbers in seeds.items() if seed in known and name != table.against]
+        cells.append(_interval(first, [one[first] - other[first] for one, other in pairs if first in one], sign="+"))
+        took = [numbers["cpu_s"] for numbers in seeds.values() if "cpu_s" in numbers]
+        lines.append(f"| {name} | {' | '.join(cells)} | {f'{sum(took) / len(took):.0f}' if took else ''} |")
+    return lines
+
+
+def _of_words(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Return what counted words came to on the same samples, by the names of the encoder's numbers."""
+    found = {name.removeprefix(TF_IDF): value for name, value in numbers.items() if name.startswith(TF_IDF)}
+    return found | {f"reranked_{name}": value for name, value in found.items()}
+
+
+def _interval(number: str, values: Sequence[float], *, sign: str = "") -> str:
+    return interval(values, digits=1 if "recall" in number else 3, sign=sign) if values else ""
+
+
+def main() -> None:
+    """Measure, keep and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="+", choices=[*TABLES], metavar="table", help=", ".join(TABLES))
+    parser.add_argument("--data", type=Path, default=Path("text"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="none prints what is there")
+    parser.add_argument("--rows", nargs="+", choices=[*ROWS], metavar="row")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    bench = Bench(given.data, given.out.parent / f"{given.out.stem}-runs")
+    rows = dict.fromkeys(name for table in given.tables for name in TABLES[table].rows)
+    chosen = [name for name in rows if given.rows is None or name in given.rows]
+    found = measured(chosen, given.seeds, bench.measure, given.out)
+    if "sentences" in given.tables:
+        print(f"TF-IDF fitted on STS-B's training part: {words_alone(given.data):.4f}")
+    for table in given.tables:
+        print("\n".join([f"\n{table}", "", *lines_of(TABLES[table], found)]))
+
+
+if __name__ == "__main__":
+    main()
