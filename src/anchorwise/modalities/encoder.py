@@ -26,7 +26,7 @@ _KEPT = "kept"
 
 Spec = TypeVar("Spec", bound=Section)
 
-# b = samples, f = features, h = height, w = width of a map, k = patches that are kept
+# b = samples, f = features, h = height, w = width of a map, k = patches that are kept, or clips
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,29 @@ class Encoder(nn.Module):
             raise ValueError(
                 f"{who} needs an encoder with feature maps, got {type(self).__name__}, which has none; take one by "
                 "name (encoder.name), or override encode_maps"
+            )
+
+    def clips(self, view: View) -> Float[Tensor, "b k f"]:
+        """Return the rows that `forward` takes the mean of, clip by clip; in training, piece by piece where asked."""
+        view = input_of(view)
+        if self._max_rows is None or not self.training:
+            return self.encode_clips(view)
+        return encoded_in_pieces(self, self.encode_clips, view, max_rows=self._max_rows)
+
+    def encode_clips(self, view: View) -> Float[Tensor, "b k f"]:
+        """Return one row per clip of every sample; an encoder of samples without clips overrides nothing."""
+        raise NotImplementedError
+
+    def check_clips(self, who: str) -> None:
+        """Refuse an encoder of samples that have no clips.
+
+        Raises:
+            ValueError: If this is one.
+        """
+        if type(self).encode_clips is Encoder.encode_clips:
+            raise ValueError(
+                f"{who} needs an encoder of the clips of a video, which this {type(self).__name__} is not; take "
+                "modality=video, or override encode_clips"
             )
 
     @property

@@ -22,6 +22,7 @@ from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
 from anchorwise.modalities.series.policies import AnySeriesViews
 from anchorwise.modalities.speech.config import SpeechData, SpeechEncoderConfig, SpeechViewsConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
+from anchorwise.modalities.video.config import VideoData, VideoEncoderConfig, VideoViewsConfig
 
 if TYPE_CHECKING:
     AnyDataConfig = AnyViewsConfig = AnyEncoderConfig = Any
@@ -95,6 +96,12 @@ def _speech() -> Modality:
     return Speech()
 
 
+def _video() -> Modality:
+    from anchorwise.modalities.video.modality import Video
+
+    return Video()
+
+
 MODALITIES: dict[str, Callable[[], Modality]] = {
     "images": _images,
     "text": _text,
@@ -104,6 +111,7 @@ MODALITIES: dict[str, Callable[[], Modality]] = {
     "series": _series,
     "graphs": _graphs,
     "speech": _speech,
+    "video": _video,
 }
 SECTIONS: Mapping[str, Sections] = {
     "images": Sections(DataConfig, AnyViews, EncoderConfig),
@@ -114,6 +122,7 @@ SECTIONS: Mapping[str, Sections] = {
     "series": Sections(SeriesData, AnySeriesViews, SeriesEncoderConfig),
     "graphs": Sections(GraphData, GraphViewsConfig, GraphEncoderConfig),
     "speech": Sections(SpeechData, SpeechViewsConfig, SpeechEncoderConfig),
+    "video": Sections(VideoData, VideoViewsConfig, VideoEncoderConfig),
 }
 
 

@@ -41,6 +41,19 @@ class Masking:
             raise ValueError(f"ratio must be two numbers in [0, 1], lowest first, got {self.ratio!r}")
 
 
+@dataclass(frozen=True)
+class AcrossDomains:
+    """Samples of two domains, each as it is and before the background of a sample of the other one.
+
+    Attributes:
+        num_clips: Of a sample, evenly spread over it.
+        most_mixed: Share of the other one's background, drawn evenly from 0 on, at most.
+    """
+
+    num_clips: int
+    most_mixed: float = 0.5
+
+
 Softening = Literal["mask", "replace", "replace_one_kind", "mask_one_kind"]
 SOFTENINGS: tuple[Softening, ...] = get_args(Softening)
 
@@ -64,6 +77,8 @@ class ViewPlan:
         soft_share: Share of the tokens that it happens to, in (0, 1].
         distinct: Whether the different ones among the views of a batch stand behind all else in the list, one more view
             for each of the full size: several interactions have one user, and she is no negative of herself.
+        domains: What views of two domains are: a sample and it before another background are its views, and those of a
+            sample of the other domain stand behind them, as many; None for one domain.
     """
 
     num_views: int = 2
@@ -76,6 +91,7 @@ class ViewPlan:
     softenings: tuple[Softening, ...] = ()
     soft_share: float = 0.1
     distinct: bool = False
+    domains: AcrossDomains | None = None
 
     @property
     def num_softened(self) -> int:
@@ -84,20 +100,39 @@ class ViewPlan:
 
     @property
     def total(self) -> int:
-        """All views of a sample, its hard negatives, softened copies, and the distinct ones."""
+        """All views of a sample, its hard negatives, softened copies, the distinct ones, and the other domain's."""
         num_distinct = self.num_views if self.distinct else 0
-        return self.num_views + self.num_small + self.num_negatives + self.num_softened + num_distinct
+        num_others = self.num_views if self.domains else 0
+        return self.num_views + self.num_small + self.num_negatives + self.num_softened + num_distinct + num_others
 
-    def check_whole(self, samples: str, *, with_negatives: bool = False) -> None:
+    def check_one_domain(self, samples: str) -> None:
+        """Refuse a plan that asks for samples of two domains, where there are none.
+
+        Args:
+            samples: What they are called.
+
+        Raises:
+            ValueError: If it does.
+        """
+        if self.domains is not None:
+            raise ValueError(
+                f"the method adapts from one domain to another, which {samples} do not have; choose another "
+                "method.name, or modality=video with data.target"
+            )
+
+    def check_whole(self, samples: str, *, with_negatives: bool = False, with_domains: bool = False) -> None:
         """Refuse a plan that asks for more than views of whole samples, where there is nothing else.
 
         Args:
             samples: What they are called.
             with_negatives: Whether a sample has hard negatives.
+            with_domains: Whether there are samples of two domains.
 
         Raises:
             ValueError: If it does.
         """
+        if not with_domains:
+            self.check_one_domain(samples)
         for asked, what in (
             (self.num_small, "small views"),
             (self.num_negatives and not with_negatives, "hard negatives"),
@@ -121,10 +156,12 @@ class ViewMaker(nn.Module, ABC):
         is_capturable: Whether `forward` takes a seed on the device and reads nothing on the host, so that it can be
             captured in a CUDA graph and replayed with another batch and another seed.
         are_equal: Whether all views of a sample are the same, so that only what the encoder draws tells them apart.
+        note: What should be known of the views before a training begins, in words; empty for nothing.
     """
 
     is_capturable: ClassVar[bool] = False
     are_equal: bool = False
+    note: str = ""
 
     @property
     def sizes_px(self) -> tuple[tuple[int, int], ...]:

@@ -212,8 +212,8 @@ class _Run:
             f"batches of {train.batch_size} on {self.here.device}{ranks}",
             f"{num_epochs:,.4g} epochs, {self.num_steps:,} steps, into {self.directory.path}",
         ]
-        if state.model.encoder.origin and not state.step:
-            lines.append(state.model.encoder.origin)
+        if not state.step:
+            lines += [told for told in (state.model.encoder.origin, state.views.note) if told]
         if self.show_progress and train.knn_every_epochs and (near := near_duplicates(self.splits.train)) is not None:
             lines.append(str(near))
         if state.step:

@@ -22,6 +22,7 @@ from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
 from anchorwise.modalities.series.policies import PPGViews
 from anchorwise.modalities.speech.config import LogMelConfig, SpeechData, SpeechEncoderConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig
+from anchorwise.modalities.video.config import VideoData, VideoEncoderConfig
 from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig, run_config_of
 from anchorwise.training.optimizers import SGD, AdamW
@@ -343,6 +344,22 @@ def spoken_digits_coconut() -> RunConfig:
     )
 
 
+def moving_digits() -> RunConfig:
+    """800 generated videos of digits in motion, two random clips of each as a pair, 20 epochs: minutes on a CPU core.
+
+    A folder of frame folders of your own is named with --data.
+    """
+    return run_config_of("video")(
+        data=VideoData(),
+        encoder=VideoEncoderConfig(),
+        method=SimCLR.Config(head=HeadConfig(output_width=64)),
+        objective=ObjectiveConfig(name="info_nce", temperature=0.1),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=1),
+        train=TrainConfig(num_epochs=20, batch_size=64, drop_last=True, knn_every_epochs=5, checkpoint_every_epochs=5),
+        judges=DEFAULT_JUDGES,
+    )
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "digits": digits,
     "placed-digits": placed_digits,
@@ -365,6 +382,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "imdb-meow": imdb_meow,
     "spoken-digits": spoken_digits,
     "spoken-digits-coconut": spoken_digits_coconut,
+    "moving-digits": moving_digits,
     **CIFAR10_RECIPES,
     **IMAGENET_RECIPES,
 }

@@ -52,6 +52,7 @@ class ImageTextViews(ViewMaker):
         samples: Samples,
     ) -> None:
         super().__init__()
+        plan.check_one_domain("images with texts")
         if plan.softenings:
             raise ValueError(
                 "the method softens tokens of both sides, of which one is images; choose another method.name"

@@ -45,6 +45,7 @@ class OwnViews(ViewMaker):
 
     def __init__(self, make: Callable[..., Any], plan: ViewPlan, *, on_batches: bool) -> None:
         super().__init__()
+        plan.check_one_domain("samples of one's own")
         if plan.with_places or plan.masking is not None or plan.softenings:
             what = "where in an image a view comes from" if plan.with_places else "masks of patches or tokens"
             raise ValueError(f"the method needs {what}, which a callable does not say; leave `views` out")

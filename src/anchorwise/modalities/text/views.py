@@ -111,6 +111,7 @@ def _in_views(samples: TextSamples, ids: Tensor, rows: dict[str, Tensor]) -> Bat
 
 
 def _check(plan: ViewPlan, samples: TextSamples) -> None:
+    plan.check_one_domain("texts")
     for asked, what in (
         (plan.num_small, "small views"),
         (plan.with_places, "places in a view"),

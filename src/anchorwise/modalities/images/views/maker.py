@@ -59,6 +59,7 @@ class RandomViews(ViewMaker):
     ) -> None:
         super().__init__()
         self.plan = plan or ViewPlan()
+        self.plan.check_one_domain("images")
         if self.plan.softenings:
             raise ValueError(
                 "the method softens tokens, which texts have and images do not; choose another method.name"
@@ -89,6 +90,11 @@ class RandomViews(ViewMaker):
     def sizes_px(self) -> tuple[Pixel, ...]:
         """Height and width of the views, each once."""
         return tuple(dict.fromkeys(cast(AlikeViews, alike).view_px for alike in self.alike))
+
+    @property
+    def are_random(self) -> bool:
+        """Whether anything of them is drawn."""
+        return any(cast(AlikeViews, alike).draws.counts for alike in self.alike)
 
     @torch.no_grad()
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:

@@ -1,0 +1,1 @@
+"""Video: frames in order, of which encoders see clips."""
