@@ -100,7 +100,7 @@ def test_an_image_of_too_many_pixels_is_skipped_before_it_is_decoded(picture, mo
 
 
 def test_many_images_come_back_in_the_order_they_went_in(picture):
-    results = decode_all(((f"{i}.png", picture(i % 256)) for i in range(700)), None)
+    results = list(decode_all(((f"{i}.png", picture(i % 256)) for i in range(700)), None))
     assert [name for name, _ in results] == [f"{i}.png" for i in range(700)]
     assert [int(item.pixels[0, 0, 0]) for _, item in results if isinstance(item, Picture)] == [
         i % 256 for i in range(700)

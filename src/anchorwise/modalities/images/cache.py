@@ -7,30 +7,30 @@ to delete.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import UInt8
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._warnings import warn
+from anchorwise.modalities.images.spool import Spool
 
 # n = images, c = channels, h = height, w = width (pixels)
 
 _FORMAT = 2
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """Every image of a folder or archive, in the order of the names.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Listing:
+    """What is known of the images of a folder or archive beside their pixels, in the order of the names.
 
     Attributes:
-        images: Pixels, uint8, shape (images, channels, size, size).
         names: File name of every image.
         skipped: Name and reason of every file that gave no image.
         classes: Class of every image, None for those without, where files beside the images give them
@@ -38,11 +38,21 @@ class Decoded:
         note: What a user should know of the images as a whole; mostly nothing.
     """
 
-    images: UInt8[Tensor, "n c h w"]
     names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
     classes: tuple[str | None, ...] = ()
     note: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Decoded(Listing):
+    """Every image of a folder or archive.
+
+    Attributes:
+        images: Pixels, uint8, shape (images, channels, size, size).
+    """
+
+    images: UInt8[Tensor, "n c h w"]
 
 
 class Entry:
@@ -76,29 +86,44 @@ class Entry:
         except (OSError, _files.UnusableFileError):
             return None
 
-    def store(self, decoded: Decoded) -> bool:
-        """Keep the images, and return whether that was possible; where it was not, warn."""
+    def spool(self) -> Spool:
+        """Return a place for pictures on the disk of the cache, in memory where there can be none."""
         try:
-            with _files.replacing(self.path) as temporary:
-                save_file(_tensors(decoded), temporary)
+            return Spool(self.path.parent)
+        except OSError:
+            return Spool(None)
+
+    def store(self, listing: Listing, pictures: Spool) -> bool:
+        """Keep pictures one by one, and return whether that was possible; where it was not, warn."""
+        try:
+            with _files.replacing(self.path) as temporary, temporary.open("wb") as file:
+                file.write(_head(listing, pictures.shape()))
+                file.writelines(pixels.tobytes() for pixels in pictures.rows())
         except OSError as error:
             warn(f"decoded images are not kept ({error}); set ANCHORWISE_CACHE to a folder that can be written")
             return False
         return True
 
 
-def _tensors(decoded: Decoded) -> dict[str, Tensor]:
-    listing = {name: value for name, value in vars(decoded).items() if name != "images"}
-    text = bytearray(json.dumps(listing).encode())
-    return {"images": decoded.images, "listing": torch.frombuffer(text, dtype=torch.uint8)}
+def _head(listing: Listing, shape: tuple[int, ...]) -> bytes:
+    """Return what a safetensors file of the images begins with; its own writers take a second copy of all pixels."""
+    text = json.dumps(vars(listing)).encode()
+    end = len(text)
+    tensors = {
+        "listing": {"dtype": "U8", "shape": [end], "data_offsets": [0, end]},
+        "images": {"dtype": "U8", "shape": list(shape), "data_offsets": [end, end + math.prod(shape)]},
+    }
+    header = json.dumps(tensors).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + text
 
 
 def _decoded(tensors: dict[str, Tensor]) -> Decoded:
     listing = json.loads(tensors["listing"].numpy().tobytes())
     return Decoded(
-        tensors["images"],
         names=tuple(listing["names"]),
         skipped=tuple((name, reason) for name, reason in listing["skipped"]),
         classes=tuple(listing["classes"]),
         note=listing["note"],
+        images=tensors["images"],
     )

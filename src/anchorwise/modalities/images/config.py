@@ -37,9 +37,10 @@ class DataConfig(Section):
         values: "brightness" gives every image its mean brightness in percent, for objectives of regression such as
             `sup_re_mix`, which see it in the place of the class. None gives no number.
         seed: Decides the subsets, and the test split of a folder that brings none.
-        max_decoded_gib: Memory that the decoded or resized images of a set may take, in GiB, above 0. A file of a few
-            kilobytes may hold a picture of a hundred megabytes, so a set that passes this is refused. While it is read,
-            a set takes up to twice as much.
+        max_decoded_gib: Room that the decoded or resized images of a set may take, in GiB, above 0. A file of a few
+            kilobytes may hold a picture of a hundred megabytes, so a set that passes this is refused. Decoded images
+            take it on the disk of the cache, twice as much while they are read; resized ones, and all where there is no
+            cache, take it in memory.
         verify_checksums: Check ImageNet-32's and Tiny-ImageNet's files against the published MD5; False accepts one's
             own conversion. The pickles of CIFAR are always checked.
     """

@@ -17,7 +17,7 @@ import math
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from anchorwise import _files
+from anchorwise._threads import usable_cores
 from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.sources import Payload, content_of
 
@@ -47,15 +48,13 @@ MAX_FILE_BYTES = 1 << 29
 
 Pixels = NDArray[np.uint8]  # (channels, height, width)
 
-_NUM_THREADS = 4
 _CHUNK = 32  # Images a thread takes at once; handing out single small images costs more than decoding them.
-_BLOCK = 8 * _CHUNK  # Encoded images in memory at once.
 _BITS_PER_SAMPLE = 258
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
 class TooManyBytesError(ValueError):
-    """Decoded images take more memory than they may."""
+    """Decoded images take more room than they may."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +76,18 @@ def decode_all(
     *,
     max_bytes: float = math.inf,
     on_decoded: Callable[[int], None] = lambda num_files: None,
-) -> list[tuple[str, Picture | Skipped]]:
-    """Decode files, several at a time.
+) -> Iterator[tuple[str, Picture | Skipped]]:
+    """Decode files, as many at a time as there are cores, and at least four: reading them may wait for a disk.
 
     Args:
         files: Name and content, or path on disk, of each image.
         image_size_px: Height and width to reach; None keeps each image's own.
-        max_bytes: How much memory all pixels together may take.
+        max_bytes: How many bytes all pixels together may be.
         on_decoded: Called now and then with the number of files that are done.
 
-    Returns:
+    Yields:
         In the order of the files, each name with its picture, or with the reason why there is none. Only what the bytes
-        themselves make impossible is such a reason.
+        themselves make impossible is such a reason. A few hundred are in memory at once.
 
     Raises:
         TooManyBytesError: If the pixels take more than `max_bytes`.
@@ -100,17 +99,18 @@ def decode_all(
     def decoded(chunk: list[tuple[str, Payload]]) -> list[tuple[str, Picture | Skipped]]:
         return [(name, _decode_or_skip(name, data, image_size_px, budget)) for name, data in chunk]
 
-    results: list[tuple[str, Picture | Skipped]] = []
-    remaining = iter(files)
-    with warnings.catch_warnings(), ThreadPoolExecutor(_NUM_THREADS) as pool:
-        # Pillow warns of sizes that are refused here and of metadata that nobody reads.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        while block := list(islice(remaining, _BLOCK)):
+    num_threads, num_files, remaining = max(4, usable_cores()), 0, iter(files)
+    with ThreadPoolExecutor(num_threads) as pool:
+        while block := list(islice(remaining, 2 * num_threads * _CHUNK)):
             chunks = [block[start : start + _CHUNK] for start in range(0, len(block), _CHUNK)]
-            for part in pool.map(decoded, chunks):
-                results.extend(part)
-            on_decoded(len(results))
-    return results
+            with warnings.catch_warnings():
+                # Pillow warns of sizes that are refused here and of metadata that nobody reads.
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                parts = list(pool.map(decoded, chunks))
+            for part in parts:
+                yield from part
+            num_files += len(block)
+            on_decoded(num_files)
 
 
 def decode(name: str, data: Payload, image_size_px: int | None = None) -> Pixels:

@@ -4,24 +4,23 @@ Hidden files, and files whose suffix is not that of a picture, are no images. Pi
 of a kind that is not read, are listed, not lost. Grey images among colour ones become RGB.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from anchorwise._warnings import warn
-from anchorwise.modalities.images.cache import Decoded, Entry
+from anchorwise.modalities.images.cache import Decoded, Entry, Listing
 from anchorwise.modalities.images.config import DEFAULT_MAX_DECODED_GIB
 from anchorwise.modalities.images.decode import (
     IMAGE_SUFFIXES,
     OTHER_PICTURE_SUFFIXES,
-    Picture,
-    Pixels,
     TooManyBytesError,
     decode_all,
 )
 from anchorwise.modalities.images.sidecars import LABEL_SUFFIXES, Sidecars
+from anchorwise.modalities.images.spool import Spool
 from anchorwise.modalities.layout import is_hidden
 from anchorwise.modalities.progress import OnProgress, Reporter
 from anchorwise.modalities.samples import Skipped
@@ -46,7 +45,7 @@ def read_images(
         path: A folder, or an archive named like `ARCHIVE_SUFFIXES`.
         image_size_px: Height and width to resize to; None requires one square size of all images.
         leave_out: Names of folders whose images are left out.
-        max_decoded_gib: How much memory the decoded images may take.
+        max_decoded_gib: How much room the decoded images may take.
         on_progress: Told how far the reading is, and where the images are kept.
 
     Raises:
@@ -62,19 +61,21 @@ def read_images(
         with entry.alone():
             decoded = entry.load()  # Another may have been at it.
             if decoded is None:
-                decoded = _decode(source, image_size_px, _Sieve(leave_out), max_decoded_gib, report)
-                decoded = _kept(entry, decoded, report)
+                with closing(entry.spool()) as spool:
+                    listing = _decode(source, image_size_px, _Sieve(leave_out), max_decoded_gib, report, spool)
+                    decoded = _kept(entry, listing, spool, report)
     if decoded.note:
         warn(f"{path}: {decoded.note}")
     return decoded
 
 
-def _kept(entry: Entry, decoded: Decoded, report: Reporter) -> Decoded:
-    """Return the images memory-mapped from the cache, so that they need not stay in memory, if they can be kept."""
-    if not entry.store(decoded):
-        return decoded
-    report.kept(entry.path)
-    return entry.load() or decoded
+def _kept(entry: Entry, listing: Listing, pictures: Spool, report: Reporter) -> Decoded:
+    """Return the images memory-mapped from the cache, so that they need not be in memory, if they can be kept."""
+    if entry.store(listing, pictures):
+        report.kept(entry.path)
+        if (decoded := entry.load()) is not None:
+            return decoded
+    return Decoded(**vars(listing), images=torch.from_numpy(pictures.stacked()))
 
 
 class _Sieve:
@@ -94,63 +95,47 @@ class _Sieve:
 
 
 def _decode(
-    source: Source, image_size_px: int | None, sieve: _Sieve, max_decoded_gib: float, report: Reporter
-) -> Decoded:
+    source: Source, image_size_px: int | None, sieve: _Sieve, max_decoded_gib: float, report: Reporter, spool: Spool
+) -> Listing:
+    """Put all pictures into the spool, and return what is known of them."""
     sidecars = Sidecars()
     files = sidecars.taken_out(source.files(sieve, report.read))
+    broken: list[Skipped] = []
+    brightest: list[int] = []  # Of each picture with 16 bits.
     try:
-        results = decode_all(files, image_size_px, max_bytes=max_decoded_gib * 2**30, on_decoded=report.decoded)
+        for name, item in decode_all(
+            files, image_size_px, max_bytes=max_decoded_gib * 2**30, on_decoded=report.decoded
+        ):
+            if isinstance(item, Skipped):
+                broken.append(Skipped(name, item.reason))
+                continue
+            spool.add(name, item.pixels)
+            if item.is_deep:
+                brightest.append(int(item.pixels.max()))
     except TooManyBytesError as error:
         raise TooManyBytesError(
-            f"{source.path} is refused: {error}; raise data.max_decoded_gib if you trust it and have the memory, or "
+            f"{source.path} is refused: {error}; raise data.max_decoded_gib if you trust it and have the room, or "
             "lower data.image_size_px"
         ) from error
-    broken = [Skipped(name, item.reason) for name, item in results if isinstance(item, Skipped)]
     skipped = sorted([*broken, *sieve.unread, *source.skipped], key=lambda item: item.name)
-    pictures = sorted(((name, item) for name, item in results if isinstance(item, Picture)), key=lambda pair: pair[0])
-    if not pictures:
+    if not spool.names:
         first = f"; the first of {len(skipped)} is {skipped[0].name!r}: {skipped[0].reason}" if skipped else ""
         raise ValueError(f"{source.path} holds no readable image ({', '.join(IMAGE_SUFFIXES)}){first}")
-    names = tuple(name for name, _ in pictures)
-    return Decoded(
-        torch.from_numpy(_stack([(name, picture.pixels) for name, picture in pictures])),
-        names,
-        tuple((item.name, item.reason) for item in skipped),
-        sidecars.classes_of(names),
-        _note_on_depth(picture for _, picture in pictures),
+    spool.shape()  # Sizes that differ are an error of the images, not of the cache.
+    names = tuple(sorted(spool.names))
+    return Listing(
+        names=names,
+        skipped=tuple((item.name, item.reason) for item in skipped),
+        classes=sidecars.classes_of(names),
+        note=_note_on_depth(brightest),
     )
 
 
-def _note_on_depth(pictures: Iterable[Picture]) -> str:
+def _note_on_depth(brightest: Sequence[int]) -> str:
     """Return a word on 16-bit pictures that use less than a tenth of their range: often 12 bits in a frame of 16."""
-    brightest = [int(picture.pixels.max()) for picture in pictures if picture.is_deep]
     if not brightest or max(brightest) > _DARK:
         return ""
     return (
         f"every picture of 16 bits ({len(brightest)}) is nearly black, at most {max(brightest)} of 255: white is taken "
         "to be 65535. If it is lower here, such as 4095 of 12 bits, save them stretched to 65535"
     )
-
-
-def _stack(images: list[tuple[str, Pixels]]) -> Pixels:
-    """Copy the images into one array, grey ones into every colour channel where there is colour."""
-    first_name, first = images[0]
-    size_px = first.shape[2]
-    num_channels = max(pixels.shape[0] for _, pixels in images)
-    stacked = np.empty((len(images), num_channels, size_px, size_px), np.uint8)
-    for row, (name, pixels) in zip(stacked, images, strict=True):
-        if pixels.shape[1:] != (size_px, size_px):
-            raise ValueError(
-                f"images must share one square size, got {_size(pixels)} in {name!r} and {_size(first)} in "
-                f"{first_name!r}; set image_size_px to resize them"
-            )
-        if pixels.shape[0] != num_channels and (pixels.shape[0], num_channels) != (1, 3):
-            raise ValueError(
-                f"images must share one channel count, got {pixels.shape[0]} in {name!r} and {num_channels}"
-            )
-        row[...] = pixels
-    return stacked
-
-
-def _size(pixels: Pixels) -> str:
-    return f"{pixels.shape[2]} x {pixels.shape[1]} px"
