@@ -8,9 +8,10 @@ import torch
 
 from anchorwise import SoftTargets
 from anchorwise.methods import METHODS
-from anchorwise.methods.albef import drawn_negatives, first_places
+from anchorwise.methods.albef import drawn_negatives
 from anchorwise.methods.base import Clock
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.models.hidden_words import first_places
 from anchorwise.objectives import build
 from tests.methods.test_sentences import Scaled, batch, rows
 from tests.methods.training import method_of, optimizer_of, train, views_of_step
@@ -79,6 +80,7 @@ def test_hidden_places_come_first():
 
 def test_hidden_tokens_are_those_of_a_loop_over_tokens():
     method = method_of("albef", momentum=0.0, alpha=0.0, hidden_share=0.9).eval()
+    head = method.reader.hidden_words
     views, _ = views_of_step(method, 0)
     table = views[1]
     cells = method.encoder.image_states(views[0])[1]
@@ -88,7 +90,7 @@ def test_hidden_tokens_are_those_of_a_loop_over_tokens():
     for n in range(6):
         fused = method.reader.fusion(states[n : n + 1], table["attention_mask"][n : n + 1], cells[n : n + 1])[0]
         for place in table["is_hidden"][n].nonzero().flatten().tolist():
-            logits = method.reader.transform(fused[place]) @ method.encoder.towers.text.words.T + method.reader.bias
+            logits = head.transform(fused[place]) @ method.encoder.towers.text.words.T + head.bias
             losses.append((logits.logsumexp(0) - logits[table["input_ids"][n, place]]).item())
     found = method._hidden(table, cells, cells)
     assert found.loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)

@@ -76,6 +76,11 @@ def test_of_several_hard_negatives_each_is_its_own_samples():
     assert method([first, second, third, fourth], batch()).outcome.loss.item() == pytest.approx(expected.item())
 
 
+def test_hidden_words_of_what_is_no_text_are_refused():
+    with pytest.raises(ValueError, match=r"method.hidden_weight is for encoders of texts, got Encoder; leave it out"):
+        method_of("simcse", hidden_weight=0.1)
+
+
 def test_a_weight_of_hard_negatives_that_are_not_there_is_refused():
     with pytest.raises(ValueError, match=r"hard_negatives must be given where hard_negative_log_weight says"):
         method_of("simcse", log_weight=1.0)([rows(4, 0), rows(4, 1)], batch())

@@ -5,8 +5,7 @@ themselves, in both directions. All queries count, those whose answer the search
 keep the place that the search gave it. Ties count against the reader.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, final
+from typing import ClassVar, Literal, cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -19,7 +18,7 @@ from anchorwise.evaluation.embed import evaluation_mode, on_device, origin_of
 from anchorwise.evaluation.pair_judge import TF_IDF
 from anchorwise.evaluation.partners import Pairs, pairs_of, word_pairs
 from anchorwise.evaluation.retrieval import REVERSE, ranks_of, retrieval_metrics, retrieval_values
-from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.samples import Samples, moved
 
 # q = queries, k = candidates of each
@@ -121,7 +120,7 @@ class Reranking(Judge):
 
     def _ordered(
         self, samples: Samples, frozen: FrozenEncoder, pairs: Pairs, search: str, *, is_back: bool = False
-    ) -> Mapping[str, Float[Tensor, " q"]]:
+    ) -> dict[str, Float[Tensor, " q"]]:
         """Return what every query is worth in the new order and in that of the search."""
         before = ranks_of(pairs.first, pairs.second)
         best = (pairs.first @ pairs.second.T).topk(min(self.config.num_candidates, len(pairs.second)), dim=1)
@@ -136,7 +135,8 @@ class Reranking(Judge):
         self, samples: Samples, frozen: FrozenEncoder, found: Int64[Tensor, "q k"], is_back: bool
     ) -> Float[Tensor, "q k"]:
         parts = []
-        with evaluation_mode(on_device(frozen.encoder, self.device)) as encoder:
+        with evaluation_mode(on_device(frozen.encoder, self.device)) as network:
+            encoder = cast(Encoder, network)
             for ids in torch.arange(len(found)).split(_BLOCK):
                 asking, asked = ids.repeat_interleave(found.shape[1]), found[ids].flatten()
                 pairs = samples.joined(asked, asking) if is_back else samples.joined(asking, asked)

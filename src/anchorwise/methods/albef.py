@@ -4,7 +4,6 @@ Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation L
 https://arxiv.org/abs/2107.07651, and its released code for pretraining.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast, final
 
@@ -17,6 +16,7 @@ from torch.nn import functional
 from anchorwise._ranks import gather_rows
 from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.methods.hidden_words import hidden_words
 from anchorwise.modalities.draws import Draws
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.image_text.encoders import TwoTowers
@@ -24,13 +24,14 @@ from anchorwise.modalities.image_text.reader import Reader, ReaderConfig
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan
 from anchorwise.models import HeadConfig
+from anchorwise.models.hidden_words import first_places
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import mean_outcome
 from anchorwise.pairs import unit_rows
 
-# b = pairs of this rank's batch, s = tokens, p = places, k = hidden tokens, or columns
+# b = pairs of this rank's batch, s = tokens, p = places, k = columns
 
 _IMAGE, _TEXT = 4010, 4011  # What is drawn: the image that does not match, and the text; numbers that no view has.
 
@@ -168,7 +169,6 @@ class ALBEF(Method):
         table = cast(Mapping[str, Tensor], view)
         mask, is_hidden = table["attention_mask"], table["is_hidden"]
         places = first_places(is_hidden, self.hidden_share)
-        counts = is_hidden.gather(1, places).to(cells.dtype)
         seen = {"input_ids": table["hidden_ids"], "attention_mask": mask}
         towers, copies = (cast(TwoTowers, part.encoder) for part in (self.online, cast(Any, self.twin.network)))
         said = self.reader.said(
@@ -178,12 +178,7 @@ class ALBEF(Method):
             words = cast(Tensor, copies.towers.text.words)
             copy = cast(Reader, copies.reader)
             guess = copy.said(copies.text_states(seen)[1], mask, copied_cells, places, words).float().softmax(dim=2)
-        logs = said.float().log_softmax(dim=2)
-        own = logs.gather(2, table["input_ids"].gather(1, places).unsqueeze(2)).squeeze(2)
-        alpha = self.alpha * self.rise
-        per_token = -(1.0 - alpha) * own - alpha * (guess * logs).sum(dim=2)
-        sums, numbers = gather_rows((per_token * counts).sum(dim=1)), gather_rows(counts.sum(dim=1))
-        return mean_outcome(sums * len(sums) / numbers.sum().clamp_min(1.0), {})
+        return hidden_words(said, places, table["input_ids"], is_hidden, guess=guess, alpha=self.alpha * self.rise)
 
 
 def two_towers(encoder: Encoder, who: str) -> TwoTowers:
@@ -215,9 +210,3 @@ def drawn_negatives(
     shares = logits.float().masked_fill(is_same & ~alone, -torch.inf).softmax(dim=1).cumsum(dim=1)
     # Shares that are 0 are passed over: a column begins where the sum of those before it ends.
     return (shares <= drawn.unsqueeze(1) * shares[:, -1:]).sum(dim=1).clamp_max(logits.shape[1] - 1)
-
-
-def first_places(is_hidden: Bool[Tensor, "b s"], share: float) -> Int64[Tensor, "b _"]:
-    """Return the places of hidden tokens, then others, so many that more hidden ones than these are rare."""
-    most = min(is_hidden.shape[1], 2 * math.ceil(share * is_hidden.shape[1]) + 2)
-    return is_hidden.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]

@@ -9,10 +9,14 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from anchorwise._files import UnusableFileError
+from anchorwise.methods import METHODS
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.text.columns import as_written
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 from anchorwise.modalities.text.sources import read_parts
 from anchorwise.modalities.views import ViewPlan
+from anchorwise.models import HeadConfig
+from anchorwise.objectives import build
 from anchorwise.training import RunConfig, apply_overrides, pretrain
 from anchorwise.training.checkpoint import load_checkpoint
 from anchorwise.training.config import run_config_of
@@ -355,6 +359,31 @@ def test_equal_views_without_dropout_teach_nothing_and_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"views of a sample are equal, .* dropout"):
         pretrain(tiny(lines, "encoder.dropout=0.0"), tmp_path / "run", show_progress=False)
     pretrain(tiny(lines, "train.num_epochs=1"), tmp_path / "run", show_progress=False)
+
+
+def test_hidden_words_of_the_first_text_are_found_beside_the_contrast(captions):
+    samples = TEXT.load(TextData(source=str(captions), vocab_size=120, max_tokens=12)).train
+    section = TextEncoderConfig(num_layers=1, width=16, num_heads=2, dropout=0.0)
+    encoder, make = build_encoder(TEXT.resolved_encoder(section, samples)), METHODS["simcse"]
+
+    def method_of(**settings):
+        config = make.Config(head=HeadConfig(num_layers=0), **settings)
+        return make(encoder, build(dict(make.own_objective)), config).eval()
+
+    method = method_of(hidden_weight=0.5, hidden_share=0.5)
+    batch = TextViews(TextViewsConfig(), method.plan, samples).collect(samples, torch.arange(6), seed=0)
+    table, other = batch.raw
+    assert set(table) - set(other) == {"hidden_ids", "is_hidden"}
+    assert not torch.equal(table["hidden_ids"], table["input_ids"])
+    with torch.no_grad():
+        contrast = method_of()([as_written(table), other], batch).outcome.loss
+        states = encoder.with_states({**as_written(table), "input_ids": table["hidden_ids"]})[1]
+        losses = []
+        for row, place in table["is_hidden"].nonzero().tolist():
+            logits = method.hidden_words.transform(states[row, place]) @ encoder.words.T + method.hidden_words.bias
+            losses.append(logits.logsumexp(0) - logits[table["input_ids"][row, place]])
+        found = method(batch.raw, batch).outcome
+    assert found.loss.item() == pytest.approx((contrast + 0.5 * torch.stack(losses).mean()).item(), rel=1e-5)
 
 
 def test_a_guide_is_another_run_by_the_same_tokenizer_and_is_stored_with_the_training(tmp_path):

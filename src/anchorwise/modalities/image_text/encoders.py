@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.image_text.reader import IMAGE_OF, Reader, ReaderConfig
 from anchorwise.modalities.samples import View
-from anchorwise.modalities.text.tokenizer import ATTENTION
+from anchorwise.modalities.text.columns import ATTENTION
 from anchorwise.modalities.views import PIXELS
 
 # b = images, texts or pairs of them, f = width of the shared space, p = places of an image, s = tokens, d = width of a

@@ -2,13 +2,13 @@
 
 from typing import final
 
-import torch
 from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor, nn
 
 from anchorwise._config import Section
 from anchorwise.models.fusion import FusionEncoder
+from anchorwise.models.hidden_words import HiddenWords
 
 # r = rows, s = tokens, p = places, d = width of the text tower, v = kinds of tokens, k = columns
 
@@ -45,8 +45,7 @@ class Reader(nn.Module):
         self.config = config
         self.fusion = FusionEncoder(text_width, image_width, **config.model_dump())
         self.matching = nn.Linear(text_width, 2)
-        self.transform = nn.Sequential(nn.Linear(text_width, text_width), nn.GELU(), nn.LayerNorm(text_width))
-        self.bias = nn.Parameter(torch.zeros(num_tokens))
+        self.hidden_words = HiddenWords(text_width, num_tokens)
 
     def forward(
         self, text: Float[Tensor, "r s d"], mask: Int64[Tensor, "r s"], image: Float[Tensor, "r p _"]
@@ -62,6 +61,5 @@ class Reader(nn.Module):
         places: Int64[Tensor, "r k"],
         words: Float[Tensor, "v d"],
     ) -> Float[Tensor, "r k v"]:
-        """Return logits of the tokens at some places; their directions are those with which tokens enter."""
-        states = self.fusion(text, mask, image).take_along_dim(places.unsqueeze(2), dim=1)
-        return self.transform(states) @ words.T + self.bias
+        """Return logits of the tokens at some places."""
+        return self.hidden_words(self.fusion(text, mask, image), places, words)

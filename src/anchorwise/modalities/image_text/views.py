@@ -14,9 +14,10 @@ from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Batch, Samples, View
 from anchorwise.modalities.seeds import mixed_seed
-from anchorwise.modalities.text.masking import HIDDEN, IS_HIDDEN, with_hidden
+from anchorwise.modalities.text.columns import ATTENTION, HIDDEN, IS_HIDDEN, TOKENS
+from anchorwise.modalities.text.masking import with_hidden
 from anchorwise.modalities.text.samples import TextSamples
-from anchorwise.modalities.text.tokenizer import ATTENTION, TOKENS, padded
+from anchorwise.modalities.text.tokenizer import padded
 from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan
 
 # b = samples of a batch, t = captions of each

@@ -19,10 +19,10 @@ from transformers import (  # pyright: ignore[reportMissingImports]
 from anchorwise import _files
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import View
+from anchorwise.modalities.text.columns import ATTENTION, SEGMENTS, TOKENS
 from anchorwise.modalities.text.config import TextEncoderConfig
 from anchorwise.modalities.text.folders import check_model_folder
 from anchorwise.modalities.text.poolings import NEED_ALL_STATES, pooled
-from anchorwise.modalities.text.tokenizer import ATTENTION, SEGMENTS, TOKENS
 
 # b = texts, s = tokens of the longest, f = width, v = kinds of tokens
 

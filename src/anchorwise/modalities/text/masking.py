@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 
+from anchorwise.modalities.text.columns import HIDDEN, IS_HIDDEN
 from anchorwise.modalities.text.tokenizer import TextTokenizer
 
 # b = texts, s = tokens of the longest, m = tokens that a text may have
 
-HIDDEN, IS_HIDDEN = "hidden_ids", "is_hidden"
 _MASKED, _REPLACED = 0.8, 0.9
 
 

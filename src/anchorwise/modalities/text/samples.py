@@ -9,8 +9,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from anchorwise.modalities.samples import Partners, Samples, Skipped
+from anchorwise.modalities.text.columns import ATTENTION, SEGMENTS, TOKENS
 from anchorwise.modalities.text.tables import Texts
-from anchorwise.modalities.text.tokenizer import ATTENTION, SEGMENTS, TOKENS, TextTokenizer, Tokens, padded
+from anchorwise.modalities.text.tokenizer import TextTokenizer, Tokens, padded
 
 # n = samples, b = samples of a batch, m = chosen samples, r = texts of the sample with most of them, s = tokens
 

@@ -15,13 +15,13 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast  # pyright: ignore[reportMissingImports]
 
 from anchorwise import _files
+from anchorwise.modalities.text.columns import ATTENTION, TOKENS
 from anchorwise.modalities.text.folders import refuse_code
 from anchorwise.modalities.text.vocabulary import WITHIN, word_pieces
 
 # t = texts, b = texts of a batch, s = tokens of the longest of them
 
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-TOKENS, ATTENTION, SEGMENTS = "input_ids", "attention_mask", "token_type_ids"
 _MULTIPLE = 8  # Batches are padded to lengths of this kind, so that there are few shapes.
 
 

@@ -1,5 +1,6 @@
 """Views of texts: two that say the same, an anchor with its positive, or one text twice under other dropout."""
 
+from dataclasses import replace
 from typing import cast, final
 
 import torch
@@ -8,7 +9,10 @@ from torch import Tensor
 
 from anchorwise.modalities.draws import HostDraws, noise
 from anchorwise.modalities.samples import Batch, Samples, View
+from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.modalities.text.columns import ATTENTION, TOKENS
 from anchorwise.modalities.text.config import TextViewsConfig
+from anchorwise.modalities.text.masking import with_hidden
 from anchorwise.modalities.text.samples import TextSamples
 from anchorwise.modalities.text.soft import SoftTokens
 from anchorwise.modalities.text.tokenizer import padded
@@ -18,6 +22,7 @@ from anchorwise.modalities.views import ViewMaker, ViewPlan
 
 _NUM_DOUBLED, _FIRST_PLACE = 0, 1  # Purposes of draws: how many tokens are doubled, and from here on at which places.
 _FIRST_TEXT = 2048  # From here on: which of the texts that say the same.
+_HIDDEN = 2  # What tokens are drawn for, beside that.
 _MOST_DOUBLED = 10
 
 
@@ -72,7 +77,14 @@ class TextViews(ViewMaker):
                 for number, view in enumerate(views[: self.plan.num_views])
             ]
         rows = padded([text for view in views for text in view], self.tokenizer.pad, most=self.max_tokens)
-        return _in_views(there, ids, rows)
+        made = _in_views(there, ids, rows)
+        if not self.plan.masked_tokens:
+            return made
+        first, *others = cast(tuple[dict[str, Tensor], ...], made.raw)
+        drawn = noise(ids, mixed_seed(seed, _HIDDEN), (3, self.max_tokens))
+        share = self.plan.masked_tokens
+        hidden = with_hidden(first[TOKENS], first[ATTENTION], drawn, self.tokenizer, share=share)
+        return replace(made, raw=({**first, **hidden}, *others))
 
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
         """Return the views."""
