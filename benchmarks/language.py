@@ -90,6 +90,17 @@ _WARM = (
     "optimizer.peak_lr=1e-4",
 )
 _ESIMCSE = ("method.name=esimcse", "views.repetition=0.32", "method.head.num_layers=0")
+_READ = ("encoder.path={start}/transformer", "data.tokenizer={start}/transformer")
+# Contrast over a list against classification of each, and the gradient's weight of the one in the other's direction.
+_READERS: Mapping[str, Sequence[str]] = {
+    "reranker-small": (),
+    "reranker, direction of classification": ("objective.direction=difference",),
+    "reranker by classification": ("objective.name=pointwise_ranking", "judges.reranking.score=difference"),
+    "reranker by classification, direction of contrast": (
+        "objective.name=pointwise_ranking",
+        "objective.direction=yes",
+    ),
+}
 _GUIDED = ("data.tokenizer={start}/transformer", "method.name=gist_embed", "method.guide={start}")
 
 
@@ -142,7 +153,11 @@ ROWS: Mapping[str, Row] = {
         steps=240,
     ),
     "glyphs-clip": Row("glyphs-clip"),
-    "reranker-small": Row("reranker-small", [CAPTIONS]),
+    "captions, two layers": Row("captions-small", [CAPTIONS, "encoder.num_layers=2", "encoder.dropout=0.0"], steps=100),
+    **{
+        name: Row("reranker-small", [CAPTIONS, *_READ, *settings], start="captions, two layers")
+        for name, settings in _READERS.items()
+    },
     **_objectives("captions", CAPTIONS),
     **_objectives("docstrings", DOCSTRINGS),
 }
@@ -162,7 +177,7 @@ TABLES: Mapping[str, Table] = {
         ("captions-small", *(name for name, row in ROWS.items() if row.recipe == "simcse")), (STS,), "captions-small"
     ),
     "glyphs": Table([name for name in ROWS if name.startswith("glyphs")], _BOTH_WAYS, "glyphs, clip", words=False),
-    "reranking": Table(("reranker-small",), _RERANKED, "reranker-small"),
+    "reranking": Table(("captions, two layers", *_READERS), _RERANKED, "reranker-small"),
     **{
         f"temperature-{of}": Table(
             [name for name in ROWS if name.startswith(f"{of}: ")], ("mrr", "recall_at_1"), f"{of}: InfoNCE at 0.05"

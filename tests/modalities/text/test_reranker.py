@@ -82,8 +82,15 @@ def test_texts_without_enough_candidates_are_refused_before_training(captions):
 
 
 def test_a_reranker_is_trained_judged_over_all_queries_and_read_by_transformers(captions, tmp_path):
-    settings = ["encoder.num_layers=1", "encoder.width=16", "encoder.num_heads=2", "data.vocab_size=120"]
-    settings += ["data.num_candidates=3", "method.num_candidates=3", "data.max_tokens=40", "train.batch_size=4"]
+    settings = ["encoder.name=bert-small", "encoder.pooling=classifier", "encoder.num_layers=1", "encoder.width=16"]
+    settings += ["encoder.num_heads=2", "data.vocab_size=120"]
+    settings += [
+        "data.num_candidates=3",
+        "data.num_random_candidates=1",
+        "method.num_candidates=3",
+        "data.max_tokens=40",
+        "train.batch_size=4",
+    ]
     settings += ["train.num_epochs=2", "train.log_to=[]", "train.device=cpu", "train.log_every_steps=1"]
     config = apply_overrides(recipe("reranker-small"), [*settings, f"data.source={captions}"])
     run = pretrain(config, tmp_path / "run", show_progress=False)
