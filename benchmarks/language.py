@@ -133,6 +133,9 @@ ROWS: Mapping[str, Row] = {
     "snli-small": Row("snli-small", [SNLI], sts=True),
     "SimCSE behind captions-small": Row("simcse", _WARM, start="captions-small", sts=True),
     "ESimCSE behind captions-small": Row("simcse", [*_WARM, *_ESIMCSE], start="captions-small", sts=True),
+    "SimCSE with hidden words behind captions-small": Row(
+        "simcse", [*_WARM, "method.hidden_weight=0.1"], start="captions-small", sts=True
+    ),
     "glyphs, untrained": _glyphs(steps=0),
     "glyphs, clip": _glyphs(),
     "glyphs, clip_rocket": _glyphs("method.name=clip_rocket", "views.word_dropout=0.3"),
