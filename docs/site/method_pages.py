@@ -13,7 +13,7 @@ from docs.site.writing import cell, linked, toctree
 
 # Recipes on what a method without one of its own is for; others train on digits.
 _CHANGED = {
-    **dict.fromkeys(("albef", "astrea", "clip_rocket", "dcd", "msd"), "glyphs-clip"),
+    **dict.fromkeys(("albef", "astrea", "clip_rocket", "dcd", "g2l", "msd"), "glyphs-clip"),
     **dict.fromkeys(("light_gcn", "sim_gcl"), "lastfm-xsimgcl"),
     "ada_meow": "acm-meow",
     "cocosoda": "docstrings-small",

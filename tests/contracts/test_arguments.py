@@ -20,6 +20,7 @@ LIBRARY = Path(anchorwise.__file__).parent
 # What an objective may be called with besides, where no case does so.
 STOCK: dict[str, Callable[[torch.Tensor], Any]] = {
     "ids": lambda view: torch.arange(len(view)),
+    "log_weights": lambda view: view.new_zeros(len(view), len(view)),
     "logit_scale": lambda view: view.new_tensor(5.0),
     "alpha_factor": lambda view: view.new_tensor(0.5),
     "generator": lambda view: torch.Generator(view.device),

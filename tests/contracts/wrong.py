@@ -15,7 +15,7 @@ ANY_LENGTH = {"negatives", "queue", "prototypes", "queues"}
 ANY_WIDTH = {"clusters"}
 ANY_NUMBER = {"DINO keys", "CrossViewInfoNCE hard_negatives"}
 # Real numbers of either kind are right for these.
-ANY_REAL = {"SupReMix labels", "SupCon mask", "logit_scale", "logit_bias", "temperature"}
+ANY_REAL = {"SupReMix labels", "SupCon mask", "CLIP log_weights", "logit_scale", "logit_bias", "temperature"}
 
 
 def calls(call: Call, who: str) -> Iterator[tuple[str, str, Call]]:

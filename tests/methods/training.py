@@ -25,10 +25,11 @@ from anchorwise.models import HeadConfig, PredictorConfig
 from anchorwise.objectives import build
 
 WITH_MAPS, WITH_PATCHES, WITH_TOWERS, WITH_STAGES = {"pixpro"}, {"mmc_sketch"}, {"albef"}, {"local_blocks"}
-# Their views are made of tokens, are nodes of a graph or three that are told apart, so no run on images has them.
+# No run on images has their views: of tokens, nodes of a graph, three that are told apart, two domains.
 OF_TEXTS = {"cocosoda", "albef", "cross_encoder"}
 OF_INTERACTIONS = {"light_gcn", "sim_gcl", "x_sim_gcl"}
 OF_QUERIES = {"sirl"}
+OF_VIDEOS = {"comix"}
 NUM_STEPS = 8
 NUM_SAMPLES = 6
 _WIDTHS = {"hidden_width": 6, "output_width": 4}
@@ -49,12 +50,13 @@ _OWN: dict[str, dict[str, Any]] = {
     "cross_encoder": {"head": HeadConfig(num_layers=1, output_width=2), "num_candidates": 3},
     "simlap": {"num_classes": 2, "class_width": 5},
     "coconut": {"num_classes": 2},
+    "comix": {"num_classes": 2, "num_clips": 3, "num_slow": (2, 3), "threshold": 0.55, "warmup_share": 0.0},
     "pixpro": {"instance_weight": 0.5},
     "mmc_sketch": {"hidden_fraction": 0.5},
     "dino": {"num_prototypes": 5, "num_small": 1, "freeze_epochs": 0, "momentum": 0.9},
 }
 
-on_images = [name for name in METHODS if name not in OF_TEXTS | OF_INTERACTIONS | OF_QUERIES]
+on_images = [name for name in METHODS if name not in OF_TEXTS | OF_INTERACTIONS | OF_QUERIES | OF_VIDEOS]
 
 
 def few_at_first(names: Iterable[str]) -> list[Any]:
@@ -88,6 +90,7 @@ def method_of(name: str, objective: Objective | None = None, *, norm: str = "bat
     encoder = _with_patches() if name in WITH_PATCHES else encoder
     encoder = _in_stages(norm) if name in WITH_STAGES else encoder
     encoder = towers(norm) if name in WITH_TOWERS else encoder
+    encoder = _Clips(norm) if name in OF_VIDEOS else encoder
     encoder = users_and_items() if name in OF_INTERACTIONS else encoder
     config = make.Config(**{**small, **_OWN.get(name, {}), **settings})
     method = make(encoder, objective or build({**make.own_objective, **_OBJECTIVES.get(name, {})}), config)
@@ -127,6 +130,20 @@ def _in_stages(norm: str) -> Encoder:
         for inner, outer in pairwise(widths)
     ]
     return ImageEncoder(nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten()), num_features=8)
+
+
+class _Clips(Encoder):
+    """Takes the channels of an image for the clips of a video."""
+
+    def __init__(self, norm: str) -> None:
+        layer = nn.BatchNorm1d(8) if norm == "batch" else nn.LayerNorm(8)
+        super().__init__(nn.Sequential(nn.Linear(4, 8), layer), num_features=8)
+
+    def encode_clips(self, view) -> Tensor:
+        return self.backbone(view.flatten(0, 1).flatten(1)).unflatten(0, view.shape[:2])
+
+    def encode(self, view) -> Tensor:
+        return self.encode_clips(view).mean(dim=1)
 
 
 class TinyText(Encoder):

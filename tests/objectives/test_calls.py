@@ -63,7 +63,10 @@ def test_a_mixture_passes_on_what_each_part_takes():
     parts = InfoNCE()(*VIEWS, **given), SupCon()(*VIEWS, labels=labels, **given), CLIP()(*VIEWS, **given)
     expected = parts[0] + parts[1] + parts[2]
     torch.testing.assert_close(mixture(*VIEWS, labels=labels, **given), expected)
-    assert (mixture.inputs.needs, mixture.inputs.takes) == (("labels",), ("ids", "logit_scale", "mask"))
+    assert (mixture.inputs.needs, mixture.inputs.takes) == (
+        ("labels",),
+        ("ids", "logit_scale", "mask", "counted", "log_weights"),
+    )
     assert mixture.inputs.max_views == 2
 
 

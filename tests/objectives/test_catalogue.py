@@ -27,7 +27,7 @@ def test_every_objective_is_listed_with_its_source():
 
 def test_a_call_says_what_is_needed_and_what_may_be_left_out():
     assert describe("info_nce").call == "(view0, view1, [ids=], [logit_scale=])"
-    assert describe("sup_con").call == "(view0, *more_views, labels=, [mask=], [logit_scale=])"
+    assert describe("sup_con").call == "(view0, *more_views, labels=, [mask=], [counted=], [logit_scale=])"
     assert describe("moco").call == "(view0, view1, queue=, [ids=], [queue_ids=], [logit_scale=])"
 
 

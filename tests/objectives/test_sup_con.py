@@ -1,5 +1,7 @@
 """SupCon's forms: positives inside the logarithm, anchors of one view, positives by a mask or of a teacher."""
 
+import math
+
 import pytest
 import torch
 
@@ -74,6 +76,7 @@ def test_anchors_of_the_first_view_are_the_first_of_all_anchors():
     [
         (SupCon(), {"labels": LABELS, "mask": torch.eye(24)}, "mask must be None beside labels"),
         (SupCon(), {}, "SupCon needs labels"),
+        (SupCon(), {"mask": torch.eye(24), "counted": LABELS}, "mask must be None beside counted"),
         (SupCon(blend=Blend()), {"mask": torch.eye(24)}, "mask must be None with a blend"),
     ],
 )
@@ -102,3 +105,43 @@ def test_without_anything_to_rehearse_nspt_is_nothing_and_teachers_get_no_gradie
     taught = [view.clone().requires_grad_() for view in VIEWS]
     NSPT()(*VIEWS[:2], views[0], labels=LABELS, teachers=taught).backward()
     assert all(view.grad is None for view in taught)
+
+
+@pytest.mark.parametrize("backend", ["dense", Tiled(size=7)])
+@pytest.mark.parametrize("given", [{}, {"normalise": False}, {"average": "inside"}, {"only_first_view": True}])
+def test_samples_that_do_not_count_are_not_there(given: dict[str, object], backend: str | Tiled):
+    objective, counted = SupCon(**given), torch.arange(24) % 3 > 0
+    some = [view[counted] for view in VIEWS]
+    with use_backend(backend):
+        expected = objective.detail(*some, labels=LABELS[counted])
+        found = objective.detail(*VIEWS, labels=LABELS, counted=counted)
+    torch.testing.assert_close(found.loss, expected.loss, rtol=1e-12, atol=1e-12)
+    assert objective(*VIEWS, labels=LABELS, counted=torch.zeros(24, dtype=torch.int64)) == 0.0
+
+
+def test_products_of_class_probabilities_are_those_of_co_mix():
+    # The value of the authors' function.
+    rows = [
+        torch.tensor([[3.0 * math.sin(1 + 3 * i + 7 * j + s) for j in range(3)] for i in range(4)], dtype=torch.float64)
+        for s in (0.0, 0.2, 1.0, 1.2)
+    ]
+    objective = SupCon(temperature=0.5, base_temperature=0.07, normalise=False)
+    loss = objective(*(row.softmax(dim=1) for row in rows), labels=torch.arange(4))
+    assert loss.item() == pytest.approx(18.5905561716, abs=1e-9)
+
+
+def test_a_scale_of_rows_as_they_are_is_one_of_their_products():
+    objective, labels = SupCon(temperature=2.0, normalise=False), LABELS
+    whole = objective(*VIEWS, labels=labels)
+    torch.testing.assert_close(
+        SupCon(temperature=8.0, normalise=False)(*(2.0 * v for v in VIEWS), labels=labels), whole
+    )
+    scale = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    learnt = objective(*VIEWS, labels=labels, logit_scale=scale)
+    torch.testing.assert_close(learnt, whole)
+    assert torch.autograd.grad(learnt, scale)[0] != 0
+
+
+def test_rows_as_they_are_have_no_tails_to_be_blended():
+    with pytest.raises(ValueError, match="blend must be None with normalise=False"):
+        SupCon(normalise=False, blend=Blend())

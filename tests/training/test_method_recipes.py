@@ -31,6 +31,8 @@ _OTHER_DATA = {
     "wearables",
     "local_blocks",  # SimCLR with less memory.
     "sirl",
+    "comix",
+    "g2l",
 }
 
 

@@ -7,7 +7,7 @@ from tests.twins.core import Rows, cosine
 from tests.twins.two_view import Logit, log_sum_exp
 
 
-def sup_con(
+def sup_con(  # noqa: PLR0913
     *views: Rows,
     labels: Sequence[int] = (),
     logit: Logit,
@@ -15,15 +15,19 @@ def sup_con(
     average: str = "outside",
     num_anchor_views: int | None = None,
     mask: Rows = (),
+    counted: Sequence[bool] = (),
+    normalise: bool = True,
 ) -> list[float]:
     """Eq. 2, Eq. 3, or Eq. 3 without its 1 / |P|; a mask says what sample j weighs among the positives of sample i."""
     num_samples, rows = len(views[0]), [row for view in views for row in view]
+    counts, score = [*(counted or [True] * num_samples)] * len(views), cosine if normalise else _dot
+    scale *= num_samples / max(1, sum(map(bool, counts[:num_samples])))
     weights = mask or [[float(a == b) for b in labels] for a in labels]
     losses = []
     for a, row in enumerate(rows[: (num_anchor_views or len(views)) * num_samples]):
-        logits = {k: logit(cosine(row, rows[k])) for k in range(len(rows)) if k != a}
+        logits = {k: logit(score(row, rows[k])) for k in range(len(rows)) if k != a and counts[k]}
         positives = {k: w for k in logits if (w := float(weights[a % num_samples][k % num_samples]))}
-        if not positives:
+        if not positives or not counts[a]:
             losses.append(0.0)
             continue
         denominator, number = log_sum_exp([*logits.values()]), math.fsum(positives.values())

@@ -49,6 +49,16 @@ def cross_view(  # noqa: PLR0913  # As the objective's call.
     return losses
 
 
+def weighed(view0: Rows, view1: Rows, log_weights: Rows, logit: Logit) -> list[float]:
+    """Every negative's logit is raised by what its pair weighs for the anchor's."""
+    losses = []
+    for anchors, keys in ((view0, view1), (view1, view0)):
+        for i, anchor in enumerate(anchors):
+            logits = [logit(cosine(anchor, key)) + (log_weights[i][j] if j != i else 0.0) for j, key in enumerate(keys)]
+            losses.append(log_sum_exp(logits) - logits[i])
+    return losses
+
+
 def smoothed(view0: Rows, view1: Rows, logit: Logit, smoothing: float, ids: Ids = None) -> list[float]:
     """Cross-entropy against a target of `smoothing / n` everywhere and the rest on the own key."""
     losses = []

@@ -13,7 +13,8 @@ def pretrain(
             help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder, "
             "cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of texts "
             "captions-small, docstrings-small or snli-small; of users and items lastfm-xsimgcl; of nodes acm-meow "
-            "or imdb-meow; of speech spoken-digits or spoken-digits-coconut; of video moving-digits; or a JSON file "
+            "or imdb-meow; of speech spoken-digits or spoken-digits-coconut; of video moving-digits or "
+            "moving-digits-comix; or a JSON file "
             "such as --show-config prints, or a run's config.json."
         ),
     ] = "digits",

@@ -11,10 +11,12 @@ from anchorwise.methods.clip import CLIP as CLIP
 from anchorwise.methods.clip_rocket import ClipRocket as ClipRocket
 from anchorwise.methods.coconut import COCONUT as COCONUT
 from anchorwise.methods.cocosoda import CoCoSoDa as CoCoSoDa
+from anchorwise.methods.comix import CoMix as CoMix
 from anchorwise.methods.cross_encoder import CrossEncoder as CrossEncoder
 from anchorwise.methods.dcd import DCD as DCD
 from anchorwise.methods.dino import DINO as DINO
 from anchorwise.methods.esimcse import ESimCSE as ESimCSE
+from anchorwise.methods.g2l import G2L as G2L
 from anchorwise.methods.gist_embed import GISTEmbed as GISTEmbed
 from anchorwise.methods.light_gcn import LightGCN as LightGCN
 from anchorwise.methods.local_blocks import LocalBlocks as LocalBlocks

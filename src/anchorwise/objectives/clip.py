@@ -10,10 +10,11 @@ from typing import final
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.parts.between_views import across_views
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.listed import listed_for
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend
 
@@ -37,7 +38,7 @@ class CLIP(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
+    inputs: Inputs = Inputs(takes=("ids", "log_weights", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.07, label_smoothing: float = 0.0, blend: Blend | None = None) -> None:
         super().__init__()
@@ -52,6 +53,7 @@ class CLIP(Objective):
         *,
         logit_scale: float | Tensor | None = None,
         ids: Integer[Tensor, " n"] | None = None,
+        log_weights: Float[Tensor, "n n"] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, those of view 0 first, and the cosines of their positives.
 
@@ -60,7 +62,15 @@ class CLIP(Objective):
             view1: Rows of the other.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
             ids: Whole numbers. Pairs of one id, such as duplicates, are no negatives of each other.
+            log_weights: Logarithms of what pairs count for as negatives of each other, entry (i, j) of pair j for
+                pair i, in both directions; minus infinity for nothing. They get no gradient. On several ranks, those of
+                the pairs of all of them, as `anchorwise.models.geodesic.geodesic_weights` gives for gathered rows.
         """
         views = views_of(view0, view1, ids=ids)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        return across_views(views, ((0, 1), (1, 0)), softmax, self.blend, label_smoothing=self.label_smoothing)
+        weight = None
+        if log_weights is not None:
+            given = _tensor_checks.one_per_pair("log_weights", log_weights, views.units[0])
+            weight = listed_for(given.detach().to(views.units))
+        how = {"label_smoothing": self.label_smoothing, "weight": weight}
+        return across_views(views, ((0, 1), (1, 0)), softmax, self.blend, **how)

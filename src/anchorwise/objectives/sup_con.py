@@ -15,26 +15,12 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.links import Link, Parameter, SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link, temperature_of
-from anchorwise.pairs import Contrast, PairWeight, SameId, Views, gathered_classes, num_same, views_of
+from anchorwise.objectives.parts.listed import Listed
+from anchorwise.objectives.parts.unscaled import shortened_views
+from anchorwise.pairs import Contrast, PairWeight, SameId, Views, gathered_classes, num_same, numbered, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = samples, d = embedding width, a = anchors, k = keys
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Listed(PairWeight):
-    """Weights that are listed for all pairs of samples; the values of anchors and keys are numbers of samples.
-
-    Attributes:
-        weights: At least 0.
-    """
-
-    weights: Float[Tensor, "n n"]
-
-    def log_weights(self, anchor_values: Int[Tensor, "a 1"], key_values: Int[Tensor, "k 1"]) -> Float[Tensor, "a k"]:
-        """Return the logarithms of the weights."""
-        return self.weights[anchor_values, key_values.T].log()
 
 
 @dataclass(frozen=True)
@@ -71,13 +57,15 @@ class SupCon(Objective):
             several views (whose labels are the samples' numbers) or of labels.
         only_first_view: Whether only the rows of view 0 are anchors; all rows are keys in any case (contrast_mode "one"
             in the released code).
+        normalise: Whether rows are brought to length 1; false takes their products as they are, as CoMix does those of
+            class probabilities.
         blend: WEINCE's logit in place of the softmax one, read off the rows of other classes; see `tails.Blend`.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("mask", "logit_scale"))
+    inputs: Inputs = Inputs(min_views=1, max_views=None, needs=("labels",), takes=("mask", "counted", "logit_scale"))
 
     def __init__(
         self,
@@ -86,6 +74,7 @@ class SupCon(Objective):
         base_temperature: float | None = None,
         average: Literal["outside", "inside", "none"] = "outside",
         only_first_view: bool = False,
+        normalise: bool = True,
         blend: Blend | None = None,
     ) -> None:
         super().__init__()
@@ -94,8 +83,10 @@ class SupCon(Objective):
         if base_temperature is not None:
             self.base_temperature = _checks.positive("base_temperature", base_temperature)
         self.average = _checks.one_of("average", average, ("outside", "inside", "none"))
-        self.only_first_view = only_first_view
+        self.only_first_view, self.normalise = only_first_view, normalise
         self.blend = as_blend(blend)
+        if self.blend is not None and not normalise:
+            raise ValueError("blend must be None with normalise=False: the tails that it is read off are of cosines")
 
     def detail(
         self,
@@ -103,6 +94,7 @@ class SupCon(Objective):
         *more_views: Float[Tensor, "n d"],
         labels: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         mask: Real[Tensor, "n n"] | Bool[Tensor, "n n"] | None = None,
+        counted: Integer[Tensor, " n"] | Bool[Tensor, " n"] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, view by view, and their numbers of positives.
@@ -114,30 +106,41 @@ class SupCon(Objective):
             mask: In place of labels, where classes do not say it: entry (i, j) is 1 where sample j is a positive of
                 sample i, or what it weighs among the positives, at least 0. It takes a number for every pair of
                 samples, and is of one process: on several ranks give labels. A blend needs labels.
+            counted: Which samples count, True or 1; others are neither anchors nor keys, and the loss is the mean over
+                the anchors that are left: that of a call without the others. All count if left out.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
-        views = views_of(view0, *more_views)
+        views, longest = (views_of(view0, *more_views), None) if self.normalise else shortened_views(view0, *more_views)
         rows = views.rows
         anchors = views.units[0] if self.only_first_view else rows
+        index = torch.arange(len(rows), device=rows.device)
+        own = index if anchors is rows else index[: len(anchors)]
+        is_counted, dropped = None, tuple[SameId, ...]()
+        if counted is not None:
+            is_counted = (gathered_classes("counted", counted, view0) > 0).repeat(views.num_views)
+            dropped = (SameId(torch.zeros_like(own), is_counted.to(index)),)
         if mask is None:
             labels = _tensor_checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
             classes = gathered_classes("labels", labels, view0).repeat(views.num_views)
+            if is_counted is not None:  # Whoever does not count is in a class of its own.
+                classes = torch.where(is_counted, numbered(classes), -1 - index)
             positives = _of_classes(classes, anchors)
         else:
-            self._refuse_beside_mask(labels, views)
-            positives = _of_mask(
-                _tensor_checks.one_per_pair("mask", mask, view0).detach().to(rows), views, len(anchors)
-            )
+            self._refuse_beside_mask(labels, counted, views)
+            given = _tensor_checks.one_per_pair("mask", mask, view0).detach().to(rows)
+            positives = _of_mask(given, views, len(anchors))
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        index = torch.arange(len(rows), device=rows.device)
-        own = index if anchors is rows else index[: len(anchors)]
-        of_others = Contrast(anchors, rows, (SameId(own, index),), ranks=views.ranks)
+        scaled = softmax if longest is None else replace(softmax, scale=softmax.scale * longest.square())
+        of_others = Contrast(anchors, rows, (SameId(own, index), *dropped), ranks=views.ranks)
         apart = () if positives.only is None else (positives.only,)
-        reading = read_link(self.blend, Contrast(anchors, rows, apart, ranks=views.ranks), softmax)
+        reading = read_link(self.blend, Contrast(anchors, rows, (*apart, *dropped), ranks=views.ranks), scaled)
         found = engine.logsumexp_rows(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
         nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_samples)
         per_anchor = torch.where(positives.number > 0, found, nothing)
+        if is_counted is not None:
+            num_counted = is_counted[: views.num_samples].sum().clamp_min(1)
+            per_anchor = per_anchor * (views.num_samples / num_counted.to(rows))
         return mean_outcome(self._scale(softmax) * per_anchor, {"num_positives": positives.number, **reading.stats})
 
     def _attraction(self, contrast: Contrast, link: Link, positives: _Positives) -> Float[Tensor, " a"]:
@@ -150,9 +153,11 @@ class SupCon(Objective):
         summed = summed.masked_fill(positives.number == 0, 0.0)
         return summed if self.average == "none" else summed - number.log()
 
-    def _refuse_beside_mask(self, labels: Tensor | None, views: Views) -> None:
+    def _refuse_beside_mask(self, labels: Tensor | None, counted: Tensor | None, views: Views) -> None:
         if labels is not None:
             raise ValueError("mask must be None beside labels: they both say which rows are positives; drop one")
+        if counted is not None:
+            raise ValueError("mask must be None beside counted, which goes with labels; leave those samples out")
         if self.blend is not None:
             raise ValueError("mask must be None with a blend, which is read off the rows of other classes: give labels")
         if views.ranks is not None:
@@ -174,5 +179,5 @@ def _of_classes(classes: Int[Tensor, " k"], anchors: Float[Tensor, "a d"]) -> _P
 def _of_mask(mask: Float[Tensor, "n n"], views: Views, num_anchors: int) -> _Positives:
     samples = torch.arange(views.num_samples, device=mask.device).repeat(views.num_views).unsqueeze(1)
     number = views.num_views * mask.sum(dim=1) - mask.diagonal()
-    weight = Listed(samples[:num_anchors], samples, mask)
+    weight = Listed(samples[:num_anchors], samples, mask.log())
     return _Positives(None, weight, number.repeat(num_anchors // views.num_samples))

@@ -44,7 +44,7 @@ from anchorwise.training.run_directory import RunDirectory
 from anchorwise.training.sample_rows import all_rows
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
-from anchorwise.training.task_accuracies import learnt, summary_of
+from anchorwise.training.task_accuracies import at_the_end, learnt, summary_of
 
 _NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
 _DDP_ARGUMENTS = inspect.signature(DistributedDataParallel).parameters
@@ -323,6 +323,7 @@ class _Run:
 
     def _finish(self, state: RunState) -> None:
         """Write the encoder, then the summary, which says that the run is done."""
+        known = at_the_end(state, self.splits, self.here.device)
         if state.best is not None:
             state.best.put_back(state.kept)
         if state.average is not None:
@@ -347,7 +348,8 @@ class _Run:
             summary |= {name: value for line in last for name, value in line.items() if name not in _NOT_OF_THE_RUN}
         if state.best is not None and state.best.value is not None:
             summary |= {"kept_step": state.best.step, f"kept_{state.best.metric.name}": state.best.value}
-        summary |= summary_of([line for line in lines if line["kind"] == "task"])
+        # Where there were tasks, the last of them says the same.
+        summary |= summary_of([line for line in lines if line["kind"] == "task"]) or known
         _files.write_text(self.directory.summary_file, json.dumps(summary, indent=2) + "\n")
 
 

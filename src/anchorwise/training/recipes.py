@@ -10,7 +10,7 @@ from anchorwise.evaluation.nodes import Nodes
 from anchorwise.evaluation.ranking import Ranking
 from anchorwise.evaluation.registry import DEFAULT_JUDGES
 from anchorwise.evaluation.reranking import Reranking
-from anchorwise.methods import CLIP, COCONUT, MEOW, SIRL, CrossEncoder, SimCLR, SimCSE, Wearables, XSimGCL
+from anchorwise.methods import CLIP, COCONUT, MEOW, SIRL, CoMix, CrossEncoder, SimCLR, SimCSE, Wearables, XSimGCL
 from anchorwise.modalities.graphs.config import GraphData, GraphEncoderConfig
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig
 from anchorwise.modalities.images import EncoderConfig
@@ -22,7 +22,7 @@ from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
 from anchorwise.modalities.series.policies import PPGViews
 from anchorwise.modalities.speech.config import LogMelConfig, SpeechData, SpeechEncoderConfig
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig
-from anchorwise.modalities.video.config import VideoData, VideoEncoderConfig
+from anchorwise.modalities.video.config import CLUTTERED, VideoData, VideoEncoderConfig
 from anchorwise.models import HeadConfig
 from anchorwise.training.config import ObjectiveConfig, RunConfig, TrainConfig, run_config_of
 from anchorwise.training.optimizers import SGD, AdamW
@@ -362,6 +362,21 @@ def moving_digits() -> RunConfig:
     )
 
 
+def moving_digits_comix() -> RunConfig:
+    """CoMix from digits before faint clouds to digits before stripes, 15 epochs: minutes on a CPU core.
+
+    Two folders of videos with the same classes are named with --data and data.target.
+    """
+    return run_config_of("video")(
+        data=VideoData(target=CLUTTERED, num_train=400, held_out=0.2),
+        encoder=VideoEncoderConfig(),
+        method=CoMix.Config(num_clips=4, num_slow=(1, 2, 3)),
+        optimizer=AdamW(peak_lr=2e-3, warmup_epochs=1),
+        train=TrainConfig(num_epochs=15, batch_size=32, drop_last=True, knn_every_epochs=5, checkpoint_every_epochs=5),
+        judges=DEFAULT_JUDGES,
+    )
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "digits": digits,
     "placed-digits": placed_digits,
@@ -385,6 +400,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "spoken-digits": spoken_digits,
     "spoken-digits-coconut": spoken_digits_coconut,
     "moving-digits": moving_digits,
+    "moving-digits-comix": moving_digits_comix,
     **CIFAR10_RECIPES,
     **IMAGENET_RECIPES,
 }

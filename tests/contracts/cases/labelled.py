@@ -109,6 +109,12 @@ def _rehearsed(view0: Tensor, view1: Tensor) -> Call:
     return Call(call.views, {**call.per_sample, "anchors": anchors}, learned={"logit_scale": view0.new_tensor(4.0)})
 
 
+def _some_with_labels(view0: Tensor, view1: Tensor) -> Call:
+    call = _with_labels(view0, view1)
+    counted = torch.arange(len(view0)).remainder(4) > 0
+    return Call(call.views, {**call.per_sample, "counted": counted})
+
+
 CASES = [
     Case(
         "sup_con",
@@ -119,9 +125,26 @@ CASES = [
             "base_temperature": 0.07,
             "average": "inside",
             "only_first_view": True,
+            "normalise": False,
             **BLEND,
         },
         call=_with_labels,
+    ),
+    Case(
+        "sup_con-lengths",
+        SupCon,
+        partial(labelled.sup_con, logit=scaled(2.0), normalise=False),
+        given={"temperature": 2.0, "normalise": False},
+        call=_three_views_with_labels,
+        single_sample="finite",
+        scale_free=False,
+    ),
+    Case(
+        "sup_con-counted",
+        SupCon,
+        partial(labelled.sup_con, logit=scaled(0.2)),
+        given={"temperature": 0.2},
+        call=_some_with_labels,
     ),
     Case(
         "sup_con-one_view",

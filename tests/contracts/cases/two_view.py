@@ -83,6 +83,13 @@ def _guided_with_ids(view0: Tensor, view1: Tensor) -> Call:
     return replace(call, per_sample={**call.per_sample, **named.per_sample})
 
 
+def _weighed(view0: Tensor, view1: Tensor) -> Call:
+    # Not the same in both directions.
+    samples = torch.arange(len(view0))
+    weights = ((samples.unsqueeze(1) + 2 * samples) % 5 - 2.0).to(view0.dtype)
+    return Call((view0, view1), per_pair={"log_weights": weights})
+
+
 def _clip(view0: Rows, view1: Rows, logit_scale: float) -> list[float]:
     return two_view.cross_view(view0, view1, lambda s: s * logit_scale)
 
@@ -216,6 +223,7 @@ CASES = [
         given={"label_smoothing": 0.1, **BLEND},
         call=with_ids,
     ),
+    Case("clip-weights", CLIP, partial(two_view.weighed, logit=two_view.scaled(0.07)), call=_weighed),
     Case("clip-scale", CLIP, _clip, call=_scaled),
     Case("clip-blend", CLIP, partial(two_view.cross_view, logit=MIXED), given=BLEND),
     Case(

@@ -46,7 +46,8 @@ def load_videos(path: Path, data: VideoData, on_progress: OnProgress | None = No
         )
     # What names say of images they say of videos, of which the first frames stand here.
     firsts = decoded.images[[places[0] for places in videos.values()]]
-    splits = arrange(Decoded(firsts, tuple(videos), decoded.skipped + skipped), seed=data.seed)
+    shown = Decoded(images=firsts, names=tuple(videos), skipped=decoded.skipped + skipped)
+    splits = arrange(shown, seed=data.seed)
     places = torch.tensor([place for of_video in videos.values() for place in of_video])
     lengths = torch.tensor([len(of_video) for of_video in videos.values()])
     whole = VideoSamples(_at(decoded, places), lengths.cumsum(0) - lengths, lengths, data.clips, tuple(videos))

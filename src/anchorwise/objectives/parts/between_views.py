@@ -64,14 +64,15 @@ def across_views(
     *,
     label_smoothing: float = 0.0,
     further: Sequence[FurtherKeys] = (),
+    weight: PairWeight | None = None,
 ) -> Outcome:
     """Return the mean over the anchors of all directions of their cross-entropy against the other view.
 
-    Further keys are negatives of all anchors. With label smoothing, that share of the target is spread evenly over the
-    positive and the other view's negatives.
+    Further keys are negatives of all anchors, and a weight says what the other view's count for. With label smoothing,
+    that share of the target is spread evenly over the positive and the other view's negatives.
     """
     losses, stats = [], []
-    weight = _own_weight(further, views)
+    weight = _own_weight(further, views) if weight is None else weight
     for view, other in directions:
         contrast = views.across(view, other)
         if further:
