@@ -75,8 +75,8 @@ def _step(config: RunConfig) -> tuple[Callable[[], float], float | None]:
     """Return what takes a step and says how long it took, and the peak memory of one."""
     device = as_device(config.train.device)
     splits, _ = loaded(config)
-    batch = first_batch(splits.pretrain, config.train.batch_size)
     state = initial_state(config, splits.pretrain, device)
+    batch = first_batch(state.views, splits.pretrain, config.train.batch_size)
     clock = time.perf_counter if device.type == "cuda" else time.process_time
 
     def step() -> float:

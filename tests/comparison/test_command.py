@@ -109,7 +109,7 @@ def test_single_runs_refuse_images_that_leak_too(study: Study, tmp_path: Path, m
     monkeypatch.setattr(preflight, "leaked_share", lambda splits: 0.5)
     for option in (["--print-commands"], ["--run", key]):
         result = _invoke(str(path), "--out", str(out), *option)
-        assert "50.0% of the test images are training images too" in str(result.exception)
+        assert "50.0% of the test samples are training samples too" in str(result.exception)
 
 
 @pytest.mark.whole

@@ -253,6 +253,6 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(tmp_path
 
 def test_test_images_among_the_training_images_are_refused(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(preflight_module, "leaked_share", lambda _: 0.25)
-    with pytest.raises(ValueError, match=r"25\.0% of the test images are training images too"):
+    with pytest.raises(ValueError, match=r"25\.0% of the test samples are training samples too"):
         _run(tiny_study(), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ def _with(study: Study, **changes: object) -> Study:
     return Study(**{**dict(study), **changes})
 
 
-LARGE = {"compare-ablation", "compare-paper", "compare-methods", "compare-methods-digits", "verdict-small"}
+LARGE = {name for name in RECIPES if name.startswith(("compare-a", "compare-p", "compare-methods", "verdict"))}
 FEW_AT_FIRST = [pytest.param(name, marks=pytest.mark.whole) if name in LARGE else name for name in RECIPES]
 
 

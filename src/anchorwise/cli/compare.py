@@ -15,7 +15,7 @@ def compare(  # The options of a command.
         str,
         typer.Argument(
             help="demo, compare-digits, compare-cifar10-small, compare-ablation, compare-methods-digits, "
-            "compare-methods, verdict-small, compare-paper, or a JSON file such as --show-config prints."
+            "compare-methods, verdict-small, verdict-text, compare-paper, or a JSON file such as --show-config prints."
         ),
     ] = "compare-digits",
     out: Annotated[
@@ -56,7 +56,7 @@ def compare(  # The options of a command.
         bool, typer.Option("--show-config", help="Print the study that would run, as JSON, and stop.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check images and disk, print what the study would take, and stop.")
+        bool, typer.Option("--dry-run", help="Check samples and disk, print what the study would take, and stop.")
     ] = False,
     print_commands: Annotated[
         bool,
@@ -71,8 +71,8 @@ def compare(  # The options of a command.
 ) -> None:
     """Compare objectives or methods: each at its own best setting, over several seeds, with a verdict one can trust.
 
-    Settings are chosen by accuracy on validation parts of the training images; the chosen ones are judged on test
-    images with fresh seeds. Every run is kept under a key of its configuration: a study that was stopped goes on, and
+    Settings are chosen by accuracy on validation parts of the training samples; the chosen ones are judged on test
+    samples with fresh seeds. Every run is kept under a key of its configuration: a study that was stopped goes on, and
     another seed or objective reuses what is there. Tables and report.html are in the folder of the study.
     """
     from anchorwise.comparison import Workplace
@@ -141,7 +141,7 @@ def _study(name: str, data: list[str], only: list[str], settings: list[str], bud
 
 
 def _named_source(text: str, study: "Study") -> tuple[str, str]:
-    """Return a data set's name and its images; the only one need not be named."""
+    """Return a data set's name and its samples; the only one need not be named."""
     name, separator, source = text.partition("=")
     if separator and name in study.data_sets:
         return name, source

@@ -1,4 +1,4 @@
-"""Comparisons of objectives: each at its own best setting, chosen on validation images, judged over fresh seeds."""
+"""Comparisons of objectives: each at its own best setting, chosen on validation samples, judged over fresh seeds."""
 
 from anchorwise import _extras
 
@@ -6,7 +6,7 @@ _extras.needed("pydantic")
 
 from anchorwise.comparison.compare import compare
 from anchorwise.comparison.recipes import RECIPES, study_recipe
-from anchorwise.comparison.study import Contender, Halving, Study, load_study
+from anchorwise.comparison.study import Contender, Halving, Study, load_study, study_of
 from anchorwise.comparison.summary import Summary
 from anchorwise.comparison.verdict import Decision, Verdict
 from anchorwise.comparison.workplace import Workplace
@@ -22,5 +22,6 @@ __all__ = [
     "Workplace",
     "compare",
     "load_study",
+    "study_of",
     "study_recipe",
 ]

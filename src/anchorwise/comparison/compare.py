@@ -7,7 +7,7 @@ from anchorwise import _outputs
 from anchorwise.comparison.executors import Executor, default_workers, make_executor
 from anchorwise.comparison.forecast import duration, forecast
 from anchorwise.comparison.illustrations import Illustrations, illustrations
-from anchorwise.comparison.preflight import checked_images
+from anchorwise.comparison.preflight import checked_samples
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.summary import Summary, primary_of
@@ -31,7 +31,7 @@ def compare(
         say: Is told what happens, line by line.
 
     Raises:
-        FileNotFoundError: If images are not there.
+        FileNotFoundError: If samples are not there.
         ValueError: If the study cannot be run as it is, or its folder holds what is not a study's.
         KeyboardInterrupt: If a signal ended it early; calling again goes on.
         ChildProcessError: If a worker died.
@@ -59,12 +59,12 @@ def ready(workplace: Workplace) -> list[StudyRun]:
     """Return the runs that can start now; those that judge a chosen point wait for the choice.
 
     Raises:
-        FileNotFoundError: If images are not there.
-        ValueError: If images do not fit (`anchorwise.comparison.preflight`).
+        FileNotFoundError: If samples are not there.
+        ValueError: If samples do not fit (`anchorwise.comparison.preflight`).
     """
     results = workplace.known()
     for data_set in workplace.study.data_sets:
-        _check_images(workplace, results, data_set)
+        _check_samples(workplace, results, data_set)
     return workplace.wanted(results)
 
 
@@ -72,8 +72,8 @@ def run_one(workplace: Workplace, key: str) -> RunResult:
     """Do the run of that key.
 
     Raises:
-        FileNotFoundError: If images are not there.
-        ValueError: If no run that can start now has it, and none that is done, or images do not fit.
+        FileNotFoundError: If samples are not there.
+        ValueError: If no run that can start now has it, and none that is done, or samples do not fit.
     """
     results = workplace.known()
     runs = {run.key: run for of in workplace.progress(results) for run in of.runs}
@@ -81,14 +81,14 @@ def run_one(workplace: Workplace, key: str) -> RunResult:
         raise ValueError(
             f"--run must be the key of a run that can start now or is done, as --print-commands says; got {key!r}"
         )
-    _check_images(workplace, results, runs[key].data_set)
+    _check_samples(workplace, results, runs[key].data_set)
     _outputs.claim_folder(workplace.out, COMMAND, is_own=workplace.is_begun)
     return perform(runs[key], workplace.places)
 
 
-def _check_images(workplace: Workplace, results: dict[str, RunResult], data_set: str) -> None:
+def _check_samples(workplace: Workplace, results: dict[str, RunResult], data_set: str) -> None:
     runs = [run for of in workplace.progress(results) if of.data_set == data_set for run in of.runs]
-    checked_images(data_set, runs[0].config, [results[run.key] for run in runs if run.key in results])
+    checked_samples(data_set, runs[0].config, [results[run.key] for run in runs if run.key in results])
 
 
 def _complete(
@@ -117,4 +117,6 @@ def _complete(
 def _news(primary: Metric, result: RunResult) -> str:
     if not result.is_done:
         return f"{result.status}: {result.message}"
-    return f"{primary.text(result.score(primary.name, 'validation'))} on validation images"
+    if primary.name not in result.validation:
+        return "judged"  # On test samples alone, which nobody should look at before all is done.
+    return f"{primary.text(result.score(primary.name, 'validation'))} on validation samples"

@@ -33,7 +33,7 @@ _ROW_INCH, _FRAME_INCH, _LEGEND_INCH = 0.45, 0.85, 0.19
 
 
 def interval_figure(standings: Sequence[Standing], metric: Metric) -> Figure | None:
-    """Return mean, plain interval and every seed of a metric of test images, by objective; None where there is none."""
+    """Return mean, plain interval and every seed of a metric of test samples, by objective; None without any."""
     drawn = [standing for standing in standings if standing.values(metric)]
     if not drawn:
         return None
@@ -101,12 +101,13 @@ def grid_figure(standings: Sequence[Standing], metric: Metric, *, title: str) ->
     study = standings[0].study
     choice.set(xlabel="temperature", ylabel=_axis(metric, "validation"), xscale="log")
     choice.set_title(f"choosing, {counted(len(study.selection_seeds), 'seed')}", fontsize=9.0)
-    judged.set_title(counted(len(study.seeds), "fresh seed"), fontsize=9.0)
+    on_test = ", test" if study.chooses_on_held_out else ""
+    judged.set_title(f"{counted(len(study.seeds), 'fresh seed')}{on_test}", fontsize=9.0)
     judged.set_xticks([])
     for index, standing in enumerate(standings):
         style = {**_style(index), "marker": _MARKERS[index % len(_MARKERS)], "label": standing.label}
         _draw_choice(choice, _temperatures(standing, metric), style)
-        _draw_chosen(judged, metric.factor * np.array(standing.validation(metric)), index, style)
+        _draw_chosen(judged, metric.factor * np.array(standing.scores(metric)), index, style)
     ticks = sorted({position for standing in standings for position, _ in _temperatures(standing, metric)})
     choice.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     choice.minorticks_off()
@@ -218,7 +219,7 @@ def _bar(axes: Axes, metric: Metric, interval: Intervals | None, row: int, colou
 
 
 def _axis(metric: Metric, part: Literal["test", "validation"]) -> str:
-    return f"{metric.label}, {f'{metric.unit} ' if metric.unit else ''}of {part} images"
+    return f"{metric.label}, {f'{metric.unit} ' if metric.unit else ''}of {part} samples"
 
 
 def _finite(interval: Intervals) -> float:

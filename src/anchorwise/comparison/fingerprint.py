@@ -1,19 +1,15 @@
-"""Which samples: a fingerprint that tells whether two machines have the same, and whether a test part leaks."""
+"""Which samples: whether two machines have the same, whether a test part leaks, and which are left out to choose on."""
 
-import hashlib
-from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
-from torch import Tensor
 
 from anchorwise.modalities.fingerprint import digest
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.modalities.selection import held_out
 from anchorwise.training import RunConfig
 from anchorwise.training.reading_progress import reading_progress
-
-_BLOCK = 4096  # Samples in memory at once.
 
 
 def loaded(config: RunConfig) -> tuple[Splits[Samples], str]:
@@ -36,23 +32,23 @@ def fingerprint(splits: Splits[Samples]) -> str:
 
 
 def leaked_share(splits: Splits[Samples]) -> float:
-    """Return the share of test samples that are, byte for byte, among those to pretrain or to fit on."""
+    """Return the share of test samples of which an equal one is among those to pretrain or to fit on."""
     if splits.test is None:
         return 0.0
-    known = set(_digests(splits.pretrain))
+    known = set(splits.pretrain.digests())
     if splits.train is not splits.pretrain:
-        known |= set(_digests(splits.train))
-    found = [digest in known for digest in _digests(splits.test)]
+        known |= set(splits.train.digests())
+    found = [digest in known for digest in splits.test.digests()]
     return sum(found) / len(found)
 
 
-def _digests(part: Samples) -> Iterator[bytes]:
-    for ids in torch.arange(len(part)).split(_BLOCK):
-        view = part.take(ids)
-        tensors = (view,) if isinstance(view, Tensor) else tuple(view.values())
-        for row in zip(*tensors, strict=True):
-            yield hashlib.blake2b(b"".join(map(_bytes, row)), digest_size=16).digest()
+def without_held_out(splits: Splits[Samples], fraction: float) -> Splits[Samples]:
+    """Return the training samples without a part, the same for every run, and that part in the place of the test one.
 
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.numpy().tobytes()
+    Samples of one group are all in one part, and of every class there is the same share.
+    """
+    samples = splits.pretrain
+    labels = torch.zeros(len(samples), dtype=torch.int64) if samples.labels is None else samples.labels
+    is_left_out = held_out(labels, fraction, seed=0, groups=samples.groups)
+    rest = samples.subset((~is_left_out).nonzero().flatten())
+    return Splits(rest, rest, samples.subset(is_left_out.nonzero().flatten()))

@@ -11,7 +11,7 @@ from statistics import fmean, median
 
 from torch import nn
 
-from anchorwise.comparison.preflight import check_disk, checked_images
+from anchorwise.comparison.preflight import check_disk, checked_samples
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.schedule import epochs_of_runs
@@ -72,7 +72,7 @@ def duration(seconds: float) -> str:
 
 
 def forecast(
-    workplace: Workplace, results: Mapping[str, RunResult], num_workers: int, *, say: Callable[[str], None]
+    workplace: Workplace, results: Mapping[str, RunResult], num_workers: int, *, say: Callable[[str], object]
 ) -> Forecast:
     """Return what is left of a study; nothing is written.
 
@@ -83,8 +83,8 @@ def forecast(
         say: Is told of what takes a while.
 
     Raises:
-        FileNotFoundError: If images of a run that is left are not there.
-        ValueError: If images do not fit (`anchorwise.comparison.preflight`), or the disk is too small.
+        FileNotFoundError: If samples of a run that is left are not there.
+        ValueError: If samples do not fit (`anchorwise.comparison.preflight`), or the disk is too small.
     """
     study, progress = workplace.study, workplace.progress(results)
     epochs = epochs_of_runs(study)
@@ -95,10 +95,10 @@ def forecast(
         # Where no point of a grid finished, its objective is never judged, and nothing is left to run for it.
         left = len(epochs) - len(known) if any(of.wanted for of in here) else 0
         num_done, num_left = num_done + len(known), num_left + left
-        if left > 0:  # Without, results are all that is needed, and images may be elsewhere.
+        if left > 0:  # Without, results are all that is needed, and samples may be elsewhere.
             point = study.objectives[study.baseline].grid[0]
             sample = study_run(study, data_set, study.baseline, point, seed=0, is_final=True)
-            splits = checked_images(data_set, sample.config, known)
+            splits = checked_samples(data_set, sample.config, known)
             state = initial_state(sample.config, splits.pretrain, as_device(sample.config.train.device))
             measured_s = _measured_s(known)
             is_measured = is_measured and measured_s is not None
@@ -130,7 +130,7 @@ def _measured_s(known: list[RunResult]) -> tuple[float, float] | None:
 def _timed_s(state: RunState, sample: StudyRun, splits: Splits[Samples]) -> tuple[float, float]:
     """Return seconds of an epoch and of a judgement, from a few steps and the choice of every judge."""
     train, device = sample.config.train, as_device(sample.config.train.device)
-    batch = first_batch(splits.pretrain, train.batch_size)
+    batch = first_batch(state.views, splits.pretrain, train.batch_size)
     times = []
     for _ in range(NUM_TIMED_STEPS + 1):
         started_s = time.perf_counter()

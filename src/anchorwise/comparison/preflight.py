@@ -1,4 +1,4 @@
-"""What is refused before a study starts: images that a fair comparison cannot use, and a disk that is too small."""
+"""What is refused before a study starts: samples that a fair comparison cannot use, and a disk that is too small."""
 
 import shutil
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from anchorwise.training.order import num_batches
 MAX_LEAKED_SHARE = 0.01
 
 
-def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult]) -> Splits[Samples]:
-    """Load the images of a data set.
+def checked_samples(data_set: str, config: RunConfig, known: Iterable[RunResult]) -> Splits[Samples]:
+    """Load the samples of a data set.
 
     Args:
         data_set: Name in the study.
@@ -23,24 +23,24 @@ def checked_images(data_set: str, config: RunConfig, known: Iterable[RunResult])
 
     Raises:
         FileNotFoundError: If they are not there.
-        ValueError: If they have no labels or make no batch, if test images are among the training images, or if results
-            are of other images, or the study is of another version of the code.
+        ValueError: If they have neither labels nor partners or make no batch, if test samples are among the training
+            samples, or if results are of other samples, or the study is of another version of the code.
     """
     config.of_this_version()
     splits, fingerprint = loaded(config)
-    if not splits.are_judgeable:
-        raise ValueError(f"data_sets.{data_set} must have labelled training and test images to be judged on")
+    if not (splits.are_judgeable or (splits.test is not None and splits.test.partners() is not None)):
+        raise ValueError(f"data_sets.{data_set} must have labelled training and test samples to be judged on, or pairs")
     leaked = leaked_share(splits)
     if leaked > MAX_LEAKED_SHARE:
         raise ValueError(
-            f"data_sets.{data_set}: {leaked:.1%} of the test images are training images too, byte for byte, so every "
+            f"data_sets.{data_set}: {leaked:.1%} of the test samples are training samples too, so every "
             "choice would touch test data; give it a test part of its own"
         )
     others = {result.data for result in known if result.data} - {fingerprint}
     if others:
         raise ValueError(
-            f"data_sets.{data_set}: the images here have fingerprint {fingerprint}, and results that are there are of "
-            f"{', '.join(sorted(others))}; use the same images, or give these another name"
+            f"data_sets.{data_set}: the samples here have fingerprint {fingerprint}, and results that are there are of "
+            f"{', '.join(sorted(others))}; use the same samples, or give these another name"
         )
     num_batches(len(splits.pretrain.in_epoch), batch_size=config.train.batch_size, drop_last=config.train.drop_last)
     return splits

@@ -15,6 +15,7 @@ from anchorwise.comparison.figures import (
     ladder_figure,
 )
 from anchorwise.comparison.illustrations import Illustrations
+from anchorwise.comparison.runs import HELD_OUT
 from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.tables import (
@@ -38,15 +39,19 @@ from anchorwise.reporting.wording import counted, listed
 from anchorwise.training.measured import STEP_METRICS
 
 _PROTOCOL = (
-    "Within a seed, every objective starts from the same initial weights and sees the same images in the same order "
+    "Within a seed, every objective starts from the same initial weights and sees the same samples in the same order "
     "with the same random views, so differences between objectives are taken seed by seed.",
-    "Each objective is judged at the point of its grid with the best validation accuracy: on labelled training images "
-    "that the classifier was not fitted on. The choice is made on other encoder seeds than the judgement, and no test "
-    "image is looked at before. Probe and split seeds are averaged inside an encoder seed, the unit of replication.",
+    "Each objective is judged at the point of its grid with the best validation value: on {validation}. The choice is "
+    "made on other encoder seeds than the judgement, and no test sample is looked at before. Probe and split seeds are "
+    "averaged inside an encoder seed, the unit of replication.",
     "Verdicts use intervals that hold for all objectives of {family} (Dunn 1961), and not if seeds are added until a "
     "verdict comes out: decide on the number of seeds first, and judge an undecided objective again in a new study, on "
     "fresh seeds alone.",
 )
+_VALIDATION = {
+    False: "labelled training samples that the classifier was not fitted on",
+    True: f"{HELD_OUT:.0%} of the training samples, which runs that choose leave out",
+}
 _FAMILIES = {
     "data_set": "a data set together, not for several data sets together",
     "study": "all data sets together",
@@ -150,9 +155,9 @@ def _contender_section(summary: Summary) -> ReportSection:
     """Return what every objective is, so that the page is understood by whoever it is sent to."""
     study = summary.study
     words = (
-        f"The same encoder ({study.encoder.name}) is trained without labels with every objective, on batches of "
-        f"{counted(study.train.batch_size, 'image')}. Frozen, it is then judged on test images that had no part in "
-        f"training: {', '.join(metric.label for metric in summary.metrics)}."
+        f"The same encoder ({getattr(study.encoder, 'name', study.modality)}) is trained without labels with every "
+        f"objective, on batches of {counted(study.train.batch_size, 'sample')}. Frozen, it is then judged on test "
+        f"samples that had no part in training: {', '.join(metric.label for metric in summary.metrics)}."
     )
     # A label may stand twice, a name cannot.
     titles = {name: study.label(name) for name in study.objectives}
@@ -213,7 +218,7 @@ def _data_section(summary: Summary, data_set: str) -> ReportSection:
     columns = [data_set, *(metric.heading for metric in summary.metrics)]
     columns += [f"{metric.label}, difference" for metric in others]
     words = (
-        f"Test images, with plain {level} intervals. The differences from the baseline are paired, in points, not "
+        f"Test samples, with plain {level} intervals. The differences from the baseline are paired, in points, not "
         f"corrected for the number of objectives, and at points chosen by {summary.primary.label}."
     )
     rows = [
@@ -301,7 +306,7 @@ def _cost_section(summary: Summary) -> ReportSection:
                 "wall_s",
                 metric,
                 title=f"{data_set}, {metric.label} against time",
-                y_label=f"{metric.label}, {metric.unit} of validation images",
+                y_label=f"{metric.label}, {metric.unit} of validation samples",
             )
         blocks += _pictures(figures, f"Measured on {used}. Curves are means over seeds.")
     return ReportSection("Cost", blocks)
@@ -335,14 +340,15 @@ def _failures(summary: Summary) -> dict[str, str]:
 
 def _origin_section(summary: Summary) -> ReportSection:
     used = {part: ", ".join(summary.machines(part)) for part in ("anchorwise", "torch", "processor", "accelerator")}
-    study = summary.study.model_dump_json(indent=2)
+    study = summary.study
+    chosen, family = _VALIDATION[study.chooses_on_held_out], _FAMILIES[study.family]
     return ReportSection(
         "How it was made",
         [
-            Text([words.format(family=_FAMILIES[summary.study.family]) for words in _PROTOCOL]),
+            Text([words.format(validation=chosen, family=family) for words in _PROTOCOL]),
             Facts({f"runs: {part}": value for part, value in used.items()}),
             Facts({f"report: {name}": value for name, value in environment().items() if name in ("command", "date")}),
-            Code(study, summary="The whole study"),
+            Code(study.model_dump_json(indent=2), summary="The whole study"),
         ],
     )
 

@@ -29,9 +29,9 @@ class RunResult(Section):
         identity: What the key is the hash of: the whole configuration.
         status: "done"; "diverged": a loss or weight was not finite; "failed": something else, tried again next time.
         message: What went wrong.
-        data: Fingerprint of the images and labels.
-        validation: Metric to its values on validation parts of the training images, one per split.
-        test: Metric to its values on test images, one per split where a setting was chosen on splits; empty for runs
+        data: Fingerprint of the samples and labels.
+        validation: Metric to its values on validation parts of the training samples, one per split.
+        test: Metric to its values on test samples, one per split where a setting was chosen on splits; empty for runs
             that only choose.
         cost: Seconds of the training (`train_s`), of the judgement (`judge_s`), of a step (`step_s`, the median), and
             the memory that steps need above what was there before, in MiB (`step_peak_mib`), where steps were taken.
@@ -60,13 +60,13 @@ class RunResult(Section):
         return fmean((self.validation if part == "validation" else self.test)[metric])
 
     def value(self, metric: Metric) -> float | None:
-        """Return a number of the test images, or a cost; None where the run has none."""
+        """Return a number of the test samples, or a cost; None where the run has none."""
         if metric in COSTS:
             return self.cost.get(metric.name)
         return self.score(metric.name, "test") if metric.name in self.test else None
 
     def warnings(self) -> list[str]:
-        """Return in words what is wrong by what was logged last and by the test images."""
+        """Return in words what is wrong by what was logged last and by the test samples."""
         logged = {name: value for record in self.history for name, value in record.items()}
         numbers = logged | {name: fmean(values) for name, values in self.test.items()}
         return [*step_warnings(numbers), *warnings_of(numbers)]

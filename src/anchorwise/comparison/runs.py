@@ -11,6 +11,8 @@ from anchorwise.reporting.wording import counted
 from anchorwise.training import RunConfig
 from anchorwise.training.state import with_start
 
+HELD_OUT = 0.1  # Of the training samples, where runs that choose leave some out.
+
 
 @dataclass(frozen=True)
 class StudyRun:
@@ -21,10 +23,11 @@ class StudyRun:
         objective: Name in the study.
         point: Of the objective's grid.
         seed: Encoder seed.
-        is_final: Judged on test images as well; other runs choose a point and see validation images only.
+        is_final: Judged on test samples as well; other runs choose a point and see validation samples only.
         config: Of the training.
         judges: Who judges its features.
         keeps_checkpoint: Whether the state at the end of the training is looked at later.
+        held_out: Share of the training samples that it leaves out and is judged on; 0 for none.
     """
 
     data_set: str
@@ -35,12 +38,15 @@ class StudyRun:
     config: RunConfig
     judges: tuple[JudgeConfig, ...]
     keeps_checkpoint: bool = False
+    held_out: float = 0.0
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that the numbers depend on."""
         training = identity(self.config)
         training["data"]["name"] = self.data_set
+        if self.held_out:
+            training["held_out"] = self.held_out
         return {
             "training": training,
             "judges": [identity(judge) for judge in self.judges],
@@ -78,4 +84,5 @@ def study_run(
     """Return one run of a study; `num_epochs` is that of a rung of successive halving."""
     config = with_start(study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs))
     is_shown = study.is_illustrated and is_final and seed == study.seeds[0]
-    return StudyRun(data_set, objective, point, seed, is_final, config, study.judges, is_shown)
+    left_out = HELD_OUT if study.chooses_on_held_out and not is_final else 0.0
+    return StudyRun(data_set, objective, point, seed, is_final, config, study.judges, is_shown, left_out)

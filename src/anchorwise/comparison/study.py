@@ -1,7 +1,7 @@
 """What a comparison compares: one typed tree, as complete as the configuration of a run.
 
 A grid holds settings of the method, its objective and its optimiser, nothing else: data, seeds, budget and judges
-are the same for all, and no choice can reach the test images.
+are the same for all, and no choice can reach the test samples.
 """
 
 import json
@@ -11,17 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from anchorwise import _checks, _files
 from anchorwise._config import Section, Seed, follows, section_of_json
 from anchorwise.comparison.statistics import MAX_SEEDS
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, metrics_of
 from anchorwise.methods import AnyMethodConfig, SimCLR
-from anchorwise.modalities.images import EncoderConfig
-from anchorwise.modalities.images.config import DataConfig
-from anchorwise.modalities.registry import AnyViewsConfig
+from anchorwise.modalities.registry import SECTIONS, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.training import AdamW, ObjectiveConfig, RunConfig, TrainConfig, apply_overrides
+from anchorwise.training.config import run_config_of
 from anchorwise.training.optimizers import AnyOptimizer
 from anchorwise.training.order import Shuffled
 from anchorwise.training.orders import AnyOrderConfig
@@ -41,7 +40,7 @@ class Contender(Section):
         label: What tables and figures call it; its name in the study if left out.
         method: Trains instead of the study's method, before the settings of a point of the grid.
         objective: The objective, before the settings of a point of the grid; the method's own if left out.
-        grid: Points to choose from on validation images, each a mapping of settings (`objective.temperature`,
+        grid: Points to choose from on validation samples, each a mapping of settings (`objective.temperature`,
             `optimizer.peak_lr`) to values, at most 1,000. A single point is taken as it is and costs nothing.
     """
 
@@ -76,11 +75,12 @@ class Halving(Section):
 
 
 class Study(Section):
-    """A whole comparison.
+    """A whole comparison, of trainings on images; `study_of` returns the class of studies of something else.
 
     Attributes:
         name: Of the study; its folder is called so.
-        data_sets: Name to images. The names, not the paths, identify runs, so a study moves between machines.
+        modality: What samples are.
+        data_sets: Name to samples. The names, not the paths, identify runs, so a study moves between machines.
         views: How views are made, for all; the data sources' own policies if left out.
         encoder: For all.
         method: For all that bring none of their own.
@@ -91,13 +91,14 @@ class Study(Section):
         objectives: Name to contender.
         baseline: The objective that the others are compared with.
         selection_seeds: Encoder seeds on which points of grids are chosen, by validation accuracy; at most 1,000.
-        seeds: Fresh encoder seeds, on which the chosen points are judged on test images: the replications; at most
+        seeds: Fresh encoder seeds, on which the chosen points are judged on test samples: the replications; at most
             1,000.
         halving: Choose by successive halving; the whole grid has the whole budget if left out.
         judges: Who judges frozen features (`anchorwise.evaluation.registry`).
-        primary: The metric that points are chosen by and verdicts are about: one that judges measure on validation
-            splits too, such as "knn" or "linear".
-        smallest_difference: Smaller differences do not matter; accuracy in [0, 1].
+        primary: The metric that points are chosen by and verdicts are about. One that judges measure on validation
+            splits of the labelled training samples, such as "knn" or "linear", is read off there; for any other, such
+            as "mrr" of pairs, a run that chooses leaves a tenth of the training samples out and is judged on them.
+        smallest_difference: Smaller differences do not matter; as the metric is kept, accuracy in [0, 1].
         interval_level: Of the intervals.
         family: Which differences from the baseline have intervals that hold together: those of all objectives on one
             "data_set", or on all data sets of the "study", which are wider.
@@ -110,9 +111,10 @@ class Study(Section):
     """
 
     name: str
-    data_sets: dict[str, DataConfig] = Field(min_length=1)
+    modality: str = "images"
+    data_sets: dict[str, AnyDataConfig] = Field(min_length=1)
     views: AnyViewsConfig | None = None
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: AnyEncoderConfig = SECTIONS["images"].encoder()
     method: AnyMethodConfig = SimCLR.Config()
     order: AnyOrderConfig = Shuffled.Config()
     optimizer: AnyOptimizer = AdamW()
@@ -133,8 +135,17 @@ class Study(Section):
     about: str = ""
     is_illustrated: bool = False
 
+    @classmethod
+    def kind_of(cls, tree: Any) -> type[Any]:
+        """Return the class of studies of the modality that a tree names."""
+        name = tree.get("modality", cls.model_fields["modality"].default) if isinstance(tree, Mapping) else None
+        return _KINDS.get(name, cls) if isinstance(name, str) else cls
+
     @model_validator(mode="after")
     def _check(self) -> "Study":
+        own = type(self).model_fields["modality"].default
+        if _checks.one_of("modality", self.modality, SECTIONS) != own:
+            raise ValueError(f"modality must be {own!r} in this class, got {self.modality!r}; take study_of")
         for kind, names in (("study", (self.name,)), ("data set", self.data_sets), ("objective", self.objectives)):
             for name in names:
                 _check_name(kind, name)
@@ -142,7 +153,10 @@ class Study(Section):
             _checks.one_of("objective of a study", name, self.objectives)
         _check_seeds(self.selection_seeds, self.seeds)
         metrics = metrics_of(self.judges)
-        _checks.one_of("primary", self.primary, [name for name, metric in metrics.items() if metric.by_split])
+        ranked = [name for name, metric in metrics.items() if metric.higher_is_better is not None]
+        _checks.one_of("primary", self.primary, ranked)
+        if self.is_illustrated and self.modality != "images":
+            raise ValueError(f"is_illustrated is for images, got modality {self.modality!r}; leave it false")
         if self.train.seed:
             raise ValueError(f"train.seed must be left at 0, got {self.train.seed}; seeds says which seeds there are")
         _ = self.num_epochs  # Budgets and rungs are shares of epochs, so that steps alone are refused.
@@ -167,6 +181,11 @@ class Study(Section):
     def num_epochs(self) -> int:
         """Epochs of a training that the budget leaves."""
         return _epochs(self.train.epochs, self.budget)
+
+    @property
+    def chooses_on_held_out(self) -> bool:
+        """Whether points are chosen on samples that a training leaves out, not on labelled ones that it saw."""
+        return not metrics_of(self.judges)[self.primary].by_split
 
     @property
     def num_comparisons(self) -> int:
@@ -198,7 +217,7 @@ class Study(Section):
             ValueError: If a setting is unknown or its value refused.
         """
         contender = self.objectives[objective]
-        config = RunConfig(
+        config = run_config_of(self.modality)(
             data=self.data_sets[data_set],
             views=self.views,
             encoder=self.encoder,
@@ -244,6 +263,31 @@ class Study(Section):
             ValueError: If the fraction is not in (0, 1].
         """
         return self.model_copy(update={"budget": _checks.share("--budget", fraction)})
+
+
+def _of(modality: str) -> type[Study]:
+    sections = SECTIONS[modality]
+    fields: dict[str, Any] = {
+        "modality": (str, modality),
+        "data_sets": (dict[str, sections.data], Field(min_length=1)),
+        "views": (sections.views | None, None),
+        "encoder": (sections.encoder, sections.encoder()),
+    }
+    return create_model(f"Study_{modality}", __base__=Study, __module__=__name__, __doc__=Study.__doc__, **fields)
+
+
+_KINDS: Mapping[str, type[Study]] = {
+    name: Study if name == Study.model_fields["modality"].default else _of(name) for name in SECTIONS
+}
+
+
+def study_of(modality: str) -> type[Study]:
+    """Return the class of studies of trainings on samples of a modality.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    return _KINDS[_checks.one_of("modality", modality, _KINDS)]
 
 
 def shortened(config: RunConfig, fraction: float) -> RunConfig:

@@ -86,13 +86,18 @@ class Standing:
         ]
 
     def values(self, metric: Metric) -> dict[int, float]:
-        """Return a number of the test images, or a cost, by seed, where runs have it."""
+        """Return a number of the test samples, or a cost, by seed, where runs have it."""
         found = {seed: result.value(metric) for seed, result in self.by_seed.items()}
         return {seed: value for seed, value in found.items() if value is not None}
 
-    def validation(self, metric: Metric) -> list[float]:
-        """Return a metric on validation parts at the chosen point, of every seed that judges."""
-        return [result.score(metric.name, "validation") for result in self.by_seed.values()]
+    @property
+    def judged_on(self) -> Literal["validation", "test"]:
+        """Which part stands beside the choice: the same one, or test samples where runs that judge leave none out."""
+        return "test" if self.study.chooses_on_held_out else "validation"
+
+    def scores(self, metric: Metric) -> list[float]:
+        """Return a metric on the part `judged_on` at the chosen point, of every seed that judges."""
+        return [result.score(metric.name, self.judged_on) for result in self.by_seed.values()]
 
     def interval(self, metric: Metric) -> Intervals | None:
         """Return mean and plain interval over seeds; None without a seed."""
@@ -183,7 +188,7 @@ class Summary:
         return next(one for one in self.standings[data_set] if one.objective == objective)
 
     def verdict(self, data_set: str, objective: str) -> Verdict:
-        """Return the verdict on an objective against the baseline, by the primary metric on test images."""
+        """Return the verdict on an objective against the baseline, by the primary metric on test samples."""
         return self._verdicts[data_set, objective]
 
     def _repr_html_(self) -> str:

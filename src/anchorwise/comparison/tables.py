@@ -171,11 +171,11 @@ def caption(summary: Summary) -> str:
     sets = f" on {counted(len(study.data_sets), 'data set')}" if study.family == "study" else ""
     return (
         f"Trained for {trained_for(study)}. "
-        f"Test images; mean and plain {level} Student interval over {counted(len(study.seeds), 'encoder seed')}. "
+        f"Test samples; mean and plain {level} Student interval over {counted(len(study.seeds), 'encoder seed')}. "
         f"Difference: "
         f"{primary.label} minus that of {study.label(study.baseline)}, paired by seed{unit}, with intervals that "
         f"hold together for {counted(len(study.objectives) - 1, 'objective')}{sets} at {level} (Dunn 1961). Points of "
-        f"grids were chosen by {primary.label} on validation images, on other seeds. Differences under "
+        f"grids were chosen by {primary.label} on validation samples, on other seeds. Differences under "
         f"{smallest} count as none."
     )
 

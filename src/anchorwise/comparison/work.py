@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from anchorwise import _files
-from anchorwise.comparison.fingerprint import loaded
+from anchorwise.comparison.fingerprint import loaded, without_held_out
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
@@ -17,6 +17,7 @@ from anchorwise.evaluation.embed import as_device, embed_samples, test_of
 from anchorwise.evaluation.registry import judges_of, watched_metrics
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.samples import Batch, Samples, Splits
+from anchorwise.modalities.views import ViewMaker
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunDirectory, pretrain
 from anchorwise.training.distributed import Ranks
@@ -61,9 +62,9 @@ def perform(run: StudyRun, places: Places) -> RunResult:
     return result
 
 
-def first_batch(samples: Samples, batch_size: int) -> Batch:
+def first_batch(views: ViewMaker, samples: Samples, batch_size: int) -> Batch:
     """Return the first samples of a set as a batch, for steps that are measured and not kept."""
-    return samples.batch(torch.arange(min(batch_size, len(samples))))
+    return views.collect(samples, torch.arange(min(batch_size, len(samples))), seed=0)
 
 
 def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
@@ -72,6 +73,8 @@ def _attempt(run: StudyRun, directory: RunDirectory) -> RunResult:
     try:
         splits, fingerprint = loaded(run.config)
         facts["data"] = fingerprint
+        if run.held_out:
+            splits = without_held_out(splits, run.held_out)
         return RunResult(**facts, **_measured(run, directory, splits))
     except NonFiniteLossError as error:
         return RunResult(**facts, status="diverged", message=str(error), history=_history(directory, 0.0))
@@ -99,22 +102,26 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -
 
 
 def _judged(run: StudyRun, directory: RunDirectory, splits: Splits[Samples], device: torch.device) -> dict[str, Any]:
-    """Return what judges say: on validation parts of the training samples, and, of a run that judges, of test ones."""
+    """Return what judges say: of validation parts of the training samples, and, of a run that judges, of test ones.
+
+    Of a run that leaves samples out these are in the place of the test samples, and what is said of them is validation.
+    """
     frozen, work = directory.encoder(), Work(kept=directory.judged)
     train = embed_samples(frozen, splits.train, device=device)
-    test = embed_samples(frozen, test_of(splits), device=device) if run.is_final else None
+    asked = embed_samples(frozen, test_of(splits), device=device) if run.is_final or run.held_out else None
     validation, scored = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
     for judge in judges_of(run.judges, device=device, work=work):
         choices = judge.choose(train)
         validation |= choices.validation
-        if test is not None:
-            scored |= judge.judge(train, test, choices).numbers
-    return {"validation": validation, "test": scored}
+        if asked is not None:
+            scored |= judge.judge(train, asked, choices).numbers
+    return {"validation": validation, "test": scored} if run.is_final else {"validation": validation | scored}
 
 
 def _step_peak_mib(run: StudyRun, splits: Splits[Samples], device: torch.device) -> float | None:
     """Return the peak memory of making a model and taking its first step; the model is then thrown away."""
-    batch = first_batch(splits.pretrain, run.config.train.batch_size)
+    views = initial_state(run.config, splits.pretrain, device).views
+    batch = first_batch(views, splits.pretrain, run.config.train.batch_size)
 
     def step() -> None:
         state = initial_state(run.config, splits.pretrain, device)
