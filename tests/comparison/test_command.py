@@ -50,7 +50,7 @@ def test_the_cost_is_told_without_a_run(study: Study, tmp_path: Path):
         (["--run", "abc"], "--run must be the key of a run that can start now or is done"),
         (["--executor", "slurm"], "--executor must be one of 'local', 'ray'"),
         (["--engine", "ray"], "--engine is --executor now"),
-        (["--set", "primary=recall@1"], "primary must be one of 'linear', 'knn'"),
+        (["--set", "primary=effective_rank_of_all"], "primary must be one of 'linear', 'knn'"),
     ],
 )
 def test_a_wrong_call_says_what_is_accepted(monkeypatch, tmp_path: Path, arguments: list[str], message: str):
