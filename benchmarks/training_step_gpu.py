@@ -125,7 +125,7 @@ def _at_once(num_runs: int, how: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--one", "small, 256", how]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(num_runs)]
     each = [json.loads(run.communicate(timeout=120)[0].splitlines()[-1]) for run in runs]
-    return {"images_per_s": round(sum(256e3 / one["ms"] for one in each))}
+    return {"samples_per_s": round(sum(256e3 / one["ms"] for one in each))}
 
 
 def _first_step() -> dict[str, Any]:

@@ -26,7 +26,7 @@ NUM_ROUNDS, WARM_UP_STEPS, MEASURED_S = 2, 3, 5.0
 BUSY = "import time\nend = time.monotonic() + 120\nwhile time.monotonic() < end: pass"
 
 
-def measured_images_per_s(recipe_name: str) -> float:
+def measured_samples_per_s(recipe_name: str) -> float:
     """Train for a few seconds in this process."""
     from anchorwise.training import apply_overrides, loop, pretrain, recipe
 
@@ -74,6 +74,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        print(measured_images_per_s(sys.argv[1]))
+        print(measured_samples_per_s(sys.argv[1]))
     else:
         main()

@@ -70,7 +70,7 @@ def test_repeated_samples_need_views_of_batches(tmp_path: Path):
 def test_a_training_in_steps_ends_within_an_epoch_and_is_saved_there(tiny: RunConfig, tmp_path: Path):
     run = pretrain(apply_overrides(tiny, SHORT), tmp_path / "run", show_progress=False)
     assert run.summary()["num_steps"] == 7
-    assert run.summary()["num_images"] == 20
+    assert run.summary()["num_samples"] == 20
     watched = [line["epoch"] for line in run.log() if line["kind"] == "watch"]
     assert watched == [1.75]  # An epoch has 60 images: batches of 16, 16, 16 and 12.
     assert load_checkpoint(run.checkpoint_file)["step"] == 7

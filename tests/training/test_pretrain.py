@@ -47,7 +47,9 @@ def test_a_run_leaves_everything_a_later_reader_needs(finished: RunDirectory):
     directory, lines = finished, finished.log()
     assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 3, 5, 7, 9, 11]
     assert [line["epoch"] for line in lines if line["kind"] == "watch"] == [2, 3]
-    assert {"loss", "above_chance", "lambda", "hardest_score", "tail_exponent", "images_per_s", "lr"} <= lines[0].keys()
+    assert {"loss", "above_chance", "lambda", "hardest_score", "tail_exponent", "samples_per_s", "lr"} <= lines[
+        0
+    ].keys()
     assert directory.summary()["num_steps"] == 12
     assert directory.config().views is not None
     assert "torch" in json.loads((directory.path / "environment.json").read_text())
@@ -138,7 +140,7 @@ def test_the_summary_has_the_rate_of_the_whole_run(tiny: RunConfig, tmp_path: Pa
     monkeypatch.setattr(loop_module, "train_step", slow_first_step)
     summary = pretrain(tiny, tmp_path, show_progress=False).summary()
     # Three epochs of 60 images; both numbers are rounded.
-    assert summary["images_per_s"] == pytest.approx(180 / summary["train_time_s"], rel=0.01)
+    assert summary["samples_per_s"] == pytest.approx(180 / summary["train_time_s"], rel=0.01)
 
 
 def test_a_data_set_without_two_images_of_a_class_is_trained_without_knn(tiny: RunConfig, tmp_path: Path):

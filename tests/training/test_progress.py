@@ -27,11 +27,11 @@ NUMBERS = {
     "hardest_score": 0.885,
     "knn_accuracy": 0.891,
     "effective_rank": 34.21,
-    "images_per_s": 12_375.0,
+    "samples_per_s": 12_375.0,
 }
 WORDS = [
     *("loss 4.411", "above chance -0.433", "lambda 0.21", "exponent 3.0", "hardest 0.885"),
-    *("kNN 89.1%", "effective rank 34.2", "12375 images/s"),
+    *("kNN 89.1%", "effective rank 34.2", "12375 samples/s"),
 ]
 
 

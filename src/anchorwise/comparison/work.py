@@ -27,7 +27,7 @@ from anchorwise.training.state import initial_state
 from anchorwise.training.step import train_step
 
 MAX_HISTORY = 24
-_HISTORY = {*(metric.name for metric in (*STEP_METRICS, EMBEDDING_SPREAD)), *watched_metrics()} - {"images_per_s"}
+_HISTORY = {*(metric.name for metric in (*STEP_METRICS, EMBEDDING_SPREAD)), *watched_metrics()} - {"samples_per_s"}
 _MACHINE = ("anchorwise", "torch", "python", "processor", "accelerator", "date")
 
 
@@ -134,7 +134,7 @@ def _step_peak_mib(run: StudyRun, splits: Splits[Samples], device: torch.device)
 def _step_s(directory: RunDirectory) -> float:
     """Return the median over logged steps, which a pause of the machine does not move."""
     batch_size = directory.config().train.batch_size
-    return median(batch_size / line["images_per_s"] for line in directory.log() if line["kind"] == "step")
+    return median(batch_size / line["samples_per_s"] for line in directory.log() if line["kind"] == "step")
 
 
 def _history(directory: RunDirectory, train_s: float) -> tuple[dict[str, float], ...]:

@@ -15,7 +15,7 @@ from anchorwise._config import Named
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.work import AT_WORK, Work
 
-Unit = Literal["%", "ms", "s", "MiB", "images/s", ""]
+Unit = Literal["%", "ms", "s", "MiB", "samples/s", ""]
 # Numbers are kept in [0, 1], in seconds, in MiB; they are shown in their unit.
 _FACTORS: dict[str, float] = {"%": 100.0, "ms": 1000.0}
 

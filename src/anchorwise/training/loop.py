@@ -46,7 +46,7 @@ from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import train_step
 from anchorwise.training.task_accuracies import at_the_end, learnt, summary_of
 
-_NOT_OF_THE_RUN = ("kind", "step", "images_per_s")
+_NOT_OF_THE_RUN = ("kind", "step", "samples_per_s")
 _DDP_ARGUMENTS = inspect.signature(DistributedDataParallel).parameters
 # Whether buffers are sent around before every forward pass; torch 2.13 has another word for it.
 _BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _DDP_ARGUMENTS else "broadcast_buffers"
@@ -289,10 +289,10 @@ class _Run:
         state.wall_time_s += self.pace.step(len(batch.ids))
         if not is_logged:
             return {}
-        images_per_s = self.pace.images_per_s(self.here.sum_of)
+        samples_per_s = self.pace.samples_per_s(self.here.sum_of)
         values = measured(state.objective, taken.outcome, *taken.rows)
         values |= {} if state.probe is None else state.probe.read()
-        return {**values, "lr": rate, "images_per_s": images_per_s}
+        return {**values, "lr": rate, "samples_per_s": samples_per_s}
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state.model, last_step=state.step - 1)
@@ -331,15 +331,15 @@ class _Run:
         for name, encoder in state.model.beside.items():
             state.frozen(encoder).save(self.directory.path / BESIDE / name)
         state.frozen().save(self.directory.path)
-        num_images, sizes = len(self.splits.pretrain), self.order.sizes
+        num_samples, sizes = len(self.splits.pretrain), self.order.sizes
         num_epochs, num_more = divmod(self.num_steps, self.steps_per_epoch)
         num_seen = num_epochs * sum(sizes) + sum(sizes[:num_more])
         summary: dict[str, Any] = {
             "num_steps": state.step,
-            "num_images": num_images,
+            "num_samples": num_samples,
             "num_skipped": len(self.splits.pretrain.skipped),
             "train_time_s": round(state.wall_time_s, 3),
-            "images_per_s": round(num_seen / state.wall_time_s, 1),
+            "samples_per_s": round(num_seen / state.wall_time_s, 1),
         }
         lines = self.directory.log()
         for kind in ("step", "watch"):

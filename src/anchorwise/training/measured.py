@@ -20,7 +20,7 @@ STEP_METRICS = (
     Metric("exponent", "exponent", higher_is_better=None, digits=1, about="mean over anchors"),
     Metric("hardest_score", "hardest", higher_is_better=None, digits=3, about="cosine, median over anchors"),
     ONLINE_PROBE,
-    Metric("images_per_s", "", "images/s", digits=0),
+    Metric("samples_per_s", "", "samples/s", digits=0),
 )
 
 # Logged beside them, and looked at for a collapse.

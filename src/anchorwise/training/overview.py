@@ -23,7 +23,7 @@ _CURVES = (
     LogCurve("tail_exponent", "Tail exponent", "exponent", "How fast the hardest negatives thin out towards 1."),
 )
 # Numbers of a run's last lines, and of its evaluation, by the name of their column.
-_OF_LOG = {"kNN": "knn_accuracy", "loss": "loss", "effective rank": "effective_rank", "images/s": "images_per_s"}
+_OF_LOG = {"kNN": "knn_accuracy", "loss": "loss", "effective rank": "effective_rank", "samples/s": "samples_per_s"}
 _OF_RESULTS = {"test linear": "linear", "test kNN": "knn"}
 _ASKED = ("data", "encoder", "method", "objective", "batch")
 COLUMNS = ("run", "state", *_OF_RESULTS, *_OF_LOG, *_ASKED, "steps")
