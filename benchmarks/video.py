@@ -28,10 +28,14 @@ from benchmarks.over_seeds import measured, table
 
 CLASSES = EvaluationConfig(judges=settings_of([{"name": "classification", "split_seeds": [0]}]))
 CLIPS = ("untrained encoder", "SimCLR on clips")
+_SOURCE_ONLY = ["method.contrast=0", "method.pseudo=0"]
+_SMALLER = ["encoder.width=8", "data.num_train=400"]
 # By name, what is other than in the recipe.
 DOMAINS: Mapping[str, Sequence[str]] = {
-    "source only": ["method.contrast=0", "method.pseudo=0"],
+    "source only": _SOURCE_ONLY,
     "CoMix": [],
+    "source only, half of it all": [*_SOURCE_ONLY, *_SMALLER],
+    "CoMix, half of it all": _SMALLER,
 }
 CURVES = ("CLIP", "CLIP, weights by cosine", "CLIP, weights along the graph")
 NUM_MOMENTS, WIDTH, NUM_STEPS = 192, 24, 300
@@ -56,7 +60,8 @@ def of_clips(name: str, seed: int, runs: Path) -> dict[str, float]:
 
 def of_domains(name: str, seed: int, runs: Path) -> dict[str, float]:
     """Return how often the classifier is right about the target, and about held-out videos of the source."""
-    config = apply_overrides(recipe("moving-digits-comix"), [f"data.seed={seed}", f"train.seed={seed}", *DOMAINS[name]])
+    seeds = [f"data.seed={seed}", f"train.seed={seed}"]
+    config = apply_overrides(recipe("moving-digits-comix"), [*seeds, *DOMAINS[name]])
     run = pretrain(config, runs / f"{name}, seed {seed}", show_progress=False)
     summary, probed = run.summary(), _probed(run.encoder(), config)
     names = {"target": "classifier_accuracy", "source": "classifier_train_accuracy"}

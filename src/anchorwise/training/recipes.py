@@ -368,7 +368,7 @@ def moving_digits_comix() -> RunConfig:
     Two folders of videos with the same classes are named with --data and data.target.
     """
     return run_config_of("video")(
-        data=VideoData(target=CLUTTERED, num_train=400, held_out=0.2),
+        data=VideoData(target=CLUTTERED, held_out=0.2),
         encoder=VideoEncoderConfig(),
         method=CoMix.Config(num_clips=4, num_slow=(1, 2, 3)),
         optimizer=AdamW(peak_lr=2e-3, warmup_epochs=1),

@@ -7,6 +7,7 @@ stripes in the second. So all of it is known; it is this library's own, and noth
 """
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -36,11 +37,10 @@ _SMALLEST, _LARGEST = 0.5, 1.5
 def generated(source: str, data: VideoData) -> Splits[VideoSamples]:
     """Return the videos of a domain; those to test on show other scans."""
     scans, domain = load_digits(Path(), DataConfig(), None), DOMAINS.index(source)
-    wanted = ((scans.train, data.num_train or _NUM_TRAIN), (scans.test, data.num_test or _NUM_TEST))
+    wanted = ((scans.train, data.num_train or _NUM_TRAIN), (cast(ImageSet, scans.test), data.num_test or _NUM_TEST))
     train, test = (
         moving_digits(of_part, number, domain=domain, seed=mixed_seed(data.seed, domain, place), clips=data.clips)
         for place, (of_part, number) in enumerate(wanted)
-        if of_part is not None
     )
     return Splits(train, train, test)
 
