@@ -98,7 +98,9 @@ _CHOSEN: Mapping[str, tuple[str, ...]] = {
     "beclr": ("method.momentum=0.97",),
     "dino": ("method.momentum=0.97",),
     "pixpro": ("method.momentum=0.97", "views.name=byol"),
+    "simsiam": ("optimizer.peak_lr=1e-3",),
     "barlow_twins": ("optimizer.peak_lr=1e-3",),
+    "simlap": ("optimizer.peak_lr=1e-3",),
     "mmc_sketch": ("encoder.name=vit", "encoder.width=128"),
 }
 
