@@ -104,20 +104,6 @@ _READERS: Mapping[str, Sequence[str]] = {
 _GUIDED = ("data.tokenizer={start}/transformer", "method.name=gist_embed", "method.guide={start}")
 
 
-def _objectives(of: str, source: str) -> dict[str, Row]:
-    """Return a row for every objective of the study of temperatures; all have the negatives of both views."""
-    chosen = {f"InfoNCE at {value}": ("info_nce", value) for value in ("0.03", "0.05", "0.1", "0.2")}
-    chosen |= {f"WEINCE at {value}": ("weince", value) for value in ("0.03", "0.05", "0.1", "0.2")} | {
-        "Weibit": ("weibit", "")
-    }
-    rows = {}
-    for name, (objective, temperature) in chosen.items():
-        settings = [source, f"objective.name={objective}"]
-        settings += [f"objective.temperature={temperature}"] if temperature else []
-        rows[f"{of}: {name}"] = Row(f"{of}-small", settings, steps=80)
-    return rows
-
-
 def _glyphs(*settings: str, **given: int | str) -> Row:
     return Row("glyphs-clip", settings, **({"steps": 43} | given))  # pyright: ignore[reportArgumentType]
 
@@ -161,8 +147,6 @@ ROWS: Mapping[str, Row] = {
         name: Row("reranker-small", [CAPTIONS, *_READ, *settings], start="captions, two layers")
         for name, settings in _READERS.items()
     },
-    **_objectives("captions", CAPTIONS),
-    **_objectives("docstrings", DOCSTRINGS),
 }
 _RETRIEVAL = ("recall_at_1", "recall_at_5", "mrr")
 _SEARCHED = ("mrr", "recall_at_1", "recall_at_10")
@@ -181,12 +165,6 @@ TABLES: Mapping[str, Table] = {
     ),
     "glyphs": Table([name for name in ROWS if name.startswith("glyphs")], _BOTH_WAYS, "glyphs, clip", words=False),
     "reranking": Table(("captions, two layers", *_READERS), _RERANKED, "reranker-small"),
-    **{
-        f"temperature-{of}": Table(
-            [name for name in ROWS if name.startswith(f"{of}: ")], ("mrr", "recall_at_1"), f"{of}: InfoNCE at 0.05"
-        )
-        for of in ("captions", "docstrings")
-    },
 }
 
 
