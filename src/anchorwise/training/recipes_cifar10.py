@@ -95,7 +95,7 @@ _CHOSEN: Mapping[str, tuple[str, ...]] = {
     "pcl": ("objective.temperature=0.05", "method.temperature=0.05"),
     "nnclr": ("objective.temperature=0.2",),
     "swav": ("objective.temperature=0.2",),
-    "beclr": ("method.momentum=0.97",),
+    "beclr": ("method.momentum=0.9",),
     "dino": ("method.momentum=0.97",),
     "pixpro": ("method.momentum=0.97", "views.name=byol"),
     "simsiam": ("optimizer.peak_lr=1e-3",),
