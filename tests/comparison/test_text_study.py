@@ -1,6 +1,7 @@
 """A study of something else than images: pairs of sentences, with points chosen on training pairs that are left out."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,11 @@ def test_what_is_chosen_on_samples_that_are_left_out_is_another_training_than_th
     assert (chooses.held_out, judges.held_out) == (HELD_OUT, 0.0)
     assert chooses.training_key != judges.training_key
     assert chooses.training_key == key_of({**judges.identity["training"], "held_out": HELD_OUT})
+
+
+def test_a_run_reaches_the_process_of_a_pool_as_it_is(sentences):
+    run = study_run(sentences, "pairs", "weibit", {"objective.temperature": 0.1}, seed=0, is_final=True)
+    assert pickle.loads(pickle.dumps(run)) == run
 
 
 def test_samples_that_are_left_out_are_a_share_of_every_class_and_of_a_group_all():

@@ -242,6 +242,8 @@ def _of(modality: str) -> type[RunConfig]:
 _KINDS: Mapping[str, type[RunConfig]] = {
     name: RunConfig if name == RunConfig.model_fields["modality"].default else _of(name) for name in SECTIONS
 }
+# By these names processes of a pool find the classes of what they are handed.
+globals().update({kind.__name__: kind for kind in _KINDS.values()})
 
 
 def run_config_of(modality: str) -> type[RunConfig]:
