@@ -91,9 +91,9 @@ def _measured(run: StudyRun, directory: RunDirectory, splits: Splits[Samples]) -
     started_s = time.perf_counter()
     scores = _judged(run, directory, splits, device)
     train_s = float(directory.summary()["train_time_s"])
-    cost = {"train_s": train_s, "judge_s": time.perf_counter() - started_s, "step_s": _step_s(directory)}
-    if step_peak_mib is not None:
-        cost["step_peak_mib"] = step_peak_mib
+    measured = {"train_s": train_s, "judge_s": time.perf_counter() - started_s}
+    measured |= {"step_s": _step_s(directory), "step_peak_mib": step_peak_mib}
+    cost = {name: value for name, value in measured.items() if value is not None}
     # The checkpoint is for going on, and is three times as large as all the rest.
     if not run.keeps_checkpoint:
         directory.checkpoint_file.unlink(missing_ok=True)
@@ -131,10 +131,10 @@ def _step_peak_mib(run: StudyRun, splits: Splits[Samples], device: torch.device)
     return peak_mib(step, device)
 
 
-def _step_s(directory: RunDirectory) -> float:
-    """Return the median over logged steps, which a pause of the machine does not move."""
-    batch_size = directory.config().train.batch_size
-    return median(batch_size / line["samples_per_s"] for line in directory.log() if line["kind"] == "step")
+def _step_s(directory: RunDirectory) -> float | None:
+    """Return the median over logged steps, which a pause of the machine does not move; None where no line has it."""
+    rates = [line["samples_per_s"] for line in directory.log() if "samples_per_s" in line]
+    return directory.config().train.batch_size / median(rates) if rates else None
 
 
 def _history(directory: RunDirectory, train_s: float) -> tuple[dict[str, float], ...]:
