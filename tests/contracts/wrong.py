@@ -15,7 +15,9 @@ ANY_LENGTH = {"negatives", "queue", "prototypes", "queues"}
 ANY_WIDTH = {"clusters"}
 ANY_NUMBER = {"DINO keys", "CrossViewInfoNCE hard_negatives"}
 # Real numbers of either kind are right for these.
-ANY_REAL = {"SupReMix labels", "SupCon mask", "CLIP log_weights", "logit_scale", "logit_bias", "temperature"}
+ANY_REAL = {"SupReMix labels", "SupCon mask", "logit_scale", "logit_bias", "temperature"} | {
+    f"{who} log_weights" for who in ("CLIP", "Nested")
+}
 
 
 def calls(call: Call, who: str) -> Iterator[tuple[str, str, Call]]:
