@@ -45,7 +45,8 @@ def _run(study: Study, out: Path, results: Path | None = None) -> list[str]:
 def whole(tmp_path_factory) -> Path:
     """A study that never stopped."""
     out = tmp_path_factory.mktemp("whole")
-    said = _run(tiny_study(), out)
+    timed, *said = _run(tiny_study(), out)
+    assert timed == "digits: a few steps and one judgement are timed"
     assert re.match(rf"{NUM_RUNS} runs, 0 done; the other {NUM_RUNS} take about \d+ \w+ with 1 at a time", said[0])
     assert len(said) == NUM_RUNS + 1
     assert re.match(
