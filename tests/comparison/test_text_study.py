@@ -54,6 +54,7 @@ def test_a_study_of_texts_is_read_from_json_and_its_settings_are_those_of_texts(
     assert "encoder.name" in str(result.exception)
 
 
+@pytest.mark.whole  # The modality imports transformers, which takes seconds.
 def test_what_is_chosen_on_samples_that_are_left_out_is_another_training_than_that_which_is_judged(sentences):
     ask = {"data_set": "pairs", "objective": "info_nce", "point": {"objective.temperature": 0.1}, "seed": 0}
     chooses, judges = (study_run(sentences, **ask, is_final=is_final) for is_final in (False, True))
@@ -62,6 +63,7 @@ def test_what_is_chosen_on_samples_that_are_left_out_is_another_training_than_th
     assert chooses.training_key == key_of({**judges.identity["training"], "held_out": HELD_OUT})
 
 
+@pytest.mark.whole
 def test_a_run_reaches_the_process_of_a_pool_as_it_is(sentences):
     run = study_run(sentences, "pairs", "weibit", {"objective.temperature": 0.1}, seed=0, is_final=True)
     assert pickle.loads(pickle.dumps(run)) == run
@@ -126,6 +128,7 @@ def test_a_study_of_texts_chooses_on_left_out_pairs_and_judges_on_test_pairs(sen
     assert again.verdict("pairs", "weibit") == summary.verdict("pairs", "weibit")
 
 
+@pytest.mark.whole
 def test_texts_without_partners_cannot_be_compared(sentences, tmp_path):
     pytest.importorskip("transformers", reason='transformers is not installed: pip install "anchorwise[text]"')
     lines = tmp_path / "lines.txt"
