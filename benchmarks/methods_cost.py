@@ -21,12 +21,12 @@ import matplotlib.pyplot as plt
 import torch
 
 from anchorwise import _files
+from anchorwise._device import as_device
 from anchorwise.comparison import Study, Workplace, study_recipe
 from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.comparison.work import first_batch
-from anchorwise.evaluation.embed import as_device
 from anchorwise.evaluation.registry import metrics_of
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunConfig, apply_overrides

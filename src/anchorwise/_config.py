@@ -147,7 +147,25 @@ def section_of_json(section: type[AnySection], text: str, *, strict: bool = Fals
     try:
         return section.model_validate_json(text, strict=strict)
     except ValidationError as error:
-        raise ValueError(_wording(error, section, text)) from error
+        # What is wrong somewhere has a place, so the text is JSON.
+        tree = from_json(text) if any(problem["loc"] for problem in error.errors()) else None
+        raise ValueError(_wording(error, section, tree)) from error
+
+
+def section_of(section: type[AnySection], given: object) -> AnySection:
+    """Return the section that a mapping describes; a section is returned as it is.
+
+    Raises:
+        TypeError: If it is neither.
+        ValueError: If a setting is wrong; the message is one line that names every wrong setting.
+    """
+    if not isinstance(given, section | Mapping):
+        names = ", ".join(section.model_fields)
+        raise TypeError(f"settings must be a mapping of {names}, got {_checks.kind_of(given)}; write {{NAME: VALUE}}")
+    try:
+        return section.model_validate(given)
+    except ValidationError as error:
+        raise ValueError(_wording(error, section, given)) from error
 
 
 _short = reprlib.Repr()
@@ -156,12 +174,11 @@ _short.maxstring = _short.maxother = _short.maxlong = 80
 Place = tuple[int | str, ...]
 
 
-def _wording(error: ValidationError, section: type[Section], text: str) -> str:
-    """Return what is wrong in one line."""
+def _wording(error: ValidationError, section: type[Section], tree: Any) -> str:
+    """Return what is wrong with a tree in one line."""
     lines = []
     for problem in error.errors():
-        # What is wrong somewhere has a place, so the text is JSON.
-        place = tuple(_place(problem["loc"], from_json(text))) if problem["loc"] else ()
+        place = tuple(_place(problem["loc"], tree))
         where, kind = ".".join(map(str, place)), problem["type"]
         if kind == "value_error":
             words = problem["msg"].removeprefix("Value error, ")

@@ -50,7 +50,7 @@ def test_judges_are_named_and_set_below_their_names():
 
 
 def test_one_file_is_judged_without_labels(tmp_path):
-    result = CliRunner().invoke(app, ["test.npz", "--out", "result.json", *FAST])
+    result = CliRunner().invoke(app, ["test.npz", "--out", "result.json", "--device", "cpu"])
     assert result.exit_code == 0, result.output
     assert "30 rows, judged without labels" in result.stdout
     assert json.loads((tmp_path / "result.json").read_text())["num_rows"] == 30
@@ -68,6 +68,9 @@ def test_one_file_is_judged_without_labels(tmp_path):
         (["flat", "--on", "a", "--data", "b"], "--on and --data both say on what to judge"),
         (["train.npz", "test.npz", "--judge", "fewshot"], "a judge must be one of .* did you mean 'few_shot'"),
         (["train.npz", "test.npz", "--judge", "fine_tuning"], "judge 'fine_tuning' needs the encoder and its samples"),
+        (["train.npz", "test.npz", "--judge", "geometry", "--judge", "geometry"], "^judges must name each judge once"),
+        (["test.npz", "--judge", "geometry"], "--judge and --set are for a run, or for two files"),
+        (["test.npz", *FAST], "--judge and --set are for a run, or for two files"),
         (["nowhere.npy"], "nowhere.npy is not a file"),
         (["nowhere"], "nowhere holds no encoder.json"),
         (["notes.json", "test.npz"], "the suffix of notes.json must be one of"),

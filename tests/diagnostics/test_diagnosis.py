@@ -211,6 +211,18 @@ def test_a_collapsed_encoder_is_inconclusive_and_no_error():
     assert json.dumps(found.summary())
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"num_anchor": 300}, "^unknown setting 'num_anchor'; here: num_anchors, .* 'num_anchors'?"),
+        ({"num_anchors": 3}, "^num_anchors: Input should be greater than or equal to 200, got 3$"),
+    ],
+)
+def test_settings_that_are_none_are_refused_in_one_line(config, message):
+    with pytest.raises(ValueError, match=message):
+        diagnose(views()[0], config)
+
+
 def test_embeddings_that_are_all_the_same_are_refused():
     with pytest.raises(ValueError, match=r"got 59,800 negatives that equal their anchors, which are all of them"):
         diagnose(Embeddings((np.ones((300, 8), np.float32),)), DiagnoseConfig(num_anchors=200))

@@ -163,6 +163,29 @@ def test_arrays_of_any_kind_are_judged_in_one_call(judged, tmp_path):
     assert tensors_only.linear == result.linear
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"judges": []}, r"^judges: .* at least 1 item .* got \(\)$"),
+        ({"judges": [{"split_seeds": [0]}]}, r"^judges must be names, settings .*, got {'split_seeds': \[0\]}$"),
+        ({"judges": ["geometry", "geometry"]}, r"^judges must name each judge once, got 'geometry' 2 times$"),
+        ({"judges": {"name": "classification", "split_seed": [0]}}, "^unknown setting 'split_seed'; .* 'split_seeds'?"),
+        ({"interval_level": 2}, "^interval_level: Input should be less than 1, got 2$"),
+        ({"device": "cuda:99"}, "^device must be 'auto' or a torch device of this machine, got 'cuda:99'$"),
+        ({"device": torch.device("meta")}, "^device must be 'auto' or a torch device of this machine, got 'meta'$"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_line(judged, arguments, message):
+    train, test, _ = judged
+    with pytest.raises(ValueError, match=message):
+        evaluate(train, test, **arguments)
+
+
+def test_what_one_set_cannot_be_asked_is_refused():
+    with pytest.raises(ValueError, match="test must be given beside judges and train_labels, got none: one set alone"):
+        evaluate(np.ones((4, 2)), judges="geometry", train_labels=[0, 0, 1, 1])
+
+
 def test_sets_without_a_class_in_common_are_refused(judged):
     train, test, _ = judged
     with pytest.raises(ValueError, match=r"must be one of the training rows, got '1000', ... and"):

@@ -28,6 +28,8 @@ def test_what_makes_no_batch_is_refused():
         planning.plan(0, 128)
     with pytest.raises(ValueError, match=r"dtype must be torch.float32 or torch.float64.*got torch.float16"):
         planning.plan(8, 128, torch.float16)
+    with pytest.raises(ValueError, match="device must be 'auto' or a torch device of this machine, got 'cuda:99'"):
+        planning.plan(8, 128, device="cuda:99")
 
 
 def test_the_command_prints_a_row_for_every_loss():

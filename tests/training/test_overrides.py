@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from anchorwise._config import Section, section_of_json
+from anchorwise._config import Section, section_of, section_of_json
 from anchorwise.cli.app import app
 from anchorwise.comparison import study_recipe
 from anchorwise.diagnostics.diagnosis import DiagnoseConfig
@@ -261,6 +261,14 @@ def test_a_hyperparameter_that_float32_cannot_hold_is_refused(name: str, value: 
 def test_a_value_that_cannot_be_read_names_its_setting(value: str):
     with pytest.raises(ValueError, match=r"^the value of objective cannot be read: "):
         apply_overrides(recipe("digits"), [f"objective={value}"])
+
+
+def test_settings_from_python_are_a_mapping_or_a_section():
+    assert section_of(DiagnoseConfig, DiagnoseConfig(seed=1)) == section_of(DiagnoseConfig, {"seed": 1})
+    with pytest.raises(
+        TypeError, match=r"^settings must be a mapping of num_anchors, .*, got int; write {NAME: VALUE}"
+    ):
+        section_of(DiagnoseConfig, 300)
 
 
 @pytest.mark.parametrize("name", RECIPES)

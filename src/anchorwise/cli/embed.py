@@ -38,10 +38,11 @@ def embed(
     They are what `anchorwise evaluate TRAIN TEST` takes. Images without a test part give `train` only.
     """
     from anchorwise import _checks
+    from anchorwise._device import as_device
     from anchorwise._outputs import claim_folder, refuse_folder_of_others
     from anchorwise._terminal import printable
     from anchorwise.embeddings import side_by_side
-    from anchorwise.evaluation.embed import as_device, embed_samples
+    from anchorwise.evaluation.embed import embed_samples
 
     _checks.one_of("--format", suffix, ("npz", "safetensors"))
     refuse_folder_of_others(out, "embed")

@@ -76,12 +76,11 @@ def evaluate(
     """
     from rich.console import Console
 
+    from anchorwise._device import as_device
     from anchorwise._outputs import claim_file
     from anchorwise._terminal import printable
-    from anchorwise.evaluation.embed import as_device
     from anchorwise.evaluation.evaluate import judged_samples
-    from anchorwise.evaluation.registry import settings_of
-    from anchorwise.evaluation.results import EvaluationConfig
+    from anchorwise.evaluation.results import evaluation_config
     from anchorwise.evaluation.table import evaluation_table
     from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import evaluate_unlabelled
@@ -90,8 +89,8 @@ def evaluate(
     from anchorwise.training.overrides import apply_overrides
     from anchorwise.training.run_embeddings import embed_run_views
 
-    def configured(judges: "Sequence[str | Mapping[str, Any]] | None") -> EvaluationConfig:
-        return apply_overrides(EvaluationConfig(judges=settings_of(judges or None)), settings or [])
+    def configured(judges: "Sequence[str | Mapping[str, Any]] | None") -> "EvaluationConfig":
+        return apply_overrides(evaluation_config(judges or None), settings or [])
 
     config = configured(judge)
     place, is_run = as_device(device), _is_run(paths)
@@ -99,6 +98,8 @@ def evaluate(
         raise ValueError("--data, --on, --root and --download are for runs; feature files bring their own rows")
     if on and data is not None:
         raise ValueError("--on and --data both say on what to judge; give --on several times")
+    if not is_run and len(paths) == 1 and (judge or settings):
+        raise ValueError("--judge and --set are for a run, or for two files; one file is judged without labels")
     folder = paths[0] if is_run and paths[0].is_dir() else None
     out = out or (None if folder is None else folder / (TRANSFER_FILE if on else RESULT_FILE))
     if out is not None:

@@ -29,9 +29,10 @@ def mine(
     are found are left out and counted.
     """
     from anchorwise import _files
+    from anchorwise._device import as_device
     from anchorwise._outputs import claim_file
     from anchorwise._terminal import printable
-    from anchorwise.evaluation.embed import as_device, embed_samples
+    from anchorwise.evaluation.embed import embed_samples
     from anchorwise.evaluation.mining import Mining
     from anchorwise.evaluation.mining import mine as mined_by
     from anchorwise.evaluation.partners import pairs_of

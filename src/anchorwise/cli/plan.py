@@ -21,7 +21,7 @@ def plan(
     from rich.table import Table
 
     from anchorwise import _checks, planning
-    from anchorwise.evaluation.embed import as_device
+    from anchorwise._device import as_device
 
     kinds = {"float32": torch.float32, "float64": torch.float64}
     costs = planning.plan(num_rows, dim, kinds[_checks.one_of("dtype", dtype, kinds)], as_device(device), world_size)

@@ -11,13 +11,14 @@ from statistics import fmean, median
 
 from torch import nn
 
+from anchorwise._device import as_device
 from anchorwise.comparison.preflight import check_disk, checked_samples
 from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.schedule import epochs_of_runs
 from anchorwise.comparison.work import first_batch
 from anchorwise.comparison.workplace import Workplace
-from anchorwise.evaluation.embed import as_device, embed_samples
+from anchorwise.evaluation.embed import embed_samples
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.reporting.environment import environment

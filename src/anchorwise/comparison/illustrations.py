@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from anchorwise._device import as_device
 from anchorwise.comparison.fingerprint import loaded
 from anchorwise.comparison.picture_sections import map_section, neighbor_section, view_section
 from anchorwise.comparison.runs import StudyRun
@@ -14,7 +15,7 @@ from anchorwise.comparison.tail_section import tail_section
 from anchorwise.diagnostics.exceedances import pooled_exceedances
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.embed import EmbeddedSamples, as_device, embed_samples, pixels, test_of
+from anchorwise.evaluation.embed import EmbeddedSamples, embed_samples, pixels, test_of
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.views.maker import RandomViews

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from anchorwise import _files
+from anchorwise._device import as_device
 from anchorwise.comparison.fingerprint import loaded, without_held_out
 from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
-from anchorwise.evaluation.embed import as_device, embed_samples, test_of
+from anchorwise.evaluation.embed import embed_samples, test_of
 from anchorwise.evaluation.registry import judges_of, watched_metrics
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.samples import Batch, Samples, Splits

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Positive, Section, Seed
+from anchorwise._config import Positive, Section, Seed, section_of
 from anchorwise.diagnostics.anchors import (
     AnchorReadings,
     NearAnchor,
@@ -190,12 +190,12 @@ def diagnose(
 
     Raises:
         FileNotFoundError: If a file is not there.
-        TypeError: If the rows are no numbers.
+        TypeError: If the rows are no numbers, or `config` is no settings.
         ValueError: If the parts do not fit together, a setting is unknown, fewer than 200 items are usable, or all of
             them show the same thing.
     """
     embeddings = as_embeddings(embeddings, labels=labels, pairs=pairs, across=across)
-    config = DiagnoseConfig.model_validate(config or {})
+    config = section_of(DiagnoseConfig, {} if config is None else config)
     rng = np.random.default_rng(config.seed)
     progress("Checking rows", 0.0)
     rows = usable_rows(embeddings)

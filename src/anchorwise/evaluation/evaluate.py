@@ -15,13 +15,14 @@ import torch
 from torch import nn
 
 from anchorwise._described import refusing_old_names
+from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings, as_embeddings
 from anchorwise.embeddings.loading import Given, RowsLike
 from anchorwise.evaluation.base import Judge, JudgeConfig, Judgement
 from anchorwise.evaluation.duplicates import duplicates
 from anchorwise.evaluation.embed import embed_splits, test_of
-from anchorwise.evaluation.registry import judges_of, settings_of
-from anchorwise.evaluation.results import Evaluation, EvaluationConfig, JudgeResult
+from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.results import Evaluation, EvaluationConfig, JudgeResult, evaluation_config
 from anchorwise.evaluation.rows import check_pair
 from anchorwise.evaluation.statistics import RowInterval, normal_interval, wilson_interval
 from anchorwise.evaluation.unlabelled import UnlabelledEvaluation, evaluate_unlabelled
@@ -92,25 +93,26 @@ def evaluate(
         encoder: Maps a batch of samples to rows of shape (samples, width): any network, which is left as it is, or a
             frozen encoder of a run. Some judges need it: those that train it further or look at changed samples.
         interval_level: Confidence level of the intervals.
-        device: Where to compute.
+        device: Where to compute; "auto" is CUDA where there is one.
         kept: Folder in which judges keep finished pieces of long work, so that the same call goes on after a stop.
         show_progress: Show how far long work is.
 
     Raises:
         FileNotFoundError: If a file is not there.
         TypeError: If rows are no numbers, or samples are none.
-        ValueError: If labels are missing, a row is not finite, the two sets do not belong together, or a judge needs
-            what is not there.
+        ValueError: If labels are missing, a row is not finite, the two sets do not belong together, a judge needs what
+            is not there, or there is no such judge or device.
     """
-    config = EvaluationConfig(judges=settings_of(judges), interval_level=interval_level)
-    work = Work(show_progress, None if kept is None else Path(kept))
+    config = evaluation_config(judges, interval_level=interval_level)
+    place, work = as_device(device), Work(show_progress, None if kept is None else Path(kept))
     if encoder is not None:
         frozen, splits = _with_samples(encoder, (train, test), (train_labels, test_labels))
-        return judged_samples(frozen, splits, config, device=device, work=work)
+        return judged_samples(frozen, splits, config, device=place, work=work)
     fitted = as_embeddings(train, labels=train_labels)
     if test is None:
-        return evaluate_unlabelled(fitted, device=device)
-    return judged(fitted, as_embeddings(test, labels=test_labels), config, device=device, work=work)
+        _refuse_what_needs_a_test_part(judges=judges, train_labels=train_labels, test_labels=test_labels)
+        return evaluate_unlabelled(fitted, device=place)
+    return judged(fitted, as_embeddings(test, labels=test_labels), config, device=place, work=work)
 
 
 def judged(
@@ -176,6 +178,13 @@ def judged_samples(
     in_both = "" if splits.train is splits.test else str(duplicates(splits.train, test_of(splits)))
     notes = tuple(dict.fromkeys((*result.notes, *filter(None, (in_both,)))))
     return result.model_copy(update={"notes": notes})
+
+
+def _refuse_what_needs_a_test_part(**given: object) -> None:
+    """Refuse arguments that would go unheard where rows are judged without labels."""
+    if unheard := [name for name, value in given.items() if value is not None]:
+        words = " and ".join(unheard)
+        raise ValueError(f"test must be given beside {words}, got none: one set alone is judged without labels")
 
 
 def _with_samples(

@@ -1,6 +1,5 @@
 """Judges by name, the settings of any of them, and several of them at work."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +7,7 @@ import torch
 from pydantic import AfterValidator, Field
 
 from anchorwise import _checks
-from anchorwise._config import chosen_by_name, section_of_json
+from anchorwise._config import chosen_by_name, section_of
 from anchorwise.evaluation.adversarial import Adversarial
 from anchorwise.evaluation.alignment import AlignmentJudge
 from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
@@ -103,8 +102,8 @@ def settings_of(judges: Any) -> tuple[JudgeConfig, ...]:
     """
     if judges is None:
         return DEFAULT_JUDGES
-    alone = isinstance(judges, str | JudgeConfig | Mapping)
-    return tuple(_settings(each) for each in ([judges] if alone else judges))
+    several = isinstance(judges, Sequence) and not isinstance(judges, str)
+    return tuple(_settings(each) for each in (judges if several else [judges]))
 
 
 def _settings(judge: Any) -> JudgeConfig:
@@ -118,7 +117,7 @@ def _settings(judge: Any) -> JudgeConfig:
             f"{{'name': 'classification', 'split_seeds': [0]}}, got {judge!r}"
         )
     kind = JUDGES[_checks.one_of("a judge", judge["name"], JUDGES)]
-    return section_of_json(kind.Config, json.dumps(dict(judge)))
+    return section_of(kind.Config, judge)
 
 
 def metrics_of(configs: Sequence[JudgeConfig]) -> dict[str, Metric]:

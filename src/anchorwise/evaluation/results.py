@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from pydantic import Field
 
 from anchorwise import _files
-from anchorwise._config import Section
+from anchorwise._config import Section, section_of
 from anchorwise.evaluation.base import Judge, Metric
-from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of, settings_of
 from anchorwise.evaluation.statistics import Interval, RowInterval, t_interval
 from anchorwise.reporting.notebook import notebook_table
 
@@ -29,6 +30,19 @@ class EvaluationConfig(Section):
 
     judges: AnyJudges = DEFAULT_JUDGES
     interval_level: float = Field(default=0.95, gt=0, lt=1)
+
+
+def evaluation_config(judges: Any = None, *, interval_level: float = 0.95) -> EvaluationConfig:
+    """Return how features are judged.
+
+    Args:
+        judges: Who is asked, as `settings_of` takes them.
+        interval_level: Confidence level of the intervals.
+
+    Raises:
+        ValueError: If there is no such judge, one is named twice, or a setting is wrong.
+    """
+    return section_of(EvaluationConfig, {"judges": settings_of(judges), "interval_level": interval_level})
 
 
 class JudgeResult(Section):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from anchorwise import _checks
+from anchorwise._device import as_device
 from anchorwise.engine import Backend, Dense, Tiled, exceedance_rows, logsumexp_rows, tail_summaries, use_backend
 from anchorwise.engine.memory import free_bytes
 from anchorwise.engine.tiled.backend import tile_size
@@ -77,19 +78,20 @@ def plan(
         num_rows: Rows that are compared, of all views and ranks together: 2n for n images with two views. At most 1e12.
         dim: Width of the embeddings, at most 65,536.
         dtype: Of the arithmetic: float32 (half precision is widened to it) or float64.
-        device: Where the loss is computed.
+        device: Where the loss is computed; "auto" is CUDA where there is one.
         world_size: Ranks that share the batch, at most a million. Other libraries do not share the work on scores.
         time_steps: Whether to time a small batch, which takes about a second.
 
     Raises:
-        ValueError: If a number is out of range, or the dtype is none of the two.
+        ValueError: If a number is out of range, the dtype is none of the two, or there is no such device.
     """
     for name, number in (("num_rows", num_rows), ("dim", dim), ("world_size", world_size)):
         if _checks.count(name, number) > _LARGEST[name]:
             raise ValueError(f"{name} must be a whole number from 1 to {_LARGEST[name]}, got {number}")
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, in which losses are computed, got {dtype}")
-    place, free = torch.device(device), free_bytes(torch.device(device))
+    place = as_device(device)
+    free = free_bytes(place)
     tiled_numbers = partial(_tiled_numbers, device=place)
     rows = unit_rows(torch.randn(min(num_rows, _NUM_PROBED), dim, dtype=dtype, device=place))
     scale, costs = (num_rows / len(rows)) ** 2, []

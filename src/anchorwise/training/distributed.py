@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from anchorwise.evaluation.embed import as_device
+from anchorwise._device import as_device
 
 Result = TypeVar("Result")
 

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from anchorwise._described import refusing_old_names
+from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.embed import as_device, embed_samples
+from anchorwise.evaluation.embed import embed_samples
 from anchorwise.evaluation.evaluate import Judges, judged_samples
-from anchorwise.evaluation.registry import settings_of
-from anchorwise.evaluation.results import Evaluation, EvaluationConfig
+from anchorwise.evaluation.results import Evaluation, evaluation_config
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.own.samples import as_samples
@@ -128,5 +128,5 @@ class Run:
         splits = Splits(fitted, fitted, scored)
         samples_decide = modality_of(self.directory.config().modality).judges_of
         asked = judges or self.frozen.judged_by or samples_decide(splits) or None
-        config, work = EvaluationConfig(judges=settings_of(asked)), Work(show_progress, self.directory.judged)
+        config, work = evaluation_config(asked), Work(show_progress, self.directory.judged)
         return judged_samples(self.frozen, splits, config, device=device, work=work)

@@ -8,8 +8,8 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.embed import as_device
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.training.checkpoint import load_checkpoint

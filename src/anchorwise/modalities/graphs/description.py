@@ -1,13 +1,12 @@
 """What a graph's folder says of itself."""
 
-import json
 import tomllib
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from anchorwise import _checks, _files
-from anchorwise._config import Count, Section, section_of_json
+from anchorwise._config import Count, Section, section_of
 
 DESCRIPTION = "graph.toml"
 
@@ -107,4 +106,4 @@ def read_description(path: Path) -> Description:
         UnusableFileError: If it is damaged; the message names what is wrong in it.
     """
     with _files.reading(path):
-        return section_of_json(Description, json.dumps(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return section_of(Description, tomllib.loads(path.read_text(encoding="utf-8")))
