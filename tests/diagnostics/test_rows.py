@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from anchorwise.diagnostics.rows import usable_rows
+from anchorwise.diagnostics.space import look_at_space
 from anchorwise.embeddings import Embeddings
 
 
@@ -25,6 +26,15 @@ def test_float64_rows_of_any_size_are_scaled_before_they_are_narrowed(size):
     assert rows.num_dropped == 0
     assert rows.chunk(0, 0, 300) == pytest.approx(expected.chunk(0, 0, 300), abs=1e-6)
     assert rows.units(np.arange(300)) == pytest.approx(expected.units(np.arange(300)), abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_the_space_of_float64_rows_of_any_size_is_looked_at(size):
+    view = rows_of().astype(np.float64)
+    found, expected = (
+        look_at_space(usable_rows(Embeddings((rows,))), np.random.default_rng(0)) for rows in (size * view, view)
+    )
+    assert found.effective_rank == pytest.approx(expected.effective_rank, abs=1e-4)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])

@@ -13,8 +13,8 @@ def some_embeddings():
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_a_saved_file_loads_back_the_same(tmp_path, suffix):
     path, saved = tmp_path / f"train{suffix}", some_embeddings()
-    saved.save(path)
-    loaded = load_embeddings(path)
+    saved.save(str(path))
+    loaded = load_embeddings(str(path))
     assert np.array_equal(loaded.views[0], saved.views[0])
     assert loaded.require_labels().tolist() == saved.require_labels().tolist()
     assert (loaded.names, loaded.class_names, loaded.split) == (saved.names, saved.class_names, saved.split)

@@ -110,6 +110,11 @@ def test_lists_columns_and_paths_are_taken(tmp_path):
     assert as_embeddings(columns).labels.tolist() == ["a", "b", "b", "a"]
 
 
+@pytest.mark.parametrize("values", [["a", "b", "b", "a"], [3, 1, 1, 3]])
+def test_words_and_whole_numbers_that_come_as_objects_are_taken(values):
+    assert as_embeddings(ROWS, labels=np.array(values, dtype=object)).labels.tolist() == values
+
+
 def test_labels_at_the_call_take_the_place_of_those_in_the_file():
     columns = {"x": ROWS, "y": [0, 0, 0, 0], "class_names": ["only"]}
     assert as_embeddings(columns, labels=[5, 6, 7, 8]).labels.tolist() == [5, 6, 7, 8]
@@ -121,6 +126,8 @@ def test_labels_at_the_call_take_the_place_of_those_in_the_file():
         (None, "rows must be an array, a tensor or lists of numbers, got NoneType"),
         ([[1.0], [1.0, 2.0]], "rows must be an array of rows of one length"),
         ({"a": 1}, "got dict"),
+        ([None, "a"], "rows must be .* got list of NoneType, str$"),
+        (np.array([1.5, 2**70], dtype=object), "got ndarray of float, int$"),
     ],
 )
 def test_what_is_no_array_is_a_type_error_in_words(given, message):
@@ -137,7 +144,8 @@ def test_what_is_no_array_is_a_type_error_in_words(given, message):
         ({"x": ROWS, "label": np.array([0, 1, 2, -1])}, "labels must be whole numbers from 0, got -1"),
         ({"x": ROWS[0], "labels": np.arange(3)}, r"view0 must have shape \(items, width\)"),
         ({"x": np.array([["a", "b"]])}, "view0 must hold numbers, got <U1"),
-        ({"x": np.array([{"run": "me"}], dtype=object)}, "allow_pickle=False"),
+        ({"x": np.array([{"run": "me"}], dtype=object)}, r"x must hold numbers or text, got Python objects, .*astype"),
+        ({"x": ROWS, "labels": np.array(list("abca"), dtype=object)}, r"labels must hold .* labels\.astype\(str\)"),
         ({"x": ROWS, "names": ["a"]}, "names must name each of the 4 rows once, got 1"),
     ],
 )

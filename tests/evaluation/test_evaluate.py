@@ -100,6 +100,24 @@ def test_a_class_only_in_the_test_set_is_scored_as_wrong():
     train = Embeddings((train.views[0][few],), train.labels[few], class_names=train.class_names)
     result = evaluate(train, test, Classification.Config(split_seeds=(0,), penalties=(0.1,)))
     assert result.class_accuracy["cat"] == 0.0
+    assert result.notes == ("10 of 30 test rows are of classes that no training row has, and count as wrong.",)
+
+
+def test_classes_are_not_told_apart_where_there_is_one():
+    train, test = clustered(60, 0), clustered(30, 1)
+    alone = Embeddings(train.views, np.zeros(60, int))
+    with pytest.raises(ValueError, match=r"labels of training rows must be of two classes or more, .* all 60 rows;"):
+        evaluate(alone, test)
+    assert Classification(Classification.Config()).watch(alone) == {}
+    assert evaluate(alone, test, "geometry").numbers
+
+
+def test_rows_that_stand_on_both_sides_are_named():
+    train, test = clustered(60, 0), clustered(30, 1)
+    test.views[0][[3, 5]] = train.views[0][[7, 8]]
+    words = "Of 30 test rows 2 equal a training row, such as row 3 and row 7 of training: where"
+    assert evaluate(train, test, CONFIG).notes[-1].startswith(words)
+    assert evaluate(train, test, "geometry").notes == ()  # Nothing is fitted on training rows.
 
 
 def printed(name, result):
@@ -200,8 +218,8 @@ def test_sets_that_do_not_belong_together_are_refused():
     renamed = Embeddings(test.views, test.labels, class_names=("bee", "ant", "cat"))
     with pytest.raises(ValueError, match="train and test must have the same class_names in the same order"):
         evaluate(train, renamed)
-    with pytest.raises(ValueError, match="must have labels"):
-        evaluate(train, Embeddings(test.views))
+    with pytest.raises(ValueError, match="the test rows must have labels"):
+        evaluate(train, Embeddings(test.views, split="train"))
     with pytest.raises(ValueError, match="a judged set must have one view, got 2"):
         evaluate(Embeddings((train.views[0],) * 2, train.labels), test)
 
@@ -228,7 +246,10 @@ def test_words_in_one_set_are_the_names_of_the_numbers_in_the_other(judged):
 def test_rows_that_are_not_finite_are_refused_with_the_first(bad):
     train, test = clustered(30, 0), clustered(9, 1)
     test.views[0][4, 1] = bad
-    with pytest.raises(ValueError, match="got 1 of 9 rows with nan or infinity, the first is row 4"):
+    with pytest.raises(
+        ValueError,
+        match=r"^test features must be finite in float32, got 1 of 9 rows with nan or infinity, the first is row 4",
+    ):
         evaluate(train, test)
 
 

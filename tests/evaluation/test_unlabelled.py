@@ -55,5 +55,5 @@ def test_few_rows_have_no_tail_and_every_number_is_shown(tmp_path):
         console.print(evaluation_table("flat", result))
     assert all(name in captured.get() and value in captured.get() for name, value, _ in result.rows())
     assert "effective rank" in result._repr_html_()
-    result.save(tmp_path / "e.json")
-    assert UnlabelledEvaluation.load(tmp_path / "e.json") == result
+    result.save(str(tmp_path / "e.json"))
+    assert UnlabelledEvaluation.load(str(tmp_path / "e.json")) == result

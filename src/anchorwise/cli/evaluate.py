@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anchorwise.modalities.samples import Samples, Splits
 
 RESULT_FILE, TRANSFER_FILE = "evaluation.json", "transfer.json"
-_UNLABELLED = "The samples have no labels or no test part: two views of them are judged without labels."
+_UNLABELLED = "The samples have no labels, only one class or no test part: two views of them are judged without labels."
 # Results, of earlier versions too, have one of these pairs.
 _OF_RESULTS = ({"num_test", "num_features"}, {"num_rows", "num_features"}, {"results", "failures"})
 

@@ -29,7 +29,10 @@ def checked_samples(data_set: str, config: RunConfig, known: Iterable[RunResult]
     config.of_this_version()
     splits, fingerprint = loaded(config)
     if not (splits.are_judgeable or (splits.test is not None and splits.test.partners() is not None)):
-        raise ValueError(f"data_sets.{data_set} must have labelled training and test samples to be judged on, or pairs")
+        raise ValueError(
+            f"data_sets.{data_set} must have labelled training and test samples of two classes or more to be judged "
+            "on, or pairs"
+        )
     leaked = leaked_share(splits)
     if leaked > MAX_LEAKED_SHARE:
         raise ValueError(

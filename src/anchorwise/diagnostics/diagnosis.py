@@ -162,9 +162,9 @@ class Diagnosis:
             "shortfall_p_value": readings.shortfall_p_value,
         }
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the summary as JSON, whole or not at all."""
-        _files.write_text(path, json.dumps(self.summary(), indent=2) + "\n")
+        _files.write_text(Path(path), json.dumps(self.summary(), indent=2) + "\n")
 
 
 def diagnose(

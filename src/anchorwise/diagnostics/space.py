@@ -43,7 +43,7 @@ def look_at_space(rows: Rows, rng: np.random.Generator) -> SpaceReport:
     """Return the geometry of up to 10,000 items drawn at random."""
     items = np.sort(rng.permutation(rows.num_items)[:MAX_ITEMS])
     views = [torch.from_numpy(rows.units(view * rows.num_items + items)) for view in range(rows.num_views)]
-    raw = np.asarray(rows.embeddings.views[0][rows.kept[items]], np.float32)
+    raw = _within_float32(rows.embeddings.views[0][rows.kept[items]])
     return SpaceReport(
         num_items=len(items),
         width=rows.width,
@@ -55,6 +55,14 @@ def look_at_space(rows: Rows, rng: np.random.Generator) -> SpaceReport:
         mean_resultant=tuple(geometry.mean_resultant(view) for view in views),
         modality_gap=geometry.modality_gap(*views) if rows.embeddings.across else None,
     )
+
+
+def _within_float32(rows: np.ndarray) -> np.ndarray:
+    """Return rows in float32; wider ones times a power of two, which changes no rank: float64 reaches further."""
+    if rows.dtype.itemsize > 4:
+        wide = np.asarray(rows, np.float64)
+        rows = np.ldexp(wide, -int(np.frexp(np.abs(wide).max())[1]))
+    return np.asarray(rows, np.float32)
 
 
 def _alignment(rows: Rows, views: list[torch.Tensor], items: np.ndarray) -> float | None:

@@ -1,5 +1,6 @@
 """What people hand in, as numpy arrays: tensors of any dtype and device, lists, labels in any numbering."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ def as_array(name: str, value: Any) -> np.ndarray:
     """Return an array, tensor or nested list as an array; a tensor may lie on any device and require a gradient.
 
     Raises:
-        TypeError: If it is none of them, or its rows differ in length.
+        TypeError: If it is none of them, its rows differ in length, or it holds anything but numbers or words alone.
     """
     if isinstance(value, Tensor):
         value = value.detach().cpu()
@@ -22,9 +23,17 @@ def as_array(name: str, value: Any) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise TypeError(f"{name} must be an array of rows of one length, got rows of several lengths") from error
-    if array.dtype == object:
-        raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {type(value).__name__}")
-    return array
+    return array if array.dtype != object else _without_objects(name, array, type(value).__name__)
+
+
+def _without_objects(name: str, array: np.ndarray, kind: str) -> np.ndarray:
+    """Return words, or whole numbers, that came as objects, which is how pandas hands over its columns."""
+    for one_kind in (str, Integral):
+        if array.size and all(isinstance(one, one_kind) for one in array.flat):
+            return np.asarray(array.tolist())
+    inside = ", ".join(sorted({type(one).__name__ for one in array.flat})) if array.ndim else ""
+    got = f"{kind} of {inside}" if inside else kind
+    raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {got}")
 
 
 def as_classes(name: str, values: np.ndarray) -> np.ndarray:

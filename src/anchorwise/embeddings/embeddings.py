@@ -103,12 +103,13 @@ class Embeddings:
             )
         return self.labels
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write `path`, whole or not at all, as its suffix says: `.npz` or `.safetensors`.
 
         Raises:
             ValueError: If the suffix is another, or safetensors is to hold labels or groups of text.
         """
+        path = Path(path)
         _checks.one_of("the suffix of a feature file to write", path.suffix, WRITTEN_SUFFIXES)
         arrays: dict[str, Any] = dict(zip(VIEW_NAMES[len(self.views) - 1], self.views, strict=True))
         arrays |= {name: values for name in ("labels", "ids", "groups") if (values := getattr(self, name)) is not None}

@@ -26,7 +26,7 @@ RowsLike: TypeAlias = np.ndarray | Tensor | Sequence[Any]
 Given: TypeAlias = Embeddings | RowsLike | Mapping[str, Any] | str | PathLike[str]
 
 
-def load_embeddings(*paths: Path, across: bool = False) -> Embeddings:
+def load_embeddings(*paths: Path | str, across: bool = False) -> Embeddings:
     """Read embeddings, anyone's.
 
     A file holds one array of rows (`features`, `embedding`, `x`, `arr_0`, ..., or the only matrix there is) or two
@@ -41,7 +41,7 @@ def load_embeddings(*paths: Path, across: bool = False) -> Embeddings:
         FileNotFoundError: If a file is not there.
         ValueError: If a file is damaged, holds no embeddings, or they are unusable; the message names the file.
     """
-    found = [_load(path) for path in paths]
+    found = [_load(Path(path)) for path in paths]
     views = tuple(view for one in found for view in one.views)
     if not paths or len(views) > 2:
         raise ValueError(f"give one file, or two with one view each; got {len(paths)} files with {len(views)} views")

@@ -76,6 +76,8 @@ def check_suffix(path: Path) -> None:
 
 
 def _npy(path: Path) -> dict[str, Stored]:
+    with path.open("rb") as file:
+        _refuse_objects(path.stem, _header(file)[1])
     rows = np.lib.format.open_memmap(path, mode="r")
     return {"features": Stored(rows.ndim == 2, lambda: rows)}
 
@@ -115,7 +117,17 @@ def _read_member(path: Path, member: zipfile.ZipInfo) -> np.ndarray:
             f"from {member.compress_size:,}; if it is yours, save it without compression (numpy.savez)"
         )
     with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        _refuse_objects(member.filename.removesuffix(".npy"), _header(file)[1])
+        file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _refuse_objects(name: str, dtype: np.dtype) -> None:
+    if dtype.hasobject:
+        raise ValueError(
+            f"{name} must hold numbers or text, got Python objects, which are not unpickled; save it as "
+            f"{name}.astype(str), or {name}.astype('float32')"
+        )
 
 
 def _safetensors(path: Path) -> dict[str, Stored]:

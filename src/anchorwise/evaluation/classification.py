@@ -7,6 +7,7 @@ seed; the chosen classifier then uses all training rows and scores every test ro
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, final
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -14,11 +15,20 @@ from torch import Tensor
 from anchorwise._config import Count, Positive, Seed
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
+from anchorwise.evaluation.duplicates import rows_in_both
 from anchorwise.evaluation.knn import best_num_neighbors, knn_accuracies, knn_accuracy
 from anchorwise.evaluation.linear import PENALTIES, LinearProbe, choose_penalty, fit_probe
 from anchorwise.evaluation.recall import recalls_within
-from anchorwise.evaluation.rows import LabelledRows, judged_rows, labelled_rows, numbered_classes, numbered_groups
+from anchorwise.evaluation.rows import (
+    LabelledRows,
+    check_several,
+    judged_rows,
+    labelled_rows,
+    numbered_classes,
+    numbered_groups,
+)
 from anchorwise.evaluation.splits import stratified_split
+from anchorwise.reporting.wording import counted
 
 _WATCHED_FRACTION, _WATCHED_NEIGHBORS = 0.2, 20
 
@@ -78,9 +88,11 @@ class Classification(Judge):
         """Choose the settings of the classifiers.
 
         Raises:
-            ValueError: If labels are missing or no class has two rows, of two groups where there are groups.
+            ValueError: If labels are missing or all of one class, or no class has two rows, of two groups where there
+                are groups.
         """
         (labels,), _ = numbered_classes(train)
+        check_several(labels)
         rows = LabelledRows(judged_rows(train, self.device), labels.to(self.device))
         groups, fraction = numbered_groups(train), self.config.validation_fraction
         probes, neighbors, knn = [], [], []
@@ -113,11 +125,18 @@ class Classification(Judge):
         }
         in_test = scored.labels.unique().tolist()
         by_class = {classes[label]: float(hits[:, scored.labels == label].mean()) for label in in_test}
-        return Judgement(numbers, dict.fromkeys(numbers), by_class=by_class)
+        unknown = int((~torch.isin(scored.labels, fitted.labels)).sum())
+        of_all = f"{unknown:,} of {counted(len(scored), 'test row')}"
+        strange = f"{of_all} are of classes that no training row has, and count as wrong." if unknown else ""
+        notes = tuple(filter(None, (strange, rows_in_both(train, test))))
+        return Judgement(numbers, dict.fromkeys(numbers), by_class=by_class, notes=notes)
 
     def watch(self, train: Embeddings) -> Mapping[str, float]:
-        """Return kNN accuracy of a fifth of the rows by the others; empty without two of a class that can be parted."""
-        if train.labels is None:
+        """Return kNN accuracy of a fifth of the rows by the others.
+
+        It is empty where there is one class alone, or none with two rows that can be parted.
+        """
+        if train.labels is None or len(np.unique(train.labels)) < 2:
             return {}
         (labels,), _ = numbered_classes(train)
         rows, labels = judged_rows(train, self.device), labels.to(self.device)

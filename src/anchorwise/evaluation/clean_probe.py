@@ -7,7 +7,7 @@ from anchorwise._config import Positive, Seed
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, JudgeConfig, Metric
 from anchorwise.evaluation.linear import PENALTIES, choose_penalty
-from anchorwise.evaluation.rows import judged_rows, numbered_classes, numbered_groups
+from anchorwise.evaluation.rows import check_several, judged_rows, numbered_classes, numbered_groups
 from anchorwise.evaluation.splits import stratified_split
 
 CLEAN = Metric("clean", "linear probe, clean", "%")
@@ -31,9 +31,11 @@ def choose_clean_probe(train: Embeddings, config: CleanProbeConfig, device: torc
     """Choose the penalty of the probe, as that of `CLEAN`.
 
     Raises:
-        ValueError: If labels are missing or no class has two rows, of two groups where there are groups.
+        ValueError: If labels are missing or all of one class, or no class has two rows, of two groups where there
+            are groups.
     """
     (labels,), _ = numbered_classes(train)
+    check_several(labels)
     rows, labels = judged_rows(train, device), labels.to(device)
     share, groups = config.validation_fraction, numbered_groups(train)
     split = stratified_split(labels, validation_fraction=share, seed=config.seed, groups=groups)

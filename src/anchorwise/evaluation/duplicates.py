@@ -11,13 +11,14 @@ of CIFAR-100's test images near one of training, https://arxiv.org/abs/1902.0042
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
-from anchorwise.evaluation.embed import origin_of
+from anchorwise.evaluation.embed import EmbeddedSamples, origin_of
 from anchorwise.modalities.samples import Samples
 from anchorwise.reporting.wording import counted
 
@@ -99,6 +100,25 @@ def duplicates(train: Samples, test: Samples) -> Duplicates:
             found = first, int(nearest.indices[first])
     example = None if found is None else (test.name_of(found[0]), train.name_of(found[1]))
     return Duplicates(len(test), sum(twin >= 0 for twin in twins), near, example)
+
+
+def rows_in_both(train: Embeddings, test: Embeddings) -> str:
+    """Say how many test rows equal a training row.
+
+    Empty if none does, or where samples are known, of which `duplicates` tells.
+    """
+    if isinstance(test, EmbeddedSamples):
+        return ""
+    dtype = np.result_type(train.views[0], test.views[0])
+    places = {hash(row.astype(dtype).tobytes()): number for number, row in enumerate(train.views[0])}
+    twins = [places.get(hash(row.astype(dtype).tobytes()), -1) for row in test.views[0]]
+    found = next(((one, twin) for one, twin in enumerate(twins) if twin >= 0), None)
+    if found is None:
+        return ""
+    return (
+        f"Of {counted(len(test), 'test row')} {sum(twin >= 0 for twin in twins):,} equal a training row, such as row "
+        f"{found[0]} and row {found[1]} of training: where they are the same items, accuracy says little of new ones."
+    )
 
 
 @final

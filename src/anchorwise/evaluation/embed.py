@@ -140,7 +140,7 @@ def test_of(splits: Splits[AnySamples]) -> AnySamples:
 
 
 def _of_samples(rows: Tensor, samples: Samples, split: str) -> Embeddings:
-    check_finite(rows)
+    check_finite(rows, split)
     labels, groups = (None if each is None else each.numpy() for each in (samples.labels, samples.groups))
     known = {"labels": labels, "groups": groups, "names": samples.names, "class_names": samples.class_names}
     known["image"] = samples.picture

@@ -7,6 +7,7 @@ test set of this size would give. Neither covers another training of the encoder
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, overload
@@ -135,6 +136,8 @@ def judged(
     Raises:
         ValueError: If the two sets do not belong together, or a judge needs what is not there.
     """
+    # Errors name the part; what a file calls itself may be the other one.
+    train, test = replace(train, split="train"), replace(test, split="test")
     check_pair(train, test)  # Before anything is chosen.
     judges = judges_of(config.judges, device=device, work=work)
     found = {judge.config.name: _asked(judge, train, test, config.interval_level) for judge in judges}

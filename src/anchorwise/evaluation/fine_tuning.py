@@ -21,7 +21,7 @@ from anchorwise._config import Count, Epochs, Positive, Seed
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
 from anchorwise.evaluation.embed import origin_of
-from anchorwise.evaluation.rows import numbered_classes, numbered_groups
+from anchorwise.evaluation.rows import check_several, numbered_classes, numbered_groups
 from anchorwise.evaluation.splits import stratified_split
 from anchorwise.evaluation.tuning import Classified, Recipe, accuracy, tuned
 from anchorwise.modalities.encoder import FrozenEncoder
@@ -89,11 +89,12 @@ class FineTuning(Judge):
         """Choose the learning rate of every draw on a validation part of it.
 
         Raises:
-            ValueError: If there are rows only, without their samples; if labels are missing, or no class of a draw has
-                two rows, of two groups where there are groups.
+            ValueError: If there are rows only, without their samples; if labels are missing or all of one class, or no
+                class of a draw has two rows, of two groups where there are groups.
         """
         samples, frozen = origin_of(train, self.config.name)
         (labels,), names = numbered_classes(train)
+        check_several(labels)
         everything, groups = Classified(samples, labels, len(names)), numbered_groups(train)
         validation, chosen = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
         for share in self.config.label_shares:

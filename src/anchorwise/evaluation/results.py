@@ -124,15 +124,15 @@ class Evaluation(Section):
     config: EvaluationConfig
     notes: tuple[str, ...] = ()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write `path` as JSON, whole or not at all, with every number by the name of its metric in `metrics`."""
         tree = {"metrics": self.numbers, **self.model_dump(mode="json")}
-        _files.write_text(path, json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
+        _files.write_text(Path(path), json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> "Evaluation":
+    def load(cls, path: Path | str) -> "Evaluation":
         """Read what `save` wrote."""
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(Path(path).read_text(encoding="utf-8"))
         return cls.model_validate({name: part for name, part in tree.items() if name != "metrics"})
 
     @cached_property

@@ -33,10 +33,12 @@ def labelled_rows(
     """Return rows to fit on and rows to score, and the names of the classes, numbered alike in both.
 
     Raises:
-        ValueError: If labels are missing, a row is not finite, or the two sets do not belong together.
+        ValueError: If labels are missing or all of one class, a row is not finite, or the two sets do not belong
+            together.
     """
     check_pair(train, test)
     (fitted, scored), classes = numbered_classes(train, test)
+    check_several(fitted)
     if not bool(torch.isin(scored, fitted).any()):
         raise ValueError(
             "a class of the test rows must be one of the training rows, got "
@@ -64,9 +66,9 @@ def finite_rows(embeddings: Embeddings, device: torch.device | str = "cpu") -> l
     Raises:
         ValueError: If a row is not finite in float32.
     """
-    views = [_narrow(view) for view in embeddings.views]
+    views = [_narrow(view, embeddings.split) for view in embeddings.views]
     for view in views:
-        check_finite(view)
+        check_finite(view, embeddings.split)
     return [view.to(device) for view in views]
 
 
@@ -87,6 +89,15 @@ def numbered_classes(*parts: Embeddings) -> tuple[list[Int64[Tensor, " n"]], tup
     return [torch.from_numpy(part) for part in parted], tuple(
         names[label] if names else str(label) for label in classes.tolist()
     )
+
+
+def check_several(labels: Int64[Tensor, " n"]) -> None:
+    """Refuse labels of one class only: whatever tells classes apart is always right there."""
+    if bool((labels == labels[0]).all()):
+        raise ValueError(
+            f"labels of training rows must be of two classes or more, got one for all {len(labels)} rows; judge by "
+            "what needs no classes: geometry, label_free"
+        )
 
 
 def check_pair(train: Embeddings, test: Embeddings) -> None:
@@ -112,13 +123,13 @@ def numbered_groups(embeddings: Embeddings) -> Int64[Tensor, " n"] | None:
     return torch.from_numpy(np.unique(embeddings.groups, return_inverse=True)[1].astype(np.int64))
 
 
-def check_finite(rows: Tensor) -> None:
-    """Refuse rows with nan or infinity, and name the first."""
+def check_finite(rows: Tensor, split: str = "") -> None:
+    """Refuse rows with nan or infinity, and name the part that they are of and the first."""
     finite = torch.isfinite(rows).all(dim=1)
     if not bool(finite.all()):
         bad = (~finite).nonzero().flatten().tolist()
         raise ValueError(
-            f"features must be finite in float32, got {len(bad)} of {len(rows)} rows with nan or infinity, "
+            f"{_features(split)} must be finite in float32, got {len(bad)} of {len(rows)} rows with nan or infinity, "
             f"the first is row {bad[0]}; leave such rows out or look at the encoder that made them"
         )
 
@@ -131,7 +142,11 @@ def _in_words(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.asarray(names)[labels]
 
 
-def _narrow(features: np.ndarray) -> Float32[Tensor, "n d"]:
+def _features(split: str) -> str:
+    return f"{split} features" if split else "features"
+
+
+def _narrow(features: np.ndarray, split: str) -> Float32[Tensor, "n d"]:
     """Return the numbers in float32; refuse what it would call infinite, and rows of which nothing is left."""
     with np.errstate(over="ignore"):
         rows = np.require(features, np.float32, ["C", "W"])
@@ -143,7 +158,7 @@ def _narrow(features: np.ndarray) -> Float32[Tensor, "n d"]:
     if len(lost):
         limits = np.finfo(np.float32)
         raise ValueError(
-            f"features must have sizes from {limits.smallest_subnormal:.2g} to {limits.max:.2g}, got {lost[0]:g}; "
-            "multiply the features of all files by one number, which changes no judgement"
+            f"{_features(split)} must have sizes from {limits.smallest_subnormal:.2g} to {limits.max:.2g}, got "
+            f"{lost[0]:g}; multiply the features of all files by one number, which changes no judgement"
         )
     return torch.from_numpy(rows)

@@ -53,14 +53,14 @@ class Transfer(Section):
         failures = [f"{name} could not be judged: {words}" for name, words in self.failures.items()]
         return notebook_table([*failures, *brackets(list(self.results.values()))], self.rows(), self.columns())
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write `path` as JSON, whole or not at all."""
-        _files.write_text(path, self.model_dump_json(indent=2) + "\n")
+        _files.write_text(Path(path), self.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> "Transfer":
+    def load(cls, path: Path | str) -> "Transfer":
         """Read what `save` wrote."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
 
 def transfer(

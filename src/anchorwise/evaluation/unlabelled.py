@@ -61,14 +61,14 @@ class UnlabelledEvaluation(Section):
     tail_exponent: float | None
     notes: tuple[str, ...] = ()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write `path` as JSON, whole or not at all."""
-        _files.write_text(path, self.model_dump_json(indent=2) + "\n")
+        _files.write_text(Path(path), self.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> "UnlabelledEvaluation":
+    def load(cls, path: Path | str) -> "UnlabelledEvaluation":
         """Read what `save` wrote."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value as text, and how to read each number."""

@@ -261,8 +261,10 @@ class Splits(Generic[AnySamples]):
 
     @property
     def are_judgeable(self) -> bool:
-        """Whether there are labelled training and test samples, as probes need them."""
-        return self.test is not None and self.train.labels is not None and self.test.labels is not None
+        """Whether there are training samples of two classes or more, and labelled test samples, as probes need them."""
+        if self.test is None or self.train.labels is None or self.test.labels is None:
+            return False
+        return bool((self.train.labels != self.train.labels[0]).any())
 
     def changed(self, change: Callable[[Samples], Samples]) -> "Splits[Samples]":
         """Return the parts changed alike; what is one and the same stays so."""

@@ -247,3 +247,5 @@ def test_only_labelled_images_with_a_test_part_can_be_judged(write_files, class_
     flat = {f"{i}.png": picture(i) for i in range(3)}
     assert not load_folder(write_files(flat, "flat")).are_judgeable
     assert not load_folder(write_files(split_folders(flat), "unlabelled")).are_judgeable
+    one_class = {f"{part}/a/{i}.png": picture(i) for part in ("train", "test") for i in range(3)}
+    assert not load_folder(write_files(one_class, "one-class")).are_judgeable

@@ -80,7 +80,7 @@ class Series(Modality):
         if not isinstance(train, SeriesSamples) or test is None:
             return ()
         asked = list[str | Mapping[str, Any]]()
-        if train.labels is not None:
+        if splits.are_judgeable:
             asked.append("classification")
         if train.groups is not None:
             asked.append("group_retrieval")
