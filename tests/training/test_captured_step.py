@@ -36,7 +36,13 @@ _SMALL = {
     "dino": ["freeze_epochs=1.0", "warmup_epochs=2"],
     "meow": ["num_clusters=[2, 3]"],
 }
-_NARROW = ("views.name=none", "method.head.hidden_width=8", "method.head.output_width=8", "train.amp=false")
+_NARROW = (
+    "views.name=none",
+    "views.flip_probability=0.5",
+    "method.head.hidden_width=8",
+    "method.head.output_width=8",
+    "train.amp=false",
+)
 
 
 def _config(method: str = "simclr", *settings: str) -> RunConfig:

@@ -62,7 +62,7 @@ def test_a_sample_that_stands_twice_in_a_batch_is_no_negative_of_itself():
 def test_repeated_samples_need_views_of_batches(tmp_path: Path):
     config = apply_overrides(recipe("digits"), ["data.repeat=2"])
     with pytest.raises(ValueError, match=r"data\.repeat needs views that are made of a batch"):
-        anchorwise.pretrain(config, tmp_path / "run", views=lambda image: image, show_progress=False)
+        anchorwise.pretrain(config, tmp_path / "run", views=lambda image: (image, -image), show_progress=False)
     assert not (tmp_path / "run").exists()
 
 

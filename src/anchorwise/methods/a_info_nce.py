@@ -77,6 +77,11 @@ class AInfoNCE(Method):
         self.register_buffer("seed", torch.zeros((), dtype=torch.int64))
 
     @property
+    def needs_differing_views(self) -> bool:
+        """No: the attack makes one that does."""
+        return False
+
+    @property
     def encoder(self) -> Encoder:
         """The one with the clean or the adversarial set, as configured."""
         return (self.online if self.kept == "clean" else self.adversarial).encoder

@@ -213,6 +213,11 @@ class Method(nn.Module, ABC):
         return 2
 
     @property
+    def needs_differing_views(self) -> bool:
+        """Whether nothing is learnt where a sample's views are the same: they alone are each other's positives."""
+        return "labels" not in self.objective.inputs.needs
+
+    @property
     def encoder(self) -> Encoder:
         """What is kept; everything else is thrown away after the training."""
         return self.online.encoder

@@ -100,6 +100,11 @@ class BECLR(Method):
         patch_px, ratio = self.config.mask_patch_px, self.config.mask_ratio
         return ViewPlan(2, masking=Masking(patch_px, ratio, in_blocks=True) if patch_px else None)
 
+    @property
+    def needs_differing_views(self) -> bool:
+        """Only without neighbours, which are other samples."""
+        return not self.config.num_neighbours
+
     def check(self, outlook: Outlook) -> None:
         """Refuse memories that have too few rows when the warm-up is over, and a warm-up as long as the training."""
         config, num_samples = self.config, outlook.num_samples

@@ -50,6 +50,11 @@ class NNCLR(Method):
         self.predictor = Predictor(config.predictor, width=self.online.width)
         self.queue = Queue(config.num_queued, self.online.width)
 
+    @property
+    def needs_differing_views(self) -> bool:
+        """No: the positive of a view is another sample."""
+        return False
+
     def check(self, outlook: Outlook) -> None:
         """Refuse a queue that does not hold a batch."""
         outlook.check_queue(len(self.queue.rows))

@@ -71,6 +71,11 @@ class PCL(Method):
         self.by_prototypes = ProtoNCE()
         self.momentum, self.warmup_epochs, self.uses_clusters = config.momentum, config.warmup_epochs, False
 
+    @property
+    def needs_differing_views(self) -> bool:
+        """No: the other samples of a cluster are positives too."""
+        return False
+
     def check(self, outlook: Outlook) -> None:
         """Refuse more clusters than samples, and a warm-up as long as the training."""
         most = max(len(clustering.centres) for clustering in self._clusterings())

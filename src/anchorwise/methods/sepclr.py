@@ -64,6 +64,11 @@ class SepCLR(Method):
         """The other one."""
         return {"common": self.common.encoder} if self.kept == "salient" else {"salient": self.online.encoder}
 
+    @property
+    def needs_differing_views(self) -> bool:
+        """No: labels say what is in the background."""
+        return False
+
     def check(self, outlook: Outlook) -> None:
         """Refuse samples that are not of both kinds."""
         numbers = set(range(outlook.num_classes))

@@ -155,12 +155,10 @@ class ViewMaker(nn.Module, ABC):
     Attributes:
         is_capturable: Whether `forward` takes a seed on the device and reads nothing on the host, so that it can be
             captured in a CUDA graph and replayed with another batch and another seed.
-        are_equal: Whether all views of a sample are the same, so that only what the encoder draws tells them apart.
         note: What should be known of the views before a training begins, in words; empty for nothing.
     """
 
     is_capturable: ClassVar[bool] = False
-    are_equal: bool = False
     note: str = ""
 
     @property

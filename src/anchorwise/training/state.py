@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import nn
 
 from anchorwise import _checks
 from anchorwise.methods import Clock, Method
@@ -18,6 +17,7 @@ from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import Objective
 from anchorwise.training.best import BestEpoch, best_epoch
 from anchorwise.training.config import VERSION, RunConfig
+from anchorwise.training.equal_views import refuse_equal_views
 from anchorwise.training.online_probe import OnlineProbe
 from anchorwise.training.optimizers import build_optimizer, restore_optimizer
 from anchorwise.training.order import Order
@@ -136,7 +136,8 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
         own: Parts that stand in no configuration.
 
     Raises:
-        ValueError: If parts do not fit together, or the configuration is of another version of the code.
+        ValueError: If parts do not fit together, the views of a sample are all the same, or the configuration is of
+            another version of the code.
     """
     config = config.of_this_version()
     modality = own.modality_of(config)
@@ -156,11 +157,7 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
     for size_px in views.sizes_px:
         encoder.check_size(size_px)
     model.meet(views)
-    if views.are_equal and not any(isinstance(part, nn.Dropout) and part.p > 0 for part in encoder.modules()):
-        raise ValueError(
-            "the views of a sample are equal, and the encoder has no dropout that tells them apart: nothing would be "
-            "learnt; set encoder.dropout, or views that differ"
-        )
+    refuse_equal_views(model, views, samples, device)
     average = None if config.train.ema is None else MomentumTwin(model.encoder)
     optimizer = build_optimizer(config.optimizer, model, on_device=device.type == "cuda")
     probe = _online_probe(model.encoder, samples, device) if config.train.online_probe else None

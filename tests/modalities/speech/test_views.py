@@ -80,13 +80,11 @@ def test_views_depend_on_seed_recording_and_view_and_not_on_what_stands_beside_t
 def test_every_step_alone_changes_something_and_without_any_views_are_plain(samples):
     batch = samples.batch(torch.arange(8))
     plain = _views(samples, **NONE)
-    assert plain.are_equal
     expected = plain.plain(batch.raw)
     assert all(torch.equal(view[SIGNALS], expected[SIGNALS]) for view in plain(batch, seed=0))
     defaults = SpeechViewsConfig()
     for step in NONE:
         only = _views(samples, **{**NONE, step: getattr(defaults, step)})
-        assert not only.are_equal
         first, second = only(batch, seed=0)
         assert not torch.equal(first[SIGNALS], second[SIGNALS]), step
 

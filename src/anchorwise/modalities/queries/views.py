@@ -38,7 +38,6 @@ class QueryViews(ViewMaker):
         super().__init__()
         _check(plan, samples)
         self.noise, self.num_views = config.noise, plan.total
-        self.are_equal = not config.noise and not samples.are_queries
         states = samples.states[samples.members.unique()].flatten(end_dim=1).double()
         deviation = states.std(dim=0, correction=0)
         self.register_buffer("mean", states.mean(dim=0).float())

@@ -47,8 +47,6 @@ class SpeechViews(ViewMaker):
         times = range(_FIRST_TIME, _FIRST_TIME + 2 * config.time_masks)
         self.numbers = {purpose: place for place, purpose in enumerate((_SHIFT, _GAIN, _NOISE, *bands, *times))}
         self.drawn = Draws(range(plan.num_views), list(self.numbers))
-        changes = (config.time_shift, config.gain_db, config.noise_db, config.band_masks, config.time_masks)
-        self.are_equal = not any(changes)
 
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
         """Return the views."""

@@ -54,7 +54,6 @@ class TextViews(ViewMaker):
         self.tokenizer, self.max_tokens = samples.tokenizer, samples.max_tokens
         self.num_written = plan.total - plan.num_softened  # Views that are texts as they are written.
         self.soft = SoftTokens(self.tokenizer, plan, max_tokens=self.max_tokens) if plan.softenings else None
-        self.are_equal = samples.members.shape[1] == 1 and not config.repetition
         self.which = HostDraws([0], range(_FIRST_TEXT, _FIRST_TEXT + samples.members.shape[1]))
         self.doubled = HostDraws(range(plan.total), range(_FIRST_PLACE + samples.max_tokens))
 

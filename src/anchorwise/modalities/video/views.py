@@ -167,8 +167,6 @@ def views_of(config: VideoViewsConfig, plan: ViewPlan, samples: VideoSamples) ->
             f"{shortest} frames, got {max(config.rates)}, at which it goes over {longest}; take lower rates, or lower "
             "data.clips.num_frames"
         )
-    can_move = len(config.rates) > 1 or longest < int(samples.lengths.max())
-    views.are_equal = not can_move and not views.frames.are_random
     if plan.num_views > 1:
         views.note = (
             f"the first two clips of a video have {views.mean_overlap(samples):.0%} of the shorter one's time in "

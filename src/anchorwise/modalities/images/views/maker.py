@@ -91,11 +91,6 @@ class RandomViews(ViewMaker):
         """Height and width of the views, each once."""
         return tuple(dict.fromkeys(cast(AlikeViews, alike).view_px for alike in self.alike))
 
-    @property
-    def are_random(self) -> bool:
-        """Whether anything of them is drawn."""
-        return any(cast(AlikeViews, alike).draws.counts for alike in self.alike)
-
     @torch.no_grad()
     def forward(self, batch: Batch, *, seed: int | Int64[Tensor, ""]) -> tuple[View, ...]:
         """Return the views in float32 on the device of the images, as tables where the plan asks for more than pixels.
