@@ -11,27 +11,17 @@ from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextV
 from anchorwise.modalities.views import ViewPlan
 from anchorwise.training import apply_overrides, pretrain
 from anchorwise.training.recipes import recipe
-from tests.modalities.text.test_tables import flickr
+from tests.modalities.text.conftest import WHOLE
 
 transformers = pytest.importorskip("transformers", reason='not installed: pip install "anchorwise[text]"')
 
 from anchorwise.modalities.text.encoders import build_encoder
 from anchorwise.modalities.text.views import TextViews
 
-pytestmark = [
-    pytest.mark.whole,
-    pytest.mark.usefixtures("as_users_call"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-]
+pytestmark = WHOLE
 
 TEXT = modality_of("text")
 PLAN = ViewPlan(num_views=1, num_negatives=2, joined=True)
-
-
-@pytest.fixture(scope="module")
-def captions(tmp_path_factory):
-    return flickr(tmp_path_factory.mktemp("captions"))
 
 
 def samples_of(captions, **data):

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from anchorwise.modalities.draws import noise
+from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.text.config import TextData, TextViewsConfig
 from anchorwise.modalities.views import ViewPlan
 from anchorwise.training import RunConfig, apply_overrides, pretrain
+from tests.modalities.text.conftest import tiny
 from tests.modalities.text.test_tables import written
 
 pytest.importorskip("transformers", reason='transformers is not installed: pip install "anchorwise[text]"')
@@ -14,7 +16,8 @@ pytest.importorskip("transformers", reason='transformers is not installed: pip i
 from anchorwise.modalities.text.soft import SoftTokens
 from anchorwise.modalities.text.tokenizer import trained_tokenizer
 from anchorwise.modalities.text.views import TextViews
-from tests.modalities.text.test_text import TEXT, tiny
+
+TEXT = modality_of("text")
 
 
 def softened(softening, share, text, num_times=300):

@@ -1,0 +1,49 @@
+"""Texts as samples: their tokens, and which of them say the same; all that needs transformers."""
+
+import pytest
+
+from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.text.config import TextData
+from tests.modalities.text.conftest import WHOLE
+from tests.modalities.text.test_tables import written
+
+pytest.importorskip("transformers", reason='not installed: pip install "anchorwise[text]"')
+
+from anchorwise.modalities.text.tokenizer import tokenizer_text, trained_tokenizer
+
+pytestmark = WHOLE
+
+TEXT = modality_of("text")
+
+
+def test_a_tokenizer_is_the_same_for_the_same_texts_and_gives_words_back():
+    texts = ["A dog runs.", "a dog sleeps", "two dogs run"]
+    first, second = (trained_tokenizer(texts, vocab_size=100) for _ in range(2))
+    assert tokenizer_text(first) == tokenizer_text(second)
+    tokens = first.encode(["a dog runs", "dogs"], max_tokens=12)
+    assert first.fast.decode(tokens.of(0)) == "[CLS] a dog runs [SEP]"
+    assert tokens.num_cut == 0
+
+
+def test_texts_that_are_too_long_are_cut_between_their_ends_and_counted(captions):
+    samples = TEXT.load(TextData(source=str(captions), vocab_size=120, max_tokens=4)).train
+    assert {len(samples.tokens.of(number)) for number in range(len(samples.texts))} == {4}
+    assert "60 of 60 cut to 4 tokens" in samples.what
+    assert samples.tokens.of(0)[-1] == samples.tokens.of(1)[-1] == samples.tokenizer.fast.sep_token_id
+
+
+def test_samples_that_say_the_same_are_of_one_group(tmp_path):
+    rows = [
+        "a one\tb two\tz zero\n",
+        "c three\td four\tz zero\n",
+        "e five\tb two\tc three\n",
+        "g six\th seven\ta one\n",
+    ]
+    rows += [f"left {n}\tright {n}\tother {n}\n" for n in range(2)]
+    path = written(tmp_path / "a.tsv", "x\ty\tz\n" + "".join(rows))
+    samples = TEXT.load(TextData(source=str(path))).train
+    # The first and the third have a positive in common; hard negatives connect nothing.
+    assert samples.groups[0] == samples.groups[2]
+    assert len(set(samples.groups.tolist())) == 5
+    alone = written(tmp_path / "b.tsv", "x\ty\n" + "".join(f"left {n}\tright {n}\n" for n in range(4)))
+    assert TEXT.load(TextData(source=str(alone))).train.groups is None
