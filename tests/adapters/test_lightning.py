@@ -102,7 +102,7 @@ def test_the_tail_is_that_of_the_embeddings_of_a_training_batch():
 def test_broken_features_are_a_warning_and_end_no_training():
     module = Module()
     nn.init.constant_(module.encoder[0].weight, torch.nan)
-    with pytest.warns(UserWarning, match="epoch 0 cannot be judged: .*finite"):
+    with pytest.warns(UserWarning, match="epoch 0: it cannot be judged: .*finite"):
         OnlineMonitor(_embed, _loader()).on_train_epoch_end(_trainer(), module)
     assert not module.logged
 

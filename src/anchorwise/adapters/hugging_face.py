@@ -1,31 +1,18 @@
 """Hugging Face Trainer: how good and how healthy the embeddings of its model are while it trains."""
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from importlib import import_module
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, final
 
-from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from anchorwise import _checks
-from anchorwise.adapters.watching import Rows, embedded, tail_of, watched
-from anchorwise.evaluation.embed import evaluation_mode
-
-# b = samples of a batch, f = features, d = embedding width
-
-
-def _callback() -> Any:
-    """Return the base class of callbacks; without transformers a plain one, whose hooks can still be called."""
-    with suppress(ModuleNotFoundError):
-        return import_module("transformers").TrainerCallback
-    return object
+from anchorwise.adapters.watching import MakeRows, MakeViews, Watcher, callback_of, warn_of
 
 
 @final
-class OnlineMonitor(_callback()):
+class OnlineMonitor(callback_of({"transformers": "TrainerCallback"})):
     """Logs what judges say of features, and the tail of the hardest negatives, every so many steps.
 
         OnlineMonitor(embed, loader, views=views).attach(trainer)
@@ -50,17 +37,16 @@ class OnlineMonitor(_callback()):
 
     def __init__(
         self,
-        embed: Callable[[Any, Any], tuple[Float[Tensor, "b f"], Int[Tensor, " b"] | None]],
+        embed: MakeRows,
         loader: Iterable[Any],
         *,
-        views: Callable[[Any, Any], tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]] | None = None,
+        views: MakeViews | None = None,
         every_num_steps: int = 100,
         max_rows: int = 10_000,
     ) -> None:
         super().__init__()
-        self._embed, self._loader, self._views = embed, loader, views
+        self._watcher, self._loader = Watcher(embed, loader, views, max_rows=max_rows), loader
         self._every_num_steps = _checks.count("every_num_steps", every_num_steps)
-        self._max_rows = _checks.count("max_rows", max_rows)
         self._log: Callable[[dict[str, float]], Any] | None = None
 
     def attach(self, trainer: Any) -> None:
@@ -78,22 +64,12 @@ class OnlineMonitor(_callback()):
             return
         if self._log is None:
             raise RuntimeError("an OnlineMonitor logs through its trainer; call monitor.attach(trainer)")
-        with evaluation_mode(model):
-            try:
-                numbers, warned = watched(embedded(self._batches(model, args.device), max_rows=self._max_rows))
-            except ValueError as error:  # Broken rows are a finding, and no reason to end a training.
-                numbers, warned = {}, [f"it cannot be judged: {error}"]
-            if self._views is not None:
-                numbers |= tail_of(self._views(model, _moved(next(iter(self._loader)), args.device)))
+        numbers, warned = self._watcher.judged(model, partial(_moved, device=args.device))
+        numbers |= self._watcher.tail(model, (_moved(batch, device=args.device) for batch in self._loader))
         if numbers:
             self._log(numbers)
-        for words in warned:
-            warnings.warn(f"step {state.global_step}: {words}", stacklevel=2)
-
-    def _batches(self, model: Any, device: Any) -> Iterator[Rows]:
-        for batch in self._loader:
-            yield self._embed(model, _moved(batch, device))
+        warn_of(f"step {state.global_step}", warned)
 
 
-def _moved(batch: Any, device: Any) -> Any:
+def _moved(batch: Any, *, device: Any) -> Any:
     return tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, batch)

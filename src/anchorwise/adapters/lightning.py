@@ -1,31 +1,14 @@
 """Lightning: how good and how healthy the embeddings of a LightningModule are while it trains."""
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from importlib import import_module
+from collections.abc import Iterable
 from typing import Any, final
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from anchorwise import _checks
-from anchorwise.adapters.watching import Rows, embedded, tail_of, watched
-from anchorwise.evaluation.embed import evaluation_mode
-
-# b = samples of a batch, f = features, d = embedding width
-
-
-def _callback() -> Any:
-    """Return the base class of callbacks; without Lightning a plain one, whose hooks can still be called."""
-    for package in ("lightning.pytorch", "pytorch_lightning"):
-        with suppress(ModuleNotFoundError):
-            return import_module(package).Callback
-    return object
+from anchorwise.adapters.watching import MakeRows, MakeViews, Watcher, callback_of, warn_of
 
 
 @final
-class OnlineMonitor(_callback()):
+class OnlineMonitor(callback_of({"lightning.pytorch": "Callback", "pytorch_lightning": "Callback"})):
     """Logs what judges say of features after epochs, and the tail of the hardest negatives after steps.
 
     What is logged goes where the module's own `log` goes: `watch/...` as `anchorwise pretrain` watches its encoder,
@@ -51,44 +34,33 @@ class OnlineMonitor(_callback()):
 
     def __init__(
         self,
-        embed: Callable[[Any, Any], tuple[Float[Tensor, "b f"], Int[Tensor, " b"] | None]],
+        embed: MakeRows,
         loader: Iterable[Any],
         *,
-        views: Callable[[Any, Any], tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]] | None = None,
+        views: MakeViews | None = None,
         every_num_epochs: int = 1,
         every_num_steps: int = 50,
         max_rows: int = 10_000,
     ) -> None:
         super().__init__()
-        self._embed, self._loader, self._views = embed, loader, views
+        self._watcher = Watcher(embed, loader, views, max_rows=max_rows)
         self._every_num_epochs = _checks.count("every_num_epochs", every_num_epochs)
         self._every_num_steps = _checks.count("every_num_steps", every_num_steps)
-        self._max_rows = _checks.count("max_rows", max_rows)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *further: Any
     ) -> None:
         """Read the tail of a training batch; every rank does."""
-        if self._views is None or trainer.global_step % self._every_num_steps:
-            return
-        with evaluation_mode(pl_module):
-            values = tail_of(self._views(pl_module, batch))
-        pl_module.log_dict(values)
+        if trainer.global_step % self._every_num_steps == 0 and (numbers := self._watcher.tail(pl_module, [batch])):
+            pl_module.log_dict(numbers)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Judge the rows of the loader, on the first rank."""
         if (trainer.current_epoch + 1) % self._every_num_epochs or not trainer.is_global_zero:
             return
-        with evaluation_mode(pl_module):
-            try:
-                numbers, warned = watched(embedded(self._batches(pl_module), max_rows=self._max_rows))
-            except ValueError as error:  # Broken rows are a finding, and no reason to end a training.
-                warnings.warn(f"epoch {trainer.current_epoch} cannot be judged: {error}", stacklevel=2)
-                return
-        pl_module.log_dict(numbers, rank_zero_only=True)
-        for words in warned:
-            warnings.warn(f"epoch {trainer.current_epoch}: {words}", stacklevel=2)
-
-    def _batches(self, module: Any) -> Iterator[Rows]:
-        for batch in self._loader:
-            yield self._embed(module, module.transfer_batch_to_device(batch, module.device, 0))
+        numbers, warned = self._watcher.judged(
+            pl_module, lambda batch: pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
+        )
+        if numbers:
+            pl_module.log_dict(numbers, rank_zero_only=True)
+        warn_of(f"epoch {trainer.current_epoch}", warned)
