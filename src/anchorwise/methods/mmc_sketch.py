@@ -13,8 +13,8 @@ https://arxiv.org/abs/2308.11448. The contrast: Chen et al. 2021 (MoCo v3), http
 that are left out: He et al. 2021 (MAE), https://arxiv.org/abs/2111.06377.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, cast, final
+from collections.abc import Sequence
+from typing import Literal, cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -22,13 +22,12 @@ from pydantic import Field
 from torch import Tensor
 
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Projected, Step, with_term
+from anchorwise.methods.base import Projected, Step, with_term
+from anchorwise.methods.moco_v3 import QueriesAndKeys, QueriesAndKeysConfig
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import MASK, Masking, ViewPlan
-from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.models.hidden_patches import HiddenPatches
-from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import Objective, Outcome
 from anchorwise.objectives.objective import mean_outcome
 from anchorwise.pairs import unit_rows
@@ -37,30 +36,21 @@ from anchorwise.pairs import unit_rows
 
 
 @final
-class MMCSketch(Method):
-    """Encoder of what is seen, projector, predictor and a predictor of hidden patches; a copy of the first two follows.
+class MMCSketch(QueriesAndKeys):
+    """MoCo v3 of encoders that see a part of the patches, and a predictor of those that are hidden.
 
     Each view goes through each network alone. The encoder must be one that can leave out patches (`encoder.name=vit`).
     """
 
-    gives = Method.gives | {"keys"}
-    hands_over = frozenset({"keys"})
-    own_objective: ClassVar[Mapping[str, Any]] = {"name": "moco_v3"}
-
-    class Config(MethodConfig):
+    class Config(QueriesAndKeysConfig):
         """Settings of the sketch; all of them are ours.
 
         Attributes:
-            predictor: What stands behind the projector on the trained side only.
-            momentum: Of the copy at the start, from where it rises to 1 along half a cosine.
             hidden_fraction: Share of a view's patches that the trained encoder does not see, in (0, 1).
             local_weight: Multiplies the term of the hidden patches.
         """
 
         name: Literal["mmc_sketch"] = "mmc_sketch"
-        head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False, output_norm="plain")
-        predictor: PredictorConfig = PredictorConfig(hidden_width=4096, bias=False)
-        momentum: float = Field(default=0.99, ge=0, le=1)
         hidden_fraction: float = Field(default=0.6, gt=0, lt=1)
         local_weight: float = Field(default=1.0, ge=0, le=1e6)
 
@@ -78,19 +68,13 @@ class MMCSketch(Method):
         # As a share of whole patches, so that a rounding error cannot hide one more.
         share = num_hidden / num_patches
         self.masking = Masking(patches.size_px, (share, share))
-        self.twin = MomentumTwin(self.online)
-        self.predictor = Predictor(config.predictor, width=self.online.width)
         self.hidden_patches = HiddenPatches(patches.grid, encoder.num_features)
-        self.momentum, self.local_weight = config.momentum, config.local_weight
+        self.local_weight = config.local_weight
 
     @property
     def plan(self) -> ViewPlan:
         """Two views with masks."""
         return ViewPlan(masking=self.masking)
-
-    def before_step(self, clock: Clock) -> None:
-        """Let the copy follow, before it makes keys."""
-        self.twin.follow(self.online, rising_momentum(self.momentum, clock.step, clock.num_steps))
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the contrast of both directions and the term of the hidden patches of both views."""

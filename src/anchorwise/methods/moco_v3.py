@@ -17,33 +17,29 @@ from anchorwise.models.momentum import MomentumTwin, rising_momentum
 from anchorwise.objectives import Objective
 
 
-@final
-class MoCoV3(Method):
-    """Encoder, projector and predictor make queries; a copy of the first two, which follows, makes keys.
+class QueriesAndKeysConfig(MethodConfig):
+    """Settings of queries and keys; the heads are those that the release gives a ResNet.
 
-    Each view goes through each network alone.
+    Attributes:
+        predictor: What stands behind the projector on the trained side only.
+        momentum: Of the key encoder at the start, from where it rises to 1 along half a cosine; the source has 0.99
+            in short and 0.996 in long trainings.
     """
+
+    head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False, output_norm="plain")
+    predictor: PredictorConfig = PredictorConfig(hidden_width=4096, bias=False)
+    momentum: float = Field(default=0.99, ge=0, le=1)
+
+
+class QueriesAndKeys(Method):
+    """Encoder, projector and predictor make queries; a copy of the first two, which follows, makes keys."""
 
     gives = Method.gives | {"keys"}
     hands_over = frozenset({"keys"})
     # Its temperature for transformers; the source has 1 for ResNet-50.
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "moco_v3"}
 
-    class Config(MethodConfig):
-        """Settings of MoCo v3; the heads are those that the release gives a ResNet.
-
-        Attributes:
-            predictor: What stands behind the projector on the trained side only.
-            momentum: Of the key encoder at the start, from where it rises to 1 along half a cosine; the source has 0.99
-                in short and 0.996 in long trainings.
-        """
-
-        name: Literal["moco_v3"] = "moco_v3"
-        head: HeadConfig = HeadConfig(hidden_width=4096, output_width=256, bias=False, output_norm="plain")
-        predictor: PredictorConfig = PredictorConfig(hidden_width=4096, bias=False)
-        momentum: float = Field(default=0.99, ge=0, le=1)
-
-    def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
+    def __init__(self, encoder: Encoder, objective: Objective, config: QueriesAndKeysConfig) -> None:
         super().__init__(encoder, objective, config)
         self.twin = MomentumTwin(self.online)
         self.predictor = Predictor(config.predictor, width=self.online.width)
@@ -52,6 +48,16 @@ class MoCoV3(Method):
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""
         self.twin.follow(self.online, rising_momentum(self.momentum, clock.step, clock.num_steps))
+
+
+@final
+class MoCoV3(QueriesAndKeys):
+    """Queries of either view against the keys of the other; each view goes through each network alone."""
+
+    class Config(QueriesAndKeysConfig):
+        """Settings of MoCo v3."""
+
+        name: Literal["moco_v3"] = "moco_v3"
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of both directions."""
