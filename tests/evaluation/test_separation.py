@@ -1,7 +1,6 @@
 """Four probes of two encoders: each encoder is shown one thing of two, and the probes say which."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -23,9 +22,6 @@ class _Channel(nn.Module):
 
 @dataclass(frozen=True)
 class _Frozen(FrozenEncoder):
-    encoder: Encoder
-    beside: Mapping[str, FrozenEncoder] = field(default_factory=dict)
-
     def plain(self, raw):
         return raw.float() / 255.0
 
@@ -37,7 +33,7 @@ class _Frozen(FrozenEncoder):
 
 
 def _encoder(channel: int, **beside: FrozenEncoder) -> _Frozen:
-    return _Frozen(Encoder(_Channel(channel), num_features=4), beside)
+    return _Frozen(Encoder(_Channel(channel), num_features=4), beside=beside)
 
 
 def images(num: int, seed: int) -> ImageSet:

@@ -2,7 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.encoder import BESIDE, Encoder
+from anchorwise.modalities.queries.config import TrajectoryEncoderConfig
+from anchorwise.modalities.queries.encoders import build_encoder
+from anchorwise.modalities.queries.storage import FrozenTrajectories, TrajectoryEncoderSpec
+from anchorwise.modalities.registry import rebuild
 from anchorwise.models.momentum import MomentumTwin
 
 
@@ -57,3 +61,16 @@ def test_whoever_only_embeds_does_so_at_once(encoder):
     encoder.backbone.register_forward_hook(lambda part, given, made: seen.append(len(made)))
     encoder.eval()(torch.randn(8, 3))
     assert seen == [8]
+
+
+def test_encoders_of_any_modality_are_read_with_those_that_were_trained_beside_them(tmp_path):
+    config = TrajectoryEncoderConfig(num_layers=0, width=4, num_numbers=2)
+    spec = TrajectoryEncoderSpec(encoder=config, mean=(0.0, 1.0), scale=(1.0, 2.0))
+    kept, other = (FrozenTrajectories(build_encoder(config), spec) for _ in range(2))
+    kept.save(tmp_path)
+    other.save(tmp_path / BESIDE / "common")
+    found, states = rebuild(tmp_path), torch.randn(3, 5, 2)
+    assert found.beside.keys() == {"common"}
+    for ours, theirs in ((kept, found), (other, found.beside["common"])):
+        assert torch.equal(theirs.encoder(states), ours.encoder(states))
+    assert not torch.equal(found.encoder(states), found.beside["common"].encoder(states))

@@ -2,9 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from jaxtyping import Float, Int64
@@ -229,18 +228,22 @@ class Encoder(nn.Module):
         return self
 
 
+@dataclass(frozen=True)
 class FrozenEncoder(ABC):
     """A trained encoder with what it expects of its input.
 
     Attributes:
         encoder: The network.
-        beside: Other encoders of the same training, by name.
-        judged_by: Who judges such an encoder, by name, where samples do not decide it.
+        beside: Other encoders of the same training, by name, where it was read from the folder of a run.
     """
 
     encoder: Encoder
-    beside: Mapping[str, "FrozenEncoder"] = MappingProxyType({})
-    judged_by: tuple[str, ...] = ()
+    beside: Mapping[str, "FrozenEncoder"] = field(default_factory=dict, compare=False, kw_only=True)
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Who judges such an encoder, by name, where samples do not decide it."""
+        return ()
 
     @abstractmethod
     def plain(self, raw: View) -> View:
@@ -286,6 +289,22 @@ class FrozenEncoder(ABC):
         """
         with _files.reading(folder / WEIGHTS_FILE):
             self.take_up(read_weights(folder))
+
+
+@dataclass(frozen=True)
+class DescribedEncoder(FrozenEncoder):
+    """A trained encoder that a section describes: from it and the weights it is built again.
+
+    Attributes:
+        spec: What it is and what it expects, with the name of its modality.
+    """
+
+    spec: Section
+
+    def save(self, folder: Path) -> None:
+        """Write it into a run's folder; every file appears whole or not at all."""
+        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
+        write_weights(folder, self.encoder)
 
 
 def read_spec(kind: type[Spec], folder: Path, *others: str) -> Spec:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anchorwise import _checks, _extras, _files
 from anchorwise._config import Section
 from anchorwise.modalities.base import Modality
-from anchorwise.modalities.encoder import SPEC_FILE, FrozenEncoder
+from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, FrozenEncoder
 from anchorwise.modalities.graphs.config import GraphData, GraphEncoderConfig, GraphViewsConfig
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig, ImageTextViewsConfig
 from anchorwise.modalities.images.config import DataConfig
@@ -158,10 +158,11 @@ def modality_name(folder: Path) -> str:
 
 
 def rebuild(folder: Path) -> FrozenEncoder:
-    """Read the encoder that a run wrote, of whatever modality, in evaluation mode.
+    """Read the encoder that a run wrote, of whatever modality, in evaluation mode, with those beside it.
 
     Raises:
         FileNotFoundError: If there is none.
         UnusableFileError: If a file of it is damaged.
     """
-    return modality_of(modality_name(folder)).rebuild(folder)
+    beside = {part.name: rebuild(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
+    return replace(modality_of(modality_name(folder)).rebuild(folder), beside=beside)

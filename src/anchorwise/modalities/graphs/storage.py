@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.modalities.encoder import SPEC_FILE, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import DescribedEncoder, read_spec
 from anchorwise.modalities.graphs.config import GraphEncoderConfig
 from anchorwise.modalities.graphs.encoder import NodeEncoder
 from anchorwise.modalities.graphs.graph import graph_of
@@ -35,10 +35,10 @@ class NodeEncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenNodes(FrozenEncoder):
+class FrozenNodes(DescribedEncoder):
     """A trained encoder of the nodes of a graph."""
 
-    encoder: NodeEncoder  # pyright: ignore[reportIncompatibleVariableOverride]
+    encoder: NodeEncoder
     spec: NodeEncoderSpec
 
     def plain(self, raw: View) -> View:
@@ -59,8 +59,7 @@ class FrozenNodes(FrozenEncoder):
 
     def save(self, folder: Path) -> None:
         """Write it; every file appears whole or not at all."""
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
+        super().save(folder)
         with _files.replacing(folder / GRAPH_FILE) as temporary:
             save_file(self.encoder.graph.tensors(), temporary)
 

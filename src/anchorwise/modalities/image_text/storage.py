@@ -16,9 +16,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import DescribedEncoder, read_spec
 from anchorwise.modalities.image_text.config import ImageTextEncoderConfig
 from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.image_text.reader import ReaderConfig
@@ -53,10 +52,9 @@ class TowersSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenTowers(FrozenEncoder):
+class FrozenTowers(DescribedEncoder):
     """Two trained towers with what they expect."""
 
-    encoder: Encoder
     spec: TowersSpec
     image: StoredEncoder
     text: FrozenText
@@ -121,8 +119,7 @@ class FrozenTowers(FrozenEncoder):
         for tower, name in ((self.image, IMAGE_FOLDER), (self.text, TEXT_FOLDER)):
             (folder / name).mkdir(parents=True, exist_ok=True)
             tower.save(folder / name)
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
+        super().save(folder)
 
     @property
     def _device(self) -> torch.device:

@@ -1,7 +1,6 @@
 """A frozen encoder on disk: weights in safetensors beside a JSON file that says how to rebuild it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +12,9 @@ from torch import Tensor
 from anchorwise import _files
 from anchorwise._config import Section
 from anchorwise.modalities.encoder import (
-    BESIDE,
     SPEC_FILE,
-    Encoder,
-    FrozenEncoder,
+    DescribedEncoder,
     read_spec,
-    write_weights,
 )
 from anchorwise.modalities.images.channels import with_channels
 from anchorwise.modalities.images.encoders import EncoderConfig, build_encoder
@@ -53,12 +49,10 @@ class EncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class StoredEncoder(FrozenEncoder):
+class StoredEncoder(DescribedEncoder):
     """An encoder of images with what it expects."""
 
-    encoder: Encoder
     spec: EncoderSpec
-    beside: Mapping[str, FrozenEncoder] = field(default_factory=dict, compare=False)
 
     @torch.no_grad()
     def plain(self, raw: View) -> Float[Tensor, "n c h w"]:
@@ -91,10 +85,6 @@ class StoredEncoder(FrozenEncoder):
         policy, facts = policy_for("", height_and_width(spec.image_size_px)), {"mean": spec.mean, "std": spec.std}
         return RandomViews(policy, spec.num_channels, spec.image_size_px, **facts, plan=plan)
 
-    def save(self, folder: Path) -> None:
-        """Write `encoder.json` and `encoder.safetensors`; each file appears whole or not at all."""
-        save_encoder(folder, self)
-
     def _normalisation(self) -> Normalisation:
         spec = self.spec
         return Normalisation(spec.num_channels, spec.image_size_px, mean=spec.mean, std=spec.std)
@@ -102,9 +92,7 @@ class StoredEncoder(FrozenEncoder):
 
 def save_encoder(folder: Path | str, stored: StoredEncoder) -> None:
     """Write `encoder.json` and `encoder.safetensors` into `folder`; each file appears whole or not at all."""
-    folder = Path(folder)
-    _files.write_text(folder / SPEC_FILE, stored.spec.model_dump_json(indent=2) + "\n")
-    write_weights(folder, stored.encoder)
+    stored.save(Path(folder))
 
 
 def load_encoder(folder: Path | str) -> StoredEncoder:
@@ -118,7 +106,6 @@ def load_encoder(folder: Path | str) -> StoredEncoder:
     spec = read_spec(EncoderSpec, folder)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder, num_channels=spec.num_channels, image_size_px=spec.image_size_px)
-    beside = {part.name: load_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
-    stored = StoredEncoder(encoder.eval(), spec, beside)
+    stored = StoredEncoder(encoder.eval(), spec)
     stored.restore(folder)
     return stored

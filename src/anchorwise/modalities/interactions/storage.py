@@ -16,7 +16,7 @@ from torch import Tensor
 
 from anchorwise import _checks, _files
 from anchorwise._config import Section
-from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import SPEC_FILE, DescribedEncoder, read_spec
 from anchorwise.modalities.interactions.config import LightGCNConfig
 from anchorwise.modalities.interactions.encoders import LightGCNEncoder
 from anchorwise.modalities.interactions.pairs import Pairs
@@ -42,7 +42,7 @@ class InteractionsSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenInteractions(FrozenEncoder):
+class FrozenInteractions(DescribedEncoder):
     """A trained encoder of users and items.
 
     Attributes:
@@ -52,7 +52,6 @@ class FrozenInteractions(FrozenEncoder):
         item_names: Likewise.
     """
 
-    encoder: Encoder
     spec: InteractionsSpec
     user_names: tuple[str, ...]
     item_names: tuple[str, ...]
@@ -123,8 +122,7 @@ class FrozenInteractions(FrozenEncoder):
         """Write it; every file appears whole or not at all."""
         names = {"users": list(self.user_names), "items": list(self.item_names)}
         _files.write_text(folder / NAMES_FILE, json.dumps(names) + "\n")
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
+        super().save(folder)
 
 
 def load_interactions(folder: Path) -> FrozenInteractions:

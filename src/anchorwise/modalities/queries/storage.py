@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import SPEC_FILE, DescribedEncoder, read_spec
 from anchorwise.modalities.queries.config import TrajectoryEncoderConfig
 from anchorwise.modalities.queries.encoders import build_encoder
 from anchorwise.modalities.queries.samples import QuerySamples
@@ -34,10 +34,9 @@ class TrajectoryEncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenTrajectories(FrozenEncoder):
+class FrozenTrajectories(DescribedEncoder):
     """A trained encoder of trajectories with what it expects."""
 
-    encoder: Encoder
     spec: TrajectoryEncoderSpec
 
     def plain(self, raw: View) -> Tensor:
@@ -58,11 +57,6 @@ class FrozenTrajectories(FrozenEncoder):
                 f"an encoder of trajectories whose states have {num_numbers} numbers takes such, got {samples.what}"
             )
         return samples
-
-    def save(self, folder: Path) -> None:
-        """Write it; every file appears whole or not at all."""
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
 
 
 def load_trajectory_encoder(folder: Path) -> FrozenTrajectories:

@@ -1,7 +1,6 @@
 """A trained encoder of signals on disk: weights in safetensors beside a JSON file that says what it expects."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,15 +8,10 @@ import torch
 from pydantic import Field, FiniteFloat
 from torch import Tensor
 
-from anchorwise import _files
 from anchorwise._config import Section
 from anchorwise.modalities.encoder import (
-    BESIDE,
-    SPEC_FILE,
-    Encoder,
-    FrozenEncoder,
+    DescribedEncoder,
     read_spec,
-    write_weights,
 )
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.series.config import SeriesEncoderConfig
@@ -52,12 +46,10 @@ class SeriesEncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenSeries(FrozenEncoder):
+class FrozenSeries(DescribedEncoder):
     """A trained encoder of signals with what it expects."""
 
-    encoder: Encoder
     spec: SeriesEncoderSpec
-    beside: Mapping[str, FrozenEncoder] = field(default_factory=dict, compare=False)
 
     @torch.no_grad()
     def plain(self, raw: View) -> View:
@@ -96,11 +88,6 @@ class FrozenSeries(FrozenEncoder):
         policy = PPGViews(standardise=self.spec.standardise)
         return SegmentViews(policy, plan, self.spec.channels, self.spec.rate_hz, self._standardisation())
 
-    def save(self, folder: Path) -> None:
-        """Write it; every file appears whole or not at all."""
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
-
     def _standardisation(self) -> Standardisation:
         return Standardisation(self.spec.standardise, self.spec.mean, self.spec.std)
 
@@ -113,8 +100,7 @@ def load_series_encoder(folder: Path) -> FrozenSeries:
         UnusableFileError: If one is damaged.
     """
     spec = read_spec(SeriesEncoderSpec, folder)
-    beside = {part.name: load_series_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
     encoder = build_encoder(spec.encoder, num_channels=len(spec.channels))
-    frozen = FrozenSeries(encoder.eval(), spec, beside)
+    frozen = FrozenSeries(encoder.eval(), spec)
     frozen.restore(folder)
     return frozen

@@ -1,7 +1,6 @@
 """A trained encoder of speech on disk: weights in safetensors beside a JSON file that says how to rebuild it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +9,7 @@ from pydantic import FiniteFloat
 
 from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import SPEC_FILE, DescribedEncoder, Encoder, read_spec
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.sequences import signals_of
 from anchorwise.modalities.speech.config import LogMelConfig, SpeechEncoderConfig, SpeechViewsConfig
@@ -38,13 +37,11 @@ class SpeechEncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenSpeech(FrozenEncoder):
+class FrozenSpeech(DescribedEncoder):
     """A trained encoder of speech with its features."""
 
-    encoder: Encoder
     spec: SpeechEncoderSpec
     frontend: Frontend
-    beside: Mapping[str, FrozenEncoder] = field(default_factory=dict, compare=False)
 
     @torch.no_grad()
     def plain(self, raw: View) -> View:
@@ -71,11 +68,6 @@ class FrozenSpeech(FrozenEncoder):
         """Return views as they are drawn where nothing else is said."""
         return SpeechViews(SpeechViewsConfig(), plan, self.frontend)
 
-    def save(self, folder: Path) -> None:
-        """Write it; every file appears whole or not at all."""
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
-
 
 def frozen_speech(encoder: Encoder, section: SpeechEncoderConfig, frontend: Frontend) -> FrozenSpeech:
     """Return an encoder with what makes its features."""
@@ -95,7 +87,6 @@ def load_speech_encoder(folder: Path) -> FrozenSpeech:
         encoder = build_encoder(spec.encoder)
         features = spec.encoder.features or LogMelConfig()
         frontend = Frontend(features, torch.tensor(spec.mean), torch.tensor(spec.std))
-    beside = {part.name: load_speech_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
-    frozen = FrozenSpeech(encoder.eval(), spec, frontend, beside)
+    frozen = FrozenSpeech(encoder.eval(), spec, frontend)
     frozen.restore(folder)
     return frozen

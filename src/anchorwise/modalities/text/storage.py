@@ -21,7 +21,7 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Section
-from anchorwise.modalities.encoder import SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import DescribedEncoder, read_spec
 from anchorwise.modalities.samples import Samples, View, moved
 from anchorwise.modalities.text.config import TextEncoderConfig
 from anchorwise.modalities.text.encoders import CLASSIFIER, build_encoder
@@ -48,15 +48,14 @@ class TextEncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenText(FrozenEncoder):
+class FrozenText(DescribedEncoder):
     """A trained encoder of texts with its tokenizer."""
 
-    encoder: Encoder
     spec: TextEncoderSpec
     tokenizer: TextTokenizer
 
     @property
-    def judged_by(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def judged_by(self) -> tuple[str, ...]:
         """A reader of pairs has nothing to say of a text alone."""
         return ("reranking",) if self.spec.encoder.pooling == CLASSIFIER else ()
 
@@ -102,8 +101,7 @@ class FrozenText(FrozenEncoder):
 
     def save(self, folder: Path) -> None:
         """Write it; every file appears whole or not at all."""
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
+        super().save(folder)
         save_for_others(self, folder)
 
 

@@ -1,7 +1,6 @@
 """A trained encoder of video on disk: weights in safetensors beside a JSON file that says how to rebuild it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from anchorwise import _files
 from anchorwise._config import Count, Section
-from anchorwise.modalities.encoder import BESIDE, SPEC_FILE, Encoder, FrozenEncoder, read_spec, write_weights
+from anchorwise.modalities.encoder import SPEC_FILE, DescribedEncoder, read_spec
 from anchorwise.modalities.images.normalise import Normalisation
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Samples, View
@@ -44,12 +43,10 @@ class VideoEncoderSpec(Section):
 
 
 @dataclass(frozen=True)
-class FrozenVideo(FrozenEncoder):
+class FrozenVideo(DescribedEncoder):
     """A trained encoder of video with what it expects."""
 
-    encoder: Encoder
     spec: VideoEncoderSpec
-    beside: Mapping[str, FrozenEncoder] = field(default_factory=dict, compare=False)
 
     @torch.no_grad()
     def plain(self, raw: View) -> Float[Tensor, "b k t c h w"]:
@@ -89,11 +86,6 @@ class FrozenVideo(FrozenEncoder):
         facts = {"num_frames": spec.clips.num_frames, "frame_shape": spec.frame_shape}
         return VideoViews(VideoViewsConfig(rates=(1,)), plan, **facts, mean=spec.mean, std=spec.std)
 
-    def save(self, folder: Path) -> None:
-        """Write it; every file appears whole or not at all."""
-        _files.write_text(folder / SPEC_FILE, self.spec.model_dump_json(indent=2) + "\n")
-        write_weights(folder, self.encoder)
-
     def _normalisation(self) -> Normalisation:
         num_channels, height, width = self.spec.frame_shape
         return Normalisation(num_channels, (height, width), mean=self.spec.mean, std=self.spec.std)
@@ -109,7 +101,6 @@ def load_video_encoder(folder: Path) -> FrozenVideo:
     spec = read_spec(VideoEncoderSpec, folder)
     with _files.reading(folder / SPEC_FILE):
         encoder = build_encoder(spec.encoder)
-    beside = {part.name: load_video_encoder(part) for part in sorted((folder / BESIDE).glob("*")) if part.is_dir()}
-    frozen = FrozenVideo(encoder.eval(), spec, beside)
+    frozen = FrozenVideo(encoder.eval(), spec)
     frozen.restore(folder)
     return frozen
