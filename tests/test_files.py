@@ -96,6 +96,10 @@ def test_a_lock_admits_one_at_a_time_and_leaves_no_file(tmp_path: Path):
         (ValueError("labels must be\n whole"), "labels must be whole"),
         (PermissionError(13, "Permission denied", "x"), "Permission denied"),
         (SafetensorError("HeaderTooLarge"), "SafetensorError: HeaderTooLarge"),
+        (
+            UnicodeDecodeError("utf-8", b"caf\xe9", 3, 4, "unexpected end of data"),
+            "it must be text in UTF-8, got byte 0xe9 at place 3; save it so",
+        ),
     ],
 )
 def test_whatever_a_reader_raises_names_the_file(tmp_path: Path, error: Exception, reason: str):
@@ -103,6 +107,13 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path: Path, error: Exceptio
     with pytest.raises(_files.UnusableFileError) as raised, _files.reading(path):
         raise error
     assert str(raised.value) == f"{path} cannot be used: {reason}"
+
+
+def test_lines_end_at_line_breaks_alone_and_a_byte_order_mark_is_none_of_them(tmp_path: Path):
+    lines = ["a\u2028b", "c\x0cd\x85e", "", "f"]
+    for end in ("\n", "\r\n"):
+        (tmp_path / "x").write_bytes("\ufeff".encode() + end.join(lines).encode())
+        assert _files.read_lines(tmp_path / "x") == lines
 
 
 def test_a_missing_file_stays_a_missing_file(tmp_path: Path):

@@ -190,9 +190,11 @@ def _wording(error: ValidationError, section: type[Section], tree: Any) -> str:
             names = [str(each.model_fields["name"].default) for each in _sections_at(section, problem["loc"])]
             one_of, name = f"{where}.name must be one of {', '.join(map(repr, names))}", problem["input"].get("name")
             lines.append(f"{one_of}, got {name!r}{_checks.hint(name, names)}" if name else f"{one_of}; it is missing")
+        elif kind == "missing":
+            lines.append(f"{where} is missing")
         else:
-            got = f"got {_short.repr(problem['input'])}{_form(kind, where, problem['input'])}"
-            lines.append(f"{where}: {problem['msg']}, {got}")
+            got = f"{problem['msg']}, got {_short.repr(problem['input'])}"
+            lines.append(f"{where}: {got}{_form(kind, where, problem['input'])}" if where else got)
     return "; ".join(lines)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 _LEFTOVER = re.compile(r"\..+(\.\w+)\.\w+\1|\..+\.(part|lock)")
+ANY_UTF_8 = "utf-8-sig"  # To read by: spreadsheets put a byte order mark at the beginning.
 _MAX_REASON = 300  # Characters; some libraries list every tensor of a file.
 
 
@@ -84,6 +85,15 @@ def replacing(path: Path) -> Iterator[Path]:
                     os.fsync(file.fileno())
                 temporary.chmod(mode)
                 temporary.replace(path)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file of anyone's in UTF-8, with a byte order mark or without.
+
+    They end at line breaks, not at all that `str.splitlines` takes for one: sentences hold such characters.
+    """
+    with path.open(encoding=ANY_UTF_8) as file:
+        return [line.removesuffix("\n") for line in file]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -168,6 +178,8 @@ def _remove(entry: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"it must be text in UTF-8, got byte {error.object[error.start]:#04x} at place {error.start}; save it so"
     words = " ".join(str(getattr(error, "strerror", None) or error).split())
     plain = isinstance(error, ValueError | OSError) and words
     text = words if plain else f"{type(error).__name__}: {words}".rstrip(": ")

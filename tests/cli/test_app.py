@@ -59,6 +59,11 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
     [
         (["pretrain", "digit"], "error: recipe must be one of 'digits', .*; did you mean 'digits'"),
         (["objectives", "WEINCE"], "error: objective must be one of .*; did you mean 'weince'"),
+        (["pretrain", "nowhere.json"], "error: nowhere.json: No such file or directory$"),
+        (
+            ["pretrain", "a-run"],
+            "error: recipe must be a name .*, got the folder of a run, a-run; its own is a-run/conf",
+        ),
         (["pretrain", "--set", "objective.name=MoCoV3"], "error: .*; did you mean 'moco_v3'"),
         (
             ["pretrain", "--set", "views.name=simclr"],
@@ -79,6 +84,9 @@ def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch,
 )
 def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, tmp_path: Path, arguments, message: str):
     monkeypatch.chdir(tmp_path)
+    for run in ("a-run", "folder"):  # One is called as a recipe is, which it does not stand in the way of.
+        Path(run).mkdir()
+        Path(run, "config.json").write_text("{}")
     assert _run(monkeypatch, *arguments) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

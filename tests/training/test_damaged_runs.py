@@ -18,6 +18,7 @@ from anchorwise.modalities.images.modality import Images
 from anchorwise.modalities.samples import Splits
 from anchorwise.training import RunDirectory, apply_overrides, pretrain
 from anchorwise.training.checkpoint import load_checkpoint, save_checkpoint
+from anchorwise.training.run_embeddings import embed_run_views
 from tests.training.conftest import shortest_run
 
 pytestmark = pytest.mark.whole
@@ -69,6 +70,13 @@ def test_a_checkpoint_that_cannot_be_of_the_run_is_refused(run: RunDirectory, ch
     assert not run.is_done
 
 
+def test_a_checkpoint_of_another_configuration_is_named_to_whoever_looks_at_the_run(run: RunDirectory):
+    wider = apply_overrides(run.config(), ["encoder.width=24"])
+    run.config_file.write_text(wider.model_dump_json())
+    with pytest.raises(ValueError, match=r"checkpoint.safetensors cannot be used: RuntimeError: Error.s. in loading"):
+        embed_run_views(run.path, device="cpu")
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", "5", "nonsense", '{"kind": "step"}'])
 def test_a_damaged_log_is_named(run: RunDirectory, text: str):
     run.log_file.write_text(text + "\n")
@@ -85,6 +93,7 @@ def test_a_damaged_configuration_is_named_in_one_line(run: RunDirectory, text: s
         _go_on(run)
     assert "\n" not in str(raised.value)
     assert "pydantic" not in str(raised.value)
+    assert "used: :" not in str(raised.value)
 
 
 def test_a_damaged_summary_is_named(run: RunDirectory):

@@ -76,11 +76,18 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, MemoryError, RecursionError, OverflowError) as error:
-        _end_with(str(error) or type(error).__name__)
+        _end_with(_in_words(error))
     except RuntimeError as error:  # Torch has no kind of its own for memory that the processor lacks.
         if not _OUT_OF_MEMORY.search(str(error)):
             raise
         _end_with(f"not enough memory for these settings: {str(error).splitlines()[0]}")
+
+
+def _in_words(error: Exception) -> str:
+    """Return the message of an error; one of the system names the file first, as this library's own do."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def _end_with(message: str) -> NoReturn:

@@ -63,5 +63,7 @@ def mine(
 
 
 def _is_mined(path: Path) -> bool:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    from anchorwise import _files
+
+    lines = _files.read_lines(path)
     return all({"anchor", "positive"} <= json.loads(line).keys() for line in lines[:1])

@@ -10,12 +10,12 @@ def pretrain(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="Where to start from: of images digits, cifar10-small, cifar10-resnet18 or folder, "
-            "cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of texts "
-            "captions-small, docstrings-small or snli-small; of users and items lastfm-xsimgcl; of nodes acm-meow "
-            "or imdb-meow; of speech spoken-digits or spoken-digits-coconut; of video moving-digits or "
-            "moving-digits-comix; or a JSON file "
-            "such as --show-config prints, or a run's config.json."
+            help="Where to start from: of images digits, placed-digits, glyphs, cifar10-small, cifar10-resnet18, "
+            "cifar10-fast, cifar10-adainf or folder, cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of "
+            "texts captions-small, docstrings-small, snli-small, reranker-small or simcse; of images with texts "
+            "glyphs-clip; of users and items lastfm-xsimgcl; of nodes acm-meow or imdb-meow; of signals "
+            "pulses-participants; of queries queries-sirl; of speech spoken-digits or spoken-digits-coconut; of video "
+            "moving-digits or moving-digits-comix; or a JSON file such as --show-config prints, or a run's config.json."
         ),
     ] = "digits",
     out: Annotated[

@@ -35,17 +35,16 @@ def are_numbers(cells: Sequence[str]) -> bool:
 
 
 def _lines(path: Path) -> Columns:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {"text": [line for line in lines if line.strip()]}
+    return {"text": [line for line in _files.read_lines(path) if line.strip()]}
 
 
 def _csv(path: Path) -> Columns:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding=_files.ANY_UTF_8, newline="") as file:
         return _of_rows(list(csv.reader(file)))
 
 
 def _tsv(path: Path) -> Columns:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding=_files.ANY_UTF_8, newline="") as file:
         return _of_rows(list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)))
 
 
@@ -55,6 +54,8 @@ def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:
     first = rows[0] if rows else []
     is_header = all(cell.strip() and not are_numbers([cell]) for cell in first)
     names = [cell.strip() for cell in first] if is_header else [str(place) for place in range(len(first))]
+    if len(set(names)) < len(names):
+        raise ValueError(f"columns must have different names, got {', '.join(names)} in the first row; rename one")
     body = rows[1:] if is_header else rows
     for number, row in enumerate(body, start=1):
         if len(row) != len(names):
@@ -63,7 +64,7 @@ def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:
 
 
 def _jsonl(path: Path) -> Columns:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [json.loads(line) for line in _files.read_lines(path) if line.strip()]
     names = list(rows[0]) if rows else []
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict) or list(row) != names:

@@ -9,7 +9,8 @@ from anchorwise import _checks
 from anchorwise.methods import METHODS, Method, MethodConfig
 from anchorwise.training.config import RunConfig
 from anchorwise.training.overrides import apply_overrides
-from anchorwise.training.recipes import load_config, recipe
+from anchorwise.training.recipes import RECIPES, load_config, recipe
+from anchorwise.training.run_directory import RunDirectory
 
 OwnMethod = tuple[type[Method], MethodConfig]
 
@@ -26,17 +27,25 @@ def configured(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If there is no such recipe, or a setting does not fit.
+        ValueError: If there is no such recipe, it is the folder of a run, or a setting does not fit.
     """
     if isinstance(start, RunConfig):
         config = start
     elif start is None:
         config = RunConfig()
     else:
-        config = load_config(start) if str(start).endswith(".json") else recipe(str(start))
+        config = _begun(start)
     if data is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": str(data)})})
     return apply_overrides(config, settings)
+
+
+def _begun(start: str | Path) -> RunConfig:
+    if str(start).endswith(".json"):
+        return load_config(start)
+    if str(start) not in RECIPES and (file := RunDirectory(Path(start)).config_file).is_file():
+        raise ValueError(f"recipe must be a name or a JSON file, got the folder of a run, {start}; its own is {file}")
+    return recipe(str(start))
 
 
 def run_folder(start: str | Path) -> Path:

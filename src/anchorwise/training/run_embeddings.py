@@ -8,11 +8,12 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from anchorwise import _files
 from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
-from anchorwise.training.checkpoint import load_checkpoint
+from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint
 from anchorwise.training.order import OnePerGroup
 from anchorwise.training.own import NO_PARTS
 from anchorwise.training.reading_progress import reading_progress
@@ -41,6 +42,7 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
 
     Raises:
         FileNotFoundError: If this is no run, or it has no checkpoint yet.
+        UnusableFileError: If the checkpoint is damaged, or not one of this configuration.
     """
     config = directory.config()
     # All weights are in the checkpoint: the file that they started from may be gone, and so may the code.
@@ -48,7 +50,9 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
     train = config.train.model_copy(update={"online_probe": False})
     begun = config.model_copy(update={"encoder": encoder, "train": train, "version": None})
     state = initial_state(begun, splits.pretrain, torch.device(device))
-    state.restore(load_checkpoint(directory.checkpoint_file))
+    saved = load_checkpoint(directory.checkpoint_file)
+    with _files.reading(directory.checkpoint_file, way_out=START_AFRESH):
+        state.restore(saved)
     return state
 
 

@@ -94,6 +94,20 @@ def test_a_table_that_cannot_be_used_is_refused_in_words(tmp_path, rows, setting
         read_parts(ImageTextData(source=str(folder_of(tmp_path, rows, num_images=3)), **settings))
 
 
+def test_a_name_that_several_folders_have_is_refused_unless_it_says_which(tmp_path):
+    folder = folder_of(tmp_path, ["image,caption", "0.png,one", "1.png,two"])
+    (folder / "more").mkdir()
+    (folder / "more" / "1.png").write_bytes(picture(9))
+    (folder / "._captions.csv").write_bytes(b"\x00\x05\x16\x07")  # As macOS leaves them.
+    with pytest.raises(
+        ValueError, match=r"'1.png' has a caption and is the name of 2 images in folders of .*; name im"
+    ):
+        read_parts(ImageTextData(source=str(folder)))
+    (folder / "captions.csv").write_text("image,caption\n0.png,one\nmore/1.png,two\n", encoding="utf-8")
+    images = read_parts(ImageTextData(source=str(folder))).train.images
+    assert images.names == ("images/0.png", "more/1.png")
+
+
 def test_other_counts_and_empty_captions_are_refused():
     images = ImageSet(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), None, (), ("a", "b"))
     with pytest.raises(ValueError, match="captions for each image, got 2 images and 1"):

@@ -92,6 +92,7 @@ def test_without_a_table_folders_are_participants(tmp_path):
     for name in ("anna/1", "anna/2", "bob/1", "bob/2", "carol/1"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         np.save(tmp_path / f"{name}.npy", wave(30, 1)[:, 0])
+    (tmp_path / "anna" / "._1.npy").write_bytes(b"\x00\x05\x16\x07")  # As macOS leaves them.
     samples = all_of(tmp_path)
     assert samples.participants.tolist() == [0, 0, 1, 1, 2]
     assert samples.what == "5 segments of 3 participants, 30 steps, 1 channel"
@@ -108,6 +109,7 @@ def test_without_a_table_folders_are_participants(tmp_path):
         ),
         ("p3,153\n", "", "participants", "must have a row for every participant .* none for 'p3' of p3/0.npy; add it"),
         ("p1/0.npy,p1", "p1/7.npy,p1", "recordings", "names p1/7.npy, which is not there"),
+        ("p1/0.npy,p1", "p0/0.npy,p1", "recordings", "must name each file once, got 'p0/0.npy' several times"),
         ("p1/0.npy,p1", "../p1/0.npy,p1", "recordings", "must name a file below .*, got '../p1/0.npy'"),
         (
             "young,0,64",

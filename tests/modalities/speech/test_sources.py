@@ -73,6 +73,7 @@ def test_a_table_may_say_it_in_the_place_of_names(folder: Path, tmp_path: Path):
     for row, words in (
         ("9_eve_0.wav,nine,eve,train", "1 files that are not among the recordings.*'9_eve_0.wav'"),
         ("0_ann_1.wav,nil,ann,dev", "split must be one of train, test, got 'dev' in row 2"),
+        ("0_ann_0.wav,one,ann,test", "file must name each recording once, got '0_ann_0.wav' again in row 2"),
         ("0_ann_1.wav,,ann,test", "label must not be empty, got nothing in row 2"),
     ):
         table.write_text(f"file,label,speaker,split\n0_ann_0.wav,nil,ann,train\n{row}\n")

@@ -40,6 +40,34 @@ def test_a_first_row_with_a_number_or_a_gap_is_no_header(tmp_path):
     assert [each.reason for each in gap.skipped] == ["it has no score"]
 
 
+def test_columns_of_one_name_are_refused_and_not_lost(tmp_path):
+    with pytest.raises(
+        UnusableFileError, match=r"a.csv cannot be used: columns must have different names, got text, te"
+    ):
+        read_texts(written(tmp_path / "a.csv", "text,text\na,b\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "sentence1,sentence2,note\r\na\u2028b,c,x\r\n"),
+        ("a.tsv", "sentence1\tsentence2\tnote\na\u2028b\tc\tx\n"),
+        ("a.jsonl", '{"sentence1": "a\u2028b", "sentence2": "c", "note": "x"}\n'),
+    ],
+)
+def test_files_of_a_spreadsheet_begin_with_a_mark_and_sentences_hold_any_character(tmp_path, name, text):
+    assert read_texts(written(tmp_path / name, "\ufeff" + text)).rows == (("a\u2028b", "c"),)
+
+
+def test_hidden_files_of_a_folder_are_no_texts(tmp_path):
+    written(tmp_path / "train.tsv", "a\tb\nc\td\ne\tf\n")
+    written(tmp_path / "test.tsv", "a\tb\ng\th\ni\tj\n")
+    (tmp_path / "._test.tsv").write_bytes(b"\x00\x05\x16\x07")
+    assert len(read_parts(TextData(source=str(tmp_path))).test.rows) == 2
+    (tmp_path / "train.tsv").unlink()
+    assert len(read_parts(TextData(source=str(tmp_path))).train.rows) == 2
+
+
 def test_lines_and_json_lines_are_read(tmp_path):
     assert read_texts(written(tmp_path / "a.txt", "one\n\n two \n")).rows == (("one",), ("two",))
     rows = [{"anchor": "a", "positive": "b", "negative": "c"}, {"anchor": "d", "positive": "e", "negative": "f"}]

@@ -106,4 +106,4 @@ def read_description(path: Path) -> Description:
         UnusableFileError: If it is damaged; the message names what is wrong in it.
     """
     with _files.reading(path):
-        return section_of(Description, tomllib.loads(path.read_text(encoding="utf-8")))
+        return section_of(Description, tomllib.loads(path.read_text(encoding=_files.ANY_UTF_8)))

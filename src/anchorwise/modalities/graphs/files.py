@@ -92,7 +92,7 @@ def _table(path: Path) -> np.ndarray:
             raise ValueError("it must hold whole numbers")
         return whole
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_files.read_lines(path), start=1):
         cells = line.split("," if "," in line else None)
         if not line.strip():
             continue

@@ -25,8 +25,12 @@ _TAR = (".tar", ".tar.gz", ".tgz")
 def is_of_shards(path: Path) -> bool:
     """Return whether a path is an archive with captions, or a folder that holds shards."""
     if path.is_dir():
-        return any(file.name.endswith(_TAR) for file in path.iterdir())
+        return _shards(path) != []
     return path.is_file() and is_archive(path) and any(True for _ in _captions(path))
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.name.endswith(_TAR) and not is_hidden(file.name))
 
 
 def read_shards(path: Path, reading: dict[str, Any]) -> Pairs:
@@ -39,7 +43,7 @@ def read_shards(path: Path, reading: dict[str, Any]) -> Pairs:
     Raises:
         ValueError: If no image has a caption, or one is empty.
     """
-    shards = sorted(file for file in path.iterdir() if file.name.endswith(_TAR)) if path.is_dir() else [path]
+    shards = _shards(path) if path.is_dir() else [path]
     parts = [_of_shard(shard, reading) for shard in shards]
     num_channels = max(images.num_channels for images, _ in parts)
     images = ImageSet(

@@ -4,6 +4,7 @@ Names of images in a table are relative to the folder that it lies in. Of a sour
 images is it, at most 1,000, and no two images with a caption in common are on both sides.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.modalities.images.decode import IMAGE_SUFFIXES
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.reading import read_images
+from anchorwise.modalities.layout import is_hidden
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.selection import balanced_indices, complement
@@ -58,11 +60,15 @@ def _parts(data: ImageTextData, on_progress: OnProgress | None) -> PairParts:
     if (path / CAPTIONS_FILE).is_file():
         decoded = read_images(path, **reading)
         return PairParts(*(_found(decoded, texts, path) for texts in read_captions(path)))
-    if path.is_dir() and (tables := sorted(file for file in path.iterdir() if file.suffix in _TABLES)):
+    if path.is_dir() and (tables := _tables(path)):
         return _of_tables(data, path, tables, reading)
     classes = DataConfig(source=data.source, seed=data.seed, max_decoded_gib=data.max_decoded_gib)
     splits = load_splits(classes.model_copy(update={"image_size_px": data.image_size_px}), on_progress=on_progress)
     return PairParts(Pairs(splits.train, None), None if splits.test is None else Pairs(splits.test, None))
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix in _TABLES and not is_hidden(file.name))
 
 
 def _of_tables(data: ImageTextData, folder: Path, tables: Sequence[Path], reading: dict) -> PairParts:
@@ -110,16 +116,23 @@ def _found(decoded: Decoded, texts: Texts, folder: Path) -> Pairs:
     """Return the images that captions name, without those that cannot be read.
 
     Raises:
-        ValueError: If an image is not there.
+        ValueError: If an image is not there, or several are called so.
     """
     places = {PurePosixPath(name).name: place for place, name in enumerate(decoded.names)}
-    places |= {name: place for place, name in enumerate(decoded.names)}
+    times = Counter(PurePosixPath(name).name for name in decoded.names)
+    whole_names = {name: place for place, name in enumerate(decoded.names)}
+    places |= whole_names
     broken = dict(decoded.skipped)
     names = [_relative(name, folder) for name in texts.names]
     if missing := [name for name in names if name not in places and name not in broken]:
         raise ValueError(
             f"{len(missing):,} of {len(names):,} images with captions are not in {folder}, such as {missing[0]!r}; "
             "names are relative to the folder of the table"
+        )
+    if unclear := [name for name in names if name not in whole_names and times[name] > 1]:
+        raise ValueError(
+            f"{unclear[0]!r} has a caption and is the name of {times[unclear[0]]} images in folders of {folder}; name "
+            "images with their folders, relative to that of the table"
         )
     kept = [number for number, name in enumerate(names) if name in places]
     if not kept:

@@ -81,8 +81,8 @@ def have_weights(rows: Mapping[int, Sequence[str]]) -> bool:
 def _rows(path: Path) -> dict[int, list[str]]:
     """Return the words of every line that has some, by its number."""
     with _files.reading(path):
-        lines = path.read_text(encoding="utf-8-sig").replace(",", " ").splitlines()
-        found = {number: words for number, line in enumerate(lines, start=1) if (words := line.split())}
+        lines = enumerate(_files.read_lines(path), start=1)
+        found = {number: words for number, line in lines if (words := line.replace(",", " ").split())}
         if not found:
             raise ValueError("it has no line; it must have a user and her items on each, or a user, an item, a weight")
         return found

@@ -83,7 +83,7 @@ def _of_npz(path: Path) -> Queries:
 
 def _of_lines(path: Path) -> Queries:
     states, features, answers = dict[Hashable, Any](), dict[Hashable, Any](), list[Sequence[Hashable]]()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_files.read_lines(path), start=1):
         if not line.strip():
             continue
         found = json.loads(line)
@@ -113,7 +113,7 @@ def _of_folder(path: Path) -> Queries:
             raise FileNotFoundError(
                 f"data.source={path} must hold {TRAJECTORIES_FILE} and {QUERIES_FILE}, has no {name}"
             )
-        with _files.reading(file), file.open(newline="", encoding="utf-8") as opened:
+        with _files.reading(file), file.open(newline="", encoding=_files.ANY_UTF_8) as opened:
             header, *rows = [row for row in csv.reader(opened) if row] or [[]]
             if any(len(row) != len(header) for row in rows):
                 raise ValueError(f"every line must have the {len(header)} columns of the first one")

@@ -64,7 +64,7 @@ def vowels_folder() -> Path:
 
 def _series(path: Path, part: str) -> list[Recording]:
     with _files.reading(path):
-        head, rows = _parted(path.read_text(encoding="utf-8"))
+        head, rows = _parted(path.read_text(encoding=_files.ANY_UTF_8))
         if head.get("timestamps") == "true":
             raise ValueError("it has time stamps; only series of even steps are read")
         fact = next(

@@ -10,12 +10,14 @@ The tables may be TSV, JSON lines or Parquet as well. Without `recordings.csv` e
 that it lies in is its participant; of files in the top folder each is its own.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from anchorwise import _files
+from anchorwise.modalities.layout import is_hidden
 from anchorwise.modalities.series.recordings import Fact, Recording
 from anchorwise.modalities.tables import Columns, read_table
 
@@ -37,14 +39,16 @@ def read_folder(path: Path, participant: str = "participant") -> list[Recording]
     Raises:
         FileNotFoundError: If a file of the table is not there, or there is none at all.
         UnusableFileError: If a file is damaged.
-        ValueError: If a table lacks a column or a cell, or a participant is not in the other table.
+        ValueError: If a table lacks a column or a cell, names a file twice, or a participant is not in the other table.
     """
     table, people = _table(path, RECORDINGS), _people(path, participant)
     if table is None:
         files = sorted(
-            file for file in path.rglob("*") if file.suffix in SUFFIXES and file != _file(path, PARTICIPANTS)
+            file.relative_to(path)
+            for file in path.rglob("*")
+            if file.suffix in SUFFIXES and file.is_file() and file != _file(path, PARTICIPANTS)
         )
-        rows = [({_FILE: file.relative_to(path).as_posix()}, _folder_of(file.relative_to(path))) for file in files]
+        rows = [({_FILE: file.as_posix()}, _folder_of(file)) for file in files if not is_hidden(file.as_posix())]
     else:
         rows = [(row, _whose(row, participant, path, number)) for number, row in enumerate(_rows(table), start=1)]
     if not rows:
@@ -53,6 +57,8 @@ def read_folder(path: Path, participant: str = "participant") -> list[Recording]
             "got neither"
         )
     made = list[Recording]()
+    if repeated := [name for name, times in Counter(row.get(_FILE, "") for row, _ in rows).items() if times > 1]:
+        raise ValueError(f"{RECORDINGS} of {path} must name each file once, got {repeated[0]!r} several times")
     for row, whose in rows:
         if people is not None and whose not in people:
             raise ValueError(

@@ -105,6 +105,8 @@ def _by_table(recordings: Sequence[Recording], path: Path) -> dict[str, _Facts]:
     for number, (file, label, speaker, split) in enumerate(zip(*columns, strict=True), start=1):
         if split and split not in _SPLITS:
             raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r} in row {number} of {path}")
+        if file in facts:
+            raise ValueError(f"file must name each recording once, got {file!r} again in row {number} of {path}")
         if not label.strip():
             raise ValueError(f"label must not be empty, got nothing in row {number} of {path}")
         facts[file] = _Facts(label, speaker, split == "test")

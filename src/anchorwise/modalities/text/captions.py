@@ -25,7 +25,7 @@ def read_captions(folder: Path) -> tuple[Texts, Texts]:
     captions = dict[str, dict[int, str]]()
     path = folder / CAPTIONS_FILE
     with _files.reading(path):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in _files.read_lines(path):
             found = _LINE.fullmatch(line)
             if found is None:
                 raise ValueError(f"a line must be IMAGE#NUMBER, a tab and a caption, got {line[:60]!r}")
@@ -36,7 +36,7 @@ def read_captions(folder: Path) -> tuple[Texts, Texts]:
 
 def _part(path: Path, captions: dict[str, dict[int, str]]) -> Texts:
     with _files.reading(path):
-        names = path.read_text(encoding="utf-8").split()
+        names = path.read_text(encoding=_files.ANY_UTF_8).split()
         if missing := [name for name in names if name not in captions]:
             raise ValueError(f"{len(missing)} of its {len(names)} photographs have no caption, such as {missing[0]}")
         rows = tuple(tuple(text for _, text in sorted(captions[name].items()) if text) for name in names)

@@ -51,6 +51,6 @@ def _pairs(path: Path) -> Iterator[tuple[str, str, str]]:
         said = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
         if not _WORDS[0] <= len(said.split()) <= _WORDS[1] or len(node.body) < 2:
             continue
-        lines = source.splitlines()[node.body[1].lineno - 1 : node.end_lineno]
+        lines = source.split("\n")[node.body[1].lineno - 1 : node.end_lineno]
         words = _SPLIT.findall(" ".join([node.name, *lines]))
         yield node.name, said, " ".join(words).lower()

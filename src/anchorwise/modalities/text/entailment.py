@@ -30,10 +30,8 @@ def _part(labels: Path) -> Texts:
     part = labels.name.removeprefix(LABELS)
     said = defaultdict[str, dict[str, list[str]]](lambda: {_FOLLOWS: [], _CONTRADICTS: [], _SAYS_NOTHING: []})
     with _files.reading(labels):
-        columns = [
-            (labels.parent / name).read_text(encoding="utf-8").splitlines() for name in (f"s1.{part}", f"s2.{part}")
-        ]
-        answers = labels.read_text(encoding="utf-8").splitlines()
+        columns = [_files.read_lines(labels.parent / name) for name in (f"s1.{part}", f"s2.{part}")]
+        answers = _files.read_lines(labels)
         if {len(column) for column in columns} != {len(answers)}:
             raise ValueError(f"s1.{part}, s2.{part} and {labels.name} must have as many lines as each other")
         for premise, hypothesis, answer in zip(*columns, answers, strict=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from anchorwise import _checks
+from anchorwise.modalities.layout import is_hidden
 from anchorwise.modalities.selection import complement
 from anchorwise.modalities.tables import SUFFIXES
 from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
@@ -60,7 +61,11 @@ def _parts(data: TextData) -> Parts:
         return _of_named(read_entailment(path), data.seed)
     if is_saved(path):
         return _of_named(read_saved(path, data.columns), data.seed)
-    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("00-"))
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix in SUFFIXES and not (file.name.startswith("00-") or is_hidden(file.name))
+    )
     by_name = {file.stem: file for file in files}
     train, test = (next((by_name[name] for name in names if name in by_name), None) for names in (_TRAIN, _TEST))
     if train is not None:
