@@ -67,7 +67,10 @@ def test_dropping_the_last_batch_leaves_full_ones_only():
         ({"batch_size": 4, "epoch": -1}, "epoch must be a whole number of at least 0, got -1"),
         ({"batch_size": 4, "rank": 2, "world_size": 2}, r"rank must lie in 0\.\.1"),
         ({"batch_size": 4, "world_size": 5}, "start fewer processes"),
-        ({"batch_size": 40, "drop_last": True}, "use smaller batches or drop_last=False"),
+        (
+            {"batch_size": 40, "drop_last": True},
+            "leaves no batch of 10 samples at batch_size 40; use smaller batches or drop_last=False",
+        ),
     ],
 )
 def test_impossible_orders_are_refused_with_the_way_out(arguments, words):

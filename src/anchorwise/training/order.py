@@ -305,7 +305,7 @@ def _batch_bounds(num_images: int, batch_size: int, world_size: int, drop_last: 
         )
     if drop_last and num_images < batch_size:
         raise ValueError(
-            f"drop_last leaves no batch of {num_images} images at batch_size {batch_size}; "
+            f"drop_last leaves no batch of {num_images} samples at batch_size {batch_size}; "
             "use smaller batches or drop_last=False"
         )
     bounds = list(range(0, num_images + 1, batch_size))
