@@ -2,6 +2,7 @@
 
 import json
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from torch.nn import functional
 from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
+from anchorwise.evaluation.geometry_judge import GeometryJudge
+from anchorwise.evaluation.results import EvaluationConfig
+from anchorwise.evaluation.transfer import transfer
 from anchorwise.modalities.graphs.config import GraphData, GraphEncoderConfig
 from anchorwise.modalities.graphs.encoder import NodeEncoder, encoder_of
 from anchorwise.modalities.graphs.meta_paths import counts, dropped_links, masked, without_entries
@@ -207,6 +211,19 @@ def test_another_graph_of_the_same_form_is_taken_up_and_others_are_refused(tmp_p
     theirs = GRAPHS.load(GraphData(source=str(as_heco(tmp_path / "heco")))).pretrain
     with pytest.raises(ValueError, match=r"the encoder is of graphs with paper of 30 .* got one with p of 30"):
         frozen.adapted(theirs)
+
+
+def test_several_graphs_are_judged_one_after_the_other_as_each_alone(tmp_path: Path):
+    first, second = described(tmp_path / "first"), described(tmp_path / "second")
+    np.savetxt(second / "writes.txt", [(author, (author * 7) % 60) for author in range(24)], fmt="%d")
+    encoder, _ = encoder_on(first)
+    frozen = GRAPHS.freeze(encoder, encoder.backbone.config, NodeViews(ViewPlan()), ())
+    sets = {folder.name: partial(GRAPHS.load, GraphData(source=str(folder))) for folder in (first, second)}
+    config = EvaluationConfig(judges=(GeometryJudge.Config(),))
+    together = transfer(frozen, sets, config)
+    alone = {name: transfer(frozen, {name: load}, config).results[name] for name, load in sets.items()}
+    assert together.results == alone
+    assert alone["first"].numbers != alone["second"].numbers
 
 
 @pytest.mark.parametrize(

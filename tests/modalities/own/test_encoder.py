@@ -3,7 +3,13 @@ import torch
 from torch import nn
 
 from anchorwise._files import UnusableFileError
+from anchorwise.evaluation.embed import embed_samples
 from anchorwise.modalities.own.encoder import OwnFrozen, own_encoder, text_of
+from anchorwise.modalities.own.modality import own_frozen
+from anchorwise.modalities.own.views import OwnViews
+from anchorwise.modalities.sequences import LENGTHS, SIGNALS
+from anchorwise.modalities.views import ViewPlan
+from tests.modalities.series.test_views import UNEQUAL
 
 pytestmark = pytest.mark.usefixtures("as_users_call")
 VIEWS = (torch.rand(2, 3, 8, 6),)
@@ -83,3 +89,17 @@ def test_tied_weights_can_be_saved(tmp_path):
 
 def test_the_text_of_a_part_is_the_same_in_every_process():
     assert text_of(Counting.forward) == "<function Counting.forward>"
+
+
+class _Means(nn.Module):
+    def forward(self, view):
+        return view[SIGNALS].sum(dim=2) / view[LENGTHS].unsqueeze(1)
+
+
+def test_signals_of_unequal_lengths_are_judged_and_seen_as_tables():
+    rows = torch.from_numpy(embed_samples(own_frozen(_Means(), UNEQUAL), UNEQUAL).views[0])
+    means = [UNEQUAL.sequences.of(number).mean(dim=0) for number in range(len(UNEQUAL))]
+    torch.testing.assert_close(rows, torch.stack(means))
+    views = OwnViews(_Means(), ViewPlan(), on_batches=True)
+    for view in views(UNEQUAL.batch(torch.arange(6)), seed=0):
+        torch.testing.assert_close(view, rows)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anchorwise.modalities.samples import View
+
 IMAGE_COLUMNS = ("image", "img", "pixel_values")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "cls", "class")
 
@@ -75,6 +77,11 @@ def unit(values: Tensor) -> Tensor:
     if values.dtype == torch.uint8:
         return values.float() / 255.0
     return values.float() if values.is_floating_point() else values
+
+
+def unit_view(view: View) -> View:
+    """Return samples or a view as an encoder takes them (`unit`), also where it is a table."""
+    return unit(view) if isinstance(view, Tensor) else {name: unit(part) for name, part in view.items()}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from anchorwise._warnings import warn
 from anchorwise.modalities.own.drawing import own_draws
-from anchorwise.modalities.own.items import as_array, as_tensor, naming, stacked, unit
+from anchorwise.modalities.own.items import as_array, as_tensor, naming, stacked, unit, unit_view
 from anchorwise.modalities.samples import Batch, Samples, View
 from anchorwise.modalities.seeds import mixed_seed, seeded
 from anchorwise.modalities.views import ViewMaker, ViewPlan
@@ -73,12 +73,12 @@ class OwnViews(ViewMaker):
         """Return the views."""
         if not self.on_batches:
             return cast(tuple[View, ...], batch.raw)
-        rows = unit(cast(Tensor, batch.raw))
-        with seeded(rows.device, mixed_seed(int(seed), int(batch.ids[0]))), torch.no_grad():
+        rows = unit_view(cast(View, batch.raw))
+        with seeded(batch.ids.device, mixed_seed(int(seed), int(batch.ids[0]))), torch.no_grad():
             views = tuple(unit(as_tensor(view)) for view in self._views_of(rows))
-        if any(len(view) != len(rows) for view in views):
+        if any(len(view) != len(batch.ids) for view in views):
             raise ValueError(
-                f"views of a batch must have its {len(rows)} rows, got {[tuple(view.shape) for view in views]}"
+                f"views of a batch must have its {len(batch.ids)} rows, got {[tuple(view.shape) for view in views]}"
             )
         return views
 
@@ -88,7 +88,7 @@ class OwnViews(ViewMaker):
         with own_draws() as draw:
             draw(0)
             if self.on_batches:
-                made = [_several(self._made_of(unit(cast(Tensor, samples.take(ids)))))]
+                made = [_several(self._made_of(unit_view(samples.take(ids))))]
                 return tuple(unit(as_tensor(view)).cpu() for view in made[0])
             names = [samples.name_of(number) for number in (0, 1)]
             made = [
@@ -110,7 +110,7 @@ class OwnViews(ViewMaker):
 
     def plain(self, raw: View) -> View:
         """Return samples as an encoder takes them: bytes in [0, 1], the rest as it is."""
-        return unit(cast(Tensor, raw))
+        return unit_view(raw)
 
     def _views_of(self, given: Any) -> list[Any]:
         first = self._made_of(given)
