@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import anchorwise
 from anchorwise import SepCLR
 from anchorwise.modalities.registry import rebuild
 from anchorwise.training import pretrain
@@ -37,6 +38,18 @@ def test_a_run_keeps_both_encoders(tmp_path: Path):
     for name, encoder in (("online", kept), ("common", kept.beside["common"])):
         for part, tensor in encoder.encoder.state_dict().items():
             assert torch.equal(tensor, weights[f"{name}.encoder.{part}"]), part
+
+
+def test_in_python_too_both_encoders_are_there_also_of_a_run_that_was_done_before(tmp_path: Path):
+    images = torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    settings = {"train.device": "cpu", "train.knn_every_epochs": 0, "encoder.width": 8, "method.head.hidden_width": 8}
+    parts = {"samples": images, "labels": torch.arange(12) % 2, "method": "sepclr", "set": settings}
+    for _ in range(2):  # The second time nothing is trained.
+        run = anchorwise.pretrain(out=tmp_path / "run", **parts, epochs=1, batch_size=6, show_progress=False)
+        kept = rebuild(tmp_path / "run")
+        for ours, theirs in ((run.frozen, kept), (run.frozen.beside["common"], kept.beside["common"])):
+            state = theirs.encoder.state_dict()
+            assert all(torch.equal(tensor, state[name]) for name, tensor in ours.encoder.state_dict().items())
 
 
 @pytest.mark.parametrize("background", [(), (7,), (0, 1)])

@@ -234,7 +234,7 @@ class FrozenEncoder(ABC):
 
     Attributes:
         encoder: The network.
-        beside: Other encoders of the same training, by name, where it was read from the folder of a run.
+        beside: Other encoders of the same training, by name.
     """
 
     encoder: Encoder

@@ -106,7 +106,7 @@ def pretrain(
     directory, state, splits = train_run(config, folder, parts, show_progress=show_progress, take_up=True)
     state.model.eval()
     # The caller's own network takes up what is kept, which may be a moving average of it.
-    return Run(directory, state.frozen(state.model.encoder), splits, form)
+    return Run(directory, state.trained(), splits, form)
 
 
 def _in_words(parts: Mapping[str, Any], samples: Samples | None, objective: Any) -> dict[str, str]:

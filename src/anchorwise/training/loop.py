@@ -135,8 +135,11 @@ def train_run(
             if not here.from_first(lambda: directory.is_done):
                 run.train(state)
         if take_up:  # From the first rank's disk, which need not be the others'; and all wait until they are written.
-            weights = here.from_first(lambda: read_weights(directory.path))
-            state.frozen(state.model.encoder).take_up(weights)
+            trained = state.trained()
+            places = [directory.path, *(directory.path / BESIDE / name for name in trained.beside)]
+            weights = here.from_first(lambda: [read_weights(place) for place in places])
+            for encoder, of_encoder in zip((trained, *trained.beside.values()), weights, strict=True):
+                encoder.take_up(of_encoder)
     return directory, state, splits
 
 

@@ -47,7 +47,7 @@ class Run:
 
     Attributes:
         directory: Its folder.
-        frozen: The trained encoder with what it expects of its input.
+        frozen: The trained encoder with what it expects of its input, and the others of the training beside it.
         splits: The samples it was trained on.
         form: How further samples are read.
     """

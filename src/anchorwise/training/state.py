@@ -1,7 +1,7 @@
 """What a run is made of, and the part of it that changes and is saved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -78,6 +78,11 @@ class RunState:
     def frozen(self, encoder: Encoder | None = None) -> FrozenEncoder:
         """Return what is kept, or another encoder of the run, as it is now with what it expects of its input."""
         return self.modality.freeze(encoder or self.kept, self.config.encoder, self.views, self.examples)
+
+    def trained(self) -> FrozenEncoder:
+        """Return the trained encoder, not an average of it, with the others of the training beside it."""
+        beside = {name: self.frozen(encoder) for name, encoder in self.model.beside.items()}
+        return replace(self.frozen(self.model.encoder), beside=beside)
 
     def saved(self) -> dict[str, Any]:
         """Return everything that a resumed run needs beyond its configuration."""
