@@ -162,13 +162,13 @@ class Judge(ABC):
         """Seeds of the validation splits: a metric that is `by_split` has one value for each."""
         return (0,)
 
-    @abstractmethod
     def choose(self, train: Embeddings) -> Choices:
-        """Choose settings on training rows.
+        """Choose settings on training rows; a judge without any overrides nothing.
 
         Raises:
             ValueError: If the rows lack what the judge needs, such as labels.
         """
+        return Choices()
 
     @abstractmethod
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:

@@ -141,10 +141,6 @@ class DuplicatesJudge(Judge):
             Metric("near_duplicates", "near duplicates", "%", higher_is_better=False, about="exact ones among them"),
         )
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Count.
 

@@ -71,10 +71,6 @@ class EmbeddingAttack(Judge):
             Metric("attacked_cosine", "cosine after the attack", digits=3, about="to the embedding before it"),
         )
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Attack test images and let neighbours vote.
 

@@ -87,10 +87,6 @@ class FewShot(Judge):
             for shots in self.config.num_shots
         )
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Classify the queries of all episodes; the training rows give their mean alone.
 

@@ -41,10 +41,6 @@ class GeometryJudge(Judge):
         """The rank."""
         return (RANK,)
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Measure the test rows.
 

@@ -40,10 +40,6 @@ class GroupRetrieval(Judge):
         """Recall at 1."""
         return self.metrics[:1]
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Let every test row ask.
 

@@ -61,10 +61,6 @@ class LabelFree(Judge):
             Metric("lidar", "LiDAR", higher_is_better=None, digits=1),
         )
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Measure the test rows, and views of some test samples.
 

@@ -30,7 +30,7 @@ from anchorwise._config import Count, Positive, Seed
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
 from anchorwise.evaluation.embed import EmbeddedSamples, embed_samples, origin_of
-from anchorwise.evaluation.few_labels import Fit, Part, Regression, fitted
+from anchorwise.evaluation.few_labels import Fit, Part, Regression, Scores, fitted
 from anchorwise.modalities.graphs.baselines import untrained_rows
 from anchorwise.modalities.graphs.samples import NodeSamples
 from anchorwise.modalities.graphs.splits import LabelSplit
@@ -118,18 +118,14 @@ class Nodes(Judge):
         """
         validation, chosen = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
         for prefix, rows in self._kinds(train).items():
-            samples, found = _nodes_of(train), list[Fit]()
+            samples, found = _nodes_of(train), dict[int, Scores]()
             for number, split in self._splits(samples).items():
                 parts = [_part(rows, samples, nodes) for nodes in (split.train, split.validation)]
                 penalty = self._penalty(*parts)
-                found.append(self._fit(parts[0], parts[1], penalty=penalty, num_restarts=self.config.num_restarts))
+                fit = self._fit(*parts, penalty=penalty, num_restarts=self.config.num_restarts)
+                found[number] = fit.validation
                 chosen[f"{prefix}macro_f1@{number}"] = (penalty,) * self.config.num_restarts
-                for metric in _ASKED:
-                    values = getattr(found[-1].validation, metric.name)
-                    validation[f"{prefix}{metric.name}@{number}"] = tuple(values.tolist())
-            for metric in _ASKED:
-                values = torch.stack([getattr(fit.validation, metric.name) for fit in found]).mean(dim=0)
-                validation[f"{prefix}{metric.name}"] = tuple(values.tolist())
+            validation |= _by_number(prefix, found)
         return Choices(validation, chosen)
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
@@ -142,17 +138,13 @@ class Nodes(Judge):
         samples, numbers = _nodes_of(train), dict[str, tuple[float, ...]]()
         kinds = self._kinds(train)
         for prefix, rows in kinds.items():
-            found = list[Fit]()
+            found = dict[int, Scores]()
             for number, split in self._splits(samples).items():
                 parts = [_part(rows, samples, nodes) for nodes in (split.train, split.validation, split.test)]
                 penalty = choices.chosen[f"{prefix}macro_f1@{number}"][0]
-                found.append(self._fit(*parts, penalty=penalty, num_restarts=self.config.num_restarts))
-                for metric in _ASKED:
-                    values = getattr(found[-1].test, metric.name)
-                    numbers[f"{prefix}{metric.name}@{number}"] = tuple(values.tolist())
-            for metric in _ASKED:
-                values = torch.stack([getattr(fit.test, metric.name) for fit in found]).mean(dim=0)
-                numbers[f"{prefix}{metric.name}"] = tuple(values.tolist())
+                fit = self._fit(*parts, penalty=penalty, num_restarts=self.config.num_restarts)
+                found[number] = fit.test
+            numbers |= _by_number(prefix, found)
             numbers |= {f"{prefix}{name}": (value,) for name, value in self._clusters(rows, samples).items()}
         note = "" if len(kinds) > 1 else f"{samples.graph.target!r} has no features, so none are judged untrained."
         return Judgement(numbers, notes=tuple(filter(None, (note,))))
@@ -223,6 +215,16 @@ class Nodes(Judge):
             made = KMeans(num_classes, n_init=10, random_state=seed).fit_predict(part.rows)  # pyright: ignore[reportArgumentType]
             found.append((normalized_mutual_info_score(part.labels, made), adjusted_rand_score(part.labels, made)))
         return {"nmi": fmean(nmi for nmi, _ in found), "ari": fmean(ari for _, ari in found)}
+
+
+def _by_number(prefix: str, found: Mapping[int, Scores]) -> dict[str, tuple[float, ...]]:
+    """Return what is asked for every number of labels, and the mean over these, restart by restart."""
+    each = {f"{prefix}{metric.name}@{n}": getattr(one, metric.name) for n, one in found.items() for metric in _ASKED}
+    means = {
+        f"{prefix}{metric.name}": torch.stack([getattr(one, metric.name) for one in found.values()]).mean(dim=0)
+        for metric in _ASKED
+    }
+    return {name: tuple(values.tolist()) for name, values in (each | means).items()}
 
 
 def _nodes_of(train: Embeddings) -> NodeSamples:

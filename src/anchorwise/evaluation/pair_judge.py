@@ -72,10 +72,6 @@ class PairJudge(Judge):
         """Return in sentences what was asked of how many; nothing where the numbers say it."""
         return ()
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Ask the encoder's rows, then counted words.
 

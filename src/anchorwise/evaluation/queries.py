@@ -32,10 +32,6 @@ class QueryJudge(Judge):
         """One number."""
         return (Metric("query_accuracy", "queries answered", "%", digits=1, about="a guess is right in a third"),)
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Answer test queries; equal distances count as lost, so that an encoder that has collapsed answers none.
 

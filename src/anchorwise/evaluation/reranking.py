@@ -78,10 +78,6 @@ class Reranking(Judge):
         """The reciprocal ranks of both orders."""
         return tuple(metric for metric in self.metrics if metric.name in ("reranked_mrr", f"{TF_IDF}mrr"))
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Search, read and order.
 

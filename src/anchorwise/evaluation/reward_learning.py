@@ -92,10 +92,6 @@ class RewardLearning(Judge):
             for n in numbers
         )
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing: penalties are chosen in every draw, on its labels."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Explain the features of test rows, and ask learnt rewards for preferences.
 

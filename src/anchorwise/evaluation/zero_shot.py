@@ -74,10 +74,6 @@ class ZeroShot(Judge):
         """The share of images that are nearest to their own class."""
         return (Metric("zero_shot_accuracy", "zero-shot", "%", about="the nearest class by prompts"),)
 
-    def choose(self, train: Embeddings) -> Choices:
-        """Choose nothing."""
-        return Choices()
-
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
         """Compare images with classes; ties count against the encoder.
 
