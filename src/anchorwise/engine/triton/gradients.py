@@ -136,11 +136,7 @@ def gradients_kernel(
             else:
                 _, slopes, of_first, of_second = TERM(scores, first[:, None], second[:, None], endpoint)
                 by_scores = by_scores * slopes
-        # Ids are looked at, and gradients masked, in those tiles only that have something to leave out.
-        masked = (start + COLUMNS > num_others) | (NUM_IDS > 0)
-        if HAS_PERIOD:
-            masked = masked | tile.touches_period(begin, start, offset, period, ROWS, COLUMNS)
-        if masked:
+        if tile.has_left_out(begin, start, num_others, offset, period, NUM_IDS, HAS_PERIOD, ROWS, COLUMNS):
             gone = tile.left_out(
                 *(anchor_ids, key_ids, rows, columns, num_rows, num_others, offset, period),
                 *(NUM_IDS, HAS_ONLY, HAS_PERIOD),

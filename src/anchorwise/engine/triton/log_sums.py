@@ -59,20 +59,12 @@ def log_sums_kernel(
     best = tile.no_bits(ROWS)
     best_at = tl.full([ROWS], -1, dtype=tl.int32)
     for start in range(0, num_keys, COLUMNS):
-        scores = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
-        if DEPTH == PADDED:
-            others, others_low = tile.load_parts(keys, start, 0, padded_keys, COLUMNS, DEPTH, PADDED, PARTS)
-            scores = tile.add_product(high, low, tl.trans(others), tl.trans(others_low), scores, PARTS)
-        else:
-            scores = tile.add_scores(
-                *(anchors, keys, first, start, padded_anchors, padded_keys, scores),
-                *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
-            )
+        scores = tile.scores_of(
+            *(anchors, keys, high, low, first, start, padded_anchors, padded_keys),
+            *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
+        )
         columns = start + tl.arange(0, COLUMNS)
-        # Ids are looked at, and scores masked, in those tiles only that have something to leave out.
-        masked = (start + COLUMNS > num_keys) | (NUM_IDS > 0)
-        if HAS_PERIOD:
-            masked = masked | tile.touches_period(first, start, offset, period, ROWS, COLUMNS)
+        masked = tile.has_left_out(first, start, num_keys, offset, period, NUM_IDS, HAS_PERIOD, ROWS, COLUMNS)
         pairs = (anchor_ids, key_ids, rows, columns, num_anchors, num_keys, offset, period)
         if RESCORES:
             if masked:

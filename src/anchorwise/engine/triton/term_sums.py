@@ -43,21 +43,13 @@ def term_sums_kernel(
     high, low = tile.load_parts(anchors, begin, 0, padded_anchors, ROWS, DEPTH, PADDED, PARTS)
     total = tl.zeros([ROWS], dtype=tl.float32)
     for start in range(0, num_keys, COLUMNS):
-        scores = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
-        if DEPTH == PADDED:
-            others, others_low = tile.load_parts(keys, start, 0, padded_keys, COLUMNS, DEPTH, PADDED, PARTS)
-            scores = tile.add_product(high, low, tl.trans(others), tl.trans(others_low), scores, PARTS)
-        else:
-            scores = tile.add_scores(
-                *(anchors, keys, begin, start, padded_anchors, padded_keys, scores),
-                *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
-            )
+        scores = tile.scores_of(
+            *(anchors, keys, high, low, begin, start, padded_anchors, padded_keys),
+            *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
+        )
         columns = start + tl.arange(0, COLUMNS)
         terms, _, _, _ = TERM(scores, first[:, None], second[:, None], endpoint)
-        masked = (start + COLUMNS > num_keys) | (NUM_IDS > 0)
-        if HAS_PERIOD:
-            masked = masked | tile.touches_period(begin, start, offset, period, ROWS, COLUMNS)
-        if masked:
+        if tile.has_left_out(begin, start, num_keys, offset, period, NUM_IDS, HAS_PERIOD, ROWS, COLUMNS):
             gone = tile.left_out(
                 *(anchor_ids, key_ids, rows, columns, num_anchors, num_keys, offset, period),
                 *(NUM_IDS, HAS_ONLY, HAS_PERIOD),

@@ -59,6 +59,35 @@ def dot(left, right, result):
 
 
 @triton.jit
+def scores_of(
+    anchors,
+    keys,
+    high,
+    low,
+    first_row,
+    first_column,
+    padded_anchors,
+    padded_keys,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    DEPTH: tl.constexpr,
+    PADDED: tl.constexpr,
+    PARTS: tl.constexpr,
+):
+    """Return the scores of a tile whose rows, `high` and `low`, are held, unless they are too wide for that."""
+    scores = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
+    if DEPTH == PADDED:
+        others, others_low = load_parts(keys, first_column, 0, padded_keys, COLUMNS, DEPTH, PADDED, PARTS)
+        scores = add_product(high, low, tl.trans(others), tl.trans(others_low), scores, PARTS)
+    else:
+        scores = add_scores(
+            *(anchors, keys, first_row, first_column, padded_anchors, padded_keys, scores),
+            *(ROWS, COLUMNS, DEPTH, PADDED, PARTS),
+        )
+    return scores
+
+
+@triton.jit
 def add_scores(
     rows,
     columns,
@@ -82,7 +111,26 @@ def add_scores(
 
 
 @triton.jit
-def touches_period(first_row, first_column, offset, period, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+def has_left_out(
+    first_row,
+    first_column,
+    num_columns,
+    offset,
+    period,
+    NUM_IDS: tl.constexpr,
+    HAS_PERIOD: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    """Return whether a tile may have something to leave out; in others ids are not looked at, and nothing is masked."""
+    result = (first_column + COLUMNS > num_columns) | (NUM_IDS > 0)
+    if HAS_PERIOD:
+        result = result | _touches_period(first_row, first_column, offset, period, ROWS, COLUMNS)
+    return result
+
+
+@triton.jit
+def _touches_period(first_row, first_column, offset, period, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Return whether a tile has a pair whose numbers, `offset + row` and `column`, differ by a multiple of a period."""
     distance = (offset + first_row - first_column) % period
     distance = tl.where(distance < 0, distance + period, distance)  # The remainder has the dividend's sign.
