@@ -97,7 +97,7 @@ def compare_cifar10_small() -> Study:
 
 
 def verdict_small() -> Study:
-    """Is a temperature needed? Nine objectives on six sets of images, small encoder, 6 epochs.
+    """Is a temperature needed? Eleven objectives on six sets of images, small encoder, 6 epochs.
 
     Intervals hold for all objectives and data sets together. Points are chosen after 2 epochs, the best two of them
     after 6. Name the images with --data NAME=IMAGES for each data set but digits; --only names objectives, and
@@ -105,7 +105,6 @@ def verdict_small() -> Study:
     """
     run, field = recipe("cifar10-small"), _field(TEMPERATURES)
     asked = ("info_nce", "info_nce_reg", "weince_published_reg", "weince", "weibit", "weibit_anchor", "dcl", "dhel")
-    hardest = _fixed("Weibit, 50 hardest", {"name": "weibit", "exponent": "batch", "num_hardest": 50})
     most = 20_480
     return Study(
         name="verdict-small",
@@ -121,7 +120,7 @@ def verdict_small() -> Study:
         encoder=run.encoder,
         optimizer=run.optimizer,
         train=run.train.model_copy(update={"knn_every_epochs": 2}),
-        objectives={**{name: field[name] for name in asked}, "weibit_hardest": hardest},
+        objectives={**{name: field[name] for name in asked}, **_steeper()},
         baseline="info_nce",
         family="study",
         halving=Halving(factor=3.0, num_rungs=2),
@@ -129,7 +128,7 @@ def verdict_small() -> Study:
 
 
 def verdict_text() -> Study:
-    """Is a temperature needed for sentences? Seven objectives on captions and on docstrings with their code, 7 epochs.
+    """Is a temperature needed for sentences? Nine objectives on captions and on docstrings with their code, 7 epochs.
 
     Name the folder of Flickr8k's captions with --data flickr8k=FOLDER; docstrings are the standard library's. Points
     are chosen after 2 epochs, the best two of them after 7, on training samples that those runs leave out. About a
@@ -137,7 +136,7 @@ def verdict_text() -> Study:
     """
     run = recipe("captions-small")
     one_way = {"name": "cross_view", "both_directions": False}
-    temperatures = (0.03, 0.05, 0.07, 0.1, 0.2)
+    temperatures = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2)
     field = _field(temperatures)
     return study_of("text")(
         name="verdict-text",
@@ -148,7 +147,7 @@ def verdict_text() -> Study:
         train=run.train.model_copy(update={"knn_every_epochs": 0}),
         objectives={
             **{name: field[name] for name in ("info_nce", "weince", "weibit", "dcl")},
-            "weibit_hardest": _fixed("Weibit, 50 hardest", {"name": "weibit", "exponent": "batch", "num_hardest": 50}),
+            **_steeper(),
             "cross_view": _tempered("InfoNCE between views", one_way, temperatures),
             "cross_view_weince": _tempered(
                 "WEINCE between views", {**one_way, "blend": {"name": "weince"}}, temperatures
@@ -261,6 +260,16 @@ def _field(temperatures: tuple[float, ...]) -> dict[str, Contender]:
         "dcl": _tempered("DCL", {"name": "dcl"}, temperatures),
         "dhel": _tempered("DHEL", {"name": "dhel"}, temperatures),
         "kcl": Contender(label="KCL, Gaussian", objective=ObjectiveConfig(name="kcl"), grid=kernel),
+    }
+
+
+def _steeper() -> dict[str, Contender]:
+    """Return forms of Weibit that give the hardest negatives more weight than the batch's exponent over all does."""
+    deep = {"name": "batch", "tail": {"name": "hill", "tail_fraction": 0.05}}
+    return {
+        "weibit_hardest": _fixed("Weibit, 50 hardest", {"name": "weibit", "exponent": "batch", "num_hardest": 50}),
+        "weibit_deep": _fixed("Weibit, exponent of the top 5 %", {"name": "weibit", "exponent": deep}),
+        "weibit_8": _fixed("Weibit, exponent 8", {"name": "weibit", "exponent": 8.0}),
     }
 
 
