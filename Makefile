@@ -1,9 +1,12 @@
 # Everything runs in private environments below this folder; nothing is installed outside it.
 PYTHON ?= python3
+# Whose torch: empty is the one in requirements.lock, with CUDA; cpu, cu126 and the like are torch's own builds.
+TORCH ?=
 UV := .uv/bin/uv
 BIN := .venv/bin
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
+TORCH_FILES := torch|torchvision|triton|cuda-[a-z-]+|nvidia-[a-z0-9-]+
 EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
 .PHONY: demo compare test test-whole test-oldest parity docs release-check check format lock clean
@@ -55,7 +58,13 @@ clean:
 # Bytecode at once: where Python may write none, every start would compile torch again.
 .venv/ready: requirements.lock build.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+ifeq ($(TORCH),)
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
+else
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --torch-backend $(TORCH) $$(grep -oE '^torch(vision)?==[^ ]+' requirements.lock)
+	awk '/^[a-z]/ { keep = !/^($(TORCH_FILES))==/ } keep' requirements.lock > .venv/rest.lock
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --no-deps --require-hashes --requirement .venv/rest.lock
+endif
 	VIRTUAL_ENV=.venv $(UV) pip install $(EDITABLE)
 	touch $@
 

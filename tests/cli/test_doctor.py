@@ -32,8 +32,8 @@ def test_a_wrong_loss_is_told_and_is_status_1(monkeypatch):
 
 
 def test_what_a_check_raises_is_its_trouble():
-    finding = doctor._checked("division", lambda: str(1 // 0))
-    assert finding.trouble == "ZeroDivisionError: integer division or modulo by zero"
+    finding = doctor._checked("look-up", lambda: dict[str, str]()["loss"])
+    assert finding.trouble == "KeyError: 'loss'"
 
 
 @pytest.mark.whole

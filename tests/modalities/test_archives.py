@@ -181,7 +181,7 @@ def test_a_zip_with_a_compression_that_nobody_has_is_refused_by_name(tmp_path):
 
 
 def test_the_share_that_is_read_of_an_archive_grows_to_its_end(tmp_path):
-    noise = [bytes(random.Random(i).randbytes(20_000)) for i in range(5)]
+    noise = [bytes(random.Random(i).randbytes(100_000)) for i in range(5)]
     members = [(f"{i}.png", content) for i, content in enumerate(noise)]
     for path in (
         write_tar(tmp_path / "a.tar.gz", *(member(*item) for item in members)),
