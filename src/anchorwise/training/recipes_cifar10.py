@@ -94,7 +94,7 @@ _CHOSEN: Mapping[str, tuple[str, ...]] = {
     "moco_v3": ("objective.temperature=0.1",),
     "pcl": ("objective.temperature=0.05", "method.temperature=0.05"),
     "nnclr": ("objective.temperature=0.2",),
-    "a_info_nce": ("objective.temperature=0.1",),
+    "a_info_nce": ("objective.temperature=0.1", "method.temperature=0.1"),
     "swav": ("objective.temperature=0.2",),
     "beclr": ("method.momentum=0.9",),
     "dino": ("method.momentum=0.97",),
