@@ -138,7 +138,7 @@ def test_a_path_with_an_equals_sign_is_a_path_where_one_data_set_is_asked_for():
 def test_the_verdict_asks_about_five_sets_of_images_and_one_that_comes_along():
     study = study_recipe("verdict-small")
     assert len(study.data_sets) == 6
-    assert study.num_comparisons == 6 * 8
+    assert study.num_comparisons == 6 * 10
 
 
 def test_the_verdict_keeps_a_track_of_one_traffic_sign_together_and_tracks_of_two_signs_apart():

@@ -144,7 +144,7 @@ def test_halving_that_cannot_work_is_refused_with_its_range(halving, message: st
     [
         (b"", "Expecting value"),
         (b"[" * 50_000, "(RecursionError|Expecting value)"),  # From Python 3.14 on brackets may nest that deep.
-        ("{}".encode("utf-16"), "utf-8"),
+        ("{}".encode("utf-16"), "UTF-8"),
         (b"[]", "should be an object"),
     ],
 )
