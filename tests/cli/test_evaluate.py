@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from anchorwise.cli import evaluate as command
 from anchorwise.embeddings import Embeddings
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.own.modality import own_frozen
 from anchorwise.modalities.samples import Splits
 from anchorwise.training import run_embeddings
 
@@ -94,3 +95,29 @@ def test_a_run_without_labels_is_judged_by_two_views_of_its_images(tmp_path, mon
     assert result.exit_code == 0, result.output
     assert "judged without labels" in result.stderr
     assert json.loads((tmp_path / "flat" / "evaluation.json").read_text())["alignment"] == 0.0
+
+
+def test_another_judge_leaves_what_others_said_of_the_same_encoder_and_samples(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+
+    def judge(*names: str, pixels: int = 0, bias: float = 0.0) -> list[str]:
+        images = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(pixels))
+        samples = ImageSet(images, torch.arange(60) % 3, ("a", "b", "c"), tuple(map(str, range(60))))
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5))
+        with torch.no_grad():
+            for part in network.parameters():
+                part.copy_(torch.linspace(-1, 1, part.numel()).reshape(part.shape) + bias)
+        found = own_frozen(network, samples), Splits(samples, samples, samples)
+        monkeypatch.setattr(command, "samples_of_run", lambda *_: found)
+        words = [word for name in names for word in ("--judge", name)]
+        result = CliRunner().invoke(app, ["run", *words, "--device", "cpu"])
+        assert result.exit_code == 0, result.output
+        saved = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+        assert list(saved["judged"]) == [one["name"] for one in saved["config"]["judges"]]
+        return list(saved["judged"])
+
+    assert judge("geometry") == ["geometry"]
+    assert judge("label_free") == ["geometry", "label_free"]
+    assert judge("geometry") == ["geometry", "label_free"]
+    assert judge("label_free", bias=1.0) == ["label_free"]
+    assert judge("geometry", bias=1.0, pixels=1) == ["geometry"]

@@ -80,7 +80,7 @@ def evaluate(
     from anchorwise._outputs import claim_file
     from anchorwise._terminal import printable
     from anchorwise.evaluation.evaluate import judged_samples
-    from anchorwise.evaluation.results import evaluation_config
+    from anchorwise.evaluation.results import Evaluation, evaluation_config
     from anchorwise.evaluation.table import evaluation_table
     from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import evaluate_unlabelled
@@ -120,7 +120,7 @@ def evaluate(
         result = _judged_files(paths, config, place, work)
     Console().print(evaluation_table(paths[-1].name, result))
     if out is not None:
-        result.save(out)
+        (_beside_earlier(result, out) if isinstance(result, Evaluation) else result).save(out)
         typer.echo(printable(f"Written to {out}"))
     if isinstance(result, Transfer) and result.failures:
         names = ", ".join(result.failures)
@@ -136,6 +136,14 @@ def _is_run(paths: list[Path]) -> bool:
 def _is_result(path: Path) -> bool:
     found = json.loads(path.read_text(encoding="utf-8"))
     return isinstance(found, dict) and any(pair <= found.keys() for pair in _OF_RESULTS)
+
+
+def _beside_earlier(result: "Evaluation", path: Path) -> "Evaluation":
+    """Return a result with what the file has of judges that were not asked now, as far as it is of the same features."""
+    try:
+        return result.beside(type(result).load(path))
+    except (FileNotFoundError, ValueError):  # No file, another kind of result, or one of an earlier version.
+        return result
 
 
 def _transferred(

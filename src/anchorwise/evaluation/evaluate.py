@@ -15,6 +15,7 @@ from typing import Any, overload
 import torch
 from torch import nn
 
+from anchorwise._config import key_of
 from anchorwise._described import refusing_old_names
 from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings, as_embeddings
@@ -180,7 +181,13 @@ def judged_samples(
     # What is judged whole, such as scored pairs, has no training part of its own.
     in_both = "" if splits.train is splits.test else str(duplicates(splits.train, test_of(splits)))
     notes = tuple(dict.fromkeys((*result.notes, *filter(None, (in_both,)))))
-    return result.model_copy(update={"notes": notes})
+    return result.model_copy(update={"judged_on": key_of(what_is_judged(frozen, splits)), "notes": notes})
+
+
+def what_is_judged(frozen: FrozenEncoder, splits: Splits[Samples]) -> dict[str, Any]:
+    """Return what tells an encoder and samples from others, as JSON has it."""
+    parts = [None if part is None else part.fingerprint().model_dump() for part in (splits.train, splits.test)]
+    return {"encoder": frozen.weights_digest, "samples": parts}
 
 
 def _refuse_what_needs_a_test_part(**given: object) -> None:

@@ -25,7 +25,6 @@ from anchorwise.evaluation.rows import check_several, numbered_classes, numbered
 from anchorwise.evaluation.splits import stratified_split
 from anchorwise.evaluation.tuning import Classified, Recipe, accuracy, tuned
 from anchorwise.modalities.encoder import FrozenEncoder
-from anchorwise.modalities.fingerprint import digest
 from anchorwise.modalities.selection import balanced_draw
 
 # n = samples, m = drawn samples
@@ -158,8 +157,7 @@ class FineTuning(Judge):
             network = tuned(frozen, fitted, recipe, seed=seed, device=self.device, epochs=epochs)
             return {"accuracy": accuracy(network, frozen, scored, self.device)}
 
-        weights = digest(*(tensor.detach().cpu() for tensor in frozen.encoder.state_dict().values()))
-        facts = {"encoder": weights, "fitted": fitted.facts(), "scored": scored.facts(), "seed": seed}
+        facts = {"encoder": frozen.weights_digest, "fitted": fitted.facts(), "scored": scored.facts(), "seed": seed}
         return self.work.piece({"fine_tuning": asdict(recipe), **facts}, made)["accuracy"]
 
     def _drawn(

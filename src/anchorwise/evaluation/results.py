@@ -114,6 +114,7 @@ class Evaluation(Section):
         num_features: Width of a row.
         judged: Judge to what it says.
         config: How they were judged.
+        judged_on: What tells encoder and samples from others; None of bare rows, and in files of earlier versions.
         notes: What a reader left out of files, and what judges noted, in sentences.
     """
 
@@ -122,7 +123,22 @@ class Evaluation(Section):
     num_features: int
     judged: dict[str, JudgeResult]
     config: EvaluationConfig
+    judged_on: str | None = None
     notes: tuple[str, ...] = ()
+
+    def beside(self, earlier: "Evaluation") -> "Evaluation":
+        """Return this with what other judges said before of the same encoder and samples; alone where they differ."""
+        is_same = self.judged_on is not None and self.judged_on == earlier.judged_on
+        if not is_same or self.config.interval_level != earlier.config.interval_level:
+            return self
+        judges = {judge.name: judge for judge in (*earlier.config.judges, *self.config.judges)}
+        return self.model_copy(
+            update={
+                "judged": {**earlier.judged, **self.judged},
+                "config": self.config.model_copy(update={"judges": tuple(judges.values())}),
+                "notes": tuple(dict.fromkeys((*earlier.notes, *self.notes))),
+            }
+        )
 
     def save(self, path: Path | str) -> None:
         """Write `path` as JSON, whole or not at all, with every number by the name of its metric in `metrics`."""

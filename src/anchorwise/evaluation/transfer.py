@@ -9,12 +9,11 @@ from pydantic import Field
 from anchorwise import _files
 from anchorwise._config import Section, identity
 from anchorwise.evaluation.base import Metric
-from anchorwise.evaluation.evaluate import judged_samples
+from anchorwise.evaluation.evaluate import judged_samples, what_is_judged
 from anchorwise.evaluation.registry import judges_of
 from anchorwise.evaluation.results import Evaluation, EvaluationConfig, brackets
 from anchorwise.evaluation.work import AT_WORK, Work
 from anchorwise.modalities.encoder import FrozenEncoder
-from anchorwise.modalities.fingerprint import digest
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.reporting.notebook import notebook_table
 
@@ -85,12 +84,11 @@ def transfer(
         say: Is told in a line what begins, and what goes wrong.
     """
     config = config or EvaluationConfig()
-    weights = digest(*(tensor.detach().cpu() for tensor in frozen.encoder.state_dict().values()))
     results, failures = dict[str, Evaluation](), dict[str, str]()
     for name, load in data_sets.items():
         say(f"{name}: {len(results) + len(failures) + 1} of {len(data_sets)} data sets")
         try:
-            results[name] = _judged(frozen, load, weights, config, device, work)
+            results[name] = _judged(frozen, load, config, device, work)
         except (ValueError, OSError, MemoryError) as error:
             failures[name] = str(error) or type(error).__name__
             say(f"{name} failed: {failures[name]}")
@@ -100,15 +98,13 @@ def transfer(
 def _judged(
     frozen: FrozenEncoder,
     load: Callable[[], Splits[Samples]],
-    weights: str,
     config: EvaluationConfig,
     device: torch.device | str,
     work: Work,
 ) -> Evaluation:
     splits = load().changed(frozen.adapted)
-    parts = [None if part is None else part.fingerprint().model_dump() for part in (splits.train, splits.test)]
     settings = [identity(judge) for judge in config.judges]
-    asked = {"encoder": weights, "samples": parts, "judges": settings, "level": config.interval_level}
+    asked = {**what_is_judged(frozen, splits), "judges": settings, "level": config.interval_level}
     found = work.piece(
         {"transfer": asked},
         lambda: judged_samples(frozen, splits, config, device=device, work=work).model_dump(mode="json"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from anchorwise import _files
 from anchorwise._config import Section, read_section
+from anchorwise.modalities.fingerprint import digest
 from anchorwise.modalities.pixel_range import PixelRange
 from anchorwise.modalities.samples import Samples, View
 from anchorwise.modalities.views import PIXELS, ViewMaker, ViewPlan, input_of
@@ -244,6 +245,12 @@ class FrozenEncoder(ABC):
     def judged_by(self) -> tuple[str, ...]:
         """Who judges such an encoder, by name, where samples do not decide it."""
         return ()
+
+    @property
+    def weights_digest(self) -> str:
+        """What tells its weights from others (`anchorwise.modalities.fingerprint.digest`)."""
+        state = self.encoder.state_dict().values()
+        return digest(*(part.detach().cpu() for part in state if isinstance(part, Tensor)))
 
     @abstractmethod
     def plain(self, raw: View) -> View:

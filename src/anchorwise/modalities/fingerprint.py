@@ -2,7 +2,7 @@
 
 import hashlib
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from anchorwise._config import Section
@@ -53,5 +53,6 @@ def digest(*tensors: Tensor | None) -> str:
     """Return the beginning of the SHA-256 of the tensors' bytes, one after the other."""
     hashed = hashlib.sha256()
     for tensor in tensors:
-        hashed.update(b"none" if tensor is None else np.ascontiguousarray(tensor.numpy()).data)
+        # As bytes, since NumPy has no bfloat16.
+        hashed.update(b"none" if tensor is None else tensor.reshape(-1).contiguous().view(torch.uint8).numpy().data)
     return hashed.hexdigest()[:_LENGTH]
