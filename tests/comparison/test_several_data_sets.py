@@ -113,6 +113,16 @@ def test_every_data_set_can_be_told_where_its_images_are():
     assert (found["cifar10"].source, found["gtsrb"].source, found["digits"].source) == ("here.tar", "signs", "digits")
 
 
+def test_a_study_can_be_asked_for_some_of_its_data_sets():
+    options = ["compare", "verdict-small", "--on", "gtsrb", "--data", "signs.tar", "--show-config"]
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == 0, result.output
+    found = Study.model_validate_json(result.output).data_sets
+    assert {name: one.source for name, one in found.items()} == {"gtsrb": "signs.tar"}
+    with pytest.raises(ValueError, match="--on must be one of 'cifar10', .* got 'cifar'; did you mean"):
+        study_recipe("verdict-small").on(["cifar"])
+
+
 @pytest.mark.parametrize(
     ("study", "given", "words"),
     [

@@ -35,6 +35,10 @@ def compare(  # The options of a command.
         list[str] | None,
         typer.Option(metavar="NAME", help="An objective to compare with the baseline; all if left out. Several times."),
     ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A data set to compare them on; all if left out. Several times."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,7 +85,7 @@ def compare(  # The options of a command.
     if engine is not None:
         raise ValueError("--engine is --executor now")
 
-    resolved = _study(study, data or [], only or [], settings or [], budget)
+    resolved = _study(study, data or [], only or [], on or [], settings or [], budget)
     if show_config:
         typer.echo(resolved.model_dump_json(indent=2))
         return
@@ -122,11 +126,14 @@ def _interrupted(interrupt: KeyboardInterrupt) -> typer.Exit:
     return typer.Exit(130)
 
 
-def _study(name: str, data: list[str], only: list[str], settings: list[str], budget: float | None) -> "Study":
+def _study(
+    name: str, data: list[str], only: list[str], on: list[str], settings: list[str], budget: float | None
+) -> "Study":
     from anchorwise.comparison import load_study, study_recipe
     from anchorwise.training import apply_overrides
 
     study = load_study(Path(name)) if name.endswith(".json") else study_recipe(name)
+    study = study.on(on) if on else study
     sources = dict(_named_source(text, study) for text in data)
     if len(sources) < len(data):
         raise ValueError(f"--data must name a data set once, got {', '.join(data)}")

@@ -256,6 +256,17 @@ class Study(Section):
             update={"objectives": kept, "ladder": self.ladder if wanted.issuperset(self.ladder) else ()}
         )
 
+    def on(self, data_sets: Sequence[str]) -> "Study":
+        """Return the study on these of its data sets; the same holds of its intervals as of `only`.
+
+        Raises:
+            ValueError: If one is not in the study.
+        """
+        wanted = {_checks.one_of("--on", name, self.data_sets) for name in data_sets}
+        return self.model_copy(
+            update={"data_sets": {name: data for name, data in self.data_sets.items() if name in wanted}}
+        )
+
     def with_budget(self, fraction: float) -> "Study":
         """Return the study with that fraction of its epochs, at least one, for all objectives alike.
 
