@@ -5,7 +5,8 @@ from importlib.util import find_spec
 # Modules by the extra that brings them, where it is not `cli`.
 _OF_EXTRAS = {
     **dict.fromkeys(("transformers", "tokenizers"), "text"),
-    **dict.fromkeys(("torchvision", "timm", "sklearn", "tensorboard"), "vision"),
+    **dict.fromkeys(("sklearn", "tensorboard"), "train"),
+    **dict.fromkeys(("torchvision", "timm"), "vision"),
     **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
     "pyarrow": "parquet",
     "wandb": "wandb",
