@@ -101,7 +101,8 @@ def test_another_judge_leaves_what_others_said_of_the_same_encoder_and_samples(t
     (tmp_path / "run").mkdir()
 
     def judge(*names: str, pixels: int = 0, bias: float = 0.0) -> list[str]:
-        images = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(pixels))
+        drawn = torch.Generator().manual_seed(pixels)
+        images = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8, generator=drawn)
         samples = ImageSet(images, torch.arange(60) % 3, ("a", "b", "c"), tuple(map(str, range(60))))
         network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5))
         with torch.no_grad():

@@ -119,7 +119,7 @@ def test_a_study_can_be_asked_for_some_of_its_data_sets():
     assert result.exit_code == 0, result.output
     found = Study.model_validate_json(result.output).data_sets
     assert {name: one.source for name, one in found.items()} == {"gtsrb": "signs.tar"}
-    with pytest.raises(ValueError, match="--on must be one of 'cifar10', .* got 'cifar'; did you mean"):
+    with pytest.raises(ValueError, match=r"--on must be one of 'cifar10', .* got 'cifar'; did you mean"):
         study_recipe("verdict-small").on(["cifar"])
 
 

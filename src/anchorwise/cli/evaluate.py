@@ -139,7 +139,7 @@ def _is_result(path: Path) -> bool:
 
 
 def _beside_earlier(result: "Evaluation", path: Path) -> "Evaluation":
-    """Return a result with what the file has of judges that were not asked now, as far as it is of the same features."""
+    """Return a result with what the file has of judges that were not asked now, if they judged the same."""
     try:
         return result.beside(type(result).load(path))
     except (FileNotFoundError, ValueError):  # No file, another kind of result, or one of an earlier version.
