@@ -91,6 +91,7 @@ def test_an_out_or_results_that_is_a_file_is_refused_in_words(study: Study, tmp_
     assert not (tmp_path / "out" / "runs").exists()
 
 
+@pytest.mark.whole
 def test_a_single_run_that_failed_says_so_to_the_scheduler(study: Study, tmp_path: Path, monkeypatch):
     path, out = tmp_path / "study.json", tmp_path / "out"
     path.write_text(study.model_dump_json())

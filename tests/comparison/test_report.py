@@ -28,6 +28,7 @@ def kept(tmp_path_factory) -> Summary:
     return Summary(study, Workplace(study, tmp_path_factory.mktemp("kept"), RESULTS).known())
 
 
+@pytest.mark.whole
 def test_objectives_stand_side_by_side_on_the_same_seeds_alone(kept: Summary):
     entries = kept.standings["digits"]
     choosing, judged = grid_figure(entries, kept.primary, title="").axes

@@ -64,6 +64,7 @@ def test_an_objective_that_is_ahead_everywhere_is_better_over_all_data_sets(seve
     assert level.effects.between < 0.001
 
 
+@pytest.mark.whole
 def test_intervals_of_all_data_sets_together_are_wider(several: Study):
     apart = _trained(several.model_copy(update={"family": "data_set"})).verdict("first", "dcl").interval
     together = _trained(several).verdict("first", "dcl").interval
@@ -100,6 +101,7 @@ def test_without_a_verdict_on_every_data_set_there_is_none_over_all(several: Stu
     assert across_rows(summary) == []
 
 
+@pytest.mark.whole
 def test_one_data_set_has_nothing_over_all(study: Study):
     assert _trained(study).across("arctanh") is None
     assert "Over all data sets" not in [section.title for section in comparison_report(_trained(study)).sections]

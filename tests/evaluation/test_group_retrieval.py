@@ -62,6 +62,7 @@ def _asked(**judge):
     return evaluate(_samples(800, 0), _samples(800, 1), {"name": "regression", **judge}, encoder=torch.nn.Flatten())
 
 
+@pytest.mark.whole
 def test_means_of_a_groups_rows_explain_what_single_rows_cannot():
     single, means = _asked(values="first"), _asked(values="first", by_group=True)
     assert single.numbers["r2"] == pytest.approx(1 / 2, abs=0.06)
@@ -70,6 +71,7 @@ def test_means_of_a_groups_rows_explain_what_single_rows_cannot():
     assert over.low < means.numbers["r2"] < over.high
 
 
+@pytest.mark.whole
 def test_of_several_values_each_is_explained_by_itself_and_their_mean_stands_first():
     both, alone = _asked(values=["first", "second"], by_group=True), _asked(values="first", by_group=True)
     assert both.numbers["r2_first"] == alone.numbers["r2"]

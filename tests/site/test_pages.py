@@ -26,6 +26,7 @@ def test_a_page_of_an_objective_has_the_rows_that_results_have_of_it():
     assert "| InfoNCE |" not in page
 
 
+@pytest.mark.whole
 def test_every_method_has_a_page_that_says_when_and_links_its_objective():
     pages = method_pages.pages()
     assert {f"methods/{name}" for name in METHODS} < pages.keys()

@@ -56,6 +56,7 @@ def test_a_run_is_judged_beside_rankings_that_nothing_was_trained_for(run: Path,
     assert "geometry" in found
 
 
+@pytest.mark.whole
 def test_items_of_a_users_own_circle_are_recommended_by_name(run: Path, circles: Path):
     frozen = load_interactions(run)
     known, asked = pairs_of(read(circles).pretrain), pairs_of(read(circles).test)

@@ -87,6 +87,7 @@ def test_other_methods_and_objectives_train_on_clips(settings, tmp_path):
     assert pretrain(small(*settings), tmp_path / "run", show_progress=False).is_done
 
 
+@pytest.mark.whole
 def test_the_command_line_reads_a_folder_and_says_how_clips_overlap(tmp_path, monkeypatch):
     monkeypatch.setenv("ANCHORWISE_CACHE", str(tmp_path / "cache"))
     draws = np.random.default_rng(0)
