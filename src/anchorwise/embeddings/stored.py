@@ -18,11 +18,12 @@ from anchorwise import _checks, _extras
 from anchorwise.embeddings.arrays import as_array, text
 
 SUFFIXES = (".npz", ".safetensors", ".npy", ".parquet")
+_HEADED = "  # skiprows=1 where the first line names the columns"
 CONVERSIONS = {
     ".pt": "numpy.save('rows.npy', torch.load('{name}', weights_only=True).float().cpu().numpy())",
     ".pth": "numpy.save('rows.npy', torch.load('{name}', weights_only=True).float().cpu().numpy())",
-    ".csv": "numpy.save('rows.npy', numpy.loadtxt('{name}', delimiter=','))",
-    ".tsv": "numpy.save('rows.npy', numpy.loadtxt('{name}', delimiter='\\t'))",
+    ".csv": "numpy.save('rows.npy', numpy.loadtxt('{name}', delimiter=','))" + _HEADED,
+    ".tsv": "numpy.save('rows.npy', numpy.loadtxt('{name}', delimiter='\\t'))" + _HEADED,
     ".txt": "numpy.save('rows.npy', numpy.loadtxt('{name}'))",
 }
 # Embeddings compress to little less than half; what unpacks to far more is a mistake or a trap.
