@@ -109,7 +109,8 @@ def test_a_run_is_embedded_and_judged_from_the_command_line(tiny, tmp_path):
     assert again.exit_code == 0, again.output
     first, second = (Evaluation.load(tmp_path / name) for name in ("a.json", "b.json"))
     assert "test samples" in first.notes[0]  # Of rows alone nobody knows whether they stand on both sides.
-    assert first.judged_on is not None and second.judged_on is None  # Nor whose rows they are.
+    assert first.judged_on is not None
+    assert second.judged_on is None  # Nor whose rows they are.
     assert first.model_copy(update={"notes": (), "judged_on": None}) == second
 
 
