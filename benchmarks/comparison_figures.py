@@ -1,9 +1,10 @@
 """Draw what the kept results of a study came to, for the README and the pages; nothing is trained.
 
-python benchmarks/comparison_figures.py compare-cifar10-small --version 1 --draw info_nce_reg --draw weince_published \
-    --draw weince --draw weince_reg --draw weibit --draw dcl --draw dhel --results benchmarks/studies/cifar10
+python benchmarks/comparison_figures.py compare-cifar10-small --set version=1 --draw info_nce_reg \
+    --draw weince_published --draw weince --draw weince_reg --draw weibit --draw dcl --draw dhel \
+    --results benchmarks/studies/cifar10
 python benchmarks/comparison_figures.py verdict-small --on cifar100 --on flowers --on digits --only weibit \
-    --only weibit_hardest --results benchmarks/studies/verdict-small
+    --only weibit_hardest --set "seeds=[1, 2, 3]" --results benchmarks/studies/verdict-small
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from anchorwise.comparison import Workplace, study_recipe
 from anchorwise.comparison.figures import difference_figure, forest_figure, grid_figure
 from anchorwise.comparison.summary import Summary
+from anchorwise.training import apply_overrides
 
 
 def main(
@@ -26,13 +28,11 @@ def main(
     draw: Annotated[
         list[str] | None, typer.Option(help="Objectives to draw beside the baseline; all if left out.")
     ] = None,
-    version: Annotated[int | None, typer.Option(help="Of the code that trained; today's if left out.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Changes of the study, as for `compare`.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = Path("docs/images"),
 ) -> None:
     """Write a data set's accuracy against temperature and its differences, and each objective's over all of several."""
-    study = study_recipe(name)
-    if version is not None:
-        study = study.model_copy(update={"version": version})
+    study = apply_overrides(study_recipe(name), settings or [])
     study = study.on(on) if on else study
     study = study.only(only) if only else study
     summary = Summary(study, Workplace(study, results.parent, results).known())
