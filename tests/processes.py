@@ -9,10 +9,13 @@ import socket
 import traceback
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import torch
 
+FRESH = multiprocessing.get_context("spawn")
+"""Of processes that have imported nothing that they do not import themselves; each takes seconds to start."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 # The last four are what a training imports only when it comes to them: four seconds of a core in every process.
 _CONTEXT.set_forkserver_preload(
@@ -28,9 +31,11 @@ _CONTEXT.set_forkserver_preload(
 TIMEOUT_S = 300
 
 
-def start(function: Callable[..., object], *arguments: Any) -> multiprocessing.process.BaseProcess:
+def start(
+    function: Callable[..., object], *arguments: Any, context: BaseContext = _CONTEXT
+) -> multiprocessing.process.BaseProcess:
     """Call the function in a process that the caller ends."""
-    process = _CONTEXT.Process(target=_on_one_core, args=(function, *arguments), daemon=True)
+    process = context.Process(target=_on_one_core, args=(function, *arguments), daemon=True)
     process.start()
     return process
 
@@ -40,12 +45,14 @@ def _on_one_core(function: Callable[..., object], *arguments: Any) -> None:
     function(*arguments)
 
 
-def side_by_side(function: Callable[..., object], calls: Iterable[tuple[Any, ...]]) -> None:
+def side_by_side(
+    function: Callable[..., object], calls: Iterable[tuple[Any, ...]], context: BaseContext = _CONTEXT
+) -> None:
     """Call the function with each of the arguments, in as many processes; fail with what the first raises."""
     processes, readers = [], []
     for arguments in calls:
-        reader, writer = _CONTEXT.Pipe(duplex=False)
-        processes.append(start(_tell, writer, function, arguments))
+        reader, writer = context.Pipe(duplex=False)
+        processes.append(start(_tell, writer, function, arguments, context=context))
         readers.append(reader)
         writer.close()
     try:

@@ -34,7 +34,8 @@ def _train_and_leave(variables: dict[str, str], folder: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not list a process's threads")
 def test_nothing_of_the_group_outlives_it(tmp_path: Path):
     # Threads of a group that outlive it now and then abort the process at its end.
-    processes.side_by_side(_train_and_leave, [(variables, tmp_path) for variables in processes.of_torchrun(2)])
+    calls = [(variables, tmp_path) for variables in processes.of_torchrun(2)]
+    processes.side_by_side(_train_and_leave, calls, processes.FRESH)
     assert [(tmp_path / rank).read_text() for rank in ("0", "1")] == ["", ""]
 
 
