@@ -9,6 +9,9 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 TORCH_FILES := torch|torchvision|triton|cuda-[a-z-]+|nvidia-[a-z0-9-]+
 EDITABLE := --quiet --no-deps --build-constraints build.lock --editable .
 
+# Where an environment forbids bytecode, every process of the tests would compile this package and its tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo compare test test-whole test-oldest parity docs release-check check format lock clean
 
 demo: .venv/ready  ## Pretrain with InfoNCE at three temperatures and with Weibit, judge them, write a report.
@@ -20,8 +23,9 @@ compare: .venv/ready  ## Six objectives on real digits, each at its best setting
 test: .venv/ready  ## The test suite.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
+# The check of every call's shapes and types is left to `test`: here it would cost a fifth of the time.
 test-whole: .venv/ready  ## The tests that run a whole study, the demo, every page, or several processes.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "whole and not slow" -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "whole and not slow" --jaxtyping-packages= -n auto --dist worksteal
 
 test-oldest: .oldest/ready  ## The test suite on the oldest versions that pyproject.toml promises.
 	OMP_NUM_THREADS=1 .oldest/bin/python -m pytest -n auto --dist worksteal -W ignore::DeprecationWarning
