@@ -13,6 +13,7 @@ from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.images.views.policies import POLICIES
 from anchorwise.modalities.own.views import OwnViews
 from anchorwise.modalities.pixel_range import PixelRange
+from anchorwise.modalities.samples import Batch
 from anchorwise.modalities.views import ViewPlan
 from tests.methods.training import clock_at, method_of, optimizer_of, train, views_of_step
 
@@ -158,3 +159,12 @@ def test_recipes_views_say_where_pixels_lie_and_others_are_refused_before_the_fi
     views, batch = views_of_step(method, 0)
     with pytest.raises(ValueError, match=r"method\.meet\(views\)"):
         unmet.double()(views, batch)
+
+
+def test_a_sample_that_stands_twice_in_a_batch_is_no_negative_of_itself():
+    method, rows = method_of("a_info_nce"), torch.randn(2, 4, 8, dtype=torch.float64)
+    ids = torch.tensor([5, 5, 1, 2])
+    batch = Batch(rows[0], ids, draws=torch.arange(4))
+    expected = method.between_clean(*rows, ids=ids)
+    assert method._between_clean(*rows, batch=batch).loss == expected
+    assert expected != method.between_clean(*rows)

@@ -1,5 +1,7 @@
 """BECLR: the enlarged batch beside one put together by hand, what its quirks do, masks, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -165,3 +167,11 @@ def test_masks_of_the_views_are_patches_of_zeros():
         pixels = without_hidden(view)[PIXELS]
         assert torch.equal(pixels[:, 0, ::2, ::2] == 0.0, view[MASK])
         assert torch.equal(pixels.flatten(1).eq(0.0).sum(dim=1), 4 * view[MASK].flatten(1).sum(dim=1))
+
+
+@pytest.mark.parametrize("quirks", [(), ("stored_pairs",)])
+def test_a_sample_may_stand_twice_in_a_batch(quirks: tuple[str, ...]):
+    method = _past_its_warm_up(quirks=quirks)
+    views, batch = views_of_step(method, 4)
+    twice = replace(batch, ids=batch.ids[[0, 0, *range(2, len(batch.ids))]], draws=torch.arange(len(batch.ids)))
+    assert method(views, twice).outcome.loss.isfinite()

@@ -11,7 +11,7 @@ from torch import nn
 
 from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon, SupReMix
 from anchorwise import MoCo as MoCoObjective
-from anchorwise.methods import METHODS
+from anchorwise.methods import METHODS, base
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.samples import moved
 from anchorwise.objectives import build
@@ -327,3 +327,11 @@ def test_queues_that_would_never_fill_are_refused_before_the_first_step():
 def test_a_method_of_classes_refuses_samples_without_labels_before_the_first_step(name: str):
     with pytest.raises(ValueError, match="needs labels"):
         method_of(name).check(outlook(num_classes=0))
+
+
+def test_ranks_draw_the_same_numbers_for_a_loss_of_all_rows(monkeypatch):
+    monkeypatch.setattr(base, "sharing_ranks", object)
+    monkeypatch.setattr(base, "gather_rows", lambda own: torch.tensor([7, int(own[0])]))
+    assert base._generator_of(torch.device("cpu")).initial_seed() == 7
+    monkeypatch.undo()
+    assert base._generator_of(torch.device("cpu")) is torch.default_generator

@@ -6,6 +6,7 @@ from torch import nn
 
 from anchorwise.models.momentum import MomentumTwin, early_momentum, rising_momentum
 from anchorwise.models.queue import Queue
+from tests.methods.training import NUM_SAMPLES, method_of, outlook
 
 
 def _scalar(value: float) -> nn.Linear:
@@ -96,3 +97,11 @@ def test_an_average_follows_running_statistics_too_and_copies_counts():
 
 def test_an_early_average_has_not_forgotten_where_it_began():
     assert [early_momentum(0.99, step) for step in (0, 8, 890, 9000)] == pytest.approx([0.1, 0.5, 0.99, 0.99])
+
+
+def test_a_queue_holds_the_keys_of_both_views_where_both_are_put_in():
+    method = method_of("moco", num_queued=NUM_SAMPLES)
+    method.check(outlook())
+    method.symmetric = True
+    with pytest.raises(ValueError, match=rf"must be at least the {2 * NUM_SAMPLES} rows of a batch, got {NUM_SAMPLES}"):
+        method.check(outlook())

@@ -291,3 +291,8 @@ def test_a_scale_and_a_bias_of_the_call_may_be_plain_numbers(number):
 def test_an_argument_of_an_earlier_version_is_refused_by_its_new_name(call, message):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+def test_a_mixture_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="objectives must be at least one, got none"):
+        Mixture(objectives=[])

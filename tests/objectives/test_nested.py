@@ -5,6 +5,7 @@ import torch
 
 from anchorwise import WEINCE, CrossViewInfoNCE, Nested, SogCLR
 from anchorwise.objectives import build
+from anchorwise.objectives.nested import _cut
 from tests.contracts import batches
 
 VIEWS = batches.ordinary()
@@ -46,3 +47,16 @@ def test_widths_that_rows_do_not_have_are_refused():
         Nested(widths=[4, 4])
     with pytest.raises(ValueError, match=r"weights must have one number for each of the 2 widths"):
         Nested(widths=[4, 2], weights=[1.0])
+
+
+@pytest.mark.parametrize("name", ["projections", "gates", "teachers"])
+def test_rows_of_every_kind_are_cut(name: str):
+    rows = batches.ordinary(seed=5)
+    cut = _cut({name: rows, "labels": torch.arange(3)}, 2)
+    assert [each.shape[1] for each in cut[name]] == [2, 2]
+    assert len(cut["labels"]) == 3
+
+
+def test_no_weights_are_not_weights_of_1():
+    with pytest.raises(ValueError, match=r"weights must have one number for each of the 2 widths, got \(\)"):
+        Nested(widths=[4, 2], weights=())

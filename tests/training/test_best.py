@@ -1,5 +1,6 @@
 """The epoch that is kept, chosen by a watched number."""
 
+import math
 import signal
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_of_equal_moments_the_first_counts_and_low_numbers_may_be_better():
         nn.init.constant_(encoder.weight, step)
         best.look({"error": value, "other": step}, encoder, step=step)
     best.look({"other": 1.0}, encoder, step=5)
+    best.look({"error": math.nan}, encoder, step=6)
     best.put_back(encoder)
     assert (best.step, encoder.weight.item()) == (2, 2.0)
 

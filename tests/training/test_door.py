@@ -14,8 +14,10 @@ from torchvision.transforms import v2
 import anchorwise
 from anchorwise.methods import Method, MethodConfig, MoCo, Step
 from anchorwise.modalities.registry import rebuild
+from anchorwise.training import RunConfig, pretrain
 from anchorwise.training import loop as loop_module
-from anchorwise.training import pretrain
+from anchorwise.training.door import _with_method
+from anchorwise.training.own import NO_PARTS
 from anchorwise.training.run_embeddings import embed_run_views
 from tests import processes
 
@@ -250,3 +252,10 @@ def test_in_a_notebook_a_run_shows_what_it_was_and_what_came_out(finished):
     cell = finished._repr_html_()
     assert "Sequential trained on 16 samples" in cell
     assert f"<td>num steps</td><td><b>{finished.summary['num_steps']}</b></td>" in cell
+
+
+def test_settings_of_the_objective_change_that_of_a_method_of_ones_own():
+    config, parts = _with_method(RunConfig(), NO_PARTS, Distances, {"objective.form": "simsiam"})
+    assert parts.objective.form == "simsiam"
+    assert "simsiam" in parts.words["objective"]
+    assert config.objective is None

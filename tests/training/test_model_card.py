@@ -56,3 +56,14 @@ def test_the_card_of_every_method_names_its_source(name, tmp_path):
     from anchorwise.training.model_card import _sources
 
     assert _sources(finished(tmp_path / name, f"method.name={name}"))
+
+
+def test_a_card_names_the_parts_that_were_given_in_python_and_no_method_that_did_not_count(tmp_path):
+    run = finished(tmp_path / "mine")
+    config = json.loads(run.config_file.read_text())
+    run.config_file.write_text(json.dumps(config | {"own": {"method": "lab.Mine()", "objective": "DCL()"}}))
+    card = model_card(run, EXPORTED)
+    assert "method `lab.Mine()` on 60 images" in card
+    assert "| objective | `DCL()` |" in card
+    assert "simclr" not in card.lower()
+    assert "nce" not in card.partition("## Training")[2].partition("## Scores")[0]

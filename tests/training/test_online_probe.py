@@ -104,3 +104,11 @@ def test_features_that_tell_classes_apart_are_learnt():
     encoder.eval()(torch.zeros(30, 3))
     probe.learn(labels)  # Nothing was looked at.
     assert probe.read() == {}
+
+
+def test_a_method_that_asks_for_no_rows_is_told_once():
+    probe = OnlineProbe(4, 2)
+    with pytest.warns(UserWarning, match=r"train\.online_probe learns nothing here"):
+        probe.learn(torch.tensor([0, 1]))
+    probe.learn(torch.tensor([0, 1]))
+    assert probe.read() == {}

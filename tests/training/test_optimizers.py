@@ -92,3 +92,16 @@ def test_a_setting_of_another_optimiser_is_unknown(optimizer: type[OptimizerConf
 def test_looking_ahead_without_momentum_is_refused():
     with pytest.raises(ValidationError, match=r"optimizer\.nesterov must be false where optimizer\.momentum is 0"):
         SGD(nesterov=True, momentum=0.0)
+
+
+@pytest.mark.parametrize("decay", [0.0, 1e-6])
+def test_lars_scales_weights_and_no_bias_at_any_decay(decay: float):
+    model = nn.Linear(4, 4)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    optimizer = build_optimizer(LARS(peak_lr=1.0, weight_decay=decay, momentum=0.0), model)
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    moved = (model.weight.detach() - before["weight"]).norm() / before["weight"].norm()
+    assert moved.item() == pytest.approx(0.001, rel=1e-3)
+    torch.testing.assert_close(model.bias.detach(), before["bias"] - 1.0)

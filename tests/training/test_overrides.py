@@ -12,6 +12,7 @@ from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.methods import BYOL
 from anchorwise.models import HeadConfig
 from anchorwise.training import RECIPES, ObjectiveConfig, RunConfig, apply_overrides, load_config, recipe
+from anchorwise.training.choosing import as_settings
 from anchorwise.training.config import VERSION
 from anchorwise.training.state import with_start
 
@@ -284,3 +285,11 @@ def test_a_run_of_another_version_of_the_code_is_refused_and_no_other_is_filled_
         config.of_this_version()
     assert with_start(config).version == 1
     assert with_start(recipe("digits")).version == recipe("digits").of_this_version().version == VERSION
+
+
+def test_a_setting_can_be_left_out_and_a_text_has_any_letters():
+    config = apply_overrides(recipe("digits"), as_settings({"optimizer.max_grad_norm": 3.0}))
+    assert apply_overrides(config, as_settings({"optimizer.max_grad_norm": None})).optimizer.max_grad_norm is None
+    assert apply_overrides(recipe("folder"), as_settings({"data.source": "/data/\U0001f600"})).data.source.endswith(
+        "\U0001f600"
+    )

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -72,3 +73,11 @@ def test_the_command_writes_the_page_and_no_other_file(folder: Path):
 def test_a_folder_without_runs_is_refused(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="holds no run; `anchorwise pretrain"):
         runs_below(tmp_path)
+
+
+def test_what_was_given_in_python_is_called_own(folder: Path):
+    file = folder / "first" / "config.json"
+    own = {"data": "12 images", "method": "lab.Mine()", "objective": "DCL()"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"own": own}))
+    cells = runs_below(folder)[0].cells
+    assert (cells["data"], cells["method"], cells["objective"]) == ("own", "own", "own")

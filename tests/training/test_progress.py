@@ -1,6 +1,7 @@
 import io
 import math
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,17 @@ from rich.console import Console
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.registry import JUDGES, warnings_of
+from anchorwise.modalities.images.datasets import load_splits
 from anchorwise.objectives import InfoNCE, Prediction, Weibit
-from anchorwise.training import RunConfig, apply_overrides, pretrain
+from anchorwise.training import RunConfig, RunDirectory, apply_overrides, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training import progress as progress_module
+from anchorwise.training.distributed import Ranks
 from anchorwise.training.measured import measured
 from anchorwise.training.progress import RunProgress
+from anchorwise.training.state import initial_state
 from tests.evaluation.widest import WidestColumn
+from tests.training.conftest import tiny_run
 
 NUMBERS = {
     "loss": 4.411,
@@ -121,3 +126,31 @@ def test_a_run_is_watched_by_the_judges_of_its_configuration(tiny: RunConfig, tm
     assert set(lines[-1]) == {"kind", "step", "epoch", "effective_rank", "spread"}
     with pytest.raises(ValueError, match="judges"):
         apply_overrides(tiny, ['judges=[{name="geometer"}]'])
+
+
+def test_a_run_says_that_its_objective_is_told_the_labels_it_is_watched_by(tmp_path: Path):
+    words = {name: _begun(tmp_path / name, f"objective.name={name}") for name in ("sup_con", "info_nce")}
+    assert "accuracy while training, by which kept epochs" in words["sup_con"]
+    assert "accuracy while training" not in words["info_nce"]
+
+
+@pytest.mark.parametrize(("settings", "is_refused"), [(["train.drop_last=true"], False), ([], True)])
+def test_a_last_batch_that_leaves_a_rank_one_sample_is_refused_before_anything_is_written(
+    settings, is_refused, tmp_path
+):
+    config = tiny_run(["method.name=byol", "data.num_train_images=51", *settings])
+    splits = load_splits(config.data)
+    run = loop_module._Run(config, RunDirectory(tmp_path), splits, Ranks(0, 2, torch.device("cpu")), False)
+    method = initial_state(config, splits.pretrain, torch.device("cpu")).model
+    refused = pytest.raises(ValueError, match=r"a batch of 3 samples leaves one of 2 ranks a single sample")
+    with refused if is_refused else nullcontext():
+        run.check(method)
+
+
+def _begun(folder: Path, *settings: str) -> str:
+    config = tiny_run(settings)
+    splits = load_splits(config.data)
+    state = initial_state(config, splits.pretrain, torch.device("cpu"))
+    return loop_module._Run(config, RunDirectory(folder), splits, Ranks(0, 1, torch.device("cpu")), False)._heading(
+        state
+    )

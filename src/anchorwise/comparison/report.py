@@ -154,11 +154,19 @@ def _across_section(summary: Summary) -> ReportSection:
 def _contender_section(summary: Summary) -> ReportSection:
     """Return what every objective is, so that the page is understood by whoever it is sent to."""
     study = summary.study
+    kinds = {name: describe(str(study.whole_objective(name).name)) for name in study.objectives}
+    told = [study.label(name) for name, kind in kinds.items() if "labels" in kind.inputs.needs]
+    how = f"is trained {'' if told else 'without labels '}with every objective"
     words = (
-        f"The same encoder ({getattr(study.encoder, 'name', study.modality)}) is trained without labels with every "
-        f"objective, on batches of {counted(study.train.batch_size, 'sample')}. Frozen, it is then judged on test "
-        f"samples that had no part in training: {', '.join(metric.label for metric in summary.metrics)}."
+        f"The same encoder ({getattr(study.encoder, 'name', study.modality)}) {how}, on batches of "
+        f"{counted(study.train.batch_size, 'sample')}. Frozen, it is then judged on test samples that had no part in "
+        f"training: {', '.join(metric.label for metric in summary.metrics)}."
     )
+    if told:
+        words += (
+            f" The labels of training samples are told to {', '.join(told)}: where settings were chosen between, it "
+            "was by accuracy on labels that were trained on."
+        )
     # A label may stand twice, a name cannot.
     titles = {name: study.label(name) for name in study.objectives}
     facts = {title if title == name else f"{title} ({name})": _contender(study, name) for name, title in titles.items()}

@@ -51,6 +51,7 @@ class AInfoNCE(Method):
 
     seed: Tensor
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "asymmetric"}
+    adds_losses: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """Settings of A-InfoNCE.
@@ -134,5 +135,5 @@ class AInfoNCE(Method):
             )
 
     def _between_clean(self, view0: Tensor, view1: Tensor, *, batch: Batch) -> Any:
-        ids = {} if batch.groups is None else {"ids": batch.groups}
+        ids = {} if batch.shared_ids is None else {"ids": batch.shared_ids}
         return self.between_clean.detail(view0, view1, **ids)

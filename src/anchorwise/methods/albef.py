@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
 from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
@@ -53,6 +54,7 @@ class ALBEF(Method):
     gives = Method.gives | {"keys", "queues", "queue_ids", "logit_scale", "alpha_factor"}
     hands_over = frozenset({"keys", "queues"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "soft_targets"}
+    adds_losses: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """Settings of ALBEF.
@@ -129,7 +131,7 @@ class ALBEF(Method):
             given["queue_ids"] = queue_ids
         outcome = self.loss(image, text, batch=batch, **given, **scale)
         mask = cast(Mapping[str, Tensor], views[1])["attention_mask"]
-        cosines = unit_rows(image.detach()) @ unit_rows(text.detach()).T
+        cosines = products(unit_rows(image.detach()), unit_rows(text.detach()))
         logits = cosines * scale.get("logit_scale", 1.0 / cast(Any, self.objective).temperature)
         outcome = with_term(outcome, self._matching(states, mask, cells, logits, batch))
         outcome = with_term(outcome, self._hidden(views[1], cells, copied_cells))

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from anchorwise._config import Named
+from anchorwise._ranks import gather_rows, sharing_ranks
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewMaker, ViewPlan
@@ -75,16 +76,21 @@ class Outlook:
                 f"{epochs:.4g}: {without}"
             )
 
-    def check_queue(self, num_queued: int) -> None:
+    def check_queue(self, num_queued: int, *, rows_each: int = 1) -> None:
         """Refuse a queue that does not hold a batch.
+
+        Args:
+            num_queued: Its slots.
+            rows_each: Rows that a sample puts into it.
 
         Raises:
             ValueError: If it is shorter.
         """
-        if num_queued < self.batch_size:
+        if num_queued < rows_each * self.batch_size:
+            rows = f"{self.batch_size} samples" if rows_each == 1 else f"{rows_each * self.batch_size} rows"
             raise ValueError(
-                f"method.num_queued must be at least the {self.batch_size} samples of a batch, got {num_queued}: part "
-                "of a batch would never be met; raise it, or lower train.batch_size"
+                f"method.num_queued must be at least the {rows} of a batch, got {num_queued}: part of a batch would "
+                "never be met; raise it, or lower train.batch_size"
             )
 
 
@@ -187,6 +193,7 @@ class Method(nn.Module, ABC):
     Attributes:
         gives: Arguments by name that an objective may need.
         own_objective: What the method's source trains with, as `objectives.build` takes it.
+        adds_losses: Whether its loss is more than one of its objective's, and so no cross-entropy of its own.
         hands_over: Those of them without which the method would be another one: its objective must take them.
         online: The trained encoder with its head.
         objective: What is minimised.
@@ -195,6 +202,7 @@ class Method(nn.Module, ABC):
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     own_objective: ClassVar[Mapping[str, Any]]
     gives: ClassVar[frozenset[str]] = frozenset({"ids", "labels"})
+    adds_losses: ClassVar[bool] = False
     hands_over: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, encoder: Encoder, objective: Objective, config: MethodConfig) -> None:
@@ -299,13 +307,18 @@ class Method(nn.Module, ABC):
                 given.setdefault(name, value)
         if batch.shared_ids is not None and "ids" in inputs.takes:
             given.setdefault("ids", batch.shared_ids)
-        if "generator" in inputs.takes:  # Seeded for every step and rank by whoever trains.
+        if "generator" in inputs.takes:  # Seeded for every step by whoever trains.
             given.setdefault("generator", _generator_of(rows[0].device))
         return self.objective.detail(*rows, **given)
 
 
 def _generator_of(device: torch.device) -> torch.Generator:
-    return torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
+    """Return what draws: on several ranks, of which each computes the loss of all rows, the same on all of them."""
+    own = torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
+    if sharing_ranks() is None:
+        return own
+    seeds = gather_rows(torch.tensor([own.initial_seed()], device=device))
+    return torch.Generator(device).manual_seed(int(seeds[0]))
 
 
 def together(network: Callable[[View], Tensor], views: Sequence[View]) -> tuple[Tensor, ...]:

@@ -153,7 +153,7 @@ class BECLR(Method):
         met, there = rows, {}
         if self.uses_neighbours:
             met = {name: self._with_neighbours(name, of_views) for name, of_views in rows.items()}
-            ids = batch.groups if "stored_pairs" in self.config.quirks else batch.excluded_ids
+            ids = batch.shared_ids if "stored_pairs" in self.config.quirks else batch.excluded_ids
             there = {} if ids is None else {"ids": ids.repeat(1 + self.config.num_neighbours)}
         keys, projected = met["keys"], met["projections"]
         outcome = self.loss(*met["predictions"], batch=batch, keys=keys, projections=projected, **there)

@@ -37,6 +37,7 @@ class ClipRocket(Method):
 
     gives = Method.gives | {"logit_scale", "logit_bias"}
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "clip"}
+    adds_losses: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """Settings of the improved baselines.

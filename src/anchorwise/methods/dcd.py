@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
+from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
 from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
@@ -45,6 +46,7 @@ class DCD(Method):
 
     gives = Method.gives | {"logit_scale", "logit_bias"}
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "clip"}
+    adds_losses: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """Settings of DCD.
@@ -137,4 +139,4 @@ def distilled(
 
 
 def _cosines(pair: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]) -> Float[Tensor, "n n"]:
-    return unit_rows(pair[0]) @ unit_rows(pair[1]).T
+    return products(unit_rows(pair[0]), unit_rows(pair[1]))

@@ -59,7 +59,7 @@ class MoCo(Method):
 
     def check(self, outlook: Outlook) -> None:
         """Refuse a queue that does not hold a batch."""
-        outlook.check_queue(len(self.queue.rows))
+        outlook.check_queue(len(self.queue.rows), rows_each=2 if self.symmetric else 1)
 
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""

@@ -30,6 +30,7 @@ class Wearables(Method):
     """
 
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "cross_view", "temperature": 0.04, "both_directions": False}
+    adds_losses: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """Settings of the wearables' method.

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from anchorwise._precision import full_precision
+
 # n = samples, p = cells of a view's grid, row by row
 
 
@@ -26,7 +28,8 @@ def cell_centres(places: Float[Tensor, "n 2 3"], grid: tuple[int, int]) -> Float
     u = (torch.arange(columns, device=places.device) + 0.5) / columns
     v = (torch.arange(rows, device=places.device) + 0.5) / rows
     centres = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)]).flatten(start_dim=1)
-    return (places[:, :, :2] @ centres + places[:, :, 2:]).transpose(1, 2)
+    with full_precision(places.device):  # Rounded places would pair cells that are apart.
+        return (places[:, :, :2] @ centres + places[:, :, 2:]).transpose(1, 2)
 
 
 def cell_diagonals(places: Float[Tensor, "n 2 3"], grid: tuple[int, int]) -> Float[Tensor, " n"]:

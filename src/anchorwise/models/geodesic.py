@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks
+from anchorwise._precision import products
 from anchorwise.pairs import unit_rows
 
 # n = samples, d = width
@@ -35,7 +36,7 @@ def geodesic_distances(features: Float[Tensor, "n d"], k: int) -> Float[Tensor, 
     """
     units = unit_rows(features)
     itself = torch.eye(len(units), dtype=torch.bool, device=units.device)
-    apart = (1.0 - units @ units.T).clamp_min(0.0).masked_fill(itself, torch.inf)
+    apart = (1.0 - products(units, units)).clamp_min(0.0).masked_fill(itself, torch.inf)
     nearest = apart.topk(min(_checks.count("k", k), len(units) - 1), dim=1, largest=False)
     found = torch.full_like(apart, torch.inf).scatter(1, nearest.indices, nearest.values)
     found = torch.minimum(found, found.T).masked_fill(itself, 0.0)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from anchorwise._precision import products
 from anchorwise.models.config import HeadConfig, PredictorConfig
 from anchorwise.pairs import unit_rows
 
@@ -84,7 +85,7 @@ class PrototypeScores(nn.Module):
 
     def forward(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Return one cosine per row and prototype."""
-        return unit_rows(rows) @ unit_rows(self.weight).T
+        return products(unit_rows(rows), unit_rows(self.weight))
 
 
 def _perceptron(config: PredictorConfig, width: int, output_width: int, *, bias: bool) -> list[nn.Module]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from anchorwise import _checks
+from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
 from anchorwise.pairs import EMPTY_SLOT, unit_rows
 
@@ -71,6 +72,6 @@ class Queue(nn.Module):
     def nearest(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Return the row of the queue with the largest cosine to each given row; the given one where all are empty."""
         units = unit_rows(rows).to(self.rows)
-        scores = (units @ self.rows.T).masked_fill(self.ids == EMPTY_SLOT, -torch.inf)
+        scores = products(units, self.rows).masked_fill(self.ids == EMPTY_SLOT, -torch.inf)
         best = scores.max(dim=1)
         return torch.where(best.values.isfinite().unsqueeze(1), self.rows[best.indices], units)

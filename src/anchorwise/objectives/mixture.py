@@ -33,7 +33,9 @@ class Mixture(Objective):
 
     def __init__(self, *, objectives: Sequence[Objective] | None = None, weights: Sequence[float] = (0.5, 0.5)) -> None:
         super().__init__()
-        parts = objectives or (InfoNCE(), Weibit(exponent=4.0))
+        parts = (InfoNCE(), Weibit(exponent=4.0)) if objectives is None else tuple(objectives)
+        if not parts:
+            raise ValueError("objectives must be at least one, got none")
         self.objectives = nn.ModuleList([_checks.instance("objectives", part, Objective) for part in parts])
         self.weights = tuple(_checks.at_least("weights", weight, 0.0) for weight in weights)
         if len(self.weights) != len(self.objectives):

@@ -19,7 +19,9 @@ from anchorwise.objectives.objective import Objective, Outcome
 # n = samples, d = embedding width
 
 # Arguments of objectives that are rows of the views' width, one tensor or several.
-_ROWS = frozenset({"negatives", "hard_negatives", "queue", "queues", "keys", "prototypes"})
+_ROWS = frozenset(
+    {"negatives", "hard_negatives", "queue", "queues", "keys", "prototypes", "projections", "gates", "teachers"}
+)
 
 
 @final
@@ -50,7 +52,8 @@ class Nested(Objective):
         if not self.widths or len(set(self.widths)) < len(self.widths):
             raise ValueError(f"widths must be different numbers, at least one, got {widths!r}")
         self.weights = tuple(
-            _checks.at_least("weights", weight, 0.0) for weight in weights or (1.0,) * len(self.widths)
+            _checks.at_least("weights", weight, 0.0)
+            for weight in ((1.0,) * len(self.widths) if weights is None else weights)
         )
         if len(self.weights) != len(self.widths):
             raise ValueError(f"weights must have one number for each of the {len(self.widths)} widths, got {weights!r}")

@@ -1,5 +1,6 @@
 """The epoch whose encoder is kept, where a watched number chooses it and not the end of the training."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -33,7 +34,11 @@ class BestEpoch:
     def look(self, values: Mapping[str, float], encoder: nn.Module, *, step: int) -> None:
         """Remember the encoder if it is the best so far."""
         value = values.get(self.metric.name)
-        if value is None or (self.value is not None and self.metric.sign * (value - self.value) <= 0.0):
+        if (
+            value is None
+            or math.isnan(value)
+            or (self.value is not None and self.metric.sign * (value - self.value) <= 0.0)
+        ):
             return
         self.value, self.step = value, step
         self._weights = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}

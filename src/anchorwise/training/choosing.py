@@ -90,7 +90,10 @@ def own_method(method: str | MethodConfig | type[Method] | None) -> OwnMethod | 
 def as_settings(values: Mapping[str, Any]) -> list[str]:
     """Return settings by name in the form of the command line."""
     # What JSON writes of a number, a text, a truth value or a list of them is TOML as well.
-    return [f"{name}={json.dumps(str(value) if isinstance(value, Path) else value)}" for name, value in values.items()]
+    return [
+        f"{name}={json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)}"
+        for name, value in values.items()
+    ]
 
 
 def _all_methods(kind: type[Method] = Method) -> list[type[Method]]:

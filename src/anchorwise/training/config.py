@@ -102,7 +102,8 @@ class TrainConfig(Section):
             what is watched, kept and judged; its first steps average over fewer. None if left out.
         log_to: What takes the numbers of the run beside `log.jsonl`: "tensorboard", "wandb".
         checkpoint_every_epochs: A run killed at any moment goes on from its last checkpoint.
-        knn_every_epochs: kNN accuracy on a validation part of the training images this often; 0 never.
+        knn_every_epochs: kNN accuracy on a validation part of the training images this often; 0 never. Where the
+            objective is told labels, it was told those of that part too.
         keep_best: A number that a judge watches, such as "knn_accuracy": the encoder of the epoch in which it was best
             is kept, out of those that are watched. Left out, it is that of the last step.
         online_probe: Whether a linear probe learns the labels beside the method, on features without their gradient;

@@ -12,9 +12,9 @@ from anchorwise.methods import Method, MethodConfig
 from anchorwise.modalities.own.modality import Own
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples
-from anchorwise.objectives import Objective, build
+from anchorwise.objectives import Objective
 from anchorwise.training.choosing import as_settings, configured, own_method, run_folder, with_method
-from anchorwise.training.config import RunConfig
+from anchorwise.training.config import ObjectiveConfig, RunConfig
 from anchorwise.training.loop import train_run
 from anchorwise.training.overrides import apply_overrides
 from anchorwise.training.own import OwnParts, in_words
@@ -150,9 +150,10 @@ def _with_method(
     mine = {name.removeprefix("method."): value for name, value in settings.items() if name.startswith("method.")}
     section = apply_overrides(section, as_settings(mine))
     rest = {name: value for name, value in settings.items() if not name.startswith("method.")}
-    objective = parts.objective
-    if objective is None and not any(name.startswith("objective") for name in rest):
-        objective = build(kind.own_objective)
+    objective, is_named = parts.objective, "objective" in rest or "objective.name" in rest
+    if objective is None and not is_named:
+        changes = {name.removeprefix("objective."): rest.pop(name) for name in [*rest] if name.startswith("objective.")}
+        objective = apply_overrides(ObjectiveConfig(**kind.own_objective), as_settings(changes)).build()
     words = parts.words | {"method": f"{kind.__module__}.{kind.__qualname__}({section!r})"}
     words |= {} if objective is None else {"objective": in_words(objective)}
     config = apply_overrides(config.model_copy(update={"objective": None}), as_settings(rest))

@@ -47,6 +47,10 @@ from anchorwise.training.step import train_step
 from anchorwise.training.task_accuracies import at_the_end, learnt, summary_of
 
 _NOT_OF_THE_RUN = ("kind", "step", "samples_per_s")
+_TOLD_LABELS = (
+    "the objective is told the labels of all samples: accuracy while training, by which kept epochs and settings are "
+    "chosen, is of labels that were trained on; test samples had no part in it"
+)
 _DDP_ARGUMENTS = inspect.signature(DistributedDataParallel).parameters
 # Whether buffers are sent around before every forward pass; torch 2.13 has another word for it.
 _BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _DDP_ARGUMENTS else "broadcast_buffers"
@@ -175,6 +179,12 @@ class _Run:
         )
         method.check(outlook)
         self.order.check(method, outlook)
+        smallest, world_size = min(self.order.sizes), self.here.world_size
+        if smallest < 2 * world_size > 2 and any(isinstance(part, nn.BatchNorm1d) for part in method.modules()):
+            raise ValueError(
+                f"a batch of {smallest} samples leaves one of {world_size} ranks a single sample, which batch "
+                "normalisation cannot take; set train.drop_last=true, or another train.batch_size"
+            )
 
     def say_waiting(self) -> None:
         """Say that another process has the run."""
@@ -219,6 +229,9 @@ class _Run:
             lines += [told for told in (state.model.encoder.origin, state.views.note) if told]
         if self.show_progress and train.knn_every_epochs and (near := near_duplicates(self.splits.train)) is not None:
             lines.append(str(near))
+        is_told = "labels" in state.objective.inputs.needs and self.splits.pretrain.labels is not None
+        if train.knn_every_epochs and is_told:
+            lines.append(_TOLD_LABELS)
         if state.step:
             lines.append(f"goes on from step {state.step:,}")
         return "\n".join(lines)
@@ -293,7 +306,7 @@ class _Run:
         if not is_logged:
             return {}
         samples_per_s = self.pace.samples_per_s(self.here.sum_of)
-        values = measured(state.objective, taken.outcome, *taken.rows)
+        values = measured(state.objective, taken.outcome, *taken.rows, adds_losses=state.model.adds_losses)
         values |= {} if state.probe is None else state.probe.read()
         return {**values, "lr": rate, "samples_per_s": samples_per_s}
 

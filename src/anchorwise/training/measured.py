@@ -28,19 +28,20 @@ EMBEDDING_SPREAD = Metric("embedding_spread", "spread of the embeddings", higher
 LEAST_SPREAD = 0.05
 
 
-def measured(objective: Objective, outcome: Outcome, *views: Tensor) -> dict[str, float]:
+def measured(objective: Objective, outcome: Outcome, *views: Tensor, adds_losses: bool = False) -> dict[str, float]:
     """Return what is logged of a step: means of the statistics, and where the hardest negatives are.
 
-    `above_chance` is the loss minus that of embeddings that know nothing, for objectives that have one;
-    `embedding_spread` is `anchorwise.evaluation.geometry.spread` of what the objective sees. The two views are this
-    rank's, what is measured is that of all; every rank must ask. Without views there are the loss and the statistics.
+    `above_chance` is the loss minus that of embeddings that know nothing, for objectives that have one and methods that
+    add no other loss to it; `embedding_spread` is `anchorwise.evaluation.geometry.spread` of what the objective sees.
+    The two views are this rank's, what is measured is that of all; every rank must ask. Without views there are the
+    loss and the statistics.
     """
     loss = outcome.loss.item()
     values = {"loss": loss}
     if not views:
         return values | {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}
     negatives = negatives_of(views_of(*views).pooled())
-    num_candidates = objective.num_candidates(len(negatives.anchors))
+    num_candidates = None if adds_losses else objective.num_candidates(len(negatives.anchors))
     if num_candidates is not None:
         values["above_chance"] = loss - math.log(max(num_candidates, 1))
     values |= {name: tensor.float().mean().item() for name, tensor in outcome.stats.items()}

@@ -17,6 +17,7 @@ from anchorwise.evaluation.results import Evaluation
 from anchorwise.methods import METHODS
 from anchorwise.modalities.base import Exported
 from anchorwise.modalities.fingerprint import DataFacts
+from anchorwise.training.config import RunConfig
 from anchorwise.training.run_directory import RunDirectory
 
 CARD_FILE, EVALUATION_FILE = "README.md", "evaluation.json"
@@ -50,7 +51,13 @@ def model_card(run: RunDirectory, exported: Exported) -> str:
 
 
 def _trained(run: RunDirectory) -> str:
-    return f"method `{run.config().method.name}` on {_samples(run)}"
+    config = run.config()
+    return f"method `{_own(config).get('method', config.method.name)}` on {_samples(run)}"
+
+
+def _own(config: RunConfig) -> dict[str, str]:
+    """Return what was given in Python, in words: the configuration's own sections of these did not count."""
+    return config.own or {}
 
 
 def _samples(run: RunDirectory) -> str:
@@ -66,16 +73,17 @@ def _version(run: RunDirectory) -> str:
 
 
 def _settings(run: RunDirectory, summary: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    config = run.config()
-    objective = config.objective.model_dump() if config.objective is not None else {}
+    config, own = run.config(), _own(run.config())
     # A path says where a file lay, and with it whose it was; the card keeps its name.
     yield "data", f"{Path(config.data.source).name}: {_samples(run)}"
-    yield "objective", _said(objective)
-    yield "method", _said(config.method.model_dump(exclude={"head"}, exclude_none=True))
-    yield (
-        "encoder",
-        _said(config.encoder.model_dump(exclude_defaults=True, exclude_none=True) | {"name": config.encoder.name}),
-    )
+    objective = config.objective.model_dump() if config.objective is not None else {}
+    encoder = config.encoder.model_dump(exclude_defaults=True, exclude_none=True) | {"name": config.encoder.name}
+    for name, settings in (
+        ("objective", objective),
+        ("method", config.method.model_dump(exclude={"head"}, exclude_none=True)),
+        ("encoder", encoder),
+    ):
+        yield name, f"`{own[name]}`" if name in own else _said(settings)
     yield "optimiser", _said(config.optimizer.model_dump(exclude_none=True))
     yield "length", f"{summary['num_steps']:,} steps of {config.train.batch_size} samples, seed {config.train.seed}"
 
@@ -97,9 +105,9 @@ def _scores(path: Path) -> list[str]:
 
 def _sources(run: RunDirectory) -> list[str]:
     """Return what the modules of method and objective name as their sources."""
-    config = run.config()
-    kinds: list[type] = [METHODS[config.method.name]]
-    if config.objective is not None:
+    config, own = run.config(), _own(run.config())
+    kinds: list[type] = [] if "method" in own else [METHODS[config.method.name]]
+    if config.objective is not None and "objective" not in own:
         kinds.append(type(config.objective.build()))
     found = [_SOURCE.search(inspect.getmodule(kind).__doc__ or "") for kind in kinds]
     return list(dict.fromkeys(" ".join(match[1].split()) for match in found if match))

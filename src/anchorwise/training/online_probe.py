@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from anchorwise._warnings import warn
 from anchorwise.evaluation.base import Metric
 from anchorwise.modalities.encoder import Encoder
 
@@ -42,6 +43,7 @@ class OnlineProbe(nn.Module):
         on_card = torch.device(device).type == "cuda"  # There its step may be recorded with the method's.
         self.optimizer = torch.optim.Adam(self.classifier.parameters(), lr=LEARNING_RATE, capturable=on_card)
         self._rows: Tensor | None = None
+        self._has_told = False
         self._right, self._seen = torch.zeros(2, device=device)
 
     def attach(self, encoder: Encoder) -> None:
@@ -56,8 +58,12 @@ class OnlineProbe(nn.Module):
     def learn(self, labels: Int64[Tensor, " b"]) -> None:
         """Say the classes of the batch that the encoder just saw, then learn them; nothing is read of the device."""
         rows, self._rows = self._rows, None
-        if rows is None:  # The method had another network look at this batch.
+        if rows is None:  # The method asked its encoder for maps or parts of it, or another network.
+            if not self._has_told:
+                self._has_told = True
+                warn("train.online_probe learns nothing here: the method never asks the trained encoder for its rows")
             return
+        self._has_told = True
         # Views are encoded one after the other, or in one batch one behind the other: the first come first.
         rows = rows[: len(labels)].float()
         if len(rows) > 1:

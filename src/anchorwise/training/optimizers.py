@@ -122,6 +122,9 @@ class LARS(OptimizerConfig):
         """Return timm's."""
         from timm.optim.lars import Lars
 
+        # timm's scales a group's steps where it has weight decay; weights of layers are scaled at any.
+        for group in groups:
+            group["always_adapt"] = any(weight.ndim > 1 for weight in group["params"])
         own = {"momentum": self.momentum, "trust_coeff": self.trust_coefficient}
         if on_device:
             own["foreach"] = True

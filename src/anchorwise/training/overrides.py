@@ -20,9 +20,9 @@ from anchorwise._config import AnySection, Named, Section, mark, section_of_json
 def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
     """Return `config` with every `dotted.name=value` of `settings` put in.
 
-    Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; a word that is no TOML is text, so `encoder.name=resnet18` needs no
-    quotes. A part of an objective that is given by its name alone has its settings below it: `objective.gate=published`
-    with `objective.gate.margin=6`.
+    Values are TOML: `5`, `0.2`, `true`, `[1, 2]`; `null` is nothing, as if the setting were left out; a word that is no
+    TOML is text, so `encoder.name=resnet18` needs no quotes. A part of an objective that is given by its name alone has
+    its settings below it: `objective.gate=published` with `objective.gate.margin=6`.
 
     Raises:
         ValueError: If a setting is not of that form, its name is unknown, or its value has the wrong type or range.
@@ -46,6 +46,8 @@ def _parsed(setting: str) -> tuple[list[str], Any]:
 
 
 def _value(name: str, text: str) -> Any:
+    if text == "null":  # JSON's word, which TOML has none for: a setting that is left out.
+        return None
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

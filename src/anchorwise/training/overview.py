@@ -115,10 +115,10 @@ def _asked(config: RunConfig) -> dict[str, str]:
     own, objective = config.own or {}, config.whole_objective()
     settings = ", ".join(f"{key}={value}" for key, value in objective.hyperparameters.items())
     return {
-        "data": "own" if "samples" in own else str(config.data.source),
+        "data": "own" if "data" in own else str(config.data.source),
         "encoder": "own" if "encoder" in own else str(config.encoder.name),
-        "method": str(config.method.name),
-        "objective": f"{objective.name}({settings})" if settings else str(objective.name),
+        "method": "own" if "method" in own else str(config.method.name),
+        "objective": "own" if "objective" in own else f"{objective.name}({settings})" if settings else objective.name,
         "batch": str(config.train.batch_size),
     }
 
