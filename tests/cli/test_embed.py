@@ -43,3 +43,22 @@ def test_rows_of_several_runs_are_joined(flat_run, tmp_path):
     result = CliRunner().invoke(app, ["run", "other", "--out", str(tmp_path / "rows"), "--device", "cpu"])
     assert result.exit_code == 0, result.output
     assert load_embeddings(tmp_path / "rows" / "train.npz").width == 32
+
+
+def test_what_another_run_left_does_not_stay_beside_what_is_written(monkeypatch, tmp_path):
+    has_test = {"first": True, "second": False}
+    images = ImageSet(torch.arange(48, dtype=torch.uint8).reshape(3, 1, 4, 4), None, (), ("a", "b", "c"))
+    frozen = StoredEncoder(Encoder(nn.Flatten(), num_features=16), SPEC)
+
+    def of_run(run, *_):
+        return frozen, Splits(images, images, images if has_test[str(run)] else None)
+
+    def run(*names):
+        return CliRunner().invoke(app, [*names, "--out", str(tmp_path / "rows"), "--device", "cpu"])
+
+    monkeypatch.setattr(command, "samples_of_run", of_run)
+    assert run("first").exit_code == 0
+    assert "1 of 2 runs have test samples" in str(run("first", "second").exception)
+    assert load_embeddings(tmp_path / "rows" / "train.npz").width == 16  # Nothing was written.
+    assert run("second").exit_code == 0
+    assert not (tmp_path / "rows" / "test.npz").exists()

@@ -86,3 +86,7 @@ def test_an_anchor_without_a_readable_tail_is_data_and_no_error():
     _, tails, readings = look(Embeddings((view,)), range(10))
     assert not readings.converged.any()
     assert len(tails.duplicates.scores) > 0
+
+
+def test_scores_tied_with_the_threshold_make_no_outlier_of_the_next():
+    assert not _outliers(np.array([[0.75, 0.583, 0.583, *[0.5] * 9, *[0.417] * 39]])).any()

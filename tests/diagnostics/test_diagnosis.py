@@ -264,3 +264,9 @@ def test_the_tail_over_a_training_is_drawn_where_the_log_has_it():
     assert section.blocks[-1].rows[1][1:] == ["8.800", "4.300"]
     assert training_section({"run": [{"step": 0, "loss": 1.0}]}) is None
     assert training_section({"run": []}) is None
+
+
+def test_a_label_may_have_a_slash():
+    log = [{"step": step, "hardest_score": 0.5} for step in range(5)]
+    section = training_section({"SimCLR w/ DCL/1": log}, {"SimCLR w/ DCL": "#000000"})
+    assert section.blocks[2].rows[0][0] == "Hardest negative, SimCLR w/ DCL, seed 1"

@@ -211,3 +211,11 @@ def test_a_pooled_tail_without_a_threshold_decides_nothing_and_the_verdict_says_
     assert "The pooled charts do not decide" in verdict.headline
     assert verdict.statements[3].answer == INCONCLUSIVE
     assert "No threshold met the rule" in verdict.statements[3].text
+
+
+def test_a_pooled_tail_without_a_threshold_does_not_decide_the_law_either():
+    endless = [draw(0.8, shape=0.2)] * 5
+    assert which_law(endless, median_hardest=0.9, is_stable=True).answer == INCONCLUSIVE
+    statement = which_law(endless, median_hardest=0.9, is_stable=False)
+    assert statement.answer == ENDS
+    assert "this rests on single anchors" in statement.text

@@ -96,3 +96,20 @@ def test_missing_labels_are_asked_for_by_split_with_what_was_left_out():
         ValueError, match=r"the test rows must have labels .* got none; .* \(Arrays not used: klass\.\)"
     ):
         Embeddings((np.ones((2, 2)),), split="test", notes=("Arrays not used: klass.",)).require_labels()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_two_encoders_stay_two_encoders(tmp_path, suffix):
+    rows = np.eye(3, dtype=np.float32)
+    Embeddings((rows, rows + 1), across=True).save(tmp_path / f"x{suffix}")
+    loaded = load_embeddings(tmp_path / f"x{suffix}")
+    assert loaded.across
+    assert np.array_equal(loaded.views[1], rows + 1)
+
+
+def test_labels_of_words_are_refused_where_a_format_has_no_text(tmp_path):
+    words = Embeddings((np.eye(3, dtype=np.float32),), labels=np.array(["a", "b", "b"]), names=["x", "y", "z"])
+    with pytest.raises(ValueError, match=r"safetensors holds no text: save as \.npz, or number the labels"):
+        words.save(tmp_path / "x.safetensors")
+    words.save(tmp_path / "x.npz")
+    assert load_embeddings(tmp_path / "x.npz").names == ("x", "y", "z")

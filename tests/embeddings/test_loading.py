@@ -172,3 +172,15 @@ def test_other_formats_are_refused_with_the_line_that_converts_them(tmp_path, na
     (tmp_path / name).write_bytes(b"1,2")
     with pytest.raises(ValueError, match=message):
         load_embeddings(tmp_path / name)
+
+
+def test_two_files_that_say_different_things_of_an_item_are_refused_and_either_may_know_more(tmp_path):
+    rows, labels = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32), np.arange(6)
+    np.savez(tmp_path / "a.npz", features=rows, labels=labels, names=[f"{i}.png" for i in labels])
+    np.savez(tmp_path / "b.npz", features=rows, labels=labels[::-1], names=[f"item {i}" for i in labels], junk=labels)
+    with pytest.raises(ValueError, match="got other labels in the second one"):
+        load_embeddings(tmp_path / "a.npz", tmp_path / "b.npz")
+    np.savez(tmp_path / "a.npz", features=rows)
+    found = load_embeddings(tmp_path / "a.npz", tmp_path / "b.npz")
+    assert found.require_labels().tolist() == labels[::-1].tolist()
+    assert (found.names[0], found.notes) == ("item 0", ("Arrays not used: junk.",))

@@ -9,6 +9,7 @@ from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.linear import fit_probe
 from anchorwise.evaluation.results import Evaluation
+from anchorwise.evaluation.rows import numbered_classes
 from anchorwise.evaluation.statistics import wilson_interval
 from anchorwise.evaluation.table import evaluation_table
 
@@ -264,3 +265,13 @@ def test_what_a_reader_left_out_of_a_file_is_said_from_python_and_on_the_termina
     alone = evaluate(tmp_path / "test.npz")
     assert "Arrays not used: weights." in printed("x", alone)
     assert "Arrays not used: weights." in alone._repr_html_()
+
+
+def test_names_of_classes_must_do_for_both_sets_and_one_that_stands_twice_has_its_number():
+    rows, labels = np.ones((6, 2), np.float32), np.arange(6)
+    named = Embeddings((rows,), labels=labels % 3, class_names=tuple("abc"))
+    with pytest.raises(ValueError, match="labels must lie below the 3 class_names of the other set, got 5"):
+        numbered_classes(Embeddings((rows,), labels=labels), named)
+    names = ("crane", "b", "crane", "d", "e", "f")
+    found = numbered_classes(Embeddings((rows,), labels=labels, class_names=names))[1]
+    assert found[:3] == ("crane (0)", "b", "crane (2)")

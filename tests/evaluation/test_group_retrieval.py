@@ -86,3 +86,9 @@ def test_values_and_groups_that_nobody_knows_are_refused_by_name():
     alone = replace(_samples(4, 0), groups=None)
     with pytest.raises(ValueError, match=r"judges.regression.by_group needs samples in groups"):
         evaluate(alone, alone, {"name": "regression", "values": "first", "by_group": True}, encoder=torch.nn.Flatten())
+
+
+def test_one_group_alone_is_refused_in_words():
+    rows = replace(_rows(1.0, num_groups=4), groups=np.zeros(20, int))
+    with pytest.raises(ValueError, match=r"in groups of two or more, .* got one group of all"):
+        evaluate(_rows(1.0), rows, "group_retrieval")

@@ -57,3 +57,12 @@ def test_few_rows_have_no_tail_and_every_number_is_shown(tmp_path):
     assert "effective rank" in result._repr_html_()
     result.save(str(tmp_path / "e.json"))
     assert UnlabelledEvaluation.load(str(tmp_path / "e.json")) == result
+
+
+def test_a_row_finds_its_twin_in_a_file_that_is_longer_than_the_sample(monkeypatch):
+    monkeypatch.setattr(unlabelled, "MOST_SEARCHED", 300)
+    rows = np.repeat(sphere(300), 2, axis=0)
+    result, once = evaluate(rows), evaluate(rows[::2])
+    assert (result.duplicates, once.duplicates) == (1.0, 0.0)
+    assert result.tail_exponent == pytest.approx(1.0, abs=0.15)  # A twin is no tail, and takes no point of it.
+    assert result.hardest_cosine == pytest.approx(once.hardest_cosine, abs=1e-4)

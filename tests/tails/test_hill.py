@@ -68,3 +68,13 @@ def test_shrinkage_is_the_posterior_of_a_gamma_prior():
 def test_impossible_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         hill_estimate(shortfall_rows(2, 50, 2.0), num_tail=10, **arguments)
+
+
+def test_the_exponent_is_half_the_number_of_directions_in_which_neighbours_lie():  # docs/statistics.md
+    generator = torch.Generator().manual_seed(0)
+    for directions in (2, 4):
+        anchors, others = (
+            synthetic.sphere_points(n, dimension=directions + 1, generator=generator) for n in (32, 8000)
+        )
+        found = hill_estimate(anchors @ others.T, num_tail=60).exponent.median().item()
+        assert found == pytest.approx(directions / 2, rel=0.1)

@@ -47,9 +47,19 @@ def embed(
     _checks.one_of("--format", suffix, ("npz", "safetensors"))
     refuse_folder_of_others(out, "embed")
     place, asked = as_device(device), [samples_of_run(run, data, root, download) for run in runs]
+    parts = {
+        split: [(frozen, samples) for frozen, splits in asked if (samples := getattr(splits, split)) is not None]
+        for split in ("train", "test")
+    }
+    for split, of_runs in parts.items():
+        if 0 < len(of_runs) < len(runs):
+            raise ValueError(f"{len(of_runs)} of {len(runs)} runs have {split} samples; name some for all with --data")
     claim_folder(out, "embed")
-    for split in ("train", "test"):
-        of_runs = [(frozen, samples) for frozen, splits in asked if (samples := getattr(splits, split)) is not None]
+    for split, of_runs in parts.items():
+        # What the same command left here of another run is no part of what is written now.
+        for kind in ("npz", "safetensors"):
+            if kind != suffix or not of_runs:
+                (out / f"{split}.{kind}").unlink(missing_ok=True)
         if not of_runs:
             continue
         shown = {"split": split, "device": place, "show_progress": True}

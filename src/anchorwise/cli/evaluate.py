@@ -114,7 +114,7 @@ def evaluate(
         if judges:
             result = judged_samples(frozen, splits, configured(judges), device=place, work=work)
         else:
-            typer.echo(_UNLABELLED, err=True)
+            typer.echo(_UNLABELLED + (" Nothing of --set is heard there." if settings else ""), err=True)
             result = evaluate_unlabelled(embed_run_views(paths[0], data=data, device=str(place))[0], device=place)
     else:
         result = _judged_files(paths, config, place, work)

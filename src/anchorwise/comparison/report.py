@@ -91,8 +91,8 @@ def comparison_report(summary: Summary, illustrations: Illustrations | None = No
 def _result(summary: Summary, data_set: str, references: Mapping[str, Mapping[str, float]]) -> str:
     """Return what a data set came to in one sentence, best first; empty as long as nothing is judged."""
     metric = summary.primary
-    means = {one.label: float(mean.mean) for one in summary.standings[data_set] if (mean := one.interval(metric))}
-    ranked = sorted(means.items(), key=lambda item: -metric.sign * item[1])
+    means = [(one.label, float(mean.mean)) for one in summary.standings[data_set] if (mean := one.interval(metric))]
+    ranked = sorted(means, key=lambda item: -metric.sign * item[1])  # A label may stand twice.
     if not ranked:
         return ""
     shown = [f"{label} {metric.number(mean)}" for label, mean in ranked[:_MAX_RANKED]]

@@ -13,6 +13,7 @@ from anchorwise.diagnostics.rows import Rows
 from anchorwise.diagnostics.stream import Tails
 from anchorwise.tails import likelihood_evidence
 from anchorwise.tails.exponential_law import none_beyond
+from anchorwise.tails.rows import MIN_EXCEEDANCES
 
 # a = anchors, t = tail points, u = tail points without the threshold
 
@@ -159,11 +160,11 @@ def _outliers(scores: Float[np.ndarray, "a t"]) -> Bool[np.ndarray, " a"]:
     so the largest over their mean has a known distribution (Fisher 1929). The level is divided among the anchors.
     """
     log_ratios = torch.from_numpy(_log_ratios(scores))
-    ratio = log_ratios[:, 0] / log_ratios.mean(dim=1)
-    usable = ratio.isfinite()
-    num_points = torch.full_like(ratio[usable], log_ratios.shape[1])
+    num_points = (log_ratios > 0.0).sum(dim=1).double()  # What is tied with the threshold is no tail.
+    ratio = num_points * log_ratios[:, 0] / log_ratios.sum(dim=1)
+    usable = ratio.isfinite() & (num_points >= MIN_EXCEEDANCES)
     is_outlier = torch.zeros_like(usable)
-    is_outlier[usable] = 1.0 - none_beyond(num_points, ratio[usable]) < OUTLIER_LEVEL / len(ratio)
+    is_outlier[usable] = 1.0 - none_beyond(num_points[usable], ratio[usable]) < OUTLIER_LEVEL / len(ratio)
     return is_outlier.numpy()
 
 

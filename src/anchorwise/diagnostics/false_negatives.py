@@ -41,8 +41,9 @@ def false_negatives(rows: Rows, tails: Tails, readings: AnchorReadings) -> False
     """Count the anchors whose hardest negatives are none."""
     same = None
     if rows.labels is not None:
-        hardest = rows.labels[tails.keys[:, 0] % rows.num_items]
-        same = float((hardest == rows.labels[tails.anchors % rows.num_items]).mean())
+        found = np.isfinite(tails.scores[:, 0])  # Of some anchors all negatives are exact duplicates.
+        hardest = rows.labels[tails.keys[found, 0] % rows.num_items]
+        same = float((hardest == rows.labels[tails.anchors[found] % rows.num_items]).mean()) if found.any() else 0.0
     num_exact = len(np.unique(tails.duplicates.anchors))
     return FalseNegatives(len(tails.anchors), num_exact, int(readings.is_outlier.sum()), same)
 

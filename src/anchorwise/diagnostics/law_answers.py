@@ -31,7 +31,7 @@ def which_law(draws: Sequence[Draw], median_hardest: float, is_stable: bool) -> 
         "shape of the pooled tail (below 0: it ends), by draw": by_draw([_shape(one) for one in draws], "{:+.2f}"),
         "cosine of the hardest negative, median": f"{median_hardest:.3f}",
     }
-    answer, text = _law_of(draws)
+    answer, text = _law_of(draws, is_stable)
     if answer in (ENDS, ENDS_FOR_SOME) and median_hardest < 1.0 - FAR:
         text += (
             f" They are still far from 1, at {median_hardest:.2f}: what shows is that they thin out faster and faster, "
@@ -44,7 +44,7 @@ def which_law(draws: Sequence[Draw], median_hardest: float, is_stable: bool) -> 
     return Statement("Law", question, answer, text, numbers)
 
 
-def _law_of(draws: Sequence[Draw]) -> tuple[str, str]:
+def _law_of(draws: Sequence[Draw], is_stable: bool) -> tuple[str, str]:
     if _fewest_blocks(draws) < MIN_BLOCKS:
         return INCONCLUSIVE, TOO_FEW.format(num_blocks=_fewest_blocks(draws))
     if _all(draws, lambda one: one.refusing.is_above(MOST)):
@@ -55,7 +55,7 @@ def _law_of(draws: Sequence[Draw]) -> tuple[str, str]:
         )
     if any(one.refusing.is_above(MOST) for one in draws):
         return INCONCLUSIVE, "The draws differ in whether any of the two laws fits."
-    unbounded = any(_shape(one).is_above(0.0) for one in draws)
+    unbounded = is_stable and any(_shape(one).is_above(0.0) for one in draws)
     if _all(draws, lambda one: one.rejecting.is_above(MOST)) and not unbounded:
         return ENDS, (
             "For most anchors a power of the distance to 1, the shortfall law behind WEINCE, describes the hardest "

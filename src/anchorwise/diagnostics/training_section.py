@@ -49,7 +49,7 @@ def training_section(logs: Mapping[str, Log], colours: Mapping[str, str] | None 
     if figures is None:
         return None
     rows = [
-        [f"{curve.title}, {name.replace('/', ', seed ')}", *_first_and_last(values)]
+        [f"{curve.title}, {', seed '.join(name.rsplit('/', 1))}", *_first_and_last(values)]
         for curve in CURVES
         for name, log in logs.items()
         if (values := points_of(log, curve.key)[1])

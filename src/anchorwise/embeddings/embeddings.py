@@ -16,7 +16,7 @@ from anchorwise.embeddings.arrays import text
 # c = channels, h = height, w = width
 
 WRITTEN_SUFFIXES = (".npz", ".safetensors")
-VIEW_NAMES = (("features",), ("view0", "view1"))
+VIEW_NAMES, ACROSS_NAMES = (("features",), ("view0", "view1")), ("image", "text")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,8 @@ class Embeddings:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("names", "class_names"):  # An array of words serves as well.
+            object.__setattr__(self, name, tuple(map(str, getattr(self, name))))
         if len(self.views) not in (1, 2):
             raise ValueError(f"views must be one or two arrays, got {len(self.views)}")
         for index, view in enumerate(self.views):
@@ -111,8 +113,11 @@ class Embeddings:
         """
         path = Path(path)
         _checks.one_of("the suffix of a feature file to write", path.suffix, WRITTEN_SUFFIXES)
-        arrays: dict[str, Any] = dict(zip(VIEW_NAMES[len(self.views) - 1], self.views, strict=True))
+        keys = ACROSS_NAMES if self.across else VIEW_NAMES[len(self.views) - 1]  # By which `across` is read again.
+        arrays: dict[str, Any] = dict(zip(keys, self.views, strict=True))
         arrays |= {name: values for name in ("labels", "ids", "groups") if (values := getattr(self, name)) is not None}
+        if path.suffix != ".npz" and any(array.dtype.kind == "U" for array in arrays.values()):
+            raise ValueError("safetensors holds no text: save as .npz, or number the labels and groups")
         with _files.replacing(path) as temporary:
             if path.suffix == ".npz":
                 texts = {"names": text(self.names), "class_names": text(self.class_names), "split": self.split}

@@ -34,7 +34,7 @@ def load_embeddings(*paths: Path | str, across: bool = False) -> Embeddings:
     `split`. Only these are read; `Embeddings.notes` names the others.
 
     Args:
-        paths: One file, or two with one view each; what else is known of the items is taken from the first.
+        paths: One file, or two with one view each; what both know of the items has to be the same.
         across: As `Embeddings.across`; arrays called image and text have it.
 
     Raises:
@@ -45,7 +45,20 @@ def load_embeddings(*paths: Path | str, across: bool = False) -> Embeddings:
     views = tuple(view for one in found for view in one.views)
     if not paths or len(views) > 2:
         raise ValueError(f"give one file, or two with one view each; got {len(paths)} files with {len(views)} views")
-    return replace(found[0], views=views, across=across or found[0].across)
+    known = {name: _of_both(name, found) for name in ("labels", "ids", "groups", "names", "class_names")}
+    notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
+    return replace(found[0], **known, views=views, across=across or found[0].across, notes=notes)
+
+
+def _of_both(name: str, found: Sequence[Embeddings]) -> Any:
+    """Return what the first file that knows it knows of the items; files that say different things are of others."""
+    given = [value for one in found if (value := getattr(one, name)) is not None and len(value)]
+    # Pictures and texts of the same items may well have names of their own.
+    if name in ("labels", "ids", "groups") and any(not np.array_equal(value, given[0]) for value in given[1:]):
+        raise ValueError(
+            f"row i of both files must come from item i, got other {name} in the second one; sort them alike"
+        )
+    return given[0] if given else getattr(found[0], name)
 
 
 def as_embeddings(

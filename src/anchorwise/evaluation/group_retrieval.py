@@ -48,10 +48,11 @@ class GroupRetrieval(Judge):
         """
         rows, groups = judged_rows(test, self.device), numbered_groups(test)
         sizes = None if groups is None else torch.bincount(groups)
-        if groups is None or sizes is None or int(sizes.max()) < 2:
+        if groups is None or sizes is None or int(sizes.max()) < 2 or len(sizes) < 2:
             raise ValueError(
                 "judge 'group_retrieval' needs test rows in groups of two or more, such as segments of participants, "
-                "got none; leave it out, or say what belongs together"
+                f"got {'one group of all' if sizes is not None and len(sizes) == 1 else 'none'}; leave it out, or say "
+                "what belongs together"
             )
         groups, most = groups.to(self.device), min(_AT[-1], len(rows) - 1)
         found = []

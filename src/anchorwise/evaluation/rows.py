@@ -79,7 +79,10 @@ def numbered_classes(*parts: Embeddings) -> tuple[list[Int64[Tensor, " n"]], tup
         ValueError: If a part has no labels, or one has numbers without names where another has words.
     """
     labels = [part.require_labels() for part in parts]
-    names = next((tuple(part.class_names) for part in reversed(parts) if part.class_names), ())
+    names = _told_apart(next((tuple(part.class_names) for part in reversed(parts) if part.class_names), ()))
+    highest = max((int(values.max()) for values in labels if values.dtype.kind != "U"), default=-1)
+    if names and highest >= len(names):
+        raise ValueError(f"labels must lie below the {len(names)} class_names of the other set, got {highest}")
     if any(values.dtype.kind == "U" for values in labels):
         labels, names = [_in_words(values, names) for values in labels], ()
     else:
@@ -132,6 +135,11 @@ def check_finite(rows: Tensor, split: str = "") -> None:
             f"{_features(split)} must be finite in float32, got {len(bad)} of {len(rows)} rows with nan or infinity, "
             f"the first is row {bad[0]}; leave such rows out or look at the encoder that made them"
         )
+
+
+def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names with their class's number behind those that stand twice, as `crane` does in ImageNet."""
+    return tuple(name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names))
 
 
 def _in_words(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -10,7 +10,7 @@ https://doi.org/10.1101/214262.
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from anchorwise import _files
@@ -26,8 +26,8 @@ from anchorwise.tails import hill_estimate
 # n = rows, d = width, k = neighbours
 
 MOST_ROWS = 10_000  # Uniformity compares all pairs.
-MOST_SEARCHED = 4_000
-TAIL_FRACTION, FEWEST_TAIL = 0.01, 50
+MOST_SEARCHED, MOST_COMPARED = 4_000, 400_000_000  # Rows that look for their nearest among all, and pairs.
+TAIL_FRACTION, FEWEST_TAIL, MOST_TAIL = 0.01, 50, 1000
 FEWEST_ROWS = 4 * FEWEST_TAIL + 2  # Below, the hardest 50 are no tail but more than a quarter of all.
 
 
@@ -42,7 +42,7 @@ class UnlabelledEvaluation(Section):
         uniformity: 0 where all rows are one point; lower is more even.
         alignment: Mean squared distance between the two views of an item, from 0 to 4; None for one view.
         mean_resultant: Length of the mean unit row: 1 where all rows point one way.
-        duplicates: Share of rows, of at most 4,000, that have another one at cosine 1.
+        duplicates: Share of rows that have another one, among all, at cosine 1; of at most 4,000, evenly spread.
         hardest_cosine: Median cosine of the nearest other row that is no duplicate; None for fewer than 202 rows.
         tail_exponent: Median exponent with which the nearest rows thin out towards cosine 1; None likewise. Below about
             10 the end at 1 is felt (`anchorwise diagnose`).
@@ -97,9 +97,10 @@ def evaluate_unlabelled(embeddings: Embeddings, *, device: torch.device | str = 
     Raises:
         ValueError: If a row is not finite in float32, all rows are zero, or there are fewer than two.
     """
-    views = [_spread(view, MOST_ROWS) for view in finite_rows(embeddings, device)]
+    whole = finite_rows(embeddings, device)
+    views = [view[_spread(len(view), MOST_ROWS, view.device)] for view in whole]
     spectrum = covariance_spectrum(views[0])
-    duplicates, hardest, exponent = _nearest_rows(_spread(views[0], MOST_SEARCHED))
+    duplicates, hardest, exponent = _nearest_rows(whole[0])
     return UnlabelledEvaluation(
         num_rows=len(embeddings),
         num_features=embeddings.width,
@@ -117,13 +118,16 @@ def evaluate_unlabelled(embeddings: Embeddings, *, device: torch.device | str = 
 
 def _nearest_rows(rows: Float[Tensor, "n d"]) -> tuple[float, float | None, float | None]:
     """Return the share of rows with a duplicate, and the medians of the hardest cosine and of the tail's exponent."""
-    num_tail = max(FEWEST_TAIL, round(TAIL_FRACTION * len(rows)))
+    asking = _spread(len(rows), min(MOST_SEARCHED, max(FEWEST_ROWS, MOST_COMPARED // len(rows))), rows.device)
+    num_tail = min(max(FEWEST_TAIL, round(TAIL_FRACTION * len(rows))), MOST_TAIL)
     has_tail = len(rows) >= FEWEST_ROWS
-    num_neighbors = num_tail + 1 if has_tail else 1
-    found = nearest(rows, rows, num_neighbors=num_neighbors, exclude_self=True)
-    cosines = torch.cat([chunk.cosines for chunk in found])
+    # Itself, the tail with its threshold, and as many duplicates, which are no tail.
+    num_neighbors = min(2 * (num_tail + 1) + 1 if has_tail else 2, len(rows))
+    found = list(nearest(rows[asking], rows, num_neighbors=num_neighbors))
+    is_itself = torch.cat([chunk.indices for chunk in found]) == asking.unsqueeze(1)
+    cosines = torch.cat([chunk.cosines for chunk in found]).masked_fill(is_itself, -torch.inf)
     is_duplicate = cosines > 1.0 - MIN_SHORTFALL
-    duplicates = float(is_duplicate[:, 0].double().mean())
+    duplicates = float(is_duplicate.any(dim=1).double().mean())
     if not has_tail:
         return duplicates, None, None
     others = cosines.masked_fill(is_duplicate, -torch.inf)
@@ -132,11 +136,11 @@ def _nearest_rows(rows: Float[Tensor, "n d"]) -> tuple[float, float | None, floa
     return duplicates, _median(hardest[hardest.isfinite()]), _median(estimate.exponent[estimate.converged])
 
 
-def _spread(rows: Float[Tensor, "n d"], most: int) -> Float[Tensor, "m d"]:
-    """Return at most so many rows, evenly spread, since files are often sorted by class."""
-    if len(rows) <= most:
-        return rows
-    return rows[torch.linspace(0, len(rows) - 1, most, device=rows.device, dtype=torch.float64).round().long()]
+def _spread(num_rows: int, most: int, device: torch.device) -> Int64[Tensor, " m"]:
+    """Return the numbers of at most so many rows, evenly spread, since files are often sorted by class."""
+    if num_rows <= most:
+        return torch.arange(num_rows, device=device)
+    return torch.linspace(0, num_rows - 1, most, device=device, dtype=torch.float64).round().long()
 
 
 def _median(values: Tensor) -> float | None:

@@ -48,7 +48,7 @@ def curve_figure(
     figure, axes = panel(title, x_label, y_label)
     drawn: set[str] = set()
     for name, (positions, values) in curves.items():
-        group = name.partition("/")[0]
+        group = name if name in colours else name.rpartition("/")[0]  # A name may have a `/` of its own.
         style = LINE_STYLES[list(colours).index(group) % len(LINE_STYLES)]
         label = None if group in drawn else group
         draw_curve(axes, positions, values, linestyle=style, color=colours[group], linewidth=1.6, label=label)

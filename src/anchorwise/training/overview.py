@@ -64,7 +64,7 @@ def overview(folder: Path, runs: Sequence[RunGlance]) -> Report:
     """Return the report of runs: a table that can be sorted, and their curves over each other."""
     table = Table(COLUMNS, rows_of(runs), caption="A click on a column sorts by it.", is_sortable=True)
     shown = [run for run in runs if run.log][:_MOST_CURVES]
-    colours = {run.name.replace("/", " "): PALETTE[number % len(PALETTE)] for number, run in enumerate(shown)}
+    colours = {run.name: PALETTE[number % len(PALETTE)] for number, run in enumerate(shown)}
     figures = log_figures({name: run.log for name, run in zip(colours, shown, strict=True)}, _CURVES, colours)
     sections = [ReportSection("Runs", [table])]
     if figures is not None:
