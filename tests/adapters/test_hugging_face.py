@@ -1,3 +1,4 @@
+from collections import UserDict
 from types import SimpleNamespace
 from typing import Any
 
@@ -5,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anchorwise.adapters.hugging_face import OnlineMonitor
+from anchorwise._ranks import Ranks
+from anchorwise.adapters.hugging_face import OnlineMonitor, _moved
 from anchorwise.training.tail_statistics import tail_statistics
 
 ARGUMENTS = SimpleNamespace(device=torch.device("cpu"))
@@ -92,3 +94,28 @@ def test_a_monitor_that_was_not_attached_says_how():
     monitor = OnlineMonitor(_embed, _loader(), every_num_steps=1)
     with pytest.raises(RuntimeError, match=r"call monitor\.attach\(trainer\)"):
         monitor.on_step_end(ARGUMENTS, SimpleNamespace(global_step=1, is_world_process_zero=True), None, nn.Identity())
+
+
+def test_the_first_rank_judges_without_waiting_for_the_others(monkeypatch):
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda group=None: 2)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda group=None: 0)
+    monkeypatch.setattr(Ranks, "gathered", lambda *_: pytest.fail("the others are not here"))
+    trainer = Trainer()
+    OnlineMonitor(
+        lambda model, batch: (model(batch), None),
+        [torch.randn(8, 4)],
+        views=lambda model, batch: (model(batch), batch),
+        every_num_steps=1,
+    ).attach(trainer)
+    trainer.end_step(1)
+    assert "tail/hardest_score" in trainer.logged[0]
+
+
+def test_what_tokenizers_return_goes_to_the_device():
+    class Encoding(UserDict):
+        def to(self, device):
+            return Encoding({name: part.to(device) for name, part in self.items()})
+
+    assert _moved(Encoding(x=torch.ones(2)), device="meta")["x"].device.type == "meta"
+    assert _moved([torch.ones(2), "text"], device="meta")[1] == "text"

@@ -117,3 +117,18 @@ def test_a_collapse_is_said_in_words():
 def test_what_is_counted_is_at_least_one():
     with pytest.raises(ValueError, match="every_num_epochs"):
         OnlineMonitor(_embed, [], every_num_epochs=0)
+
+
+def test_of_accumulated_batches_the_one_that_takes_the_step_is_read():
+    read = list[int]()
+    rows, module = torch.randn(8, 4), Module()
+    monitor = OnlineMonitor(
+        lambda module, batch: (batch, None),
+        [],
+        views=lambda module, batch: (read.append(step), (batch, batch))[1],
+        every_num_steps=2,
+    )
+    for batch in range(16):
+        step = (batch + 1) // 4
+        monitor.on_train_batch_end(_trainer(global_step=step), module, None, rows, batch)
+    assert read == [2, 4]

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from anchorwise import engine
 from anchorwise.engine.tiled import worker_threads
-from anchorwise.objectives import OBJECTIVES
+from anchorwise.objectives import OBJECTIVES, InfoNCE, VICReg
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
@@ -75,3 +75,12 @@ def test_float32_embeddings_ask_for_no_float64(case: Case, backend: engine.Backe
     with engine.use_backend(backend), WithoutFloat64():
         for _ in range(2):  # What is kept of a batch is used by the next.
             objective.detail(*views, **given).loss.backward()
+
+
+@pytest.mark.parametrize(("half", "other"), [(torch.float16, torch.bfloat16), (torch.bfloat16, torch.float16)])
+@pytest.mark.parametrize("objective", [InfoNCE(), VICReg()])
+def test_half_precision_is_taken_inside_autocast_of_the_other(objective, half, other):
+    views = [torch.randn(6, 4).to(half) for _ in range(2)]
+    expected = objective(*views)
+    with torch.autocast("cpu", dtype=other):
+        assert objective(*views) == expected

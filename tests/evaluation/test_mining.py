@@ -67,3 +67,11 @@ def test_settings_out_of_range_are_refused():
         Mining(num_negatives=2, range_min=1, range_max=2)
     with pytest.raises(ValueError, match=r"12 nearest others are looked at, and there are 11"):
         mine(pairs(), None, Mining(num_negatives=12))
+
+
+def test_one_text_is_mined_once():
+    unit = torch.eye(6)
+    near, second = unit[0] * 0.6 + unit[4] * 0.8, unit[0] * 0.5 + unit[5] * 0.75**0.5
+    found = Pairs(unit[:4], torch.stack([unit[0], near, near, second]), torch.arange(4))
+    groups = torch.tensor([0, 1, 1, 2])
+    assert mine(found, groups, Mining(2, range_max=3), same=groups).negatives[0].tolist() == [1, 3]

@@ -38,3 +38,13 @@ def test_the_second_stage_is_moco_in_both_directions_with_the_other_modalitys_qu
         expected += MoCo()(rows[side], keys[1 - side], **given).item() / 2
     assert method(views, batch).outcome.loss.item() == pytest.approx(expected, rel=1e-9)
     assert set(method.text_queue.ids.tolist()) >= set(range(12))
+
+
+def test_the_first_stage_leaves_running_statistics_of_the_towers_alone():
+    method = method_of("astrea")
+    there = {name: value.clone() for name, value in method.encoder.named_buffers()}
+    train(method, optimizer_of(method), range(2))
+    assert there
+    assert all(torch.equal(value, there[name]) for name, value in method.encoder.named_buffers())
+    train(method, optimizer_of(method), range(2, 4))
+    assert not all(torch.equal(value, there[name]) for name, value in method.encoder.named_buffers())

@@ -8,6 +8,7 @@ import torch
 from anchorwise import CLIP, DCL, SigLIP, Weibit
 from anchorwise.methods import METHODS
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.modalities.samples import Batch
 from anchorwise.objectives import build
 from tests.methods.test_sentences import CLOCK, Scaled, batch, rows
 from tests.methods.training import method_of, optimizer_of, train
@@ -55,3 +56,11 @@ def test_siglips_bias_is_learnt_too():
     method = method_of("clip", SigLIP())
     train(method, optimizer_of(method), range(3))
     assert method.scale.bias.item() != -10.0
+
+
+def test_a_batch_of_fewer_samples_than_parts_is_as_many_parts():
+    make = METHODS["msd"]
+    encoder = Encoder(torch.nn.Linear(4, 6), num_features=6)
+    method = make(encoder, build(dict(make.own_objective)), make.Config(num_parts=8))
+    views = [torch.randn(3, 4), torch.randn(3, 4)]
+    assert method(views, Batch(views[0], torch.arange(3))).outcome.loss.isfinite()

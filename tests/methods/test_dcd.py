@@ -1,11 +1,17 @@
 """DCD: what is distilled beside its slow twin, and what it is where the teacher says nothing new."""
 
 import math
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
+from torch import nn
 
 from anchorwise.methods.dcd import distilled
+from anchorwise.methods.teacher import Teacher
+from anchorwise.modalities.encoder import FrozenEncoder
+from anchorwise.modalities.views import ViewMaker
 from tests.methods.test_albef import of_rows
 from tests.methods.test_sentences import batch, rows
 
@@ -57,3 +63,19 @@ def test_a_teacher_that_finds_what_the_student_finds_adds_nothing_and_nor_does_a
     with torch.no_grad():
         method.teacher.twin.network.encoder.backbone.scale.fill_(-1.0)
     assert method(views, batch()).outcome.loss.item() == pytest.approx(clip, rel=1e-12)
+
+
+def test_a_teacher_sees_images_as_its_own_samples_were_normalised_and_no_text_beyond_its_places():
+    teacher, tokenizer = Teacher(None, nn.Identity(), momentum=0.5), MagicMock()
+    teacher.frozen = MagicMock(spec=FrozenEncoder)
+    teacher.frozen.text = SimpleNamespace(tokenizer=tokenizer, max_tokens=8)
+    teacher.frozen.image = SimpleNamespace(spec=SimpleNamespace(mean=(0.2,), std=(0.5,)))
+    views = MagicMock(spec=ViewMaker)
+    views.tokenizer, views.max_tokens = tokenizer, 8
+    views.images = SimpleNamespace(normalisation=SimpleNamespace(mean=torch.tensor([0.6]), std=torch.tensor([0.1])))
+    teacher.meet(views, "method.teacher", "images with texts")
+    pixels = torch.rand(2, 1, 3, 3)
+    torch.testing.assert_close(teacher((pixels - 0.6) / 0.1), (pixels - 0.2) / 0.5)
+    views.max_tokens = 9
+    with pytest.raises(ValueError, match=r"reads texts of 8 tokens, got some of up to 9; set data\.max_tokens=8"):
+        teacher.meet(views, "method.teacher", "images with texts")

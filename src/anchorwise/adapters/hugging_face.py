@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, final
 
-from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from anchorwise import _checks
+from anchorwise._ranks import over_ranks
 from anchorwise.adapters.watching import MakeRows, MakeViews, Watcher, callback_of, warn_of
 
 
@@ -64,12 +64,14 @@ class OnlineMonitor(callback_of({"transformers": "TrainerCallback"})):
             return
         if self._log is None:
             raise RuntimeError("an OnlineMonitor logs through its trainer; call monitor.attach(trainer)")
-        numbers, warned = self._watcher.judged(model, partial(_moved, device=args.device))
-        numbers |= self._watcher.tail(model, (_moved(batch, device=args.device) for batch in self._loader))
+        with over_ranks(None):  # The other ranks are not here.
+            numbers, warned = self._watcher.judged(model, partial(_moved, device=args.device))
+            numbers |= self._watcher.tail(model, (_moved(batch, device=args.device) for batch in self._loader))
         if numbers:
             self._log(numbers)
         warn_of(f"step {state.global_step}", warned)
 
 
 def _moved(batch: Any, *, device: Any) -> Any:
-    return tree_map(lambda part: part.to(device) if isinstance(part, Tensor) else part, batch)
+    # What tokenizers and image processors return is no dict, and moves its tensors itself.
+    return tree_map(lambda part: part.to(device) if hasattr(part, "to") else part, batch)

@@ -45,13 +45,17 @@ class OnlineMonitor(callback_of({"lightning.pytorch": "Callback", "pytorch_light
         super().__init__()
         self._watcher = Watcher(embed, loader, views, max_rows=max_rows)
         self._every_num_epochs = _checks.count("every_num_epochs", every_num_epochs)
-        self._every_num_steps = _checks.count("every_num_steps", every_num_steps)
+        self._every_num_steps, self._last_step = _checks.count("every_num_steps", every_num_steps), 0
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *further: Any
     ) -> None:
         """Read the tail of a training batch; every rank does."""
-        if trainer.global_step % self._every_num_steps == 0 and (numbers := self._watcher.tail(pl_module, [batch])):
+        step = trainer.global_step
+        if step == self._last_step or step % self._every_num_steps:
+            return  # Of batches whose gradients are accumulated the last one takes the step.
+        self._last_step = step
+        if numbers := self._watcher.tail(pl_module, [batch]):
             pl_module.log_dict(numbers)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:

@@ -28,6 +28,8 @@ def mine(
     Of every anchor the nearest positives of other samples are taken that share no text with it. Pairs for which too few
     are found are left out and counted.
     """
+    import torch
+
     from anchorwise import _files
     from anchorwise._device import as_device
     from anchorwise._outputs import claim_file
@@ -44,7 +46,9 @@ def mine(
     if partners is None or samples.text(0) is None:
         raise ValueError(f"--data must be pairs of texts, such as two columns, got {samples.what}")
     rows = embed_samples(frozen, samples, split="train", device=place, show_progress=True)
-    found = mined_by(pairs_of(rows, "mine", place), samples.groups, settings)
+    known: dict[str, int] = {}
+    same = torch.tensor([known.setdefault(partners.text(each) or "", len(known)) for each in range(len(partners))])
+    found = mined_by(pairs_of(rows, "mine", place), samples.groups, settings, same=same)
     names = ["negative"] if num_negatives == 1 else [f"negative_{number}" for number in range(1, num_negatives + 1)]
     lines = [
         {"anchor": samples.text(number), "positive": partners.text(number)}

@@ -31,7 +31,7 @@ from anchorwise.evaluation.unlabelled import UnlabelledEvaluation, evaluate_unla
 from anchorwise.evaluation.work import AT_WORK, Work
 from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.own.modality import own_frozen
-from anchorwise.modalities.own.samples import as_samples
+from anchorwise.modalities.own.samples import as_samples, numbered_alike
 from anchorwise.modalities.samples import Samples, Splits
 
 Judges = str | JudgeConfig | Mapping[str, Any] | Sequence[str | JudgeConfig | Mapping[str, Any]]
@@ -90,7 +90,8 @@ def evaluate(
         judges: Who is asked: a name of `anchorwise.evaluation.registry.JUDGES`, settings, a mapping such as
             `{"name": "classification", "split_seeds": [0]}`, or several of these. Left out: linear probe, kNN and
             recall (`classification`), and `geometry`.
-        train_labels: Class of every training row, whole numbers in any numbering or words, where `train` has none.
+        train_labels: Class of every training row, whole numbers in any numbering or words, where `train` has none; of
+            samples, whole numbers from 0.
         test_labels: Class of every test row, likewise.
         encoder: Maps a batch of samples to rows of shape (samples, width): any network, which is left as it is, or a
             frozen encoder of a run. Some judges need it: those that train it further or look at changed samples.
@@ -202,7 +203,7 @@ def _with_samples(
 ) -> tuple[FrozenEncoder, Splits[Samples]]:
     if parts[1] is None:
         raise ValueError("test must be samples to score, got none; an encoder is judged on training and test samples")
-    train, test = (as_samples(part, labels=given) for part, given in zip(parts, labels, strict=True))
+    train, test = numbered_alike(*(as_samples(part, labels=given) for part, given in zip(parts, labels, strict=True)))
     frozen = encoder if isinstance(encoder, FrozenEncoder) else own_frozen(encoder, train)
     return frozen, Splits(train, train, test)
 

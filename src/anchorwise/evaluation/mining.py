@@ -95,13 +95,20 @@ class Mined:
         return (self.negatives >= 0).all(dim=1)
 
 
-def mine(pairs: Pairs, groups: Int64[Tensor, " n"] | None, settings: Mining) -> Mined:
+def mine(
+    pairs: Pairs,
+    groups: Int64[Tensor, " n"] | None,
+    settings: Mining,
+    *,
+    same: Int64[Tensor, " k"] | None = None,
+) -> Mined:
     """Return hard negatives among what belongs to the other samples.
 
     Args:
         pairs: One partner for each sample.
         groups: Samples of one number are no negatives of each other; None if each stands alone.
         settings: Which of the nearest count.
+        same: Rows of `Pairs.second` of one number are one text, of which the first that is found counts alone.
 
     Raises:
         ValueError: If more are looked at than there are others.
@@ -117,7 +124,11 @@ def mine(pairs: Pairs, groups: Int64[Tensor, " n"] | None, settings: Mining) -> 
     nearest = engine.tail_rows(contrast, settings.num_looked_at)
     scores, keys = nearest.scores[:, settings.range_min :], nearest.keys[:, settings.range_min :]
     is_allowed = settings.allowed(scores, pairs.scores())
+    refused = int(((scores > -torch.inf) & ~is_allowed).sum())
+    if same is not None:
+        of = same.to(keys.device)[keys]
+        is_allowed &= ~(of.unsqueeze(2) == of.unsqueeze(1)).tril(-1).any(dim=2)
     # Those that may be, in their order, then the others.
     order = is_allowed.logical_not().to(torch.int8).argsort(dim=1, stable=True)[:, : settings.num_negatives]
     chosen = keys.gather(1, order).masked_fill(~is_allowed.gather(1, order), -1)
-    return Mined(chosen, int(((scores > -torch.inf) & ~is_allowed).sum()))
+    return Mined(chosen, refused)

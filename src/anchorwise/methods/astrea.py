@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, averaged, together
 from anchorwise.methods.clip import learnt_scale, scale_of
@@ -74,6 +75,9 @@ class Astrea(Method):
         """Let the key encoder follow, and note the stage."""
         self.twin.follow(self.online, self.momentum)
         self.is_aligning = clock.epoch < self.align_epochs
+        for name, part in self.encoder.named_modules():  # Towers that learn nothing keep their running statistics too.
+            if isinstance(part, _BatchNorm) and _PROJECTION not in name:
+                part.train(self.training and not (self.is_aligning and self.brings_together))
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of the stage, then put this batch's keys in the queues."""
@@ -94,10 +98,14 @@ class Astrea(Method):
         self.text_queue.push(keys[1], ids)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))
 
+    @property
+    def brings_together(self) -> bool:
+        """Whether there are projections beside the towers, which then learn alone in the first stage."""
+        return any(_PROJECTION in name for name, _ in self.encoder.named_parameters())
+
     def after_backward(self) -> None:
         """Take the gradient from the towers in the first stage."""
-        names = [name for name, _ in self.encoder.named_parameters()]
-        if self.is_aligning and any(_PROJECTION in name for name in names):
+        if self.is_aligning and self.brings_together:
             for name, weight in self.encoder.named_parameters():
                 if _PROJECTION not in name:
                     weight.grad = None

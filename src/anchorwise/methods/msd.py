@@ -75,9 +75,10 @@ class MSD(Method):
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of all parts."""
         rows, keys = together(self.online, views), together(self.twin, views)
-        ids = [None] * self.num_parts if batch.shared_ids is None else batch.shared_ids.tensor_split(self.num_parts)
+        num_parts = min(self.num_parts, len(batch.ids))  # The last batch of an epoch may be short.
+        ids = [None] * num_parts if batch.shared_ids is None else batch.shared_ids.tensor_split(num_parts)
         parts, earlier = [], dict[str, tuple[Tensor, Tensor]]()
-        cut = zip(*(each.tensor_split(self.num_parts) for each in (*rows, *keys)), ids, strict=True)
+        cut = zip(*(each.tensor_split(num_parts) for each in (*rows, *keys)), ids, strict=True)
         for first, second, first_key, second_key, of_part in cut:
             own, known = (first_key, second_key), {} if of_part is None else {"ids": of_part}
             parts.append(self.loss(first, second, batch=batch, keys=own, **earlier, **known, **scale_of(self.scale)))

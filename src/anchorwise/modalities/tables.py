@@ -26,6 +26,14 @@ def read_table(path: Path) -> Columns:
     return table
 
 
+def columns_there(source: str, columns: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return columns that were chosen of one source, where the tables of another have them all; None otherwise."""
+    path = Path(source).expanduser()
+    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
+    tables = [read_table(file) for file in files if columns and file.suffix in SUFFIXES and file.name[0] != "."]
+    return tuple(columns or ()) if tables and all(set(columns or ()) <= table.keys() for table in tables) else None
+
+
 def are_numbers(cells: Sequence[str]) -> bool:
     """Return whether cells are numbers, those of them that hold anything, and one does."""
     try:
@@ -69,7 +77,17 @@ def _jsonl(path: Path) -> Columns:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict) or list(row) != names:
             raise ValueError(f"every line must be an object of {', '.join(names)}, got another in line {number}")
-    return {name: ["" if row[name] is None else str(row[name]) for row in rows] for name in names}
+    return {name: [_cell(row[name], name) for row in rows] for name in names}
+
+
+def _cell(value: Any, name: str) -> str:
+    """Return a value as text, nothing where there is none."""
+    if isinstance(value, list | dict):
+        raise ValueError(
+            f"every cell must be one text or number, got {str(value)[:60]} in column {name!r}; give each of several its "
+            "own column, or leave the column out"
+        )
+    return "" if value is None else str(value)
 
 
 def _parquet(path: Path) -> Columns:
@@ -81,10 +99,7 @@ def _parquet(path: Path) -> Columns:
 
 def cells_of(table: Any) -> Columns:
     """Return the cells of an Arrow table as text, those without a value as nothing."""
-    return {
-        name: ["" if cell is None else str(cell) for cell in table.column(name).to_pylist()]
-        for name in table.column_names
-    }
+    return {name: [_cell(cell, name) for cell in table.column(name).to_pylist()] for name in table.column_names}
 
 
 _READERS: Mapping[str, Callable[[Path], Columns]] = {

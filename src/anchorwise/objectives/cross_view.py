@@ -8,7 +8,6 @@ https://arxiv.org/abs/1906.05849.
 from collections.abc import Sequence
 from typing import final
 
-import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.parts.between_views import FurtherKeys, across_views
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import EMPTY_SLOT, Views, unit_rows, views_of
+from anchorwise.pairs.rows import stacked
 from anchorwise.tails.blend import Blend, as_blend
 
 # n = samples, d = embedding width, k = further negatives, q = rows of the queue
@@ -114,7 +114,7 @@ class CrossViewInfoNCE(Objective):
         if number == 0:
             raise ValueError("hard_negatives must be rows of one hard negative of every sample at least, got none")
         of_each = _tensor_checks.views_beside("hard_negatives", given, [view] * number)
-        rows = gather_rows(unit_rows(torch.stack(of_each, dim=1)).to(views.units))
+        rows = gather_rows(unit_rows(stacked(of_each, dim=1)).to(views.units))
         return [FurtherKeys(rows.transpose(0, 1).flatten(0, 1), own_log_weight=self.hard_negative_log_weight)]
 
 

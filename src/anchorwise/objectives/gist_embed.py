@@ -18,6 +18,7 @@ from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, PairWeight, SameId, unit_rows, views_of
+from anchorwise.pairs.rows import stacked
 
 # n = samples, d = embedding width, g = width of the guide's rows, a = anchors, k = keys, c = values per row
 
@@ -121,5 +122,5 @@ def _of_views(given: object, view: Float[Tensor, "n d"]) -> Float[Tensor, "2 n g
         if len(rows) != len(view):
             raise ValueError(f"view0 and {name} must have as many rows, got {len(view)} and {len(rows)}")
     _tensor_checks.same_shape("guides[0]", first, "guides[1]", second)
-    units = unit_rows(torch.stack([first.detach(), second.detach()], dim=1))
+    units = unit_rows(stacked([first.detach(), second.detach()], dim=1))
     return gather_rows(units).transpose(0, 1)

@@ -18,6 +18,7 @@ from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import Contrast, SameId, gathered_classes, num_same, unit_rows, views_of
+from anchorwise.pairs.rows import stacked
 
 # n = samples, d = embedding width, e = width of the teacher's rows, a = rows of all views
 
@@ -71,7 +72,7 @@ class NSPT(Objective):
         labels = _tensor_checks.needed(self, "labels", labels, "the class of every sample, shape (samples,)")
         teachers = _tensor_checks.needed(self, "teachers", teachers, "the teacher's rows, (teacher0, teacher1)")
         of_views = _tensor_checks.views_beside("teachers", teachers, (view0, *more_views))
-        held = gather_rows(unit_rows(torch.stack(of_views, dim=1)).detach().to(views.units))
+        held = gather_rows(unit_rows(stacked(of_views, dim=1)).detach().to(views.units))
         classes = gathered_classes("labels", labels, view0).repeat(views.num_views)
         rows, index = views.rows, torch.arange(len(classes), device=classes.device)
         link = softmax_link(self.temperature, logit_scale, views.units)

@@ -1,5 +1,6 @@
 """Rows at length 1, whatever their scale and dtype, and what of their gradient goes on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,11 @@ def unit_rows(rows: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows d"]:
     # A graph is differentiated as a whole, and takes nothing that is differentiable forward by a rule of its own.
     units, _ = _divided_by_length(scaled) if torch.compiler.is_compiling() else _DividedByLength.apply(scaled)
     return units
+
+
+def stacked(rows: Sequence[Tensor], *, dim: int = 0) -> Tensor:
+    """Return `torch.stack`, half precision widened before: on a CPU, autocast refuses the one that is not its own."""
+    return torch.stack([each.float() if each.dtype.itemsize < 4 else each for each in rows], dim=dim)
 
 
 def _largest_entry(rows: Tensor) -> Tensor:

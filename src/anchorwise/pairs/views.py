@@ -10,7 +10,7 @@ from anchorwise import _tensor_checks
 from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
 from anchorwise.pairs.contrast import Contrast, SameId
 from anchorwise.pairs.ids import num_same
-from anchorwise.pairs.rows import unit_rows
+from anchorwise.pairs.rows import stacked, unit_rows
 
 # n = samples, v = views, d = embedding width, a = rows of all views, k = further rows, m = samples of all ranks
 
@@ -148,7 +148,7 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     """
     _tensor_checks.views(*views)
     ranks = sharing_ranks()
-    units = unit_rows(torch.stack(views))
+    units = unit_rows(stacked(views))
     if ranks is not None:  # All views at once: a collective costs more than what it carries.
         units = gather_rows(units.transpose(0, 1)).transpose(0, 1).contiguous()
     _tensor_checks.some_samples(units.shape[1], *views)

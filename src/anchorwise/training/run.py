@@ -14,7 +14,7 @@ from anchorwise.evaluation.evaluate import Judges, judged_samples
 from anchorwise.evaluation.results import Evaluation, evaluation_config
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.encoder import FrozenEncoder
-from anchorwise.modalities.own.samples import as_samples
+from anchorwise.modalities.own.samples import as_samples, numbered_alike
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.reporting.notebook import notebook_table
@@ -124,6 +124,7 @@ class Run:
         )
         if fitted is None or scored is None:
             raise ValueError("test must be samples to score, got none, and these data have no test part of their own")
+        fitted, scored = numbered_alike(fitted, scored)
         device = as_device(self.directory.config().train.device)
         splits = Splits(fitted, fitted, scored)
         samples_decide = modality_of(self.directory.config().modality).judges_of

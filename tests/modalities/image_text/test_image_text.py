@@ -11,10 +11,15 @@ from typer.testing import CliRunner
 pytest.importorskip("transformers", reason='transformers is not installed: pip install "anchorwise[text]"')
 
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextViewsConfig
+from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.image_text.storage import load_towers
+from anchorwise.modalities.images.encoders import EncoderConfig
+from anchorwise.modalities.images.encoders import build_encoder as image_encoder
 from anchorwise.modalities.images.storage import load_encoder
 from anchorwise.modalities.images.views.policies import GlyphViews, NoViews
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.text.config import TextEncoderConfig
+from anchorwise.modalities.text.encoders import build_encoder as text_encoder
 from anchorwise.modalities.text.storage import load_text_encoder
 from anchorwise.modalities.views import Masking, ViewPlan
 from anchorwise.training import RunConfig, apply_overrides, pretrain
@@ -291,3 +296,11 @@ def test_hidden_tokens_are_within_a_text_and_become_masks_mostly(samples):
     masks = table["hidden_ids"][is_hidden] == samples.texts.tokenizer.fast.mask_token_id
     assert 0.65 < float(masks.float().mean()) < 0.95
     assert torch.equal(table["hidden_ids"][~is_hidden], table["input_ids"][~is_hidden])
+
+
+def test_the_row_beside_the_states_is_the_row_that_is_judged():
+    pytest.importorskip("timm")
+    image = image_encoder(EncoderConfig(name="timm/convnext_atto"), num_channels=3, image_size_px=32)
+    text = text_encoder(TextEncoderConfig(width=16, num_heads=2, num_tokens=20, max_tokens=16))
+    towers, images = TwoTowers(image, text, width=8).eval(), torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(towers.image_states(images)[0], towers(images))

@@ -13,7 +13,7 @@ pytest.importorskip("transformers", reason='transformers is not installed: pip i
 from anchorwise.modalities.image_text.config import ImageTextData
 from anchorwise.modalities.image_text.glyph_names import FACES, read_glyph_names
 from anchorwise.modalities.image_text.pairs import grouped
-from anchorwise.modalities.image_text.sources import read_parts
+from anchorwise.modalities.image_text.sources import _parted, read_parts
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.text.tables import Texts
 
@@ -191,3 +191,17 @@ def test_glyphs_are_parted_by_character_and_every_word_of_a_test_name_is_known()
     assert train[place] == "latin small letter e with acute"
     groups = parts.train.images.groups
     assert int((groups == groups[place]).sum()) == len(FACES)
+
+
+def _captioned(captions):
+    names = tuple(map(str, range(len(captions))))
+    images = ImageSet(torch.zeros(len(names), 1, 2, 2, dtype=torch.uint8), None, (), names)
+    return grouped(images, Texts(tuple((each,) for each in captions), are_alike=True, names=names))
+
+
+def test_the_test_part_is_a_tenth_and_of_several_captions():
+    for seed in range(5):
+        parts = _parted(_captioned(["no description"] * 400 + [f"caption {n}" for n in range(600)]), seed)
+        assert len(parts.test.images) == 100
+        whole = _parted(_captioned([f"class {n % 10}" for n in range(200)]), seed)
+        assert whole.test is whole.train

@@ -103,3 +103,22 @@ def test_signals_of_unequal_lengths_are_judged_and_seen_as_tables():
     views = OwnViews(_Means(), ViewPlan(), on_batches=True)
     for view in views(UNEQUAL.batch(torch.arange(6)), seed=0):
         torch.testing.assert_close(view, rows)
+
+
+class Half(nn.Module):
+    def forward(self, view):
+        return view.flatten(1).bfloat16()
+
+
+class Extra(nn.Flatten):
+    def get_extra_state(self):
+        return {"version": 1}
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [(Half(), r"must return float32, .* got torch\.bfloat16; end it with"), (Extra(), "tensors alone in its state")],
+)
+def test_a_network_that_no_head_or_file_takes_is_refused(module, words):
+    with pytest.raises(ValueError, match=words):
+        own_encoder(module, VIEWS)

@@ -6,7 +6,7 @@ import torch
 from anchorwise.modalities.text.config import TextEncoderConfig
 from tests.modalities.text.conftest import WHOLE
 
-pytest.importorskip("transformers", reason='not installed: pip install "anchorwise[text]"')
+transformers = pytest.importorskip("transformers", reason='not installed: pip install "anchorwise[text]"')
 
 from anchorwise.modalities.text.encoders import build_encoder
 from anchorwise.modalities.text.poolings import POOLINGS, pooled
@@ -43,3 +43,35 @@ def test_poolings_are_those_of_a_case_by_hand():
     }
     with pytest.raises(ValueError, match="must have a token in every row"):
         pooled("mean", states, torch.tensor([[0, 0, 0]]))
+
+
+SIZES = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+SIZES |= {"intermediate_size": 16, "max_position_embeddings": 18}
+
+
+def _started(folder, max_tokens):
+    section = TextEncoderConfig(name="transformers", path=folder, num_tokens=50, max_tokens=max_tokens)
+    return build_encoder(section)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_a_model_stored_in_half_precision_is_trained_in_whole(kind, tmp_path):
+    transformers.BertModel(transformers.BertConfig(**SIZES)).to(kind).save_pretrained(tmp_path)
+    encoder = _started(tmp_path, 16)
+    assert {weight.dtype for weight in encoder.parameters()} == {torch.float32}
+    assert encoder.backbone.config.dtype == torch.float32  # So a stored run is read back in it.
+
+
+@pytest.mark.parametrize("name", ["Electra", "Deberta", "MPNet"])
+def test_models_with_and_without_a_pooler_to_leave_out_are_read(name, tmp_path):
+    described = getattr(transformers, f"{name}Config")(**SIZES)
+    getattr(transformers, f"{name}Model")(described).save_pretrained(tmp_path)
+    view = {"input_ids": torch.full((2, 8), 5), "attention_mask": torch.ones(2, 8, dtype=torch.int64)}
+    assert _started(tmp_path, 16)(view).shape == (2, 16)
+
+
+def test_places_that_padding_takes_are_none_for_tokens(tmp_path):
+    transformers.RobertaModel(transformers.RobertaConfig(**SIZES)).save_pretrained(tmp_path)
+    _started(tmp_path, 16)
+    with pytest.raises(ValueError, match=r"data\.max_tokens must be at most the 16 that the model takes, got 17"):
+        _started(tmp_path, 17)

@@ -63,3 +63,11 @@ def test_what_has_no_candidates_is_refused():
         with_candidates(Texts(PAIRS), 5)
     with pytest.raises(ValueError, match="samples of one text; leave it out"):
         with_candidates(Texts((("alone",), ("too",))), 2)
+
+
+def test_no_other_positive_of_a_query_is_its_hard_negative():
+    rows = (("a dog", "dogs"), ("a dog", "a dog barks"), ("a cat", "cats"), ("a car", "cars"))
+    made = with_candidates(Texts(rows), 3).rows
+    assert set(made[0][2:]) == set(made[1][2:]) == {"cats", "cars"}
+    with pytest.raises(ValueError, match="must leave 3 positives that are not"):
+        with_candidates(Texts(rows), 4)

@@ -47,3 +47,9 @@ def test_samples_that_say_the_same_are_of_one_group(tmp_path):
     assert len(set(samples.groups.tolist())) == 5
     alone = written(tmp_path / "b.tsv", "x\ty\n" + "".join(f"left {n}\tright {n}\n" for n in range(4)))
     assert TEXT.load(TextData(source=str(alone))).train.groups is None
+
+
+def test_one_text_alone_is_no_sequence_of_texts():
+    tokenizer = trained_tokenizer(["a dog"] * 3, vocab_size=100)
+    with pytest.raises(TypeError, match="got the text 'a dog' alone"):
+        tokenizer.encode("a dog", max_tokens=8)

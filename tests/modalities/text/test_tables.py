@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 
 from anchorwise._files import UnusableFileError
+from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.text.captions import read_captions
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig
 from anchorwise.modalities.text.docstrings import read_docstrings
@@ -257,3 +258,41 @@ def test_pieces_are_learnt_as_in_a_case_by_hand():
 def test_settings_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         TextEncoderConfig(**settings)
+
+
+def test_other_texts_are_read_by_the_runs_columns_where_they_have_them(tmp_path):
+    own = TextData(source="own.csv", columns=("question", "answer"), tokenizer=tmp_path / "gone")
+    same = written(tmp_path / "same.csv", "uid,question,answer\nu,q,a\nv,r,b\n")
+    other = written(tmp_path / "other.csv", "sentence1,sentence2\nx,y\nz,w\n")
+    found = modality_of("text").other_data(str(same), like=own)
+    assert (found.columns, found.tokenizer) == (own.columns, None)
+    assert read_parts(found).train.rows[0] == ("q", "a")
+    assert modality_of("text").other_data(str(other), like=own).columns is None
+
+
+def test_lists_in_cells_are_no_text(tmp_path):
+    line = json.dumps({"query": "what", "pos": ["this", "that"]})
+    with pytest.raises(UnusableFileError, match=r"every cell must be one text or number, got .* in column 'pos'"):
+        read_texts(written(tmp_path / "a.jsonl", f"{line}\n{line}\n"))
+
+
+def test_a_pair_and_its_reverse_are_not_on_both_sides(tmp_path):
+    lines = [f"x{n}\ty{n}\ny{n}\tx{n}\n" for n in range(50)]
+    parts = read_parts(TextData(source=str(written(tmp_path / "p.tsv", "one\tother\n" + "".join(lines)))))
+    assert not {frozenset(row) for row in parts.train.rows} & {frozenset(row) for row in parts.test.rows}
+    assert len(parts.train.skipped) + len(parts.train.rows) + len(parts.test.rows) == 100
+
+
+def test_rare_characters_take_the_places_that_merges_leave():
+    words = {chr(0x4E00 + n): 2 for n in range(2500)}
+    assert len(word_pieces(words, 6000)) == 2500
+    assert len(word_pieces(words, 1500)) == 1500
+
+
+def test_a_photograph_of_one_caption_is_left_out_and_counted(tmp_path):
+    written(tmp_path / "Flickr8k.token.txt", "a.jpg#0\tx\na.jpg#1\ty\nb.jpg#0\tz\nc.jpg#0\tu\nc.jpg#1\tv\n")
+    for part in ("train", "test"):
+        written(tmp_path / f"Flickr_8k.{part}Images.txt", "a.jpg\nb.jpg\nc.jpg\n")
+    train, _ = read_captions(tmp_path)
+    assert train.rows == (("x", "y"), ("u", "v"))
+    assert [each.name for each in train.skipped] == ["b.jpg"]

@@ -24,6 +24,7 @@ from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.images.views.policies import NoViews, ViewPolicy
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.tables import columns_there
 from anchorwise.modalities.text.modality import Text
 from anchorwise.modalities.text.samples import tokenized
 from anchorwise.modalities.text.tokenizer import TextTokenizer, load_tokenizer, trained_tokenizer
@@ -71,10 +72,11 @@ class ImageText(Modality):
         if any(value not in (None, False) for value in where.values()):
             raise ValueError("--root and --download are for modality=images; put the data set where it is looked for")
         size_px = frozen.image.spec.image_size_px if isinstance(frozen, FrozenTowers) else like.image_size_px
-        other = ImageTextData(
-            max_tokens=like.max_tokens, tokenizer=like.tokenizer, max_decoded_gib=like.max_decoded_gib
-        )
-        changed = other.model_copy(update={"source": source, "image_size_px": size_px})
+        # An encoder takes texts in its own tokens in any case, so a tokenizer that is gone is no loss.
+        tokenizer = like.tokenizer if like.tokenizer is not None and like.tokenizer.is_dir() else None
+        other = ImageTextData(max_tokens=like.max_tokens, tokenizer=tokenizer, max_decoded_gib=like.max_decoded_gib)
+        there = {"source": source, "image_size_px": size_px, "columns": columns_there(source, like.columns)}
+        changed = other.model_copy(update=there)
         return section_of_json(ImageTextData, changed.model_dump_json())
 
     def resolved_views(

@@ -46,6 +46,11 @@ def read_shards(path: Path, reading: dict[str, Any]) -> Pairs:
     shards = _shards(path) if path.is_dir() else [path]
     parts = [_of_shard(shard, reading) for shard in shards]
     num_channels = max(images.num_channels for images, _ in parts)
+    if len(sizes := {tuple(images.images.shape[2:]) for images, _ in parts}) > 1:
+        raise ValueError(
+            f"images of all shards in {path} must have one size, got "
+            f"{' and '.join(f'{height} x {width} px' for height, width in sorted(sizes))}; set data.image_size_px"
+        )
     images = ImageSet(
         torch.cat([with_channels(images.images, num_channels) for images, _ in parts]),
         None,

@@ -158,9 +158,14 @@ def _parted(pairs: Pairs, seed: int) -> PairParts:
     if num_test < 2 or num_groups < 4:
         return PairParts(pairs, pairs)
     order = torch.randperm(num_groups, generator=torch.Generator().manual_seed(seed))
-    sizes = groups.bincount()[order].cumsum(0)
-    chosen = order[: max(1, int((sizes <= num_test).sum()))]
-    test = torch.isin(groups, chosen).nonzero().flatten()
+    sizes, chosen, num_chosen = groups.bincount(), list[int](), 0
+    for group in order.tolist():  # One that is too large is passed over, and does not end the drawing.
+        if num_chosen + int(sizes[group]) <= num_test:
+            chosen.append(group)
+            num_chosen += int(sizes[group])
+    if len(chosen) < 2:  # Nothing to ask among.
+        return PairParts(pairs, pairs)
+    test = torch.isin(groups, torch.tensor(chosen)).nonzero().flatten()
     return PairParts(pairs.some(complement(test, len(groups)).tolist()), pairs.some(test.tolist()))
 
 

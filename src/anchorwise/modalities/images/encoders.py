@@ -104,6 +104,11 @@ class ImageEncoder(Encoder):
             )
         return maps
 
+    def pooled(self, maps: Float[Tensor, "n f h w"]) -> Float[Tensor, "n f"]:
+        """Return the rows that `forward` makes of its maps: their mean, and whatever a timm backbone does behind it."""
+        behind = getattr(self.backbone, "forward_head", None)
+        return maps.mean(dim=(2, 3)) if behind is None else behind(maps)
+
     @property
     def stages(self) -> tuple[nn.Module, ...]:
         """Of a chain of convolutions: what comes before the first block, and every block."""

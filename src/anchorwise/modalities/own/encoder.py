@@ -36,6 +36,11 @@ def own_encoder(module: nn.Module, examples: Sequence[View]) -> Encoder:
         raise TypeError(f"encoder must be a torch.nn.Module, got {type(module).__name__}")
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise ValueError("encoder has layers without a size yet; call it once on a batch before the training")
+    if others := [name for name, part in module.state_dict().items() if not isinstance(part, Tensor)]:
+        raise ValueError(
+            f"encoder must keep tensors alone in its state dictionary, as safetensors does, got {others[0]} of another "
+            "kind; leave out get_extra_state"
+        )
     widths = {_width(module, view) for view in examples}
     if len(widths) != 1:
         raise ValueError(
@@ -65,6 +70,10 @@ def _width(module: nn.Module, view: View) -> int:
         raise ValueError(
             f"encoder must return shape (samples, width), got {tuple(rows.shape)} for views of shape {shape}; pool and "
             "flatten at its end: torch.nn.Sequential(encoder, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())"
+        )
+    if rows.dtype != torch.float32:
+        raise ValueError(
+            f"encoder must return float32, as heads and judges take it, got {rows.dtype}; end it with .float()"
         )
     return rows.shape[1]
 

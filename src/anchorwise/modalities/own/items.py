@@ -11,6 +11,7 @@ from torch import Tensor
 from anchorwise.modalities.samples import View
 
 IMAGE_COLUMNS = ("image", "img", "pixel_values")
+_SHOWN = {"1": "L", "P": "RGB", "PA": "RGBA"}  # Modes of Pillow whose numbers are no brightness.
 LABEL_COLUMNS = ("label", "labels", "fine_label", "cls", "class")
 
 
@@ -52,24 +53,31 @@ def as_tensor(value: Any) -> Tensor:
     """
     if isinstance(value, Mapping) and "image" in value:  # As albumentations gives it back.
         value = value["image"]
+    value = _in_bytes(value)
     if isinstance(value, Tensor):
         return value.as_subclass(Tensor)  # torchvision's Image is one of its own.
     if isinstance(value, np.ndarray) or hasattr(value, "__array_interface__"):
         pixels = np.array(value)  # A copy: views of torch must not write to what is not theirs.
         if pixels.ndim in (2, 3):
             pixels = np.moveaxis(np.atleast_3d(pixels), 2, 0)
-        return torch.from_numpy(np.ascontiguousarray(pixels.astype(np.uint8) if pixels.dtype == bool else pixels))
+        return torch.from_numpy(np.ascontiguousarray(255 * pixels.astype(np.uint8) if pixels.dtype == bool else pixels))
     raise TypeError(
         f"a sample or a view must be a tensor, an array or a Pillow image, got {type(value).__name__}; "
         "turn it into one in your Dataset or in `views`"
     )
 
 
+def _in_bytes(value: Any) -> Any:
+    """Return a Pillow image of a palette, or of bits, as the colours that it shows; whatever else as it is."""
+    mode = _SHOWN.get(getattr(value, "mode", None))
+    return value if mode is None else value.convert(mode)
+
+
 def as_array(value: Any) -> np.ndarray:
     """Return an image as albumentations takes it: (height, width, channels)."""
     if isinstance(value, Tensor):
         return value.permute(1, 2, 0).numpy() if value.ndim == 3 else value.numpy()
-    return np.array(value)
+    return np.array(_in_bytes(value))
 
 
 def unit(values: Tensor) -> Tensor:

@@ -26,7 +26,9 @@ def labels_of(dataset: Any, *, given: Any = None, column: str | None = None) -> 
     Raises:
         ValueError: If labels are not whole numbers from 0, one for each sample.
     """
-    found = given if given is not None else _own(dataset, column)
+    if given is not None:  # The names of the Dataset's own classes are not theirs.
+        return numbered(given, len(dataset))
+    found = _own(dataset, column)
     return (None, ()) if found is None else numbered(found, len(dataset), _class_names(dataset, column))
 
 
@@ -70,7 +72,11 @@ def _own(dataset: Any, column: str | None) -> Any:
         there = tuple(dataset.column_names)
         if column is None and not set(LABEL_COLUMNS) & set(there):
             return None
-        return dataset[named_column("label_column", column, there, LABEL_COLUMNS)]
+        name = named_column("label_column", column, there, LABEL_COLUMNS)
+        try:
+            return list(dataset[name])  # As its own transform gives them.
+        except KeyError:  # It leaves them out, or makes images of what this column has not.
+            return list(dataset.with_format(None)[name])
     if hasattr(dataset, "indices") and hasattr(dataset, "dataset"):  # torch's Subset.
         inner = _targets(dataset.dataset)
         return _beside(dataset, column) if inner is None else [inner[index] for index in dataset.indices]
@@ -81,7 +87,14 @@ def _own(dataset: Any, column: str | None) -> Any:
 def _targets(dataset: Any) -> Any:
     """Return what torchvision's data sets call `targets`."""
     targets = getattr(dataset, "targets", None)
-    return targets if targets is not None and len(targets) == len(dataset) else None
+    if targets is None or len(targets) != len(dataset):
+        return None
+    change = getattr(dataset, "target_transform", None)
+    return targets if change is None else [change(_plain(target)) for target in targets]
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, Tensor | np.generic) and label.ndim == 0 else label
 
 
 def _beside(dataset: Any, column: str | None) -> list[Any] | None:
@@ -95,8 +108,7 @@ def _beside(dataset: Any, column: str | None) -> list[Any] | None:
         key = 1
     else:
         return None
-    labels = (dataset[index][key] for index in range(len(dataset)))
-    return [label.item() if isinstance(label, Tensor | np.generic) and label.ndim == 0 else label for label in labels]
+    return [_plain(dataset[index][key]) for index in range(len(dataset))]
 
 
 def _class_names(dataset: Any, column: str | None) -> Sequence[str]:
@@ -105,7 +117,7 @@ def _class_names(dataset: Any, column: str | None) -> Sequence[str]:
         usual = next((name for name in LABEL_COLUMNS if name in features), None)
         return getattr(features.get(column or usual), "names", None) or ()
     inner = getattr(dataset, "dataset", dataset)
-    names = getattr(inner, "classes", ())
+    names = getattr(inner, "classes", ()) if getattr(inner, "target_transform", None) is None else ()
     return names if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) else ()
 
 

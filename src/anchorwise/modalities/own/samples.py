@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from anchorwise.modalities.own.drawing import own_draws
 from anchorwise.modalities.own.items import as_tensor, input_of, naming, stacked
@@ -62,6 +63,11 @@ def as_samples(
         raise ValueError(
             f"samples must have a length, got {type(given).__name__} without; of a stream keep list(samples), or give "
             "the paths of its tar files"
+        )
+    if isinstance(given, IterableDataset):  # A DataLoader lets it have a length.
+        raise TypeError(
+            f"samples must have items by number, got {type(given).__name__}, a stream; keep list(samples), or give the "
+            "paths of its tar files"
         )
     _at_least_two(len(given))
     numbers, class_names = labels_of(given, given=labels, column=label_column)
@@ -178,6 +184,24 @@ class DatasetSamples(Samples):
                     item = self.item(number)
                     plain_item = as_tensor(item if plain is None else plain(item))
                 yield plain_item.detach().cpu()
+
+
+def numbered_alike(*parts: Samples) -> tuple[Samples, ...]:
+    """Return somebody's own samples with one numbering of the classes that there are in any part."""
+    names = {part.class_names for part in parts}
+    if len(names) < 2 or not all(
+        isinstance(part, TensorSamples | DatasetSamples) and part.class_names for part in parts
+    ):
+        return parts
+    are_numbers = all(map(str.isdecimal, every := {name for of_part in names for name in of_part}))
+    classes = tuple(sorted(every, key=int) if are_numbers else sorted(every))
+    number = {name: place for place, name in enumerate(classes)}
+    return tuple(
+        replace(
+            part, labels=torch.tensor([number[name] for name in part.class_names])[part.labels], class_names=classes
+        )
+        for part in parts
+    )
 
 
 def _tensor_samples(rows: Tensor, labels: Any, groups: Any) -> TensorSamples:

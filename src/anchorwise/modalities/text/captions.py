@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from anchorwise import _files
+from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.text.tables import Texts
 
 CAPTIONS_FILE = "Flickr8k.token.txt"
@@ -39,5 +40,9 @@ def _part(path: Path, captions: dict[str, dict[int, str]]) -> Texts:
         names = path.read_text(encoding=_files.ANY_UTF_8).split()
         if missing := [name for name in names if name not in captions]:
             raise ValueError(f"{len(missing)} of its {len(names)} photographs have no caption, such as {missing[0]}")
-        rows = tuple(tuple(text for _, text in sorted(captions[name].items()) if text) for name in names)
-    return Texts(rows, are_alike=True, names=tuple(names))
+        rows = {name: tuple(text for _, text in sorted(captions[name].items()) if text) for name in names}
+    pairs = {name: row for name, row in rows.items() if len(row) > 1}
+    skipped = tuple(
+        Skipped(name, "has one caption, and no other to be a pair with") for name in rows.keys() - pairs.keys()
+    )
+    return Texts(tuple(pairs.values()), are_alike=True, names=tuple(pairs), skipped=skipped)

@@ -152,6 +152,9 @@ def build_encoder(config: TextEncoderConfig, model_folder: Path | None = None) -
         else:
             check_model_folder(folder)
             model = kind.from_pretrained(folder, config=described, use_safetensors=True, **given, **local)
+        # Whatever they were stored in: half precision would lose the small steps of a training.
+        model = model.float()
+        model.config.dtype = torch.float32
         if config.pooling == "cls" and getattr(model, "pooler", None) is None:
             raise ValueError(
                 f"encoder.pooling='cls' needs a pooler, which {type(model).__name__} has not; take cls_before_pooler"
@@ -164,11 +167,16 @@ def _pooler(config: TextEncoderConfig, described: Any) -> dict[str, bool]:
     return {"add_pooling_layer": config.pooling == "cls"} if described.model_type in _WITH_POOLER else {}
 
 
-_WITH_POOLER = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "mpnet", "albert", "deberta", "ernie")
+_WITH_POOLER = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "albert", "ernie")
+
+
+_COUNTED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet")  # Their first places are behind the padding's.
 
 
 def _check_sizes(config: TextEncoderConfig, described: Any) -> None:
     num_tokens, max_tokens = described.vocab_size, getattr(described, "max_position_embeddings", None)
+    if max_tokens is not None and described.model_type in _COUNTED_FROM_PADDING:
+        max_tokens -= described.pad_token_id + 1
     if config.num_tokens is not None and config.num_tokens > num_tokens:
         raise ValueError(
             f"the tokenizer has {config.num_tokens:,} kinds of tokens and the model knows {num_tokens:,}: it is one of "

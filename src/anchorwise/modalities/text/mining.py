@@ -1,5 +1,6 @@
 """Candidates beside a positive: what a first search by words would give for a query, and what chance would."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +36,19 @@ def with_candidates(texts: Texts, num_candidates: int, *, num_random: int = 0, s
     keys, first = list(dict.fromkeys(positives)), counted.transform(queries)
     place, second = {key: number for number, key in enumerate(keys)}, counted.transform(keys).T
     rows, generator, num_hard = [], np.random.default_rng(seed), num_candidates - 1 - num_random
+    answers = defaultdict[str, list[int]](list)
+    for query, positive in zip(queries, positives, strict=True):
+        answers[query].append(place[positive])
+    if distinct - max(len(set(each)) for each in answers.values()) < num_candidates - 1:
+        raise ValueError(
+            f"data.num_candidates must leave {num_candidates - 1} positives that are not a query's own, and one query "
+            f"has too many of the {distinct}; lower it"
+        )
     for start in range(0, len(queries), _BLOCK):
         scores = (first[start : start + _BLOCK] @ second).toarray()
-        own = [place[positive] for positive in positives[start : start + _BLOCK]]
-        scores[np.arange(len(own)), own] = -1.0
-        nearest = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
-        for row in nearest:
+        nearest = np.argsort(-scores, axis=1, kind="stable")
+        for query, order in zip(queries[start : start + _BLOCK], nearest, strict=True):
+            row = order[~np.isin(order, answers[query])]
             drawn = generator.choice(row[num_hard:], num_random, replace=False)
             rows.append(tuple(keys[number] for number in (*row[:num_hard].tolist(), *drawn.tolist())))
     joined = tuple((*pair, *hard) for *pair, hard in zip(queries, positives, rows, strict=True))

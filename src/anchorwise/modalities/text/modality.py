@@ -10,6 +10,7 @@ from anchorwise.modalities.base import Exported, Modality
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.tables import columns_there
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 from anchorwise.modalities.text.encoders import build_encoder
 from anchorwise.modalities.text.export import export_text
@@ -55,7 +56,10 @@ class Text(Modality):
         """
         if any(value not in (None, False) for value in where.values()):
             raise ValueError("--root and --download are for data sets of images by name; texts are read from --data")
-        changed = TextData(max_tokens=like.max_tokens, tokenizer=like.tokenizer).model_copy(update={"source": source})
+        # An encoder takes texts in its own tokens in any case, so a tokenizer that is gone is no loss.
+        tokenizer = like.tokenizer if like.tokenizer is not None and like.tokenizer.is_dir() else None
+        there = {"source": source, "columns": columns_there(source, like.columns)}
+        changed = TextData(max_tokens=like.max_tokens, tokenizer=tokenizer).model_copy(update=there)
         return section_of_json(TextData, changed.model_dump_json())
 
     def resolved_views(self, views: TextViewsConfig | None, data: TextData, samples: Samples) -> TextViewsConfig:

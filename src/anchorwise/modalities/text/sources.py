@@ -8,6 +8,7 @@ import torch
 
 from anchorwise import _checks
 from anchorwise.modalities.layout import is_hidden
+from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.selection import complement
 from anchorwise.modalities.tables import SUFFIXES
 from anchorwise.modalities.text.captions import CAPTIONS_FILE, read_captions
@@ -104,7 +105,11 @@ def _parted(texts: Texts, seed: int) -> Parts:
     held_out = {anchors[number] for number in _drawn(len(anchors), num_test, seed)}
     chosen = [number for number, row in enumerate(texts.rows) if row[0] in held_out]
     rest = complement(torch.tensor(chosen), len(texts.rows)).tolist()
-    return Parts(texts.some(rest), replace(texts.some(chosen), skipped=()))
+    asked = {frozenset(texts.rows[number][:2]) for number in chosen}
+    turned = {number for number in rest if frozenset(texts.rows[number][:2]) in asked}
+    skipped = (Skipped(texts.names[number], "is a test pair the other way round") for number in sorted(turned))
+    train = texts.some([number for number in rest if number not in turned])
+    return Parts(replace(train, skipped=(*texts.skipped, *skipped)), replace(texts.some(chosen), skipped=()))
 
 
 def _together(parts: Sequence[tuple[str, Texts]]) -> Texts:

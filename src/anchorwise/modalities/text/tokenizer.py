@@ -82,6 +82,8 @@ class TextTokenizer:
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> Tokens:
         """Return the tokens of texts, with those that a model expects at the ends."""
+        if isinstance(texts, str):
+            raise TypeError(f"texts must be a sequence of texts, got the text {texts[:40]!r} alone; give [text]")
         backend = self.fast.backend_tokenizer
         backend.no_padding()
         backend.enable_truncation(max_tokens)

@@ -37,7 +37,8 @@ def word_pieces(words: Mapping[str, int], num_pieces: int) -> list[str]:
         if merged not in known:
             known.add(merged)
             pieces.append(merged)
-    return pieces
+    # Rarer characters take the places that no merge wanted, as in scripts of thousands of them.
+    return [*pieces, *alphabet[_MAX_CHARACTERS : _MAX_CHARACTERS + num_pieces - len(pieces)]]
 
 
 def _symbols(word: str) -> list[str]:

@@ -7,6 +7,7 @@ from torch import Tensor
 from anchorwise import _tensor_checks
 from anchorwise._ranks import gather_rows, sharing_ranks
 from anchorwise.pairs import Views
+from anchorwise.pairs.rows import stacked
 
 # n = samples, m = samples of all ranks, v = views, d = width
 
@@ -19,8 +20,7 @@ def unscaled_views(*views: Float[Tensor, "n d"]) -> Float[Tensor, "v m d"]:
         TypeError: If a view is no tensor or not floating.
     """
     _tensor_checks.views(*views)
-    rows = torch.stack(views)
-    wide = rows if rows.dtype == torch.float64 else rows.float()
+    wide = stacked(views)
     # All views at once: a collective costs more than what it carries.
     gathered = gather_rows(wide.transpose(0, 1)).transpose(0, 1)
     _tensor_checks.some_samples(gathered.shape[1], *views)
