@@ -84,8 +84,8 @@ def _cell(value: Any, name: str) -> str:
     """Return a value as text, nothing where there is none."""
     if isinstance(value, list | dict):
         raise ValueError(
-            f"every cell must be one text or number, got {str(value)[:60]} in column {name!r}; give each of several its "
-            "own column, or leave the column out"
+            f"every cell must be one text or number, got {str(value)[:60]} in column {name!r}; give each of "
+            "several its own column, or leave the column out"
         )
     return "" if value is None else str(value)
 

@@ -118,7 +118,11 @@ def _asked(config: RunConfig) -> dict[str, str]:
         "data": "own" if "data" in own else str(config.data.source),
         "encoder": "own" if "encoder" in own else str(config.encoder.name),
         "method": "own" if "method" in own else str(config.method.name),
-        "objective": "own" if "objective" in own else f"{objective.name}({settings})" if settings else objective.name,
+        "objective": "own"
+        if "objective" in own
+        else f"{objective.name}({settings})"
+        if settings
+        else str(objective.name),
         "batch": str(config.train.batch_size),
     }
 

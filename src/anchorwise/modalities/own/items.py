@@ -69,7 +69,7 @@ def as_tensor(value: Any) -> Tensor:
 
 def _in_bytes(value: Any) -> Any:
     """Return a Pillow image of a palette, or of bits, as the colours that it shows; whatever else as it is."""
-    mode = _SHOWN.get(getattr(value, "mode", None))
+    mode = _SHOWN.get(str(getattr(value, "mode", "")))
     return value if mode is None else value.convert(mode)
 
 

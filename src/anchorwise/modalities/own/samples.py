@@ -188,20 +188,14 @@ class DatasetSamples(Samples):
 
 def numbered_alike(*parts: Samples) -> tuple[Samples, ...]:
     """Return somebody's own samples with one numbering of the classes that there are in any part."""
-    names = {part.class_names for part in parts}
-    if len(names) < 2 or not all(
-        isinstance(part, TensorSamples | DatasetSamples) and part.class_names for part in parts
-    ):
+    own = [part for part in parts if isinstance(part, TensorSamples | DatasetSamples) and part.class_names]
+    every = {name for part in own for name in part.class_names}
+    if len(own) < len(parts) or len({part.class_names for part in own}) < 2:
         return parts
-    are_numbers = all(map(str.isdecimal, every := {name for of_part in names for name in of_part}))
-    classes = tuple(sorted(every, key=int) if are_numbers else sorted(every))
+    classes = tuple(sorted(every, key=int) if all(map(str.isdecimal, every)) else sorted(every))
     number = {name: place for place, name in enumerate(classes)}
-    return tuple(
-        replace(
-            part, labels=torch.tensor([number[name] for name in part.class_names])[part.labels], class_names=classes
-        )
-        for part in parts
-    )
+    there = (torch.tensor([number[name] for name in part.class_names])[part.labels] for part in own)
+    return tuple(replace(part, labels=labels, class_names=classes) for part, labels in zip(own, there, strict=True))
 
 
 def _tensor_samples(rows: Tensor, labels: Any, groups: Any) -> TensorSamples:
