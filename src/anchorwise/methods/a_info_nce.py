@@ -51,7 +51,7 @@ class AInfoNCE(Method):
 
     seed: Tensor
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "asymmetric"}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of A-InfoNCE.

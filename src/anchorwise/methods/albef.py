@@ -54,7 +54,7 @@ class ALBEF(Method):
     gives = Method.gives | {"keys", "queues", "queue_ids", "logit_scale", "alpha_factor"}
     hands_over = frozenset({"keys", "queues"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "soft_targets"}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of ALBEF.

@@ -202,7 +202,7 @@ class Method(nn.Module, ABC):
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     own_objective: ClassVar[Mapping[str, Any]]
     gives: ClassVar[frozenset[str]] = frozenset({"ids", "labels"})
-    adds_losses: ClassVar[bool] = False
+    adds_losses: bool = False
     hands_over: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, encoder: Encoder, objective: Objective, config: MethodConfig) -> None:

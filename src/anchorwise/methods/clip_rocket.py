@@ -37,7 +37,7 @@ class ClipRocket(Method):
 
     gives = Method.gives | {"logit_scale", "logit_bias"}
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "clip"}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of the improved baselines.

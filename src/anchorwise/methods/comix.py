@@ -59,7 +59,7 @@ class CoMix(Method):
         "base_temperature": 0.07,
         "normalise": False,
     }
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of CoMix.

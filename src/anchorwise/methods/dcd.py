@@ -46,7 +46,7 @@ class DCD(Method):
 
     gives = Method.gives | {"logit_scale", "logit_bias"}
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "clip"}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of DCD.

@@ -29,7 +29,7 @@ class LightGCN(Method):
     """A user, an item of hers and one that is not; beside the loss, half the squared lengths of their own vectors."""
 
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "bpr"}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of LightGCN.

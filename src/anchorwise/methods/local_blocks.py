@@ -41,7 +41,7 @@ class LocalBlocks(Method):
     """
 
     own_objective: ClassVar[Mapping[str, Any]] = SimCLR.own_objective
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of local training.

@@ -32,7 +32,7 @@ class MEOW(Method):
     gives = Method.gives | {"clusters"}
     hands_over = frozenset({"clusters"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "meow", "temperature": 0.4, "both_directions": False}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of MEOW.

@@ -42,6 +42,8 @@ class MMCSketch(QueriesAndKeys):
     Each view goes through each network alone. The encoder must be one that can leave out patches (`encoder.name=vit`).
     """
 
+    adds_losses = True
+
     class Config(QueriesAndKeysConfig):
         """Settings of the sketch; all of them are ours.
 

@@ -34,7 +34,7 @@ class PCL(Method):
     gives = Method.gives | {"queue", "queue_ids"}
     hands_over = frozenset({"queue"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "moco", "temperature": 0.2}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of PCL.

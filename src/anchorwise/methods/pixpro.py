@@ -58,7 +58,7 @@ class PixPro(Method):
     gives = Method.gives | {"keys", "places"}
     hands_over = frozenset({"keys", "places"})
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "pixel_consistency"}
-    adds_losses: ClassVar[bool] = True
+    adds_losses = True
 
     class Config(MethodConfig):
         """Settings of PixPro.

@@ -64,6 +64,7 @@ class SimCSE(Method):
                 raise ValueError(
                     f"method.hidden_weight is for encoders of texts, got {type(encoder).__name__}; leave it out"
                 )
+            self.adds_losses = True
             self.hidden_words = HiddenWords(words.shape[1], len(words))
 
     @property

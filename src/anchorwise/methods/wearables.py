@@ -30,7 +30,6 @@ class Wearables(Method):
     """
 
     own_objective: ClassVar[Mapping[str, Any]] = {"name": "cross_view", "temperature": 0.04, "both_directions": False}
-    adds_losses: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """Settings of the wearables' method.
@@ -50,6 +49,7 @@ class Wearables(Method):
         self.twin = MomentumTwin(self.online)
         self.spread = KoLeo()
         self.momentum, self.koleo_weight = config.momentum, config.koleo_weight
+        self.adds_losses = config.koleo_weight > 0
 
     def before_step(self, clock: Clock) -> None:
         """Let the copy follow, before it makes keys."""

@@ -92,6 +92,10 @@ class Encoder(nn.Module):
         """Return feature maps; an encoder that has none overrides nothing."""
         raise NotImplementedError
 
+    def pooled(self, maps: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f"]:
+        """Return the rows that `forward` makes of its maps; their mean, unless an encoder does more behind it."""
+        return maps.mean(dim=(2, 3))
+
     def check_maps(self, who: str) -> None:
         """Refuse an encoder without feature maps.
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def read_table(path: Path) -> Columns:
     read = _READERS[_checks.one_of("the suffix of data.source", path.suffix, _READERS)]
     with _files.reading(path):
         table = read(path)
-    if not table or not len(next(iter(table.values()))):
+    if not table:
         raise ValueError(f"{path} must have rows, got none")
     return table
 
@@ -43,7 +43,8 @@ def are_numbers(cells: Sequence[str]) -> bool:
 
 
 def _lines(path: Path) -> Columns:
-    return {"text": [line for line in _files.read_lines(path) if line.strip()]}
+    lines = [line for line in _files.read_lines(path) if line.strip()]
+    return {"text": lines} if lines else {}
 
 
 def _csv(path: Path) -> Columns:
@@ -77,7 +78,23 @@ def _jsonl(path: Path) -> Columns:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict) or list(row) != names:
             raise ValueError(f"every line must be an object of {', '.join(names)}, got another in line {number}")
-    return {name: [_cell(row[name], name) for row in rows] for name in names}
+    return _Cells({name: [row[name] for row in rows] for name in names})
+
+
+class _Cells(Mapping[str, Sequence[str]]):
+    """Columns of values as text; one that holds lists is refused where it is asked for, and no harm beside others."""
+
+    def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Sequence[str]:
+        return [_cell(value, name) for value in self._values[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def _cell(value: Any, name: str) -> str:
@@ -85,7 +102,7 @@ def _cell(value: Any, name: str) -> str:
     if isinstance(value, list | dict):
         raise ValueError(
             f"every cell must be one text or number, got {str(value)[:60]} in column {name!r}; give each of "
-            "several its own column, or leave the column out"
+            "several its own column, or name other columns"
         )
     return "" if value is None else str(value)
 
@@ -99,7 +116,7 @@ def _parquet(path: Path) -> Columns:
 
 def cells_of(table: Any) -> Columns:
     """Return the cells of an Arrow table as text, those without a value as nothing."""
-    return {name: [_cell(cell, name) for cell in table.column(name).to_pylist()] for name in table.column_names}
+    return _Cells({name: table.column(name).to_pylist() for name in table.column_names if len(table)})
 
 
 _READERS: Mapping[str, Callable[[Path], Columns]] = {

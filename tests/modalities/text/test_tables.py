@@ -274,6 +274,9 @@ def test_lists_in_cells_are_no_text(tmp_path):
     line = json.dumps({"query": "what", "pos": ["this", "that"]})
     with pytest.raises(UnusableFileError, match=r"every cell must be one text or number, got .* in column 'pos'"):
         read_texts(written(tmp_path / "a.jsonl", f"{line}\n{line}\n"))
+    line = json.dumps({"query": "what", "answer": "this", "embedding": [0.1, 0.2]})
+    found = read_texts(written(tmp_path / "b.jsonl", f"{line}\n{line}\n"), ["query", "answer"])
+    assert found.rows == (("what", "this"), ("what", "this"))
 
 
 def test_a_pair_and_its_reverse_are_not_on_both_sides(tmp_path):

@@ -98,8 +98,7 @@ class TwoTowers(Encoder):
             ValueError: If the image tower has no feature maps.
         """
         maps = self.towers.image.maps(images)
-        pooled = getattr(self.towers.image, "pooled", lambda cells: cells.mean(dim=(2, 3)))
-        return self.towers.image_projection(pooled(maps)), maps.flatten(2).transpose(1, 2)
+        return self.towers.image_projection(self.towers.image.pooled(maps)), maps.flatten(2).transpose(1, 2)
 
     def text_states(self, tokens: View) -> TowerStates:
         """Return one row per text in the shared space, and the states of its tokens."""

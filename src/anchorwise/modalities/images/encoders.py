@@ -105,9 +105,9 @@ class ImageEncoder(Encoder):
         return maps
 
     def pooled(self, maps: Float[Tensor, "n f h w"]) -> Float[Tensor, "n f"]:
-        """Return the rows that `forward` makes of its maps: their mean, and whatever a timm backbone does behind it."""
+        """Return their mean, and whatever a timm backbone does behind it."""
         behind = getattr(self.backbone, "forward_head", None)
-        return maps.mean(dim=(2, 3)) if behind is None else behind(maps)
+        return super().pooled(maps) if behind is None else behind(maps)
 
     @property
     def stages(self) -> tuple[nn.Module, ...]:

@@ -43,6 +43,6 @@ def _part(path: Path, captions: dict[str, dict[int, str]]) -> Texts:
         rows = {name: tuple(text for _, text in sorted(captions[name].items()) if text) for name in names}
     pairs = {name: row for name, row in rows.items() if len(row) > 1}
     skipped = tuple(
-        Skipped(name, "has one caption, and no other to be a pair with") for name in rows.keys() - pairs.keys()
+        Skipped(name, "has one caption, and no other to be a pair with") for name in rows if name not in pairs
     )
     return Texts(tuple(pairs.values()), are_alike=True, names=tuple(pairs), skipped=skipped)

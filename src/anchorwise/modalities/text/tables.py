@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anchorwise import _checks
+from anchorwise import _checks, _files
 from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.tables import Columns, are_numbers, read_table
 
@@ -92,7 +92,9 @@ def texts_of(path: Path, table: Columns, columns: Sequence[str] | None = None) -
             there = ", ".join(each for each in table if each != score)
             hint = _checks.hint(name, tuple(table)) if name not in table else ", which has the scores"
             raise ValueError(f"data.columns must name columns of text of {path} ({there}), got {name!r}{hint}")
-    return _texts(path, [table[name] for name in names], names, None if score is None else table[score])
+    with _files.reading(path):
+        parts, scores = [table[name] for name in names], None if score is None else table[score]
+    return _texts(path, parts, names, scores)
 
 
 def _text_columns(table: Columns, score: str | None) -> Sequence[str]:
