@@ -90,6 +90,9 @@ class _Cells(Mapping[str, Sequence[str]]):
     def __getitem__(self, name: str) -> Sequence[str]:
         return [_cell(value, name) for value in self._values[name]]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
