@@ -4,7 +4,7 @@ python benchmarks/comparison_figures.py compare-cifar10-small --set version=1 --
     --draw weince_published --draw weince --draw weince_reg --draw weibit --draw dcl --draw dhel \
     --results benchmarks/studies/cifar10
 python benchmarks/comparison_figures.py verdict-small --on cifar100 --on flowers --on digits --on gtsrb \
-    --on tiny-imagenet --only weibit --only weibit_hardest --set "seeds=[1, 2, 3]" \
+    --on tiny-imagenet --only weibit --only weibit_hardest \
     --results benchmarks/studies/verdict-small
 """
 

@@ -89,6 +89,13 @@ _WARM = (
     "method.head.num_layers=0",
     "optimizer.peak_lr=1e-4",
 )
+_PRETRAINED = (
+    f"data.source={{runs}}/{SENTENCES}",
+    "encoder.path={data}/all-MiniLM-L6-v2",
+    "data.tokenizer={data}/all-MiniLM-L6-v2",
+    "encoder.pooling=mean",
+    "method.head.num_layers=0",
+)
 _ESIMCSE = ("method.name=esimcse", "views.repetition=0.32", "method.head.num_layers=0")
 _READ = ("encoder.path={start}/transformer", "data.tokenizer={start}/transformer")
 # Contrast over a list against classification of each, and the gradient's weight of the one in the other's direction.
@@ -101,7 +108,25 @@ _READERS: Mapping[str, Sequence[str]] = {
         "objective.direction=yes",
     ),
 }
+_BEHIND = (
+    "encoder.name=transformers",
+    "encoder.path={start}/transformer",
+    "data.tokenizer={start}/transformer",
+    "optimizer.peak_lr=2e-4",
+)
 _GUIDED = ("data.tokenizer={start}/transformer", "method.name=gist_embed", "method.guide={start}")
+
+# Objectives in batches of 32; FastCLIP cannot leave out negatives, so CLIP is there without leaving them out too.
+_SMALL: Mapping[str, Sequence[str]] = {
+    "clip": (),
+    "siglip": ("objective.name=siglip",),
+    "clip, same names as negatives": ("train.exclude_groups=false",),
+    "fast_clip, same names as negatives": (
+        "objective.name=fast_clip",
+        "objective.num_samples=22117",
+        "train.exclude_groups=false",
+    ),
+}
 
 
 def _glyphs(*settings: str, **given: int | str) -> Row:
@@ -115,6 +140,10 @@ ROWS: Mapping[str, Row] = {
     "docstrings, untrained": Row("docstrings-small", steps=0),
     "docstrings-small": Row("docstrings-small"),
     "docstrings, CoCoSoDa": Row("docstrings-small", ["method.name=cocosoda"]),
+    "pairs behind docstrings-small": Row("docstrings-small", _BEHIND, start="docstrings-small", steps=90),
+    "CoCoSoDa behind docstrings-small": Row(
+        "docstrings-small", ["method.name=cocosoda", *_BEHIND], start="docstrings-small", steps=90
+    ),
     "snli, untrained": Row("snli-small", [SNLI], steps=0, sts=True),
     "snli-small": Row("snli-small", [SNLI], sts=True),
     "SimCSE behind captions-small": Row("simcse", _WARM, start="captions-small", sts=True),
@@ -122,8 +151,12 @@ ROWS: Mapping[str, Row] = {
     "SimCSE with hidden words behind captions-small": Row(
         "simcse", [*_WARM, "method.hidden_weight=0.1"], start="captions-small", sts=True
     ),
+    "all-MiniLM-L6-v2": Row("simcse", _PRETRAINED, steps=0, sts=True),
+    "SimCSE behind all-MiniLM-L6-v2": Row("simcse", _PRETRAINED, sts=True),
+    "ESimCSE behind all-MiniLM-L6-v2": Row("simcse", [*_PRETRAINED, *_ESIMCSE], sts=True),
     "glyphs, untrained": _glyphs(steps=0),
     "glyphs, clip": _glyphs(),
+    "glyphs, clip in batches of 32": _glyphs("train.batch_size=32"),
     "glyphs, clip_rocket": _glyphs("method.name=clip_rocket", "views.word_dropout=0.3"),
     "glyphs, msd": _glyphs("method.name=msd"),
     "glyphs, dcd": _glyphs("method.name=dcd"),
@@ -142,6 +175,7 @@ ROWS: Mapping[str, Row] = {
         steps=240,
     ),
     "glyphs-clip": Row("glyphs-clip"),
+    **{f"{name}, 32 a step": _glyphs("train.batch_size=32", *settings, steps=344) for name, settings in _SMALL.items()},
     "captions, two layers": Row("captions-small", [CAPTIONS, "encoder.num_layers=2", "encoder.dropout=0.0"], steps=100),
     **{
         name: Row("reranker-small", [CAPTIONS, *_READ, *settings], start="captions, two layers")
@@ -157,13 +191,25 @@ TABLES: Mapping[str, Table] = {
         ("captions, untrained", "captions-small", "captions, GISTEmbed"), (*_RETRIEVAL, STS), "captions-small"
     ),
     "docstrings": Table(
-        ("docstrings, untrained", "docstrings-small", "docstrings, CoCoSoDa"), _SEARCHED, "docstrings-small"
+        (
+            "docstrings, untrained",
+            "docstrings-small",
+            "docstrings, CoCoSoDa",
+            "pairs behind docstrings-small",
+            "CoCoSoDa behind docstrings-small",
+        ),
+        _SEARCHED,
+        "docstrings-small",
     ),
     "sentences": Table(("snli, untrained", "snli-small", "captions-small"), (STS,), "snli, untrained"),
     "warmed": Table(
-        ("captions-small", *(name for name, row in ROWS.items() if row.recipe == "simcse")), (STS,), "captions-small"
+        ("captions-small", *(name for name in ROWS if name.endswith("CSE behind captions-small") or "hidden" in name)),
+        (STS,),
+        "captions-small",
     ),
+    "pretrained": Table([name for name in ROWS if name.endswith("MiniLM-L6-v2")], (STS,), "all-MiniLM-L6-v2"),
     "glyphs": Table([name for name in ROWS if name.startswith("glyphs")], _BOTH_WAYS, "glyphs, clip", words=False),
+    "small batches": Table([f"{name}, 32 a step" for name in _SMALL], _BOTH_WAYS, "clip, 32 a step", words=False),
     "reranking": Table(("captions, two layers", *_READERS), _RERANKED, "reranker-small"),
 }
 
