@@ -35,6 +35,9 @@ class CoCoSoDa(Method):
     taking turns by step, token types are told by their letters instead of a parser, the copy is one for both sides
     (the release's two are always equal), and a temperature is what the objective says: there the logits of 0.07 are
     multiplied by another 20 in training, so it is 0.0035.
+
+    The source begins with a model of code and has a rate of 2e-5. From random weights at 1e-3 all rows drew together
+    (docs/text.md): begin with a trained encoder and a small rate.
     """
 
     gives = Method.gives | {"queue", "queue_ids"}
