@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ class Writer:
     def written(self, tokens: Tensor, mask: Tensor, *, sampled: bool) -> tuple[Tensor, Tensor]:
         """Return texts with what is written behind them, drawn or the likeliest, and their mask."""
         how = {"do_sample": True, "top_k": 0} if sampled else {"do_sample": False}
-        texts = self.model.generate(
+        texts = cast(Any, self.model).generate(
             tokens, attention_mask=mask, max_new_tokens=NUM_WRITTEN, min_new_tokens=NUM_WRITTEN, **how
         )
         return texts, torch.cat([mask, torch.ones_like(texts[:, mask.shape[1] :])], dim=1)
@@ -81,8 +82,16 @@ def first_taught(captions: Sequence[Sequence[str]], seed: int) -> Writer:
     """Return a model that was taught to write another caption of the same photograph."""
     torch.manual_seed(seed)
     tokenizer = trained_tokenizer([text for row in captions for text in row], vocab_size=4000)
-    size = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512}
-    config = LlamaConfig(vocab_size=tokenizer.num_tokens, bos_token_id=None, eos_token_id=None, pad_token_id=0, **size)
+    config = LlamaConfig(
+        vocab_size=tokenizer.num_tokens,
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=512,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
     writer = Writer(LlamaForCausalLM(config).eval(), tokenizer)  # There is no dropout in it.
     optimizer = torch.optim.AdamW(writer.model.parameters(), lr=1e-3, weight_decay=0.0)
     drawn = torch.Generator().manual_seed(seed)
@@ -118,9 +127,12 @@ def rewarded(writer: Writer, captions: Sequence[Sequence[str]], seed: int) -> li
 
 
 def _pairs(captions: Sequence[Sequence[str]], count: int, drawn: torch.Generator) -> list[tuple[str, str]]:
-    rows = torch.randperm(len(captions), generator=drawn)[:count].tolist()
-    places = [torch.randperm(len(captions[row]), generator=drawn)[:2].tolist() for row in rows]
-    return [(captions[row][one], captions[row][other]) for row, (one, other) in zip(rows, places, strict=True)]
+    pairs = list[tuple[str, str]]()
+    for number in torch.randperm(len(captions), generator=drawn)[:count].tolist():
+        row = captions[int(number)]
+        one, other = torch.randperm(len(row), generator=drawn)[:2].tolist()
+        pairs.append((row[int(one)], row[int(other)]))
+    return pairs
 
 
 def measure(data: Path, seed: int) -> dict[str, float]:
