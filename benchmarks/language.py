@@ -32,6 +32,7 @@ from anchorwise.modalities.encoder import FrozenEncoder
 from anchorwise.modalities.image_text.config import ImageTextData
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.modalities.text.captions import read_captions
 from anchorwise.modalities.text.config import TextData
 from anchorwise.modalities.text.tables import Texts, read_texts
 from anchorwise.training import RunConfig, apply_overrides, pretrain, recipe
@@ -41,6 +42,7 @@ from benchmarks.over_seeds import Kept, interval, measured
 QUIET = ("train.device=cpu", "train.log_to=[]", "train.knn_every_epochs=0")
 LAST = ("loss", "matching_accuracy")  # Mean over the last quarter of the logged steps.
 SENTENCES = "sentences.txt"  # Those of STS-B's training part, one a line.
+LINES = "captions.txt"  # Those of Flickr8k's training photographs, likewise.
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,15 @@ _PRETRAINED = (
     "data.tokenizer={data}/all-MiniLM-L6-v2",
     "encoder.pooling=mean",
     "method.head.num_layers=0",
+)
+_RANDOM = (
+    f"data.source={{runs}}/{LINES}",
+    "encoder.name=bert-small",
+    "encoder.num_layers=1",
+    "encoder.pooling=mean",
+    "method.head.num_layers=0",
+    "optimizer.peak_lr=1e-3",
+    "train.batch_size=256",
 )
 _ESIMCSE = ("method.name=esimcse", "views.repetition=0.32", "method.head.num_layers=0")
 _READ = ("encoder.path={start}/transformer", "data.tokenizer={start}/transformer")
@@ -151,6 +162,12 @@ ROWS: Mapping[str, Row] = {
     "SimCSE with hidden words behind captions-small": Row(
         "simcse", [*_WARM, "method.hidden_weight=0.1"], start="captions-small", sts=True
     ),
+    "random weights": Row("simcse", _RANDOM, steps=0, sts=True),
+    "SimCSE from random weights": Row("simcse", _RANDOM, steps=60, sts=True),
+    "SimCSE with repetition from random weights": Row(
+        "simcse", [*_RANDOM, "views.repetition=0.32"], steps=60, sts=True
+    ),
+    "ESimCSE from random weights": Row("simcse", [*_RANDOM, *_ESIMCSE, "method.num_queued=640"], steps=60, sts=True),
     "all-MiniLM-L6-v2": Row("simcse", _PRETRAINED, steps=0, sts=True),
     "SimCSE behind all-MiniLM-L6-v2": Row("simcse", _PRETRAINED, sts=True),
     "ESimCSE behind all-MiniLM-L6-v2": Row("simcse", [*_PRETRAINED, *_ESIMCSE], sts=True),
@@ -207,6 +224,7 @@ TABLES: Mapping[str, Table] = {
         (STS,),
         "captions-small",
     ),
+    "random weights": Table([name for name in ROWS if name.endswith("random weights")], (STS,), "random weights"),
     "pretrained": Table([name for name in ROWS if name.endswith("MiniLM-L6-v2")], (STS,), "all-MiniLM-L6-v2"),
     "glyphs": Table([name for name in ROWS if name.startswith("glyphs")], _BOTH_WAYS, "glyphs, clip", words=False),
     "small batches": Table([f"{name}, 32 a step" for name in _SMALL], _BOTH_WAYS, "clip, 32 a step", words=False),
@@ -283,9 +301,11 @@ class Bench:
         return self.read[key]
 
     def write_sentences(self) -> None:
-        """Write the sentences of STS-B's training part, each once."""
-        texts = dict.fromkeys(text for row in stsb(self.data, "train").rows for text in row)
-        _files.write_text(self.runs / SENTENCES, "\n".join(texts) + "\n")
+        """Write the sentences of STS-B's training part and the captions of Flickr8k's, each once."""
+        captions = read_captions(self.data / "flickr8k")[0]
+        for name, found in ((SENTENCES, stsb(self.data, "train")), (LINES, captions)):
+            texts = dict.fromkeys(text for row in found.rows for text in row)
+            _files.write_text(self.runs / name, "\n".join(texts) + "\n")
 
 
 def stsb(data: Path, part: str) -> Texts:
