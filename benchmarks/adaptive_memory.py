@@ -29,7 +29,7 @@ from anchorwise import _files
 from anchorwise.evaluation.embed import embed_splits
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.rows import labelled_rows
-from anchorwise.methods.base import Clock
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.seeds import mixed_seed

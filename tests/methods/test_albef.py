@@ -9,7 +9,7 @@ import torch
 from anchorwise import SoftTargets
 from anchorwise.methods import METHODS
 from anchorwise.methods.albef import drawn_negatives
-from anchorwise.methods.base import Clock
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.models.hidden_words import first_places
 from anchorwise.objectives import build

@@ -5,7 +5,7 @@ import torch
 
 from anchorwise import CLIP, MoCo
 from anchorwise.methods import METHODS
-from anchorwise.methods.base import Clock
+from anchorwise.methods.outlook import Clock
 from anchorwise.objectives import build
 from tests.methods.training import method_of, optimizer_of, towers, train, views_of_step
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from anchorwise.methods import METHODS
-from anchorwise.methods.base import Clock
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch
 from anchorwise.models import HeadConfig

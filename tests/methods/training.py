@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from anchorwise import Objective
 from anchorwise.methods import METHODS
-from anchorwise.methods.base import AllRows, Clock, Method, Outlook
+from anchorwise.methods.base import Method
+from anchorwise.methods.outlook import AllRows, Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.image_text.encoders import TwoTowers
 from anchorwise.modalities.images.encoders import ImageEncoder

@@ -9,7 +9,7 @@ import torch
 
 from anchorwise.evaluation.forgetting import over_tasks
 from anchorwise.methods import Clock
-from anchorwise.methods.base import Outlook
+from anchorwise.methods.outlook import Outlook
 from anchorwise.pairs import unit_rows
 from anchorwise.training import apply_overrides, pretrain
 from anchorwise.training.checkpoint import load_checkpoint

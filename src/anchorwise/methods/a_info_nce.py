@@ -15,7 +15,8 @@ from pydantic import Field
 from torch import Tensor
 
 from anchorwise._config import Positive
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Step, averaged, together, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged, together, with_term
+from anchorwise.methods.outlook import AllRows, Clock
 from anchorwise.modalities.attack import AttackConfig, attacked
 from anchorwise.modalities.draws import noise
 from anchorwise.modalities.encoder import Encoder

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
 from anchorwise.methods.hidden_words import hidden_words
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.draws import Draws
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.image_text.encoders import TwoTowers

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal, final
 from pydantic import Field
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, averaged, together
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged, together
 from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

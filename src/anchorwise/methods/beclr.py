@@ -13,7 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anchorwise._config import Count, Positive
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Outlook, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Step, together
+from anchorwise.methods.outlook import AllRows, Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import Masking, ViewPlan, without_hidden

@@ -12,8 +12,9 @@ from pydantic import Field
 from torch import nn
 
 from anchorwise._config import Positive
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, averaged, together, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged, together, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan

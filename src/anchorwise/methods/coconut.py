@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from anchorwise._config import Positive
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Method, MethodConfig, Outlook, Step, averaged, together
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged, together
+from anchorwise.methods.outlook import Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models.momentum import MomentumTwin

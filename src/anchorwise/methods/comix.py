@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from anchorwise._config import Count
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, together, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, together, with_term
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.draws import noise
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, together, with_term
 from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.methods.outlook import Clock
 from anchorwise.methods.teacher import Teacher
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View

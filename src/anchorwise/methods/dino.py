@@ -12,7 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 from anchorwise._config import Positive
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, by_size, together
+from anchorwise.methods.base import Method, MethodConfig, Step, by_size, together
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan

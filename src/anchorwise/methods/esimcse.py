@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from pydantic import Field
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Step, together
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from anchorwise._config import Count
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Step, together
 from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Step, together
+from anchorwise.methods.outlook import Clock
 from anchorwise.methods.teacher import Teacher
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View

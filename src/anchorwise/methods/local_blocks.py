@@ -14,7 +14,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, averaged
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.methods.simclr import SimCLR
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View

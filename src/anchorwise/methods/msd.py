@@ -13,8 +13,9 @@ from pydantic import Field
 from torch import Tensor
 
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Step, together
 from anchorwise.methods.clip import learnt_scale, scale_of
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

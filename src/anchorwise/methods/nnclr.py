@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Method, MethodConfig, Outlook, Step, averaged
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged
+from anchorwise.methods.outlook import Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig

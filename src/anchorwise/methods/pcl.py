@@ -11,7 +11,8 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from anchorwise._config import Count, Positive
-from anchorwise.methods.base import AllRows, Clock, Method, MethodConfig, Outlook, Step, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, with_term
+from anchorwise.methods.outlook import AllRows, Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

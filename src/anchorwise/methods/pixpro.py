@@ -12,7 +12,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Projected, Step, with_term
+from anchorwise.methods.base import Method, MethodConfig, Projected, Step, with_term
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.places import cell_centres, cell_diagonals
 from anchorwise.modalities.samples import Batch, View

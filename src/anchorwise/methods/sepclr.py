@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from torch import Tensor
 
-from anchorwise.methods.base import Method, MethodConfig, Outlook, Projected, Step, together
+from anchorwise.methods.base import Method, MethodConfig, Projected, Step, together
+from anchorwise.methods.outlook import Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

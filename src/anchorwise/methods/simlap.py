@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from anchorwise._config import Count, Width
 from anchorwise._ranks import gather_rows
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step
+from anchorwise.methods.base import Method, MethodConfig, Step
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.draws import Draws
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View

@@ -11,7 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Outlook, Step, by_size
+from anchorwise.methods.base import Method, MethodConfig, Step, by_size
+from anchorwise.methods.outlook import Clock, Outlook
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewPlan

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
 
-from anchorwise.methods.base import Clock, Method, MethodConfig, Step, averaged, with_term
+from anchorwise.methods.base import Method, MethodConfig, Step, averaged, with_term
+from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig

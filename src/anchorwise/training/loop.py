@@ -17,7 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 from anchorwise import _files
 from anchorwise._config import identity
 from anchorwise._terminal import printable
-from anchorwise.methods.base import Method, Outlook, check_objective
+from anchorwise.methods.base import Method, check_objective
+from anchorwise.methods.outlook import Outlook
 from anchorwise.modalities.encoder import BESIDE, Encoder, read_weights
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
