@@ -60,17 +60,6 @@ def test_one_seed_makes_no_claim_of_an_interval(tiny):
     assert "undecided: one seed has no interval" in tiny[1]
 
 
-@pytest.mark.whole
-def test_finished_trainings_are_reused_and_shown_again(tiny):
-    out, page = tiny
-    weights = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/encoder.safetensors")}
-    assert len(weights) == 4
-    again = CliRunner().invoke(app, ["demo", "--out", str(out), "--seeds", "1", "--epochs", "1"])
-    assert "4 runs, all done" in again.output
-    assert {path: path.stat().st_mtime_ns for path in weights} == weights
-    assert (out / "report.html").read_text(encoding="utf-8").count("<h2>") == page.count("<h2>")
-
-
 def test_a_folder_that_is_not_a_demos_is_refused_before_anything_is_trained(tmp_path):
     (tmp_path / "report.html").write_text("my own")
     result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path)])

@@ -24,6 +24,7 @@ STOCK: dict[str, Callable[[torch.Tensor], Any]] = {
     "logit_scale": lambda view: view.new_tensor(5.0),
     "alpha_factor": lambda view: view.new_tensor(0.5),
     "generator": lambda view: torch.Generator(view.device),
+    "hard_negatives": lambda view: (-view, view.roll(1, dims=0)),
 }
 # Settings under which they are taken.
 TAKING = {"sup_re_mix": {"mixing": (2.0, 8.0)}}

@@ -13,6 +13,7 @@ from anchorwise.methods.outlook import Clock
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.models.hidden_words import first_places
 from anchorwise.objectives import build
+from anchorwise.pairs import unit_rows
 from tests.methods.test_sentences import Scaled, batch, rows
 from tests.methods.training import method_of, optimizer_of, train, views_of_step
 
@@ -46,14 +47,15 @@ def test_the_sum_is_of_contrast_matching_and_hidden_tokens():
 def test_matching_is_that_of_a_loop_over_pairs():
     method = method_of("albef").eval()
     views, given = views_of_step(method, 0)
-    (image, cells), (text, states) = method.encoder.image_states(views[0]), method.encoder.text_states(views[1])
-    mask, logits = views[1]["attention_mask"], 5.0 * torch.nn.functional.normalize(image) @ text.T
+    cells, states = method.encoder.image_states(views[0])[1], method.encoder.text_states(views[1])[1]
+    mask = views[1]["attention_mask"]
+    logits = of_texts, of_images = (5.0 * torch.randn(2, 6, 6, generator=torch.Generator().manual_seed(0))).unbind()
     drawn = method.draws(given.ids, method.turn)[:, 0]
     total = 0.0
     for n in range(6):
         rest = [m for m in range(6) if m != n]
         other = []
-        for number, by in enumerate((logits[:, n], logits[n])):
+        for number, by in enumerate((of_texts[n], of_images[n])):
             shares = torch.softmax(torch.stack([by[m] for m in rest]).float(), dim=0).cumsum(0)
             other.append(rest[min(int((shares <= drawn[number, n]).sum()), 4)])
         for label, (t, i) in zip((1, 0, 0), ((n, n), (n, other[0]), (other[1], n)), strict=True):
@@ -61,6 +63,28 @@ def test_matching_is_that_of_a_loop_over_pairs():
             total += (said.logsumexp(0) - said[label]).item() / 18
     found = method._matching(states, mask, cells, logits, given)
     assert found.loss.item() == pytest.approx(total, rel=1e-5)
+
+
+def test_negatives_are_drawn_by_the_scores_with_the_copies_rows():
+    method = method_of("albef", momentum=1.0)
+    train(method, optimizer_of(method), range(3))
+    views, given = views_of_step(method, 3)
+    image, text = (unit_rows(method.encoder(view)) for view in views)
+    image_key, text_key = (unit_rows(method.twin(view)) for view in views)
+    seen, matching = [], method._matching
+    method._matching = lambda *asked: seen.extend(asked[3]) or matching(*asked)
+    method(views, given)
+    expected = [method.scale() * rows @ keys.T for rows, keys in ((text, image_key), (image, text_key))]
+    assert all(torch.allclose(*pair, rtol=1e-5, atol=1e-6) for pair in zip(seen, expected, strict=True))
+    assert not torch.allclose(seen[0], seen[1].T, atol=1e-3)
+
+
+def test_the_temperature_stays_in_the_range_of_the_source():
+    method = method_of("albef")
+    for log_scale, held in ((-5.0, 2.0), (9.0, 1000.0), (3.0, math.exp(3.0))):
+        method.scale.log_scale.data.fill_(log_scale)
+        method.after_step(Clock(0, 40, 4))
+        assert method.scale().item() == pytest.approx(held)
 
 
 def test_negatives_follow_the_softmax_and_are_never_of_the_own_group():
@@ -78,21 +102,33 @@ def test_hidden_places_come_first():
     assert first_places(is_hidden, 0.15)[0, :2].tolist() == [1, 3]
 
 
-def test_hidden_tokens_are_those_of_a_loop_over_tokens():
-    method = method_of("albef", momentum=0.0, alpha=0.0, hidden_share=0.9).eval()
-    head = method.reader.hidden_words
-    views, _ = views_of_step(method, 0)
+@pytest.mark.parametrize("alpha", [0.0, 0.4])
+def test_hidden_tokens_are_those_of_a_loop_over_tokens(alpha: float):
+    method = method_of("albef", momentum=1.0, alpha=alpha, hidden_share=0.9)
+    train(method, optimizer_of(method), range(3))
+    method.eval()
+    views, _ = views_of_step(method, 3)
     table = views[1]
-    cells = method.encoder.image_states(views[0])[1]
+    copies = method.twin.network.encoder
+    cells, copied_cells = (towers.image_states(views[0])[1] for towers in (method.encoder, copies))
     seen = {"input_ids": table["hidden_ids"], "attention_mask": table["attention_mask"]}
-    states = method.encoder.text_states(seen)[1]
+    method.rise.fill_(0.5)
+
+    def said_by(towers, cells, n: int):
+        """What towers say at every place of a text."""
+        words, head = towers.towers.text.words, towers.reader.hidden_words
+        states = towers.text_states(seen)[1][n : n + 1]
+        fused = towers.reader.fusion(states, table["attention_mask"][n : n + 1], cells[n : n + 1])[0]
+        return head.transform(fused) @ words.T + head.bias
+
     losses = []
     for n in range(6):
-        fused = method.reader.fusion(states[n : n + 1], table["attention_mask"][n : n + 1], cells[n : n + 1])[0]
+        said, guess = said_by(method.encoder, cells, n), said_by(copies, copied_cells, n).softmax(dim=1)
         for place in table["is_hidden"][n].nonzero().flatten().tolist():
-            logits = head.transform(fused[place]) @ method.encoder.towers.text.words.T + head.bias
-            losses.append((logits.logsumexp(0) - logits[table["input_ids"][n, place]]).item())
-    found = method._hidden(table, cells, cells)
+            logs, token = said[place].log_softmax(0), table["input_ids"][n, place]
+            right, guessed = -logs[token], -sum(share * log for share, log in zip(guess[place], logs, strict=True))
+            losses.append(((1 - 0.5 * alpha) * right + 0.5 * alpha * guessed).item())
+    found = method._hidden(table, cells, copied_cells)
     assert found.loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     assert found.per_anchor.mean().item() == pytest.approx(found.loss.item())
 

@@ -129,6 +129,16 @@ def test_hard_negatives_want_an_objective_that_takes_them():
         make(Encoder(Scaled(), num_features=3), build({"name": "dhel"}), make.Config(num_negatives=1))
 
 
+@pytest.mark.parametrize("name", ["info_nce", "weince", "weibit", "dcl"])
+def test_hard_negatives_of_a_sample_are_negatives_of_all_rows_of_any_objective_that_takes_them(name: str):
+    make, views = METHODS["simcse"], [rows(4, shift) for shift in (0, 0.3, 0.6)]
+    objective = build({"name": name})
+    method = make(Encoder(Scaled(), num_features=3), objective, make.Config(num_negatives=1, head=NO_HEAD)).double()
+    found = method(views, batch()).outcome.loss
+    assert found.item() == pytest.approx(build({"name": name})(*views[:2], hard_negatives=views[2:]).item(), rel=1e-12)
+    assert found > build({"name": name})(*views[:2])
+
+
 def cocosoda(temperature: float = 0.07, **settings):
     make = METHODS["cocosoda"]
     objective = build({**make.own_objective, "temperature": temperature})

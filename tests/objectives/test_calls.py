@@ -65,7 +65,7 @@ def test_a_mixture_passes_on_what_each_part_takes():
     torch.testing.assert_close(mixture(*VIEWS, labels=labels, **given), expected)
     assert (mixture.inputs.needs, mixture.inputs.takes) == (
         ("labels",),
-        ("ids", "logit_scale", "mask", "counted", "log_weights"),
+        ("ids", "hard_negatives", "logit_scale", "mask", "counted", "log_weights"),
     )
     assert mixture.inputs.max_views == 2
 
@@ -96,7 +96,7 @@ def test_pairs_of_views_pass_labels_on():
         (lambda: MoCo()(*VIEWS, queue=VIEWS[0], ids=torch.arange(24)), "ids need queue_ids beside them"),
         (
             lambda: Mixture()(*VIEWS, labels=torch.arange(24)),
-            "argument of a mixture must be one of 'ids', 'logit_scale', got 'labels'",
+            "argument of a mixture must be one of 'ids', 'hard_negatives', 'logit_scale', got 'labels'",
         ),
         (lambda: MoCoV3()(*VIEWS), r"MoCoV3 needs keys: .*keys=\(key0, key1\)"),
         (lambda: SogCLR(num_samples=24)(*VIEWS), "SogCLR needs ids: the samples' numbers in the data set"),

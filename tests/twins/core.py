@@ -1,5 +1,6 @@
 """What the twins share: cosines, links, cross-entropy, written out."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,13 +23,15 @@ class Batch:
     negatives: list[list[float]]
 
     @staticmethod
-    def of(view0: Rows, view1: Rows, ids: Ids = None) -> "Batch":
+    def of(view0: Rows, view1: Rows, ids: Ids = None, hard_negatives: Sequence[Rows] = ()) -> "Batch":
         rows = [*view0, *view1]
         samples = [*range(len(view0)), *range(len(view1))]
         positives, negatives = [], []
         for a, row in enumerate(rows):
             apart = [k for k in range(len(rows)) if differ(ids, samples[k], samples[a])]
-            negatives.append([cosine(row, rows[k]) for k in apart])
+            negatives.append(
+                [cosine(row, other) for other in [*(rows[k] for k in apart), *itertools.chain(*hard_negatives)]]
+            )
             (other,) = [k for k in range(len(rows)) if samples[k] == samples[a] and k != a]
             positives.append(cosine(row, rows[other]))
         return Batch(positives, negatives)
@@ -73,9 +76,14 @@ def cross_entropy(batch: Batch, link: Link, num_hardest: int | None = None) -> l
 
 
 def info_nce(
-    view0: Rows, view1: Rows, temperature: float, num_hardest: int | None = None, ids: Ids = None
+    view0: Rows,
+    view1: Rows,
+    temperature: float,
+    num_hardest: int | None = None,
+    ids: Ids = None,
+    hard_negatives: Sequence[Rows] = (),
 ) -> list[float]:
-    return cross_entropy(Batch.of(view0, view1, ids), softmax_link(temperature), num_hardest)
+    return cross_entropy(Batch.of(view0, view1, ids, hard_negatives), softmax_link(temperature), num_hardest)
 
 
 def sigmoid(x: float) -> float:

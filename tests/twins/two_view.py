@@ -110,8 +110,8 @@ def moco_v3(
     return [scale * loss for loss in (*first, *second)]
 
 
-def dcl(view0: Rows, view1: Rows, logit: Logit, ids: Ids = None) -> list[float]:
-    batch = Batch.of(view0, view1, ids)
+def dcl(view0: Rows, view1: Rows, logit: Logit, ids: Ids = None, hard_negatives: Sequence[Rows] = ()) -> list[float]:
+    batch = Batch.of(view0, view1, ids, hard_negatives)
     rows = zip(batch.positives, batch.negatives, strict=True)
     return [log_sum_exp([logit(s) for s in negatives]) - logit(p) for p, negatives in rows]
 

@@ -136,5 +136,4 @@ class AInfoNCE(Method):
             )
 
     def _between_clean(self, view0: Tensor, view1: Tensor, *, batch: Batch) -> Any:
-        ids = {} if batch.shared_ids is None else {"ids": batch.shared_ids}
-        return self.between_clean.detail(view0, view1, **ids)
+        return self.between_clean.detail(view0, view1, ids=batch.shared_ids)

@@ -35,6 +35,7 @@ from anchorwise.pairs import unit_rows
 
 # b = pairs of this rank's batch, s = tokens, p = places, k = columns
 
+_LEAST_SCALE = 2.0
 _IMAGE, _TEXT = 4010, 4011  # What is drawn: the image that does not match, and the text; numbers that no view has.
 
 
@@ -43,11 +44,11 @@ class ALBEF(Method):
     """Contrast with momentum copies and queues of their rows; matching with hard negatives; hidden words.
 
     The sum of the three is unweighted, as in the source. Hard negatives are drawn within a rank's own batch, by the
-    softmax of their logits; here those of the pair's group are never drawn, and a confident row cannot be left without
-    one (the source adds a small number inside its softmax, where it does nothing). With `train.exclude_groups` targets
-    of the contrast are shared out among the keys of a group, in the queues too, as in the source's fine-tuning for
-    retrieval. Deviations: the fusion layers lie behind the text tower and are new, where the source splits one BERT;
-    copies are averaged before the step.
+    softmax of their logits with the copies' rows; here those of the pair's group are never drawn, and a confident row
+    cannot be left without one (the source adds a small number inside its softmax, where it does nothing). With
+    `train.exclude_groups` targets of the contrast are shared out among the keys of a group, in the queues too, as in
+    the source's fine-tuning for retrieval. Deviations: the fusion layers lie behind the text tower and are new, where
+    the source splits one BERT; copies are averaged before the step.
     """
 
     turn: Tensor
@@ -69,7 +70,7 @@ class ALBEF(Method):
             hidden_share: Chance of a token to be hidden.
             alpha: Share of the copy's own guess in the target of a hidden token, as in the contrast's.
             rise_epochs: In which both shares rise from 0; 0 has them whole from the first step on.
-            max_scale: Of the learnt scale; the source keeps the temperature above 0.001.
+            max_scale: Of the learnt scale; the source keeps the temperature within 0.001 and 0.5.
         """
 
         name: Literal["albef"] = "albef"
@@ -82,7 +83,7 @@ class ALBEF(Method):
         hidden_share: float = Field(default=0.15, gt=0, lt=1)
         alpha: float = Field(default=0.4, ge=0, le=1)
         rise_epochs: float = Field(default=1.0, ge=0, le=1e6)
-        max_scale: float = Field(default=1000.0, ge=1e-3, le=1e6)
+        max_scale: float = Field(default=1000.0, ge=_LEAST_SCALE, le=1e6)
 
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
@@ -91,7 +92,7 @@ class ALBEF(Method):
         self.twin = MomentumTwin(self.online)
         width = encoder.num_features
         self.image_queue, self.text_queue = (Queue(config.num_queued, width, random=True) for _ in range(2))
-        self.scale = learnt_scale(objective, most=config.max_scale)
+        self.scale = learnt_scale(objective, most=config.max_scale, least=_LEAST_SCALE)
         self.draws = Draws([0], [_IMAGE, _TEXT])
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64), persistent=False)
         self.register_buffer("rise", torch.ones(()), persistent=False)
@@ -132,8 +133,11 @@ class ALBEF(Method):
             given["queue_ids"] = queue_ids
         outcome = self.loss(image, text, batch=batch, **given, **scale)
         mask = cast(Mapping[str, Tensor], views[1])["attention_mask"]
-        cosines = products(unit_rows(image.detach()), unit_rows(text.detach()))
-        logits = cosines * scale.get("logit_scale", 1.0 / cast(Any, self.objective).temperature)
+        factor = scale.get("logit_scale", 1.0 / cast(Any, self.objective).temperature)
+        logits = [
+            factor * products(unit_rows(rows.detach()), unit_rows(keys))
+            for rows, keys in ((text, image_key), (image, text_key))
+        ]
         outcome = with_term(outcome, self._matching(states, mask, cells, logits, batch))
         outcome = with_term(outcome, self._hidden(views[1], cells, copied_cells))
         self.image_queue.push(image_key, batch.excluded_ids)
@@ -150,14 +154,17 @@ class ALBEF(Method):
         states: Float[Tensor, "b s d"],
         mask: Int64[Tensor, "b s"],
         cells: Float[Tensor, "b p _"],
-        logits: Float[Tensor, "b b"],
+        logits: Sequence[Float[Tensor, "b b"]],
         batch: Batch,
     ) -> Outcome:
-        """Return the cross-entropy of pairs, of texts with another image, and of images with another text."""
+        """Return the cross-entropy of pairs, of texts with another image, and of images with another text.
+
+        Logits are those of texts with all images, and of images with all texts.
+        """
         drawn = self.draws(batch.drawn_by, self.turn)[:, 0]
         is_same = batch.excluded_ids.unsqueeze(0) == batch.excluded_ids.unsqueeze(1)
         other_image, other_text = (
-            drawn_negatives(each, is_same, numbers) for each, numbers in zip((logits.T, logits), drawn, strict=True)
+            drawn_negatives(each, is_same, numbers) for each, numbers in zip(logits, drawn, strict=True)
         )
         texts, masks = torch.cat([states, states, states[other_text]]), torch.cat([mask, mask, mask[other_text]])
         found = self.reader(texts, masks, torch.cat([cells, cells[other_image], cells])).float()

@@ -95,7 +95,8 @@ class Method(nn.Module, ABC):
     Attributes:
         gives: Arguments by name that an objective may need.
         own_objective: What the method's source trains with, as `objectives.build` takes it.
-        adds_losses: Whether its loss is more than one of its objective's, and so no cross-entropy of its own.
+        adds_losses: Whether its loss is more than one of its objective's, or one among more rows than those of two
+            views, and so no cross-entropy that can be told from one of rows that know nothing.
         hands_over: Those of them without which the method would be another one: its objective must take them.
         online: The trained encoder with its head.
         objective: What is minimised.

@@ -59,14 +59,14 @@ class CLIP(Method):
             self.scale.hold()
 
 
-def learnt_scale(objective: Objective, *, most: float) -> LogitScale | None:
+def learnt_scale(objective: Objective, *, most: float, least: float = 0.0) -> LogitScale | None:
     """Return a scale that starts where an objective has its own; None for one that takes none."""
     if "logit_scale" not in objective.inputs.takes:
         return None
     settings: Any = objective
     start = settings.scale if hasattr(objective, "scale") else 1.0 / settings.temperature
     bias = settings.bias if "logit_bias" in objective.inputs.takes else None
-    return LogitScale(min(start, most), most=most, bias=bias)
+    return LogitScale(min(max(start, least), most), most=most, least=least, bias=bias)
 
 
 def scale_of(scale: LogitScale | None) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class ESimCSE(Method):
         """
 
         name: Literal["esimcse"] = "esimcse"
-        head: HeadConfig = HeadConfig(num_layers=1, output_width=768, tanh=True)
+        head: HeadConfig = HeadConfig(num_layers=1, output_width=None, tanh=True)
         momentum: float = Field(default=0.995, ge=0, le=1)
         num_queued: int = Field(default=160, ge=1, le=10_000_000)
 

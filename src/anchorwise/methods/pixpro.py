@@ -131,7 +131,7 @@ class _Instances(nn.Module):
         super().__init__()
         self.head = ProjectionHead(config, num_features=num_features)
         self.twin = MomentumTwin(self.head)
-        self.predictor = Predictor(config, width=config.output_width)
+        self.predictor = Predictor(config, width=self.head.width)
         self.by_cosine = Prediction(form="simsiam")
 
     def forward(self, cells: Sequence[Float[Tensor, "b p f"]], targets: Sequence[Float[Tensor, "b p f"]]) -> Outcome:

@@ -44,7 +44,7 @@ class SimCSE(Method):
         """
 
         name: Literal["simcse"] = "simcse"
-        head: HeadConfig = HeadConfig(num_layers=1, output_width=768, tanh=True)
+        head: HeadConfig = HeadConfig(num_layers=1, output_width=None, tanh=True)
         num_negatives: int = Field(default=0, ge=0, le=64)
         hidden_weight: float | None = Field(default=None, gt=0, le=1e6)
         hidden_share: float = Field(default=0.15, gt=0, lt=1)
@@ -52,10 +52,11 @@ class SimCSE(Method):
     def __init__(self, encoder: Encoder, objective: Objective, config: Config) -> None:
         super().__init__(encoder, objective, config)
         self.num_negatives = config.num_negatives
+        self.adds_losses = config.num_negatives > 0
         if config.num_negatives and "hard_negatives" not in objective.inputs.takes:
             raise ValueError(
                 f"method.num_negatives must be 0 for {type(objective).__name__}, which takes no hard negatives; "
-                "cross_view does"
+                "cross_view, info_nce, weince, weibit and dcl do"
             )
         self.hidden_weight, self.hidden_share, self.hidden_words = config.hidden_weight, config.hidden_share, None
         if config.hidden_weight is not None:

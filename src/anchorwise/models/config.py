@@ -34,13 +34,13 @@ class HeadConfig(PredictorConfig):
 
     Attributes:
         num_layers: Linear layers; 0 hands the features over as they are, and the other settings say nothing.
-        output_width: Width of the embeddings.
+        output_width: Width of the embeddings; None makes it that of the features.
         output_norm: Batch normalisation behind the last layer: "affine", "plain" without scale and shift, or "none";
             "layer" is layer normalisation.
         tanh: Whether a hyperbolic tangent stands behind all of it, as in the heads of BERT.
     """
 
     num_layers: int = Field(default=2, ge=0, le=100)
-    output_width: Width = 128
+    output_width: Width | None = 128
     output_norm: Literal["none", "affine", "plain", "layer"] = "none"
     tanh: bool = False

@@ -32,13 +32,13 @@ class ProjectionHead(nn.Module):
         if config.num_layers == 0:
             self.layers, self.width = nn.Sequential(), num_features
             return
-        self.width = config.output_width
+        self.width = config.output_width or num_features
         bias = config.bias and config.output_norm == "none"
-        layers = _perceptron(config, num_features, config.output_width, bias=bias)
+        layers = _perceptron(config, num_features, self.width, bias=bias)
         if config.output_norm == "layer":
-            layers.append(nn.LayerNorm(config.output_width))
+            layers.append(nn.LayerNorm(self.width))
         elif config.output_norm != "none":
-            layers.append(nn.BatchNorm1d(config.output_width, affine=config.output_norm == "affine"))
+            layers.append(nn.BatchNorm1d(self.width, affine=config.output_norm == "affine"))
         if config.tanh:
             layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)

@@ -22,14 +22,15 @@ class LogitScale(nn.Module):
     Args:
         start: What it is before the first step, above 0.
         most: What it is at most after every step.
+        least: What it is at least.
         bias: What is added to every product before the first step; None for no bias.
     """
 
     log_scale: nn.Parameter
 
-    def __init__(self, start: float, *, most: float = 100.0, bias: float | None = None) -> None:
+    def __init__(self, start: float, *, most: float = 100.0, least: float = 0.0, bias: float | None = None) -> None:
         super().__init__()
-        self.most = _checks.positive("most", most)
+        self.most, self.least = _checks.positive("most", most), _checks.at_least("least", least, 0.0)
         self.log_scale = nn.Parameter(torch.tensor(math.log(_checks.positive("start", start))))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(_checks.number("bias", bias)))
 
@@ -39,5 +40,5 @@ class LogitScale(nn.Module):
 
     @torch.no_grad()
     def hold(self) -> None:
-        """Bring it back to at most `most`, after an update."""
-        self.log_scale.clamp_(max=math.log(self.most))
+        """Bring it back into its range, after an update."""
+        self.log_scale.clamp_(math.log(self.least) if self.least else -math.inf, math.log(self.most))

@@ -12,12 +12,11 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
-from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
-from anchorwise.objectives.parts.between_views import FurtherKeys, across_views
+from anchorwise.objectives.parts.between_views import across_views
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import EMPTY_SLOT, Views, unit_rows, views_of
-from anchorwise.pairs.rows import stacked
+from anchorwise.objectives.parts.further_keys import FurtherKeys, hard_keys
+from anchorwise.pairs import EMPTY_SLOT, views_of
 from anchorwise.tails.blend import Blend, as_blend
 
 # n = samples, d = embedding width, k = further negatives, q = rows of the queue
@@ -90,9 +89,11 @@ class CrossViewInfoNCE(Objective):
         """
         if negative_ids is not None and ids is None:
             raise ValueError("negative_ids need ids beside them: the samples' numbers, which theirs are compared with")
+        if hard_negatives is None and self.hard_negative_log_weight:
+            raise ValueError("hard_negatives must be given where hard_negative_log_weight says what they count for")
         directions = ((0, 1), (1, 0)) if self.both_directions else ((0, 1),)
         views = views_of(view0, view1, ids=ids)
-        further = [*self._hard(hard_negatives, views, view0)]
+        further = hard_keys(hard_negatives, views, view0, own_log_weight=self.hard_negative_log_weight)
         if negatives is not None:
             rows = views.beside("negatives", negatives)
             further.append(FurtherKeys(rows, _numbers("negative_ids", negative_ids, "rows of negatives", rows)))
@@ -103,19 +104,6 @@ class CrossViewInfoNCE(Objective):
             further.append(FurtherKeys(rows, None if ids is None else numbers, empty))
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         return across_views(views, directions, softmax, self.blend, further=further)
-
-    def _hard(self, given: object, views: Views, view: Float[Tensor, "n d"]) -> list[FurtherKeys]:
-        """Return the hard negatives of the samples of all ranks."""
-        if given is None:
-            if self.hard_negative_log_weight:
-                raise ValueError("hard_negatives must be given where hard_negative_log_weight says what they count for")
-            return []
-        number = len(given) if isinstance(given, Sequence) else 1
-        if number == 0:
-            raise ValueError("hard_negatives must be rows of one hard negative of every sample at least, got none")
-        of_each = _tensor_checks.views_beside("hard_negatives", given, [view] * number)
-        rows = gather_rows(unit_rows(stacked(of_each, dim=1)).to(views.units))
-        return [FurtherKeys(rows.transpose(0, 1).flatten(0, 1), own_log_weight=self.hard_negative_log_weight)]
 
 
 def _numbers(name: str, ids: Tensor | None, rows_name: str, rows: Tensor) -> Tensor | None:

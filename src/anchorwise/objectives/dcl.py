@@ -3,6 +3,7 @@
 Source: Yeh et al. 2021, "Decoupled Contrastive Learning", https://arxiv.org/abs/2110.06848.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 from jaxtyping import Float, Integer
@@ -11,6 +12,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.further_keys import hard_keys, with_further
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -32,7 +34,7 @@ class DCL(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
+    inputs: Inputs = Inputs(takes=("ids", "hard_negatives", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.1, blend: Blend | None = None) -> None:
         super().__init__()
@@ -45,6 +47,7 @@ class DCL(Objective):
         view1: Float[Tensor, "n d"],
         *,
         ids: Integer[Tensor, " n"] | None = None,
+        hard_negatives: Sequence[Float[Tensor, "n d"]] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
@@ -53,12 +56,14 @@ class DCL(Objective):
             view0: Rows of the samples.
             view1: Another view of them.
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
+            hard_negatives: Rows of a hard negative of every sample, of a second one, and so on: negatives of all
+                anchors, with a gradient.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         positive_scores = views.positive_scores
         _tensor_checks.num_samples(self, views.num_distinct)
-        contrast = views.pooled()
+        contrast = with_further(views.pooled(), hard_keys(hard_negatives, views, view0))
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         per_anchor = engine.logsumexp_rows(contrast, reading.link) - reading.link(positive_scores)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, **reading.stats})

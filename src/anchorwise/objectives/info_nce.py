@@ -4,6 +4,7 @@ Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual
 https://arxiv.org/abs/2002.05709.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 from jaxtyping import Float, Integer
@@ -13,6 +14,7 @@ from anchorwise import _checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.parts.among_all_rows import among_all_rows
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.further_keys import hard_keys
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend, as_blend
 
@@ -35,7 +37,7 @@ class InfoNCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
+    inputs: Inputs = Inputs(takes=("ids", "hard_negatives", "logit_scale"))
 
     def __init__(self, *, temperature: float = 0.5, num_hardest: int | None = None, blend: Blend | None = None) -> None:
         super().__init__()
@@ -53,6 +55,7 @@ class InfoNCE(Objective):
         view1: Float[Tensor, "n d"],
         *,
         ids: Integer[Tensor, " n"] | None = None,
+        hard_negatives: Sequence[Float[Tensor, "n d"]] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses and the cosines of their positives.
@@ -61,8 +64,11 @@ class InfoNCE(Objective):
             view0: Rows of the samples.
             view1: Another view of them.
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
+            hard_negatives: Rows of a hard negative of every sample, of a second one, and so on: negatives of all
+                anchors, with a gradient.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        return among_all_rows(views, softmax, self.blend, num_hardest=self.num_hardest)
+        further = hard_keys(hard_negatives, views, view0)
+        return among_all_rows(views, softmax, self.blend, num_hardest=self.num_hardest, further=further)

@@ -3,6 +3,7 @@
 Source: Erol et al. 2026, "When Softmax Fails at the Top", https://arxiv.org/abs/2606.00262.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 from jaxtyping import Float, Integer
@@ -12,6 +13,7 @@ from anchorwise import _checks
 from anchorwise.links import ShortfallLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
+from anchorwise.objectives.parts.further_keys import hard_keys, with_further
 from anchorwise.pairs import views_of
 from anchorwise.tails.estimators import HillTail
 from anchorwise.tails.exponents import Exponent
@@ -44,7 +46,7 @@ class Weibit(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids",))
+    inputs: Inputs = Inputs(takes=("ids", "hard_negatives"))
 
     def __init__(
         self,
@@ -63,7 +65,12 @@ class Weibit(Objective):
         return min(num_rows - 2, self.num_hardest or num_rows) + 1
 
     def detail(
-        self, view0: Float[Tensor, "n d"], view1: Float[Tensor, "n d"], *, ids: Integer[Tensor, " n"] | None = None
+        self,
+        view0: Float[Tensor, "n d"],
+        view1: Float[Tensor, "n d"],
+        *,
+        ids: Integer[Tensor, " n"] | None = None,
+        hard_negatives: Sequence[Float[Tensor, "n d"]] | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, exponents and the cosines of their positives.
 
@@ -71,12 +78,16 @@ class Weibit(Objective):
             view0: Rows of the samples.
             view1: Another view of them.
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other.
+            hard_negatives: Rows of a hard negative of every sample, of a second one, and so on: negatives of all
+                anchors, with a gradient.
         """
         views = views_of(view0, view1, ids=ids)
-        contrast = views.pooled()
+        further = hard_keys(hard_negatives, views, view0)
+        contrast = with_further(views.pooled(), further)
         negatives = negatives_of(contrast, endpoint=self.endpoint)
         exponent = self.exponent(negatives)
         hardest = None if self.num_hardest is None else negatives.hardest(self.num_hardest)
         link = ShortfallLink(exponent, self.endpoint)
-        per_anchor, positive_scores = cross_entropy(contrast, link, hardest=hardest)
+        beside = views.positive_scores if further else None
+        per_anchor, positive_scores = cross_entropy(contrast, link, beside, hardest=hardest)
         return mean_outcome(per_anchor, {"positive_score": positive_scores, "exponent": exponent})

@@ -4,6 +4,7 @@ Source: Erol et al. 2026, "When Softmax Fails at the Top: Extreme-Value Correcti
 https://arxiv.org/abs/2606.00262.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 from jaxtyping import Float, Integer
@@ -13,6 +14,7 @@ from anchorwise import _checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.parts.among_all_rows import among_all_rows
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.further_keys import hard_keys
 from anchorwise.pairs import views_of
 from anchorwise.tails.blend import Blend
 from anchorwise.tails.exponents import Exponent
@@ -50,7 +52,7 @@ class WEINCE(Objective):
         ValueError: If an argument is out of range.
     """
 
-    inputs: Inputs = Inputs(takes=("ids", "logit_scale"))
+    inputs: Inputs = Inputs(takes=("ids", "hard_negatives", "logit_scale"))
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class WEINCE(Objective):
         view1: Float[Tensor, "n d"],
         *,
         ids: Integer[Tensor, " n"] | None = None,
+        hard_negatives: Sequence[Float[Tensor, "n d"]] | None = None,
         logit_scale: float | Tensor | None = None,
     ) -> Outcome:
         """Return the loss with the anchors' losses, lambda, what it was made of, and the exponents.
@@ -83,7 +86,10 @@ class WEINCE(Objective):
             view1: Another view of them.
             ids: Whole numbers. Samples of one id, such as duplicates, are no negatives of each other; gate and exponent
                 are read off the others.
+            hard_negatives: Rows of a hard negative of every sample, of a second one, and so on: negatives of all
+                anchors, with a gradient.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
         """
         views = views_of(view0, view1, ids=ids)
-        return among_all_rows(views, softmax_link(self.temperature, logit_scale, views.units), self.blend)
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        return among_all_rows(views, softmax, self.blend, further=hard_keys(hard_negatives, views, view0))

@@ -96,7 +96,10 @@ def _said(settings: dict[str, Any]) -> str:
 
 def _scores(path: Path) -> list[str]:
     if not path.is_file():
-        return ["It was not evaluated: `anchorwise evaluate` with the run writes scores, and the next export has them."]
+        return [
+            "No scores lie with the run: `anchorwise evaluate RUN` (without `--out`) writes them there, and the next "
+            "export has them."
+        ]
     found = Evaluation.load(path)
     notes = [note for judge in found.judged.values() for note in judge.notes]
     table = _table(("number", "value", "interval"), found.rows())

@@ -72,6 +72,11 @@ def with_keys(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), per_sample={"keys": (view0 + 0.3 * view1.roll(1, dims=1), view1.roll(1, dims=1))})
 
 
+def with_hard_negatives(view0: Tensor, view1: Tensor) -> Call:
+    hard = (0.8 * view1 + 0.5 * view0.roll(1, dims=1), view1.roll(1, dims=1) - view0)
+    return Call((view0, view1), per_sample={"hard_negatives": hard})
+
+
 def one_view(view0: Tensor, view1: Tensor) -> Call:
     # Made of both, so that both get a gradient.
     return Call((view0 + 0.5 * view1,))

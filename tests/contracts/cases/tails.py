@@ -1,6 +1,7 @@
 """WEINCE and what it is made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from anchorwise import (
     WEINCE,
@@ -18,15 +19,15 @@ from anchorwise import (
 )
 from anchorwise.tails import AnchorExponent, HillTail
 from tests import twins
-from tests.contracts.cases.case import Case, with_ids
+from tests.contracts.cases.case import Case, with_hard_negatives, with_ids
 from tests.twins import Batch, Ids, Rows
 
 Twin = Callable[..., list[float]]
 
 
 def _weince(blend: Callable[[Batch], list[float]], exponents: Callable[[Batch], list[float]], tau: float = 0.5) -> Twin:
-    def twin(view0: Rows, view1: Rows, ids: Ids = None) -> list[float]:
-        batch = Batch.of(view0, view1, ids)
+    def twin(view0: Rows, view1: Rows, ids: Ids = None, hard_negatives: Sequence[Rows] = ()) -> list[float]:
+        batch = Batch.of(view0, view1, ids, hard_negatives)
         weibit = twins.weibit_link(exponents(batch))
         return twins.cross_entropy(batch, twins.blend_link(blend(batch), twins.softmax_link(tau), weibit))
 
@@ -34,8 +35,8 @@ def _weince(blend: Callable[[Batch], list[float]], exponents: Callable[[Batch], 
 
 
 def _weibit(exponents: Callable[[Batch], list[float]], endpoint: float = 1.0, num_hardest: int | None = None) -> Twin:
-    def twin(view0: Rows, view1: Rows, ids: Ids = None) -> list[float]:
-        batch = Batch.of(view0, view1, ids)
+    def twin(view0: Rows, view1: Rows, ids: Ids = None, hard_negatives: Sequence[Rows] = ()) -> list[float]:
+        batch = Batch.of(view0, view1, ids, hard_negatives)
         return twins.cross_entropy(batch, twins.weibit_link(exponents(batch), endpoint), num_hardest)
 
     return twin
@@ -59,7 +60,7 @@ def _sum(*parts: tuple[float, Twin]) -> Twin:
 
 
 def _info_nce(tau: float, num_hardest: int | None = None) -> Twin:
-    return lambda view0, view1, ids=None: twins.info_nce(view0, view1, tau, num_hardest, ids)
+    return partial(twins.info_nce, temperature=tau, num_hardest=num_hardest)
 
 
 def _fixed(value: float) -> Callable[[Batch], list[float]]:
@@ -174,6 +175,40 @@ CASES = [
         given={"endpoint": 0.95},
     ),
     Case("weibit-hardest", Weibit, _weibit(_fixed(4.0), num_hardest=7), given={"exponent": 4.0, "num_hardest": 7}),
+    Case(
+        "info_nce-hard_negatives",
+        InfoNCE,
+        _info_nce(0.2),
+        given={"temperature": 0.2},
+        call=with_hard_negatives,
+        single_sample="finite",
+    ),
+    Case(
+        "info_nce-hardest-hard_negatives",
+        InfoNCE,
+        _info_nce(0.2, 5),
+        given={"temperature": 0.2, "num_hardest": 5},
+        call=with_hard_negatives,
+        single_sample="finite",
+    ),
+    Case(
+        "weince-hard_negatives",
+        WEINCE,
+        _weince(
+            lambda batch: twins.likelihood_blend(batch, **_LOW_GATE),
+            lambda batch: twins.hill_exponents(batch, "batch", tail_fraction=0.3),
+        ),
+        given={"gate": LikelihoodGate(**_LOW_GATE)},
+        call=with_hard_negatives,
+        single_sample="finite",
+    ),
+    Case(
+        "weibit-hard_negatives",
+        Weibit,
+        _weibit(lambda batch: twins.hill_exponents(batch, "batch")),
+        call=with_hard_negatives,
+        single_sample="finite",
+    ),
     Case(
         "selection",
         Selection,

@@ -25,7 +25,7 @@ from anchorwise import (
     MoCoV3,
     SigLIP,
 )
-from tests.contracts.cases.case import Call, Case, cosines, with_ids, with_keys
+from tests.contracts.cases.case import Call, Case, cosines, with_hard_negatives, with_ids, with_keys
 from tests.twins import two_view
 from tests.twins.core import Rows
 
@@ -59,11 +59,6 @@ def _half_filled(view0: Tensor, view1: Tensor) -> Call:
 
 def _with_hard_ones(view0: Tensor, view1: Tensor) -> Call:
     return Call((view0, view1), shared={"negatives": _queue(view0.shape[1], view0.dtype)})
-
-
-def _with_own_hard_ones(view0: Tensor, view1: Tensor) -> Call:
-    hard = (0.8 * view1 + 0.5 * view0.roll(1, dims=1), view1.roll(1, dims=1) - view0)
-    return Call((view0, view1), per_sample={"hard_negatives": hard})
 
 
 def _with_hard_ones_and_a_queue(view0: Tensor, view1: Tensor) -> Call:
@@ -186,7 +181,7 @@ CASES = [
         CrossViewInfoNCE,
         partial(two_view.cross_view, logit=MIXED, hard_negative_log_weight=0.7),
         given={"hard_negative_log_weight": 0.7, **BLEND},
-        call=_with_own_hard_ones,
+        call=with_hard_negatives,
         single_sample="finite",
     ),
     Case(
@@ -291,6 +286,14 @@ CASES = [
         DCL,
         partial(two_view.dcl, logit=two_view.scaled(0.005)),
         {"temperature": 0.005},
+        single_sample="refused",
+    ),
+    Case(
+        "dcl-hard_negatives",
+        DCL,
+        partial(two_view.dcl, logit=MIXED),
+        given=BLEND | {"temperature": 0.07},
+        call=with_hard_negatives,
         single_sample="refused",
     ),
     Case(

@@ -38,7 +38,7 @@ def test_an_export_is_read_by_others_and_its_card_tells_data_objective_and_score
     without = CliRunner().invoke(app, ["export", str(finished.path), "--out", str(tmp_path / "without")])
     assert without.exit_code == 0, without.output
     finished_card = (tmp_path / "without" / "README.md").read_text()
-    assert "It was not evaluated" in finished_card
+    assert "No scores lie with the run" in finished_card
     judged = ["--judge", "retrieval", "--device", "cpu"]
     assert CliRunner().invoke(app, ["evaluate", str(finished.path), *judged]).exit_code == 0
     result = CliRunner().invoke(app, ["export", str(finished.path), "--out", str(out)])

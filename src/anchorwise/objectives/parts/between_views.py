@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anchorwise import engine
 from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.objective import Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
-from anchorwise.pairs import Contrast, PairWeight, SameId, Views, num_same, numbered
+from anchorwise.objectives.parts.further_keys import FurtherKeys, with_further
+from anchorwise.pairs import Contrast, PairWeight, Views, num_same
 from anchorwise.tails.blend import Blend, read_link
 
 # n = samples, d = embedding width, a = anchors, k = further keys
@@ -38,24 +39,6 @@ class OwnKeys(PairWeight):
         return (anchor_values == key_values.T).to(self.dtype) * self.log_weight
 
 
-@dataclass(frozen=True)
-class FurtherKeys:
-    """Keys of all anchors beside the other view's.
-
-    Attributes:
-        rows: Unit rows.
-        ids: The samples they come from; None where they are of none of the batch.
-        empty: Which of them are not there; None where all are.
-        own_log_weight: Logarithm of what a sample's own among them count for; number j is the own one of sample j
-            modulo the number of samples.
-    """
-
-    rows: Float[Tensor, "k d"]
-    ids: Int[Tensor, " k"] | None = None
-    empty: Bool[Tensor, " k"] | None = None
-    own_log_weight: float = 0.0
-
-
 def across_views(
     views: Views,
     directions: tuple[tuple[int, int], ...],
@@ -74,9 +57,7 @@ def across_views(
     losses, stats = [], []
     weight = _own_weight(further, views) if weight is None else weight
     for view, other in directions:
-        contrast = views.across(view, other)
-        if further:
-            contrast = _with_further(contrast, further, views.ids)
+        contrast = with_further(views.across(view, other), further)
         reading = read_link(blend, contrast, softmax)  # A tail is that of all negatives, whatever they count for.
         weighted = contrast if weight is None else replace(contrast, weight=weight)
         per_anchor, positive_scores = cross_entropy(weighted, reading.link)
@@ -87,28 +68,6 @@ def across_views(
         losses.append(per_anchor)
         stats.append({"positive_score": positive_scores, **reading.stats})
     return mean_outcome(torch.cat(losses), concat_stats(stats))
-
-
-def _with_further(contrast: Contrast, further: Sequence[FurtherKeys], ids: Int[Tensor, " n"]) -> Contrast:
-    """Contrast the anchors with further rows too."""
-    named = [keys.ids for keys in further if keys.ids is not None]
-    of_batch, *of_named = numbered(torch.cat([ids, *named])).split([len(ids), *map(len, named)])
-    # Numbers are from 0, so that -1 is of no sample of the batch, whatever the samples are called.
-    numbers = [
-        of_batch,
-        *(ids.new_full((len(keys.rows),), -1) if keys.ids is None else of_named.pop(0) for keys in further),
-    ]
-    exclude = [SameId(of_batch, torch.cat(numbers))]
-    if any(keys.empty is not None for keys in further):
-        there = torch.ones_like(of_batch)
-        slots = [ids.new_ones(len(keys.rows)) if keys.empty is None else 1 - keys.empty.to(ids) for keys in further]
-        exclude.append(SameId(torch.zeros_like(of_batch), torch.cat([there, *slots])))
-    return replace(
-        contrast,
-        keys=torch.cat([contrast.keys, *(keys.rows for keys in further)]),
-        exclude=tuple(exclude),
-        num_excluded=None if named or len(exclude) > 1 else contrast.num_excluded,
-    )
 
 
 def _own_weight(further: Sequence[FurtherKeys], views: Views) -> OwnKeys | None:

@@ -13,17 +13,23 @@ from anchorwise.pairs import Contrast
 
 
 def cross_entropy(
-    contrast: Contrast, link: Link, *, hardest: engine.Tail | None = None
+    contrast: Contrast,
+    link: Link,
+    positive_scores: Float[Tensor, " a"] | None = None,
+    *,
+    hardest: engine.Tail | None = None,
 ) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
-    """Return the cross-entropy of every anchor's positive, a key, among its negatives, and the positives' scores.
+    """Return the cross-entropy of every anchor's positive among its negatives, and the positives' scores.
 
     The loss is `-logit_positive + log(exp(logit_positive) + sum over negatives of exp(logit))`; scores are without
-    gradient. With `hardest`, those are an anchor's only negatives, where all that the contrast says are without.
+    gradient. Where they are not given, positives are the keys that the contrast says. With `hardest`, those are an
+    anchor's only negatives, where all that the contrast says are without.
     """
-    if hardest is None:
+    if hardest is None and positive_scores is None:
         return engine.cross_entropy_rows(contrast, link)
-    scores = contrast.positive_scores
-    return softmax_nll(link(scores), _logsumexp_at(contrast, link, hardest)), scores.detach()
+    scores = contrast.positive_scores if positive_scores is None else positive_scores
+    log_negatives = engine.logsumexp_rows(contrast, link) if hardest is None else _logsumexp_at(contrast, link, hardest)
+    return softmax_nll(link(scores), log_negatives), scores.detach()
 
 
 def _logsumexp_at(contrast: Contrast, link: Link, hardest: engine.Tail) -> Float[Tensor, " a"]:
