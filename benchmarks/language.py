@@ -125,6 +125,16 @@ _BEHIND = (
     "data.tokenizer={start}/transformer",
     "optimizer.peak_lr=2e-4",
 )
+# One layer of fusion behind trained towers.
+_FUSED = (
+    "method.num_layers=1",
+    "method.num_queued=1024",
+    "encoder.image.pretrained={start}/image",
+    "encoder.text.name=transformers",
+    "encoder.text.path={start}/text/transformer",
+    "data.tokenizer={start}/text/transformer",
+    "train.batch_size=64",
+)
 _GUIDED = ("data.tokenizer={start}/transformer", "method.name=gist_embed", "method.guide={start}")
 
 # Objectives in batches of 32; FastCLIP cannot leave out negatives, so CLIP is there without leaving them out too.
@@ -179,19 +189,11 @@ ROWS: Mapping[str, Row] = {
     "glyphs, dcd": _glyphs("method.name=dcd"),
     "glyphs, astrea": _glyphs("method.name=astrea", "method.align_epochs=0.25"),
     "glyphs, albef": _glyphs("method.name=albef"),
-    "glyphs, albef behind clip": _glyphs(
-        "method.name=albef",
-        "method.num_layers=1",
-        "method.num_queued=1024",
-        "encoder.image.pretrained={start}/image",
-        "encoder.text.name=transformers",
-        "encoder.text.path={start}/text/transformer",
-        "data.tokenizer={start}/text/transformer",
-        "train.batch_size=64",
-        start="glyphs, clip",
-        steps=240,
-    ),
-    "glyphs-clip": Row("glyphs-clip"),
+    "glyphs, albef behind clip": _glyphs("method.name=albef", *_FUSED, start="glyphs, clip", steps=240),
+    "longer, clip": Row("glyphs-clip"),
+    "longer, msd": Row("glyphs-clip", ["method.name=msd", "method.momentum=0.95"]),
+    "longer, astrea": Row("glyphs-clip", ["method.name=astrea", "method.momentum=0.95", "method.align_epochs=0.5"]),
+    "longer, albef behind clip": _glyphs("method.name=albef", *_FUSED, start="longer, clip", steps=700),
     **{f"{name}, 32 a step": _glyphs("train.batch_size=32", *settings, steps=344) for name, settings in _SMALL.items()},
     "captions, two layers": Row("captions-small", [CAPTIONS, "encoder.num_layers=2", "encoder.dropout=0.0"], steps=100),
     **{
@@ -227,6 +229,7 @@ TABLES: Mapping[str, Table] = {
     "random weights": Table([name for name in ROWS if name.endswith("random weights")], (STS,), "random weights"),
     "pretrained": Table([name for name in ROWS if name.endswith("MiniLM-L6-v2")], (STS,), "all-MiniLM-L6-v2"),
     "glyphs": Table([name for name in ROWS if name.startswith("glyphs")], _BOTH_WAYS, "glyphs, clip", words=False),
+    "longer": Table([name for name in ROWS if name.startswith("longer")], _BOTH_WAYS, "longer, clip", words=False),
     "small batches": Table([f"{name}, 32 a step" for name in _SMALL], _BOTH_WAYS, "clip, 32 a step", words=False),
     "reranking": Table(("captions, two layers", *_READERS), _RERANKED, "reranker-small"),
 }
