@@ -28,6 +28,7 @@ def test_a_file_gives_a_table_a_report_and_json(tmp_path):
     assert "Which law do" not in result.output
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("unrendered")
 def test_two_files_across_two_encoders(tmp_path):
     np.save(tmp_path / "image.npy", rows())

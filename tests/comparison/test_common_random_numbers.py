@@ -31,6 +31,7 @@ def _same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
     return len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("objective", ["dcl", "arctanh"])
 def test_objectives_of_a_seed_share_weights_order_and_views(study: Study, objective: str, monkeypatch, tmp_path):
     weights, views = _seen(study, "info_nce", 7, monkeypatch, tmp_path / "a")

@@ -106,6 +106,7 @@ def test_maps_that_are_the_pixels_are_worth_what_the_pixels_are():
     )
 
 
+@pytest.mark.whole
 def test_an_encoder_is_judged_in_words_with_an_interval_and_a_table():
     torch.manual_seed(0)
     encoder = build_encoder(EncoderConfig(name="vit", width=32), num_channels=3, image_size_px=16)

@@ -141,6 +141,7 @@ def test_every_shape_of_batch_is_recorded_once_after_a_few_ordinary_steps():
     assert (graphs.num_ordinary, graphs.num_recorded) == (NUM_ORDINARY + 2, 1)
 
 
+@pytest.mark.whole
 def test_every_phase_of_a_method_is_recorded():
     _assert_same(_config("swav", "method.freeze_epochs=1.0", "method.queue_from_epoch=0"), graphs := Replaying())
     assert graphs.num_recorded == 2

@@ -83,6 +83,7 @@ def test_the_file_is_part_of_what_the_run_is_and_its_place_is_not(begun, tmp_pat
         pretrain(_run(moved), run.path, show_progress=False)
 
 
+@pytest.mark.whole
 def test_a_digest_that_is_there_is_believed_and_a_trained_state_needs_no_file(begun, tmp_path):
     run, _ = begun
     config = run.config()

@@ -42,6 +42,7 @@ def finished(tmp_path_factory):
     return pretrain(small(), tmp_path_factory.mktemp("run") / "run", show_progress=False)
 
 
+@pytest.mark.whole
 def test_a_run_is_judged_and_comes_back_from_its_folder(finished):
     judges = ["--set", "judges.classification.split_seeds=[0]", "--set", "judges.classification.knn_max_neighbors=5"]
     called = CliRunner().invoke(app, ["evaluate", str(finished.path), "--device", "cpu", *judges])
