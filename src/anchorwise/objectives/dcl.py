@@ -24,7 +24,8 @@ class DCL(Objective):
     """`-s_positive / temperature + log sum over negatives of exp(s / temperature)`, mean over the 2n anchors.
 
     The negatives are both views of all other samples. The loss has no lower bound. Public implementations add the two
-    directions, which doubles it. At least 2 samples.
+    directions, which doubles it. At least 2 samples. Measured at the best temperature of each, five seeds
+    (benchmarks/results): .624 of MRR on docstrings, where InfoNCE has .608; on captions no difference was seen.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.

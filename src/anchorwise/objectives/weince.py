@@ -35,7 +35,7 @@ class WEINCE(Objective):
     The defaults are what was measured: on CIFAR-10 with a small encoder (benchmarks/results), from temperature 0.05 to
     1.0, validation kNN accuracy stayed within 50.0 and 50.9 % with the likelihood gate and the batch's exponent, and
     fell from 50.8 to 43.7 % with the released gate and exponent 1, from 51.1 to 44.1 % with InfoNCE. At the best
-    temperature of each, no difference in test accuracy was seen.
+    temperature of each, no difference in test accuracy was seen. On captions and docstrings it gained nothing either.
 
     In batches of fewer than 14 samples the likelihood gate has too little to read: lambda is 0, the loss is InfoNCE,
     and a warning says so once (`tails.LikelihoodGate`).
