@@ -4,7 +4,8 @@
     python examples/open_clip_loop.py
 
 Model, loop and arguments are OpenCLIP's; the loss is `anchorwise.adapters.open_clip.ClipLoss`, which is called as
-theirs is. On several devices (torchrun) give it `rank=` and `world_size=`: the rows of all are each other's negatives.
+theirs is, and takes any other objective of two views as well. On several devices (torchrun) give it `rank=` and
+`world_size=`: the rows of all are each other's negatives.
 """
 
 import logging
@@ -16,7 +17,7 @@ import torch
 from open_clip_train.train import train_one_epoch
 from torch.utils.data import DataLoader, TensorDataset
 
-from anchorwise import Blend
+from anchorwise import CLIP, Blend
 from anchorwise.adapters.open_clip import ClipLoss
 
 BATCH_SIZE, NUM_WORDS, NUM_TOKENS = 64, 48, 8
@@ -48,7 +49,7 @@ def main(num_epochs: int = 6) -> list[float]:
     pairs.num_batches, pairs.num_samples = len(pairs), len(pairs) * BATCH_SIZE
     data = {"train": SimpleNamespace(dataloader=pairs, set_epoch=lambda epoch: None)}
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    loss, losses = ClipLoss(blend=Blend()), []
+    loss, losses = ClipLoss(objective=CLIP(blend=Blend())), []
 
     def noted(*features, **named):
         """Call the loss, and keep its value."""

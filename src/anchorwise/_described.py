@@ -14,6 +14,7 @@ RENAMED = {
     "negatives": "queue",
     "negative_ids": "queue_ids",
     "config": "judges",
+    "blend": "objective=NAME(blend=...)",
 }
 
 Function = TypeVar("Function", bound=Callable[..., Any])

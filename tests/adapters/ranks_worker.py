@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from anchorwise import WEINCE, Blend, InfoNCE
+from anchorwise import CLIP, DHEL, WEINCE, Blend, CrossViewInfoNCE, InfoNCE
 from anchorwise.adapters import lightly, open_clip, pytorch_metric_learning, sentence_transformers
 from tests.contracts import batches
 
@@ -23,22 +23,30 @@ def columns() -> list[Tensor]:
 def losses(world_size: int) -> dict[str, Loss]:
     """Every loss with its library's own switch for several ranks; called with three columns and a scale."""
     clip = open_clip.ClipLoss(rank=0, world_size=world_size)
-    blended = open_clip.ClipLoss(True, True, world_size=world_size, blend=Blend(exponent=2.0))
+    blended = open_clip.ClipLoss(True, True, world_size=world_size, objective=CLIP(blend=Blend(exponent=2.0)))
+    dhel = open_clip.ClipLoss(world_size=world_size, objective=DHEL())
     sig_lip = open_clip.SigLipLoss(world_size=world_size)
     nt_xent = lightly.NTXentLoss(0.2, gather_distributed=True)
     weince = lightly.NTXentLoss(gather_distributed=True, objective=WEINCE(temperature=0.2))
     ranking = sentence_transformers.MultipleNegativesRankingLoss(nn.Identity(), 10.0, gather_across_devices=True)
+    weighed = sentence_transformers.MultipleNegativesRankingLoss(
+        nn.Identity(), gather_across_devices=True, objective=CrossViewInfoNCE(hard_negative_log_weight=1.0)
+    )
     return {
         "lightly": lambda view0, view1, other, scale: nt_xent(view0, view1),
         "lightly-weince": lambda view0, view1, other, scale: weince(view0, view1),
         "open_clip": lambda view0, view1, other, scale: clip(view0, view1, scale),
         "open_clip-blend": lambda view0, view1, other, scale: blended(view0, view1, scale),
+        "open_clip-dhel": lambda view0, view1, other, scale: dhel(view0, view1, scale),
         "open_clip-sig_lip": lambda view0, view1, other, scale: sig_lip(view0, view1, scale, -2.0),
         "sentence_transformers": lambda view0, view1, other, scale: ranking.compute_loss_from_embeddings(
             [view0, view1, other]
         ),
         "sentence_transformers-pairs": lambda view0, view1, other, scale: ranking.compute_loss_from_embeddings(
             [view0, view1]
+        ),
+        "sentence_transformers-weighed": lambda view0, view1, other, scale: weighed.compute_loss_from_embeddings(
+            [view0, view1, other]
         ),
     }
 

@@ -9,7 +9,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anchorwise import CLIP, DCL, WEINCE, Blend, CrossViewInfoNCE, InfoNCE, MoCo, Objective, SigLIP, SupCon, Triplet
+from anchorwise import (
+    CLIP,
+    DCL,
+    DHEL,
+    WEINCE,
+    Blend,
+    CrossViewInfoNCE,
+    InfoNCE,
+    MoCo,
+    Nested,
+    Objective,
+    SigLIP,
+    SogCLR,
+    SupCon,
+    Triplet,
+    Weibit,
+)
 from anchorwise.adapters import lightly, open_clip, pytorch_metric_learning, sentence_transformers
 from anchorwise.adapters.merged_columns import embedded
 from anchorwise.adapters.two_views import two_view_objective
@@ -131,6 +147,42 @@ def test_open_clip_takes_a_number_or_a_tensor_as_scale():
     torch.testing.assert_close(loss(*_views(), 10.0), CLIP(temperature=0.1)(*_views()))
     torch.testing.assert_close(loss(*_views(), torch.tensor(10.0)), CLIP(temperature=0.1)(*_views()))
     torch.testing.assert_close(open_clip.SigLipLoss()(*_views(), 10.0, -10.0), SigLIP()(*_views()))
+
+
+@pytest.mark.parametrize("make", [CLIP, CrossViewInfoNCE, DCL, DHEL, InfoNCE, WEINCE])
+def test_open_clip_gives_any_objective_the_scale_of_the_model(make: type[Objective]):
+    for blend in (None, Blend()) if make is not WEINCE else (None,):
+        settings = {} if blend is None else {"blend": blend}
+        scale = torch.tensor(10.0, dtype=torch.float64, requires_grad=True)
+        loss = open_clip.ClipLoss(objective=make(temperature=3.0, **settings))(*_views(), scale)
+        torch.testing.assert_close(loss, make(temperature=0.1, **settings)(*_views()))
+        loss.backward()
+        assert scale.grad != 0.0
+
+
+def test_open_clip_leaves_the_scale_as_it_is_beside_an_objective_without_one():
+    scale, bias = (torch.tensor(value, requires_grad=True) for value in (10.0, -10.0))
+    losses = open_clip.ClipLoss(objective=Weibit())(*_views(), scale, bias, output_dict=True)
+    assert losses["contrastive_loss"] == Weibit()(*_views())
+    losses["contrastive_loss"].backward()
+    assert scale.grad == bias.grad == 0.0
+
+
+def test_open_clip_gives_the_bias_to_an_objective_that_takes_it():
+    loss = open_clip.ClipLoss(objective=SigLIP(bias=-3.0))
+    assert loss(*_views(), 10.0, -5.0) == SigLIP(bias=-5.0)(*_views())
+    assert loss(*_views(), 10.0) == SigLIP(bias=-3.0)(*_views())
+
+
+def test_open_clip_refuses_objectives_that_its_loop_cannot_serve():
+    with pytest.raises(ValueError, match=r"two views only, got SogCLR, which needs .'ids'.*: OpenCLIP's loop has"):
+        open_clip.ClipLoss(objective=SogCLR(num_samples=10))
+    with pytest.raises(ValueError, match="must take two views, got Triplet, which takes 3 to 3 views: OpenCLIP's loop"):
+        open_clip.ClipLoss(objective=Triplet())
+    with pytest.raises(TypeError, match=r"objective must be an anchorwise\.Objective, got anchorwise.*Blend"):
+        open_clip.ClipLoss(objective=Blend())
+    with pytest.raises(TypeError, match=r"ClipLoss has no argument blend: pass objective=NAME\(blend=\.\.\.\)"):
+        open_clip.ClipLoss(blend=Blend())
 
 
 def test_open_clip_refuses_horovod_and_ranks_that_are_not_there():
@@ -315,13 +367,23 @@ def test_sentence_transformers_takes_an_objective_or_a_blend():
     assert blended.get_config_dict() == {"scale": 20.0, "blend": "LikelihoodGate"}
 
 
+@pytest.mark.parametrize("num_negatives", [1, 3])
+def test_sentence_transformers_gives_hard_negatives_to_an_objective_that_takes_them(num_negatives: int):
+    hard = [_views()[0].roll(number + 1, 0) for number in range(num_negatives)]
+    of_width = {"widths": [6, 3], "objective": CrossViewInfoNCE(temperature=0.2)}
+    for objective in (CrossViewInfoNCE(temperature=0.2, hard_negative_log_weight=1.0), Nested(**of_width)):
+        loss = sentence_transformers.MultipleNegativesRankingLoss(nn.Identity(), objective=objective)
+        value = loss.compute_loss_from_embeddings([*_views(), *hard])
+        assert value == objective(*_views(), hard_negatives=hard)
+
+
 def test_sentence_transformers_refuses_by_name():
     build = sentence_transformers.MultipleNegativesRankingLoss
     with pytest.raises(ValueError, match="similarity_fct must be cos_sim, got dot"):
         build(nn.Identity(), 20.0, torch.dot)
     with pytest.raises(ValueError, match="scale and blend must be left out"):
         build(nn.Identity(), 20.0, objective=InfoNCE())
-    with pytest.raises(ValueError, match="got 3 columns; drop the negatives"):
+    with pytest.raises(ValueError, match="for InfoNCE, which takes no hard negatives, got 3 columns; drop the"):
         build(nn.Identity(), objective=InfoNCE()).compute_loss_from_embeddings([*_views(), _views()[0]])
     with pytest.raises(ValueError, match="got 1 column"):
         build(nn.Identity()).compute_loss_from_embeddings(_views()[:1])

@@ -93,7 +93,7 @@ def test_a_model_of_theirs_trains_with_the_shortfall_link():
     }
     torch.manual_seed(0)
     model = open_clip.CLIP(**config, output_dict=True)
-    loss, optimizer = ClipLoss(blend=Blend()), torch.optim.AdamW(model.parameters(), lr=3e-3)
+    loss, optimizer = ClipLoss(objective=CLIP(blend=Blend())), torch.optim.AdamW(model.parameters(), lr=3e-3)
     images, texts = torch.randn(12, 3, 16, 16), torch.randint(1, 32, (12, 8))
     history = []
     for _ in range(20):

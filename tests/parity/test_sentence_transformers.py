@@ -87,6 +87,12 @@ def test_both_directions_apart_is_info_nce_between_the_views():
 @pytest.mark.parametrize("num_negatives", [0, 1, 3])
 def test_the_adapter_is_a_drop_in(num_negatives: int):
     columns = [*two_views(), *(rows(12, seed=seed) for seed in range(5, 5 + num_negatives))]
+    objective = CrossViewInfoNCE(temperature=1 / 20, both_directions=False)
+    assert_same(
+        _of_columns(MultipleNegativesRankingLoss(torch.nn.Identity(), objective=objective)),
+        _of_columns(TheirLoss(model=None)),
+        columns,
+    )
     assert_same(
         _of_columns(MultipleNegativesRankingLoss(torch.nn.Identity())), _of_columns(TheirLoss(model=None)), columns
     )

@@ -1,6 +1,6 @@
 """OpenCLIP's loss convention: features of both modalities and a scale that the model learns.
 
-    loss = ClipLoss(rank=rank, world_size=world_size)
+    loss = ClipLoss(rank=rank, world_size=world_size, objective=anchorwise.DHEL())
     losses = loss(image_features, text_features, logit_scale, output_dict=True)
 
 OpenCLIP itself is not imported.
@@ -16,8 +16,8 @@ from torch import Tensor
 from anchorwise import _checks
 from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless
-from anchorwise.objectives import CLIP, SigLIP
-from anchorwise.tails import Blend
+from anchorwise.adapters.two_views import two_view_objective
+from anchorwise.objectives import CLIP, Objective, SigLIP
 
 # n = pairs, d = embedding width
 
@@ -26,10 +26,13 @@ _LossOrDict = Float[Tensor, ""] | dict[str, Tensor]
 
 @final
 class ClipLoss(Described):
-    """Drop-in for `open_clip.ClipLoss`.
+    """Drop-in for `open_clip.ClipLoss` and, with an objective, any objective of two views in its place.
 
-    Features are normalised here as well, so rows of any length give the loss of their cosines. `logit_bias` is taken
-    and leaves the loss as it is, since a softmax does not change when all of its logits move; its gradient is 0.
+    Features are normalised here as well, so rows of any length give the loss of their cosines. The scale is the
+    model's: an objective that takes `logit_scale` divides by no temperature of its own, and a training begins with
+    another one by the model's `init_logit_scale`, the logarithm of 1 / temperature. An objective that takes none, such
+    as Weibit, keeps what it was made with, and the model's scale stays as it is. So does `logit_bias` with all but
+    SigLIP: a softmax does not change when all of its logits move. What is not used has gradient 0.
 
     Args:
         local_loss: Taken and not needed: gradients are right in any case. OpenCLIP's are only with both this and
@@ -39,10 +42,12 @@ class ClipLoss(Described):
         rank: Taken and not needed; the process group knows it.
         world_size: Above 1, the pairs of all ranks are each other's negatives, and every rank returns the loss of all.
         use_horovod: Not supported.
-        blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
+        objective: Any objective of two views, images and texts; None is CLIP, `CLIP(blend=Blend())` has WEINCE's logit
+            in place of the softmax one.
 
     Raises:
-        ValueError: If Horovod is asked for, or there is no process group of that size.
+        ValueError: If the objective does not suit, Horovod is asked for, or there is no process group of that size.
+        TypeError: If the objective is none of this library.
     """
 
     def __init__(
@@ -54,13 +59,16 @@ class ClipLoss(Described):
         world_size: int = 1,
         use_horovod: bool = False,
         *,
-        blend: Blend | None = None,
+        objective: Objective | None = None,
     ) -> None:
         super().__init__()
         if use_horovod:
             raise ValueError("use_horovod must be False, got True: start the ranks with torchrun")
         self.world_size = _checks.count("world_size", world_size)
-        self.objective = CLIP(blend=blend)
+        self.objective = two_view_objective(
+            CLIP() if objective is None else objective,
+            instead="OpenCLIP's loop has nothing else; call the objective in a loop of your own",
+        )
 
     def forward(
         self,
@@ -76,14 +84,17 @@ class ClipLoss(Described):
             image_features: Rows of the images.
             text_features: Rows of their texts.
             logit_scale: Multiplies every cosine; OpenCLIP's models return it, already exponentiated.
-            logit_bias: Changes nothing.
+            logit_bias: Added to every logit of an objective that takes it.
             output_dict: Whether to return a dictionary.
         """
+        of_the_model = {"logit_scale": logit_scale, "logit_bias": logit_bias}
+        taken = {name: of_the_model[name] for name in of_the_model if name in self.objective.inputs.takes}
         with _ranks_of(self.world_size):
-            loss = self.objective(image_features, text_features, logit_scale=logit_scale)
-        if isinstance(logit_bias, Tensor):
-            # Part of the graph, or DistributedDataParallel would wait for its gradient.
-            loss = loss + 0.0 * logit_bias.sum()
+            loss = self.objective(image_features, text_features, **taken)
+        for name, value in of_the_model.items():
+            if name not in taken and isinstance(value, Tensor):
+                # Part of the graph, or DistributedDataParallel would wait for its gradient.
+                loss = loss + 0.0 * value.sum().to(loss)
         return {"contrastive_loss": loss} if output_dict else loss
 
 

@@ -27,9 +27,9 @@ from anchorwise.tails import Blend
 class MultipleNegativesRankingLoss(Described):
     """Drop-in for the loss of that name: every anchor's positive against all other documents of the batch.
 
-    Columns are anchors, positives, and any number of further negatives. Not supported: similarities other than the
-    cosine, `directions`, `partition_mode` and `hardness_mode`; for pairs, `objective=CrossViewInfoNCE(...)` is both
-    directions, and `objective=InfoNCE(...)` compares anchors with each other as well.
+    Columns are anchors, positives, and any number of hard negatives, which are negatives of all anchors. Not supported:
+    similarities other than the cosine, `directions`, `partition_mode` and `hardness_mode`; for both directions there is
+    `objective=CrossViewInfoNCE(...)`, and for pairs `objective=InfoNCE(...)` compares anchors with each other as well.
 
     Args:
         model: Turns features into a dictionary with "sentence_embedding".
@@ -37,7 +37,8 @@ class MultipleNegativesRankingLoss(Described):
         similarity_fct: Only its `util.cos_sim`, or None.
         gather_across_devices: Whether the documents of all ranks are negatives. Every rank then returns the loss of all
             anchors; the gradients that DistributedDataParallel averages are that library's.
-        objective: Any objective of two views, anchors and positives, in place of the formula above.
+        objective: Any objective of two views, anchors and positives, in place of the formula above. Hard negatives are
+            for those that take them, such as `CrossViewInfoNCE(hard_negative_log_weight=...)`.
         blend: WEINCE's logit in place of the softmax one; see `tails.Blend`.
 
     Raises:
@@ -62,11 +63,14 @@ class MultipleNegativesRankingLoss(Described):
         if objective is not None and (scale is not None or blend is not None):
             raise ValueError("scale and blend must be left out beside an objective: they belong to the objective")
         self.model = model
-        self.scale = _checks.positive("scale", 20.0 if scale is None else scale)
         self.gather_across_devices = gather_across_devices
-        self.objective = None if objective is None else two_view_objective(objective)
         self.blend = blend
-        self.ranking = CrossViewInfoNCE(temperature=1.0 / self.scale, both_directions=False, blend=blend)
+        if objective is None:
+            self.scale = _checks.positive("scale", 20.0 if scale is None else scale)
+            self.objective = CrossViewInfoNCE(temperature=1.0 / self.scale, both_directions=False, blend=blend)
+        else:
+            self.scale = None
+            self.objective = two_view_objective(objective)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Float[Tensor, ""]:
         """Return the scalar loss of columns of features; labels are not used, as in that library.
@@ -79,24 +83,23 @@ class MultipleNegativesRankingLoss(Described):
     def compute_loss_from_embeddings(
         self, embeddings: list[Float[Tensor, "n d"]], labels: Tensor | None = None
     ) -> Float[Tensor, ""]:
-        """Return the scalar loss of columns of embeddings: anchors, positives, negatives."""
+        """Return the scalar loss of columns of embeddings: anchors, positives, hard negatives."""
         if len(embeddings) < 2:
             raise ValueError(
-                f"columns must be anchors, positives and optionally negatives, got {len(embeddings)} column"
+                f"columns must be anchors, positives and optionally hard negatives, got {len(embeddings)} column"
             )
-        if self.objective is not None and len(embeddings) > 2:
+        anchors, positives, *hard = embeddings
+        if hard and "hard_negatives" not in self.objective.inputs.takes:
             raise ValueError(
-                f"columns must be anchors and positives with an objective of two views, got {len(embeddings)} columns; "
-                "drop the negatives or leave the objective out"
+                f"columns must be anchors and positives for {type(self.objective).__name__}, which takes no hard "
+                f"negatives, got {len(embeddings)} columns; drop the others, or choose CrossViewInfoNCE"
             )
+        there = {"hard_negatives": hard} if hard else {}
         with only_this_process_unless(self.gather_across_devices):
-            if self.objective is not None:
-                return self.objective(*embeddings)
-            anchors, positives, *columns = embeddings
-            return self.ranking(anchors, positives, hard_negatives=columns or None)
+            return self.objective(anchors, positives, **there)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card tells of the loss."""
-        if self.objective is not None:
+        if self.scale is None:
             return {"objective": type(self.objective).__name__}
         return {"scale": self.scale, "blend": None if self.blend is None else type(self.blend.gate).__name__}
