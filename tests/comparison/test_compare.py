@@ -93,6 +93,7 @@ def test_the_summary_agrees_with_the_tidy_table(whole: Path):
     assert verdict["mean"] == pytest.approx(sum(differences) / 2, abs=1e-12)
 
 
+@pytest.mark.elsewhere
 def test_parquet_has_the_same_rows_where_pyarrow_is(whole: Path):
     parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(whole / "numbers.parquet").to_pylist()

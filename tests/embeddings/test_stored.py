@@ -100,6 +100,7 @@ def write_parquet(tmp_path):
     return write
 
 
+@pytest.mark.elsewhere
 @pytest.mark.parametrize("kind", ["list", "fixed"])
 def test_parquet_columns_of_lists_are_matrices(write_parquet, kind):
     arrow = pytest.importorskip("pyarrow")
@@ -110,6 +111,7 @@ def test_parquet_columns_of_lists_are_matrices(write_parquet, kind):
     assert found.names == ("a", "b", "c", "d")
 
 
+@pytest.mark.elsewhere
 def test_parquet_columns_that_nobody_needs_may_be_ragged_or_have_gaps(write_parquet):
     path = write_parquet(embedding=ROWS.tolist(), tokens=[[1], [1, 2], None, []], url=["a", None, "b", "c"])
     found = load_embeddings(path)
@@ -117,6 +119,7 @@ def test_parquet_columns_that_nobody_needs_may_be_ragged_or_have_gaps(write_parq
     assert found.notes == ("Arrays not used: tokens, url.",)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -130,6 +133,7 @@ def test_parquet_columns_that_are_needed_are_named_with_what_is_wrong(write_parq
         load_embeddings(write_parquet(**columns))
 
 
+@pytest.mark.elsewhere
 def test_a_damaged_parquet_file_is_named(tmp_path):
     pytest.importorskip("pyarrow")
     (tmp_path / "x.parquet").write_bytes(b"PAR1 not really PAR1")

@@ -23,7 +23,12 @@ def _example(name: str) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "library"),
-    [("lightning_simclr", "lightning"), ("hf_trainer", "transformers"), ("open_clip_loop", "open_clip")],
+    [
+        ("lightning_simclr", "lightning"),
+        ("hf_trainer", "transformers"),
+        ("open_clip_loop", "open_clip"),
+        ("sentence_transformers_trainer", "sentence_transformers"),
+    ],
 )
 def test_an_example_trains(name: str, library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     peer(library)
@@ -41,5 +46,5 @@ def test_the_reward_of_what_a_model_writes_rises():
 
 
 def test_every_example_is_tested():
-    names = ["grace", "hf_trainer", "lightning_simclr", "open_clip_loop"]
+    names = ["grace", "hf_trainer", "lightning_simclr", "open_clip_loop", "sentence_transformers_trainer"]
     assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == names

@@ -228,6 +228,7 @@ def test_a_range_in_braces_stands_for_its_numbers():
     assert expanded("a.tar") == ["a.tar"]
 
 
+@pytest.mark.elsewhere
 def test_a_real_hugging_face_dataset_is_read_by_its_columns():
     datasets, arrow = pytest.importorskip("datasets"), pytest.importorskip("pyarrow")
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["no", "yes"])})

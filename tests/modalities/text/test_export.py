@@ -17,6 +17,7 @@ pytestmark = WHOLE
 TEXT = modality_of("text")
 
 
+@pytest.mark.elsewhere
 def test_sentence_transformers_loads_a_run_and_its_export_with_the_same_features(finished, tmp_path):
     st = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
     samples = TEXT.load(finished.config().data).test

@@ -76,6 +76,7 @@ def test_lines_and_json_lines_are_read(tmp_path):
     assert read_texts(path).rows == (("a", "b", "c"), ("d", "e", "f"))
 
 
+@pytest.mark.elsewhere
 def test_parquet_is_read(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     from pyarrow import parquet
@@ -84,6 +85,7 @@ def test_parquet_is_read(tmp_path):
     assert read_texts(tmp_path / "a.parquet").rows == (("x", "z"), ("y", "w"))
 
 
+@pytest.mark.elsewhere
 @pytest.mark.filterwarnings("ignore")
 def test_what_hugging_faces_datasets_saved_is_read_without_it(tmp_path):
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
@@ -96,6 +98,7 @@ def test_what_hugging_faces_datasets_saved_is_read_without_it(tmp_path):
     assert read_parts(TextData(source=str(tmp_path / "alone"), columns=("positive",))).train.rows[0] == ("b",)
 
 
+@pytest.mark.elsewhere
 def test_a_saved_data_set_whose_files_lie_elsewhere_is_refused(tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     written(tmp_path / "state.json", json.dumps({"_data_files": [{"filename": "../secret.arrow"}]}))
