@@ -19,7 +19,7 @@ from anchorwise.modalities.text.mining import with_candidates
 from anchorwise.modalities.text.samples import TextSamples, tokenized
 from anchorwise.modalities.text.sources import read_parts
 from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, load_text_encoder
-from anchorwise.modalities.text.tokenizer import load_tokenizer, trained_tokenizer
+from anchorwise.modalities.text.tokenizer import load_tokenizer, tokenizer_beside, trained_tokenizer
 from anchorwise.modalities.text.views import TextViews
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 
@@ -71,7 +71,7 @@ class Text(Modality):
 
         Raises:
             FileNotFoundError: If there is no such folder.
-            ValueError: If the tokenizer is not the model's.
+            ValueError: If the tokenizer is not the model's, or nothing says which that is.
         """
         filled = dict[str, Any]()
         if encoder.path is not None and encoder.path_digest is None:
@@ -129,10 +129,15 @@ def _check_tokenizer(encoder: TextEncoderConfig, samples: TextSamples) -> None:
             f"the encoder knows {encoder.num_tokens:,} kinds of tokens, and the samples' tokenizer has "
             f"{samples.tokenizer.num_tokens:,}: it is one of another vocabulary; name the run's own with data.tokenizer"
         )
-    if encoder.path is None or not any((encoder.path / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+    if encoder.path is None:
         return
-    own = load_tokenizer(encoder.path, "encoder.path")
-    if not own.is_like(samples.tokenizer):
+    own = tokenizer_beside(encoder.path)
+    if own is None and samples.tokenizer.is_trained:
+        raise ValueError(
+            "data.tokenizer must name the folder of the model's tokenizer where encoder.path has none that can be "
+            f"read, got nothing, and {encoder.path}; tokens that are learnt here are not those that the model knows"
+        )
+    if own is not None and not own.is_like(samples.tokenizer):
         raise ValueError(
             f"data.tokenizer must be that of the model in {encoder.path}, with {own.num_tokens:,} kinds of tokens, got "
             f"one of another vocabulary, with {samples.tokenizer.num_tokens:,}; set data.tokenizer={encoder.path}"
