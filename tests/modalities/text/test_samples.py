@@ -49,6 +49,13 @@ def test_samples_that_say_the_same_are_of_one_group(tmp_path):
     assert TEXT.load(TextData(source=str(alone))).train.groups is None
 
 
+def test_what_is_left_out_is_said_in_one_line(tmp_path):
+    lines = written(tmp_path / "a.txt", "a dog\n\na cat\n \n")
+    with pytest.warns(UserWarning, match=r"a.txt: 2 skipped \(2 as 'a.txt:2': the line is blank\)"):
+        splits = TEXT.load(TextData(source=str(lines)))
+    assert len(splits.train) == 2
+
+
 def test_one_text_alone_is_no_sequence_of_texts():
     tokenizer = trained_tokenizer(["a dog"] * 3, vocab_size=100)
     with pytest.raises(TypeError, match="got the text 'a dog' alone"):

@@ -10,6 +10,7 @@ from anchorwise.modalities.base import Exported, Modality
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.skipping import warn_skipped
 from anchorwise.modalities.tables import columns_there
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 from anchorwise.modalities.text.encoders import build_encoder
@@ -43,10 +44,13 @@ class Text(Modality):
             tokenizer = trained_tokenizer(texts, vocab_size=data.vocab_size)
         else:
             tokenizer = load_tokenizer(data.tokenizer)
-        train = tokenized(parts.train, tokenizer, max_tokens=data.max_tokens)
+        shape: dict[str, Any] = {"max_tokens": data.max_tokens, "class_names": parts.class_names}
+        train = tokenized(parts.train, tokenizer, **shape)
         is_whole = parts.test is parts.train
-        test = None if parts.test is None or is_whole else tokenized(parts.test, tokenizer, max_tokens=data.max_tokens)
-        return Splits(train, train, train if is_whole else test)
+        test = None if parts.test is None or is_whole else tokenized(parts.test, tokenizer, **shape)
+        splits = Splits[Samples](train, train, train if is_whole else test)
+        warn_skipped(splits.skipped, data.source)
+        return splits
 
     def other_data(self, source: str, *, like: TextData, frozen: FrozenEncoder | None = None, **where: Any) -> TextData:
         """Return where to find all texts of another source.
@@ -109,10 +113,10 @@ class Text(Modality):
         return export_text(cast(FrozenText, frozen), out)
 
     def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
-        """Return the judge of scores where there are some, that of retrieval where texts have partners."""
+        """Return the judge of scores where there are some, of retrieval where texts have partners, else of classes."""
         test = splits.test
         if not isinstance(test, TextSamples) or test.partners() is None:
-            return ()
+            return ("classification", "geometry") if splits.are_judgeable else ()
         return ("sts" if test.values is not None else "retrieval", "alignment", "geometry")
 
 
