@@ -139,6 +139,13 @@ class TextSamples(Samples):
         if self.values is not None:
             yield self.values
 
+    def distinct(self) -> Int64[Tensor, " m"]:
+        """Return the first sample with each first text: a sentence may stand in many pairs."""
+        places: dict[int, int] = {}
+        for place, text in enumerate(self.members[:, 0].tolist()):
+            places.setdefault(text, place)
+        return torch.tensor(list(places.values()))
+
     def digests(self) -> Iterator[bytes]:
         """Yield what equal samples have in common: their first text."""
         for number in range(len(self)):
