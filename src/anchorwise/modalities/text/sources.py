@@ -129,7 +129,10 @@ def _together(parts: Sequence[tuple[str, Texts]]) -> Texts:
     widths = {len(part.rows[0]) for _, part in parts}
     known = {(part.scores is not None, part.labels is not None) for _, part in parts}
     if len(widths) > 1 or len(known) > 1:
-        raise ValueError(f"files that are judged together must have the same columns, got {sorted(widths)} of text")
+        raise ValueError(
+            "files that are judged together must have the same columns, score and label too, got "
+            f"{sorted(widths)} of text, with {len(known)} kinds of others"
+        )
     (scored, labelled), *_ = known
     return Texts(
         tuple(row for _, part in parts for row in part.rows),
