@@ -383,7 +383,7 @@ def test_sentence_transformers_refuses_by_name():
         build(nn.Identity(), 20.0, torch.dot)
     with pytest.raises(ValueError, match="scale and blend must be left out"):
         build(nn.Identity(), 20.0, objective=InfoNCE())
-    with pytest.raises(ValueError, match="for InfoNCE, which takes no hard negatives, got 3 columns; drop the"):
-        build(nn.Identity(), objective=InfoNCE()).compute_loss_from_embeddings([*_views(), _views()[0]])
+    with pytest.raises(ValueError, match="for SigLIP, which takes no hard negatives, got 3 columns; drop the"):
+        build(nn.Identity(), objective=SigLIP()).compute_loss_from_embeddings([*_views(), _views()[0]])
     with pytest.raises(ValueError, match="got 1 column"):
         build(nn.Identity()).compute_loss_from_embeddings(_views()[:1])

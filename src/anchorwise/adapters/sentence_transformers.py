@@ -29,7 +29,7 @@ class MultipleNegativesRankingLoss(Described):
 
     Columns are anchors, positives, and any number of hard negatives, which are negatives of all anchors. Not supported:
     similarities other than the cosine, `directions`, `partition_mode` and `hardness_mode`; for both directions there is
-    `objective=CrossViewInfoNCE(...)`, and for pairs `objective=InfoNCE(...)` compares anchors with each other as well.
+    `objective=CrossViewInfoNCE(...)`; `objective=InfoNCE(...)` compares anchors with each other as well.
 
     Args:
         model: Turns features into a dictionary with "sentence_embedding".
@@ -92,7 +92,7 @@ class MultipleNegativesRankingLoss(Described):
         if hard and "hard_negatives" not in self.objective.inputs.takes:
             raise ValueError(
                 f"columns must be anchors and positives for {type(self.objective).__name__}, which takes no hard "
-                f"negatives, got {len(embeddings)} columns; drop the others, or choose CrossViewInfoNCE"
+                f"negatives, got {len(embeddings)} columns; drop the others, or choose one that does: CrossViewInfoNCE"
             )
         there = {"hard_negatives": hard} if hard else {}
         with only_this_process_unless(self.gather_across_devices):

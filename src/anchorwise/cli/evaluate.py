@@ -34,12 +34,12 @@ def evaluate(
     judge: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who judges; several times. Left out, of images classification (linear probe, kNN, recall) and "
-            "geometry; of texts retrieval, or sts where pairs have scores, with alignment and geometry; of "
-            "signals group_retrieval, regression by participant, classification where there are classes; of nodes of "
-            "graphs nodes and geometry; of users and items ranking and geometry. Beside them few_shot, robustness, "
-            "adversarial, embedding_attack, regression, separation, fine_tuning, label_free, duplicates and, of scored "
-            "pairs, pair_classification."
+            help="Who judges; several times. Left out, of images, and of single texts with classes, classification "
+            "(linear probe, kNN, recall) and geometry; of other texts retrieval, or sts where pairs have scores, with "
+            "alignment and geometry; of signals group_retrieval, regression by participant, classification where there "
+            "are classes; of nodes of graphs nodes and geometry; of users and items ranking and geometry. Beside them "
+            "few_shot, robustness, adversarial, embedding_attack, regression, separation, fine_tuning, label_free, "
+            "duplicates and, of scored pairs, pair_classification."
         ),
     ] = None,
     on: Annotated[

@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal, final
 
+from jaxtyping import Float32
+from torch import Tensor
+
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
+from anchorwise.evaluation.embed import EmbeddedSamples
 from anchorwise.evaluation.geometry import class_alignment, effective_rank, pair_kernels, spread
 from anchorwise.evaluation.influence import class_alignment_error, effective_rank_error, uniformity_error
 from anchorwise.evaluation.rows import judged_rows, numbered_classes
+
+# n = rows, m = those of different samples, d = width
 
 RANK = Metric("effective_rank", "effective rank", higher_is_better=None, digits=1)
 SPREAD = Metric("spread", "spread", higher_is_better=None)
@@ -21,7 +27,10 @@ _BESIDE_RANK = (
 
 @final
 class GeometryJudge(Judge):
-    """Effective rank, uniformity, alignment of classes where there are any; nothing is chosen."""
+    """Effective rank, uniformity, alignment of classes where there are any; nothing is chosen.
+
+    Of texts uniformity is over different ones, as its source has it: one that stands in several pairs counts once.
+    """
 
     class Config(JudgeConfig):
         """The judge has no settings."""
@@ -48,7 +57,7 @@ class GeometryJudge(Judge):
             ValueError: If a row is not finite.
         """
         rows = judged_rows(test, self.device)
-        kernels = pair_kernels(rows)
+        kernels = pair_kernels(_distinct(test, rows))
         numbers = {"effective_rank": effective_rank(rows), "uniformity": float(kernels.mean().log())}
         errors = {"uniformity": uniformity_error(kernels)}
         if (rank_error := effective_rank_error(rows)) is not None:
@@ -76,3 +85,10 @@ class GeometryJudge(Judge):
         if rank is not None and rank < LEAST_RANK:
             return f"collapsed: the features lie on a line (effective rank {rank:.2f})"
         return ""
+
+
+def _distinct(test: Embeddings, rows: Float32[Tensor, "n d"]) -> Float32[Tensor, "m d"]:
+    """Return the rows of different samples, where it is known which are; all if they are one and the same."""
+    samples = test.samples if isinstance(test, EmbeddedSamples) else None
+    places = None if samples is None else samples.distinct()
+    return rows if places is None or len(places) < 2 else rows[places.to(rows.device)]

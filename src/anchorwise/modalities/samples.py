@@ -186,6 +186,10 @@ class Samples(ABC):
         """Return samples, each with the partner of another one, as one input; None where nothing can be read so."""
         return None
 
+    def distinct(self) -> Int64[Tensor, " m"] | None:
+        """Return one sample of each kind of equal ones, for numbers in which these count once; None if all count."""
+        return None
+
     def digests(self) -> Iterator[bytes]:
         """Yield what tells the content of each sample from that of others."""
         for ids in torch.arange(len(self)).split(_BLOCK):

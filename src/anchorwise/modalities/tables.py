@@ -9,6 +9,7 @@ from typing import Any
 from anchorwise import _checks, _extras, _files
 
 Columns = Mapping[str, Sequence[str]]
+LINES = ".txt"  # The suffix of a text on every line; those that are blank are cells like the others.
 
 
 def read_table(path: Path) -> Columns:
@@ -43,13 +44,19 @@ def are_numbers(cells: Sequence[str]) -> bool:
 
 
 def _lines(path: Path) -> Columns:
-    lines = [line for line in _files.read_lines(path) if line.strip()]
-    return {"text": lines} if lines else {}
+    lines = _files.read_lines(path)
+    return {"text": lines} if any(line.strip() for line in lines) else {}
 
 
 def _csv(path: Path) -> Columns:
     with path.open(encoding=_files.ANY_UTF_8, newline="") as file:
-        return _of_rows(list(csv.reader(file)))
+        rows = list(csv.reader(file))
+    if rows and len(rows[0]) == 1 and "\t" in rows[0][0]:
+        raise ValueError(
+            f"columns of a .csv must be parted by commas, got tabs in the first row, {rows[0][0][:60]!r}; call it "
+            f"{path.stem}.tsv"
+        )
+    return _of_rows(rows)
 
 
 def _tsv(path: Path) -> Columns:
@@ -123,7 +130,7 @@ def cells_of(table: Any) -> Columns:
 
 
 _READERS: Mapping[str, Callable[[Path], Columns]] = {
-    ".txt": _lines,
+    LINES: _lines,
     ".csv": _csv,
     ".tsv": _tsv,
     ".jsonl": _jsonl,

@@ -63,6 +63,8 @@ def test_what_has_no_candidates_is_refused():
         with_candidates(Texts(PAIRS), 5)
     with pytest.raises(ValueError, match="samples of one text; leave it out"):
         with_candidates(Texts((("alone",), ("too",))), 2)
+    with pytest.raises(ValueError, match=r"is for pairs, .* got samples of 3 columns; leave it"):
+        with_candidates(Texts(tuple((*pair, "wrong") for pair in PAIRS)), 2)
 
 
 def test_no_other_positive_of_a_query_is_its_hard_negative():

@@ -89,6 +89,27 @@ def test_a_run_is_judged_by_retrieval_and_scored_pairs_by_correlation(finished, 
     assert "stand among the training samples too" not in result.output
 
 
+def test_texts_with_classes_are_judged_by_them_and_train_by_them(finished, tmp_path):
+    from anchorwise.cli.app import app
+
+    said = {"animal": ("a dog runs {}", "the horse sleeps {}"), "thing": ("a boat sinks {}", "the car stops {}")}
+    rows = [f"{text.format(n)},{label}\n" for n in range(10) for label, texts in said.items() for text in texts]
+    films = tmp_path / "films"
+    films.mkdir()
+    written(films / "train.csv", "text,label\n" + "".join(rows[:30]))
+    written(films / "test.csv", "text,label\n" + "".join(rows[30:]))
+    out = tmp_path / "found.json"
+    judged = ["evaluate", str(finished.path), "--data", str(films), "--out", str(out), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*judged, "--set", "judges.classification.split_seeds=[0]"])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(out.read_text())["metrics"]
+    assert {"linear", "knn", "recall@1", "effective_rank", "class_alignment"} <= metrics.keys()
+    supervised = tiny(films, "method.name=simclr", "objective.name=sup_con", "train.num_epochs=1")
+    run = pretrain(supervised, tmp_path / "run", show_progress=False)
+    assert run.summary()["loss"] > 0
+    assert TEXT.load(supervised.data).test.class_names == ("animal", "thing")
+
+
 def test_mined_hard_negatives_are_a_source_of_triples(finished, tmp_path):
     from anchorwise.cli.app import app
 

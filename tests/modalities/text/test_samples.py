@@ -1,7 +1,12 @@
 """Texts as samples: their tokens, and which of them say the same; all that needs transformers."""
 
 import pytest
+import torch
 
+from anchorwise.evaluation.base import Choices
+from anchorwise.evaluation.embed import EmbeddedSamples
+from anchorwise.evaluation.geometry import effective_rank, uniformity
+from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.text.config import TextData
 from tests.modalities.text.conftest import WHOLE
@@ -47,6 +52,27 @@ def test_samples_that_say_the_same_are_of_one_group(tmp_path):
     assert len(set(samples.groups.tolist())) == 5
     alone = written(tmp_path / "b.tsv", "x\ty\n" + "".join(f"left {n}\tright {n}\n" for n in range(4)))
     assert TEXT.load(TextData(source=str(alone))).train.groups is None
+
+
+def test_what_is_left_out_is_said_in_one_line(tmp_path):
+    lines = written(tmp_path / "a.txt", "a dog\n\na cat\n \n")
+    with pytest.warns(UserWarning, match=r"a.txt: 2 skipped \(2 as 'a.txt:2': the line is blank\)"):
+        splits = TEXT.load(TextData(source=str(lines)))
+    assert len(splits.train) == 2
+
+
+def test_a_sentence_in_several_pairs_counts_once_for_uniformity(tmp_path):
+    rows = "4\ta dog\ta hound\n2\ta dog\ta cat\n1\ta boat\ta lake\n1\ta dog\ta boat\n3\ta tree\ta wood\n"
+    samples = TEXT.load(TextData(source=str(written(tmp_path / "a.tsv", rows)))).test
+    assert samples.distinct().tolist() == [0, 2, 4]
+    every = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    embedded = EmbeddedSamples((every[[0, 0, 1, 0, 2]].numpy(),), samples=samples)
+    judge = GeometryJudge(GeometryJudge.Config())
+    numbers = judge.judge(embedded, embedded, Choices()).numbers
+    assert numbers["uniformity"] == pytest.approx((uniformity(every),))
+    assert numbers["effective_rank"] == pytest.approx((effective_rank(every[[0, 0, 1, 0, 2]]),))
+    same = EmbeddedSamples((every[[0, 1]].numpy(),), samples=samples.subset(torch.tensor([0, 1])))
+    assert judge.judge(same, same, Choices()).numbers["uniformity"] == pytest.approx((uniformity(every[[0, 1]]),))
 
 
 def test_one_text_alone_is_no_sequence_of_texts():

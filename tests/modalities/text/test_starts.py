@@ -13,10 +13,14 @@ from tests.modalities.text.test_tables import written
 
 pytest.importorskip("transformers", reason='not installed: pip install "anchorwise[text]"')
 
+from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.text.config import TextData, TextEncoderConfig
 from anchorwise.modalities.text.storage import load_text_encoder
 from anchorwise.modalities.text.tokenizer import load_tokenizer
 
 pytestmark = WHOLE
+
+TEXT = modality_of("text")
 
 
 def test_a_model_from_a_folder_is_started_from_with_its_own_tokenizer_alone(finished, captions, tmp_path):
@@ -31,6 +35,50 @@ def test_a_model_from_a_folder_is_started_from_with_its_own_tokenizer_alone(fini
     with pytest.raises(ValueError, match=r"data.tokenizer must be that of the model .* set data.tokenizer="):
         pretrain(other, tmp_path / "other", show_progress=False)
     assert not (tmp_path / "other" / "config.json").exists()
+
+
+def model_folder(folder, model, tokenizer_files):
+    """Write a model with other files of its tokenizer; the weights are those of another."""
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
+    for name, text in {"config.json": (model / "config.json").read_text(encoding="utf-8"), **tokenizer_files}.items():
+        written(folder / name, text)
+    return folder
+
+
+BYTE_PAIRS = {
+    "config.json": json.dumps({"model_type": "roberta", "vocab_size": 50}),
+    "vocab.json": json.dumps({name: at for at, name in enumerate(("<s>", "<pad>", "</s>", "<unk>", "<mask>", "a"))}),
+    "merges.txt": "#version: 0.2\n",
+}
+
+
+@pytest.mark.parametrize("files", [{}, {"spiece.model": "nothing"}, {"vocab.json": "{}"}])
+def test_where_a_model_has_no_tokenizer_that_can_be_read_another_folder_must_be_named(
+    files, finished, captions, tmp_path
+):
+    own = finished.path / "transformer"
+    section = TextEncoderConfig(name="transformers", path=model_folder(tmp_path / "model", own, files))
+    data = TextData(source=str(captions), max_tokens=12, vocab_size=100)
+    with pytest.raises(
+        ValueError, match=r"data.tokenizer must name the folder of the model's tokenizer .* got nothing"
+    ):
+        TEXT.resolved_encoder(section, TEXT.load(data).train)
+    named = TEXT.load(data.model_copy(update={"tokenizer": own})).train
+    assert TEXT.resolved_encoder(section, named).num_tokens == named.tokenizer.num_tokens
+    with pytest.raises(UnusableFileError, match=r"a folder of a tokenizer holds tokenizer.json"):
+        TEXT.load(data.model_copy(update={"tokenizer": section.path}))
+
+
+def test_a_vocabulary_with_merges_is_a_models_own_tokenizer(finished, captions, tmp_path):
+    own = finished.path / "transformer"
+    section = TextEncoderConfig(name="transformers", path=model_folder(tmp_path / "model", own, BYTE_PAIRS))
+    data = TextData(source=str(captions), max_tokens=12, vocab_size=100)
+    for tokenizer in (None, own):
+        with pytest.raises(ValueError, match=r"data.tokenizer must be that of the model .* set data.tokenizer="):
+            TEXT.resolved_encoder(section, TEXT.load(data.model_copy(update={"tokenizer": tokenizer})).train)
+    named = TEXT.load(data.model_copy(update={"tokenizer": section.path})).train
+    assert TEXT.resolved_encoder(section, named).num_tokens == named.tokenizer.num_tokens == 6
 
 
 def test_a_folder_with_code_or_with_pickled_weights_is_refused(finished, captions, tmp_path):

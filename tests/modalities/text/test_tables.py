@@ -41,6 +41,44 @@ def test_a_first_row_with_a_number_or_a_gap_is_no_header(tmp_path):
     assert [each.reason for each in gap.skipped] == ["it has no score"]
 
 
+def test_a_label_is_the_class_of_a_text_that_stands_alone(tmp_path):
+    table = written(tmp_path / "a.tsv", "label\ttext\nnegative\ta dull film\npositive\ta fine film\n")
+    assert read_texts(table).rows == (("a dull film",), ("a fine film",))
+    assert read_texts(table).labels == ("negative", "positive")
+    assert read_texts(table).some([1]).labels == ("positive",)
+    assert read_texts(table, ["label"]).rows[0] == ("negative",)
+    assert read_texts(table, ["label"]).labels is None
+    pairs = written(tmp_path / "b.csv", "premise,hypothesis,label\nx,y,\n")
+    assert read_texts(pairs).labels is None
+    lines = [json.dumps({"text": f"film {number}", "Label": number}) for number in (10, 2, -1)]
+    parts = read_parts(TextData(source=str(written(tmp_path / "c.jsonl", "\n".join(lines)))))
+    assert (parts.test, parts.class_names) == (None, ("-1", "2", "10"))  # Too few for a test part.
+
+
+@pytest.mark.parametrize(("cell", "got"), [("", "nothing"), (" ", "nothing"), ("1.0", "'1.0'"), ("2e1", "'2e1'")])
+def test_a_label_that_is_no_class_is_refused_in_words(cell, got, tmp_path):
+    with pytest.raises(
+        ValueError, match=f"labels must be words or whole numbers, got {got} in row 2 of .*a.csv; leave"
+    ):
+        read_texts(written(tmp_path / "a.csv", f"text,label\na,1\nb,{cell}\n"))
+
+
+def test_of_texts_with_classes_a_tenth_is_the_test_part_and_no_text_stands_in_both(tmp_path):
+    rows = "".join(f"film {n // 2},{n % 3}\n" for n in range(80))
+    parts = read_parts(TextData(source=str(written(tmp_path / "a.csv", "text,label\n" + rows))))
+    assert (len(parts.train.rows), len(parts.test.rows), parts.class_names) == (72, 8, ("0", "1", "2"))
+    assert not set(parts.train.rows) & set(parts.test.rows)
+    assert all(len(part.labels) == len(part.rows) for part in parts.both)
+    written(tmp_path / "b.csv", "text\nx\ny\n")
+    with pytest.raises(ValueError, match="must have the same columns"):
+        read_parts(TextData(source=str(tmp_path)))
+
+
+def test_columns_that_are_parted_by_tabs_are_called_tsv(tmp_path):
+    with pytest.raises(UnusableFileError, match=r"parted by commas, got tabs in the first row, .*; call it pairs.tsv"):
+        read_texts(written(tmp_path / "pairs.csv", "filepath\ttitle\na.png\ta dog, two cats\n"))
+
+
 def test_columns_of_one_name_are_refused_and_not_lost(tmp_path):
     with pytest.raises(
         UnusableFileError, match=r"a.csv cannot be used: columns must have different names, got text, te"
@@ -70,7 +108,9 @@ def test_hidden_files_of_a_folder_are_no_texts(tmp_path):
 
 
 def test_lines_and_json_lines_are_read(tmp_path):
-    assert read_texts(written(tmp_path / "a.txt", "one\n\n two \n")).rows == (("one",), ("two",))
+    lines = read_texts(written(tmp_path / "a.txt", "one\n\n two \n"))
+    assert lines.rows == (("one",), ("two",))
+    assert [(each.name, each.reason) for each in lines.skipped] == [("a.txt:2", "the line is blank")]
     rows = [{"anchor": "a", "positive": "b", "negative": "c"}, {"anchor": "d", "positive": "e", "negative": "f"}]
     path = written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
     assert read_texts(path).rows == (("a", "b", "c"), ("d", "e", "f"))
@@ -178,6 +218,11 @@ def test_a_premise_what_follows_from_it_and_what_contradicts_it_make_triples(tmp
     found = read_parts(TextData(source=str(snli(tmp_path, parts))))
     assert found.train.rows == (("p", "yes", "no"), ("p", "yes", "never"))
     assert found.test.rows == (("s", "so", "not so"),)
+    assert found.train.skipped == ()
+    snli(tmp_path, {"train": [*said, ("p", " ", "contradiction"), ("", "", "neutral")]})
+    train = read_parts(TextData(source=str(tmp_path))).train
+    assert train.rows == found.train.rows
+    assert [each.name for each in train.skipped] == ["train:4", "train:5"]
     written(tmp_path / "labels.test", "entailment\nperhaps\n")
     with pytest.raises(UnusableFileError, match=r"a label must be one of .* got 'perhaps'"):
         read_parts(TextData(source=str(tmp_path)))
@@ -302,3 +347,12 @@ def test_a_photograph_of_one_caption_is_left_out_and_counted(tmp_path):
     train, _ = read_captions(tmp_path)
     assert train.rows == (("x", "y"), ("u", "v"))
     assert [each.name for each in train.skipped] == ["b.jpg"]
+
+
+def test_an_empty_caption_is_left_out_and_counted(tmp_path):
+    folder = flickr(tmp_path)
+    said = (folder / "Flickr8k.token.txt").read_text(encoding="utf-8")
+    written(folder / "Flickr8k.token.txt", said.replace("the girl moves fast 1 .", ""))
+    train, test = read_captions(folder)
+    assert (len(train.rows[1]), len(train.rows[2]), test.skipped) == (4, 5, ())
+    assert [(each.name, each.reason) for each in train.skipped] == [("1.jpg#1", "the caption is empty")]

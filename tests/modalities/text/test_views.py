@@ -82,6 +82,21 @@ def test_columns_are_the_views_in_their_order_and_more_than_there_are_is_refused
         TextViews(TextViewsConfig(), ViewPlan(2, num_small=1), samples)
 
 
+def test_a_column_that_no_view_reads_is_refused(tmp_path):
+    rows = "".join(f"left {n}\tright {n}\twrong {n}\n" for n in range(30))
+    path = written(tmp_path / "a.tsv", f"a\tb\tc\n{rows}")
+    samples = TEXT.load(TextData(source=str(path))).train
+    asked = r"method reads 2 of a sample's 3; .* method.name=simcse and method.num_negatives=1, or .* data.columns"
+    with pytest.raises(ValueError, match=asked):
+        TextViews(TextViewsConfig(), ViewPlan(), samples)
+    for plan in (ViewPlan(num_negatives=1), ViewPlan(3), ViewPlan(num_views=1, num_negatives=1, joined=True)):
+        TextViews(TextViewsConfig(), plan, samples)
+    with pytest.raises(ValueError, match=r"method reads 2 of a sample's 3; set method.num_candidates=2"):
+        TextViews(TextViewsConfig(), ViewPlan(num_views=1, joined=True), samples)
+    pairs = TEXT.load(TextData(source=str(path), columns=("a", "c"))).train
+    TextViews(TextViewsConfig(), ViewPlan(), pairs)
+
+
 def test_hidden_words_of_the_first_text_are_found_beside_the_contrast(captions):
     samples = TEXT.load(TextData(source=str(captions), vocab_size=120, max_tokens=12)).train
     section = TextEncoderConfig(num_layers=1, width=16, num_heads=2, dropout=0.0)

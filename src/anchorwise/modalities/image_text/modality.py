@@ -24,6 +24,7 @@ from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.modalities.images.views.policies import NoViews, ViewPolicy
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.skipping import warn_skipped
 from anchorwise.modalities.tables import columns_there
 from anchorwise.modalities.text.modality import Text
 from anchorwise.modalities.text.samples import tokenized
@@ -59,7 +60,10 @@ class ImageText(Modality):
             if parts.test is None
             else _samples(parts.test, tokenizer, data)
         )
-        return Splits(train, train, test)
+        splits = Splits[Samples](train, train, test)
+        if parts.train.texts is not None:  # Of images with classes their own reader has said it.
+            warn_skipped(splits.skipped, data.source)
+        return splits
 
     def other_data(
         self, source: str, *, like: ImageTextData, frozen: FrozenEncoder | None = None, **where: Any

@@ -1,8 +1,7 @@
 """Data sets by name or by path, as splits of the size a run asks for."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from anchorwise import _files
-from anchorwise._warnings import warn
 from anchorwise.modalities.archives import ARCHIVE_SUFFIXES
 from anchorwise.modalities.images.config import DataConfig
 from anchorwise.modalities.images.digits import load_digits, load_placed_digits
@@ -25,12 +23,12 @@ from anchorwise.modalities.images.imagenet import load_imagenet32, load_tiny_ima
 from anchorwise.modalities.images.inflated import inflated
 from anchorwise.modalities.images.named import load_cifar10, load_cifar100, load_stl10
 from anchorwise.modalities.progress import OnProgress
-from anchorwise.modalities.samples import Skipped, Splits
+from anchorwise.modalities.samples import Splits
+from anchorwise.modalities.skipping import warn_skipped
 
 # n = images, c = channels, h = height, w = width (pixels)
 
 _RESIZE_BLOCK = 4096  # Images in floating point at once.
-_MAX_REASONS = 3  # Told one by one.
 
 
 SOURCES: dict[str, Callable[[Path, DataConfig, OnProgress | None], Splits[ImageSet]]] = {
@@ -62,13 +60,13 @@ def load_splits(config: DataConfig, *, on_progress: OnProgress | None = None) ->
             more memory than `config.max_decoded_gib`.
     """
     splits = _load(config, on_progress)
-    _warn_skipped(splits.skipped, config.source)
+    warn_skipped(splits.skipped, config.source)
     _check_enough("num_train_images", config.num_train_images, splits.pretrain, splits.train)
     train = _shaped(splits.train, config, config.num_train_images)
     pretrain = train if splits.pretrain is splits.train else _shaped(splits.pretrain, config, config.num_train_images)
     if config.extra is not None or config.repeat is not None:
         pretrain = inflated(pretrain, config, on_progress)
-        _warn_skipped(pretrain.skipped[len(splits.pretrain.skipped) :], str(config.extra))
+        warn_skipped(pretrain.skipped[len(splits.pretrain.skipped) :], str(config.extra))
     if splits.test is None:
         return Splits(pretrain, train, None)
     _check_enough("num_test_images", config.num_test_images, splits.test)
@@ -139,12 +137,3 @@ def _resized(images: UInt8[Tensor, "n c h w"], size_px: int) -> UInt8[Tensor, "n
         for block in images.split(_RESIZE_BLOCK)
     )
     return torch.cat(list(blocks))
-
-
-def _warn_skipped(skipped: Sequence[Skipped], source: str) -> None:
-    if skipped:
-        first = {item.reason: item.name for item in reversed(skipped)}
-        reasons = Counter(item.reason for item in skipped).most_common()
-        told = [f"{count} as {first[reason]!r}: {reason}" for reason, count in reasons[:_MAX_REASONS]]
-        told += [f"{len(reasons) - _MAX_REASONS} reasons more"] if len(reasons) > _MAX_REASONS else []
-        warn(f"{source}: {len(skipped)} skipped ({'; '.join(told)})")

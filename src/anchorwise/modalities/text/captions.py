@@ -41,8 +41,11 @@ def _part(path: Path, captions: dict[str, dict[int, str]]) -> Texts:
         if missing := [name for name in names if name not in captions]:
             raise ValueError(f"{len(missing)} of its {len(names)} photographs have no caption, such as {missing[0]}")
         rows = {name: tuple(text for _, text in sorted(captions[name].items()) if text) for name in names}
+        empty = [f"{name}#{number}" for name in names for number, text in captions[name].items() if not text]
     pairs = {name: row for name, row in rows.items() if len(row) > 1}
-    skipped = tuple(
-        Skipped(name, "has one caption, and no other to be a pair with") for name in rows if name not in pairs
+    alone = [name for name in rows if name not in pairs]
+    skipped = (
+        *(Skipped(name, "has one caption, and no other to be a pair with") for name in alone),
+        *(Skipped(name, "the caption is empty") for name in empty),
     )
     return Texts(tuple(pairs.values()), are_alike=True, names=tuple(pairs), skipped=skipped)

@@ -9,10 +9,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from anchorwise import _checks, _files
+from anchorwise.modalities.samples import Skipped
 from anchorwise.modalities.text.tables import Texts
 
 LABELS = "labels."
-_FOLLOWS, _CONTRADICTS, _SAYS_NOTHING = "entailment", "contradiction", "neutral"
+_KINDS = _FOLLOWS, _CONTRADICTS, _SAYS_NOTHING = "entailment", "contradiction", "neutral"
 
 
 def read_entailment(folder: Path) -> dict[str, Texts]:
@@ -28,21 +29,25 @@ def read_entailment(folder: Path) -> dict[str, Texts]:
 
 def _part(labels: Path) -> Texts:
     part = labels.name.removeprefix(LABELS)
-    said = defaultdict[str, dict[str, list[str]]](lambda: {_FOLLOWS: [], _CONTRADICTS: [], _SAYS_NOTHING: []})
+    said = defaultdict[str, dict[str, list[str]]](lambda: {kind: [] for kind in _KINDS})
+    skipped = list[Skipped]()
     with _files.reading(labels):
         columns = [_files.read_lines(labels.parent / name) for name in (f"s1.{part}", f"s2.{part}")]
         answers = _files.read_lines(labels)
         if {len(column) for column in columns} != {len(answers)}:
             raise ValueError(f"s1.{part}, s2.{part} and {labels.name} must have as many lines as each other")
-        for premise, hypothesis, answer in zip(*columns, answers, strict=True):
-            kinds = said[premise.strip()]
-            kinds[_checks.one_of("a label", answer.strip(), kinds)].append(hypothesis.strip())
+        for number, (premise, hypothesis, answer) in enumerate(zip(*columns, answers, strict=True), start=1):
+            kind = _checks.one_of("a label", answer.strip(), _KINDS)
+            if premise.strip() and hypothesis.strip():
+                said[premise.strip()][kind].append(hypothesis.strip())
+            else:
+                skipped.append(Skipped(f"{part}:{number}", "one of its sentences is empty"))
     rows = [
         (premise, follows, contradicts)
         for premise, kinds in said.items()
         for follows in kinds[_FOLLOWS]
         for contradicts in kinds[_CONTRADICTS]
-        if premise and follows and contradicts
     ]
     distinct = tuple(dict.fromkeys(rows))
-    return Texts(distinct, names=tuple(f"{part}:{number}" for number in range(len(distinct))))
+    names = tuple(f"{part}:{number}" for number in range(len(distinct)))
+    return Texts(distinct, names=names, skipped=tuple(skipped))

@@ -22,10 +22,15 @@ def with_candidates(texts: Texts, num_candidates: int, *, num_random: int = 0, s
         seed: Decides which.
 
     Raises:
-        ValueError: If there are fewer texts, or samples have one alone.
+        ValueError: If there are fewer texts, samples have one alone, or have hard negatives already.
     """
     if any(len(row) < 2 for row in texts.rows):
         raise ValueError("data.num_candidates is for samples with a positive, got samples of one text; leave it out")
+    if not texts.are_alike and len(texts.rows[0]) > 2:
+        raise ValueError(
+            "data.num_candidates is for pairs, whose hard negatives it finds, got samples of "
+            f"{len(texts.rows[0])} columns; leave it out to read those there are, or name two with data.columns"
+        )
     queries, positives = ([row[place] for row in texts.rows] for place in (0, 1))
     distinct = len(set(positives))
     if distinct < num_candidates:

@@ -10,6 +10,7 @@ from anchorwise.modalities.base import Exported, Modality
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
+from anchorwise.modalities.skipping import warn_skipped
 from anchorwise.modalities.tables import columns_there
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig, TextViewsConfig
 from anchorwise.modalities.text.encoders import build_encoder
@@ -19,7 +20,7 @@ from anchorwise.modalities.text.mining import with_candidates
 from anchorwise.modalities.text.samples import TextSamples, tokenized
 from anchorwise.modalities.text.sources import read_parts
 from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, load_text_encoder
-from anchorwise.modalities.text.tokenizer import load_tokenizer, trained_tokenizer
+from anchorwise.modalities.text.tokenizer import load_tokenizer, tokenizer_beside, trained_tokenizer
 from anchorwise.modalities.text.views import TextViews
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 
@@ -43,10 +44,13 @@ class Text(Modality):
             tokenizer = trained_tokenizer(texts, vocab_size=data.vocab_size)
         else:
             tokenizer = load_tokenizer(data.tokenizer)
-        train = tokenized(parts.train, tokenizer, max_tokens=data.max_tokens)
+        shape: dict[str, Any] = {"max_tokens": data.max_tokens, "class_names": parts.class_names}
+        train = tokenized(parts.train, tokenizer, **shape)
         is_whole = parts.test is parts.train
-        test = None if parts.test is None or is_whole else tokenized(parts.test, tokenizer, max_tokens=data.max_tokens)
-        return Splits(train, train, train if is_whole else test)
+        test = None if parts.test is None or is_whole else tokenized(parts.test, tokenizer, **shape)
+        splits = Splits[Samples](train, train, train if is_whole else test)
+        warn_skipped(splits.skipped, data.source)
+        return splits
 
     def other_data(self, source: str, *, like: TextData, frozen: FrozenEncoder | None = None, **where: Any) -> TextData:
         """Return where to find all texts of another source.
@@ -71,7 +75,7 @@ class Text(Modality):
 
         Raises:
             FileNotFoundError: If there is no such folder.
-            ValueError: If the tokenizer is not the model's.
+            ValueError: If the tokenizer is not the model's, or nothing says which that is.
         """
         filled = dict[str, Any]()
         if encoder.path is not None and encoder.path_digest is None:
@@ -109,10 +113,10 @@ class Text(Modality):
         return export_text(cast(FrozenText, frozen), out)
 
     def judges_of(self, splits: Splits[Samples]) -> tuple[str, ...]:
-        """Return the judge of scores where there are some, that of retrieval where texts have partners."""
+        """Return the judge of scores where there are some, of retrieval where texts have partners, else of classes."""
         test = splits.test
         if not isinstance(test, TextSamples) or test.partners() is None:
-            return ()
+            return ("classification", "geometry") if splits.are_judgeable else ()
         return ("sts" if test.values is not None else "retrieval", "alignment", "geometry")
 
 
@@ -129,10 +133,15 @@ def _check_tokenizer(encoder: TextEncoderConfig, samples: TextSamples) -> None:
             f"the encoder knows {encoder.num_tokens:,} kinds of tokens, and the samples' tokenizer has "
             f"{samples.tokenizer.num_tokens:,}: it is one of another vocabulary; name the run's own with data.tokenizer"
         )
-    if encoder.path is None or not any((encoder.path / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+    if encoder.path is None:
         return
-    own = load_tokenizer(encoder.path, "encoder.path")
-    if not own.is_like(samples.tokenizer):
+    own = tokenizer_beside(encoder.path)
+    if own is None and samples.tokenizer.is_trained:
+        raise ValueError(
+            "data.tokenizer must name the folder of the model's tokenizer where encoder.path has none that can be "
+            f"read, got nothing, and {encoder.path}; tokens that are learnt here are not those that the model knows"
+        )
+    if own is not None and not own.is_like(samples.tokenizer):
         raise ValueError(
             f"data.tokenizer must be that of the model in {encoder.path}, with {own.num_tokens:,} kinds of tokens, got "
             f"one of another vocabulary, with {samples.tokenizer.num_tokens:,}; set data.tokenizer={encoder.path}"

@@ -34,6 +34,8 @@ class TextSamples(Samples):
             others build a bridge; None where all texts differ.
         parts: As `Samples`.
         values: How alike the first and the second text are.
+        labels: As `Samples`.
+        class_names: As `Samples`.
         skipped: As `Samples`.
     """
 
@@ -47,6 +49,8 @@ class TextSamples(Samples):
     groups: Int64[Tensor, " n"] | None = None
     parts: Int64[Tensor, " n"] | None = None
     values: Float[Tensor, " n"] | None = None
+    labels: Int64[Tensor, " n"] | None = None
+    class_names: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -100,7 +104,7 @@ class TextSamples(Samples):
 
     def subset(self, ids: Int64[Tensor, " m"]) -> "TextSamples":
         """Return a set of these samples, in this order."""
-        of_each = {"groups": self.groups, "parts": self.parts, "values": self.values}
+        of_each = {"groups": self.groups, "parts": self.parts, "values": self.values, "labels": self.labels}
         known = {name: None if numbers is None else numbers[ids] for name, numbers in of_each.items()}
         names = tuple(self.names[number] for number in ids.tolist())
         return replace(self, members=self.members[ids], names=names, **known)
@@ -125,14 +129,22 @@ class TextSamples(Samples):
 
     def _texts_of(self, members: Int64[Tensor, "n r"]) -> "TextSamples":
         """Return texts as samples of one each, of which nothing else is known."""
+        unknown: dict[str, None] = dict.fromkeys(("groups", "parts", "values", "labels"))
         names = tuple(map(str, range(len(members))))
-        return replace(self, members=members, names=names, groups=None, parts=None, values=None)
+        return replace(self, members=members, names=names, class_names=(), **unknown)
 
     def content(self) -> Iterator[Tensor]:
         """Yield all that tells these samples from others."""
         yield from (self.tokens.flat, self.tokens.starts, self.members)
         if self.values is not None:
             yield self.values
+
+    def distinct(self) -> Int64[Tensor, " m"]:
+        """Return the first sample with each first text: a sentence may stand in many pairs."""
+        places: dict[int, int] = {}
+        for place, text in enumerate(self.members[:, 0].tolist()):
+            places.setdefault(text, place)
+        return torch.tensor(list(places.values()))
 
     def digests(self) -> Iterator[bytes]:
         """Yield what equal samples have in common: their first text."""
@@ -147,8 +159,16 @@ class TextSamples(Samples):
         return replace(self, tokens=tokens, tokenizer=tokenizer, max_tokens=max_tokens)
 
 
-def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> TextSamples:
+def tokenized(
+    texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int, class_names: tuple[str, ...] = ()
+) -> TextSamples:
     """Return texts as the samples of a training.
+
+    Args:
+        texts: What they say.
+        tokenizer: Makes the tokens.
+        max_tokens: Of a text.
+        class_names: The classes of all parts of the set, in their order.
 
     Raises:
         ValueError: If there are fewer than two.
@@ -170,8 +190,10 @@ def tokenized(texts: Texts, tokenizer: TextTokenizer, *, max_tokens: int) -> Tex
         max_tokens=max_tokens,
         names=texts.names or tuple(map(str, range(len(members)))),
         groups=_connected(are_said, len(numbers)),
-        parts=None if texts.parts is None else _numbered(texts.parts),
+        parts=None if texts.parts is None else _numbered(texts.parts, texts.parts),
         values=None if texts.scores is None else torch.tensor(texts.scores, dtype=torch.float32),
+        labels=None if texts.labels is None else _numbered(texts.labels, class_names),
+        class_names=() if texts.labels is None else class_names,
         skipped=texts.skipped,
     )
 
@@ -181,8 +203,8 @@ def _cut(tokens: Tensor, most: int) -> Tensor:
     return tokens if len(tokens) <= most else torch.cat([tokens[: most - 1], tokens[-1:]])
 
 
-def _numbered(names: Sequence[str]) -> Int64[Tensor, " n"]:
-    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+def _numbered(names: Sequence[str], known_names: Sequence[str]) -> Int64[Tensor, " n"]:
+    known = {name: number for number, name in enumerate(dict.fromkeys(known_names))}
     return torch.tensor([known[name] for name in names])
 
 

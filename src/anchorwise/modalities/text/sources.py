@@ -30,6 +30,18 @@ class Parts:
     train: Texts
     test: Texts | None
 
+    @property
+    def both(self) -> tuple[Texts, ...]:
+        """The parts that there are."""
+        return (self.train,) if self.test is None else (self.train, self.test)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of all parts, by their values where all are whole numbers."""
+        names = {label for part in self.both for label in part.labels or ()}
+        are_whole = all(name.removeprefix("-").isdecimal() for name in names)
+        return tuple(sorted(names, key=int) if are_whole else sorted(names))
+
 
 def read_parts(data: TextData) -> Parts:
     """Read the texts of a source.
@@ -90,18 +102,19 @@ def _of_named(parts: Mapping[str, Texts], seed: int) -> Parts:
 
 
 def _parted(texts: Texts, seed: int) -> Parts:
-    """Return parts: of pairs a tenth is the test part; texts with scores are judged whole, as they train nothing.
+    """Return parts: of pairs, and of texts with classes, a tenth is the test part; texts with scores are judged whole.
 
-    What is held out is counted in anchors, of which none stands in both parts.
+    These train nothing. What is held out is counted in anchors, of which none stands in both parts.
     """
     if texts.scores is not None:
         return Parts(texts, texts)
-    if len(texts.rows[0]) == 1:
+    stands_alone = len(texts.rows[0]) == 1
+    if stands_alone and texts.labels is None:
         return Parts(texts, None)
     anchors = list(dict.fromkeys(row[0] for row in texts.rows))
     num_test = min(_MOST_TEST, round(_TEST_SHARE * len(anchors)))
     if num_test < 2:
-        return Parts(texts, texts)
+        return Parts(texts, None if stands_alone else texts)
     held_out = {anchors[number] for number in _drawn(len(anchors), num_test, seed)}
     chosen = [number for number, row in enumerate(texts.rows) if row[0] in held_out]
     rest = complement(torch.tensor(chosen), len(texts.rows)).tolist()
@@ -114,12 +127,17 @@ def _parted(texts: Texts, seed: int) -> Parts:
 
 def _together(parts: Sequence[tuple[str, Texts]]) -> Texts:
     widths = {len(part.rows[0]) for _, part in parts}
-    scored = {part.scores is not None for _, part in parts}
-    if len(widths) > 1 or len(scored) > 1:
-        raise ValueError(f"files that are judged together must have the same columns, got {sorted(widths)} of text")
+    known = {(part.scores is not None, part.labels is not None) for _, part in parts}
+    if len(widths) > 1 or len(known) > 1:
+        raise ValueError(
+            "files that are judged together must have the same columns, score and label too, got "
+            f"{sorted(widths)} of text, with {len(known)} kinds of others"
+        )
+    (scored, labelled), *_ = known
     return Texts(
         tuple(row for _, part in parts for row in part.rows),
-        scores=tuple(score for _, part in parts for score in part.scores or ()) if True in scored else None,
+        scores=tuple(score for _, part in parts for score in part.scores or ()) if scored else None,
+        labels=tuple(label for _, part in parts for label in part.labels or ()) if labelled else None,
         names=tuple(each for _, part in parts for each in part.names),
         parts=tuple(name for name, part in parts for _ in part.rows),
         skipped=tuple(each for _, part in parts for each in part.skipped),

@@ -22,6 +22,15 @@ from anchorwise.modalities.text.vocabulary import WITHIN, word_pieces
 # t = texts, b = texts of a batch, s = tokens of the longest of them
 
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+# What transformers makes a fast tokenizer of; some need a further package.
+_VOCABULARIES = (
+    ("tokenizer.json",),
+    ("vocab.txt",),
+    ("vocab.json", "merges.txt"),
+    ("spiece.model",),
+    ("sentencepiece.bpe.model",),
+    ("tokenizer.model",),
+)
 _MULTIPLE = 8  # Batches are padded to lengths of this kind, so that there are few shapes.
 
 
@@ -66,9 +75,11 @@ class TextTokenizer:
 
     Attributes:
         fast: That of transformers.
+        is_trained: Whether its pieces were learnt on the texts of the run, and belong to no other model.
     """
 
     fast: Any
+    is_trained: bool = False
 
     @property
     def num_tokens(self) -> int:
@@ -114,10 +125,23 @@ def load_tokenizer(folder: Path, argument: str = "data.tokenizer") -> TextTokeni
         raise FileNotFoundError(f"{argument} must be a folder of a tokenizer, got {folder}, which is none")
     refuse_code(folder, argument)
     with _files.reading(folder, way_out="a folder of a tokenizer holds tokenizer.json, as save_pretrained writes it"):
+        # Without them transformers makes a tokenizer of special tokens alone, and says nothing.
+        if not any(all((folder / name).is_file() for name in names) for names in _VOCABULARIES):
+            raise ValueError(f"it holds no vocabulary ({', '.join(' with '.join(names) for names in _VOCABULARIES)})")
         found = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if not getattr(found, "is_fast", False):
             raise ValueError(f"{type(found).__name__} is no fast tokenizer, which tokenizer.json holds")
+        if not found.get_vocab().keys() - set(found.all_special_tokens):
+            raise ValueError(f"{type(found).__name__} finds special tokens alone")
         return TextTokenizer(found)
+
+
+def tokenizer_beside(model: Path) -> TextTokenizer | None:
+    """Return the tokenizer in the folder of a model; None where there is none, or none that can be read."""
+    try:
+        return load_tokenizer(model, "encoder.path")
+    except (FileNotFoundError, _files.UnusableFileError):
+        return None
 
 
 def trained_tokenizer(texts: Sequence[str], *, vocab_size: int) -> TextTokenizer:
@@ -138,7 +162,7 @@ def trained_tokenizer(texts: Sequence[str], *, vocab_size: int) -> TextTokenizer
         special_tokens=[(FIRST, vocab[FIRST]), (LAST, vocab[LAST])],
     )
     named = {"pad_token": PAD, "unk_token": UNKNOWN, "cls_token": FIRST, "sep_token": LAST, "mask_token": MASK}
-    return TextTokenizer(PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named))
+    return TextTokenizer(PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named), is_trained=True)
 
 
 def tokenizer_text(tokenizer: TextTokenizer) -> str:

@@ -130,21 +130,43 @@ def _check(plan: ViewPlan, samples: TextSamples) -> None:
     ):
         if asked:
             raise ValueError(f"the method needs {what}, which images have and texts do not; choose another method.name")
-    num_texts, num_negatives = samples.members.shape[1], plan.num_negatives
+    num_texts = samples.members.shape[1]
     if plan.joined:
-        if samples.are_alike or num_texts <= plan.total:
-            raise ValueError(
-                f"the method reads a sample with {plan.total} others, in columns behind it, and a sample has "
-                f"{num_texts} texts; set data.num_candidates={plan.total}, or method.num_candidates lower"
-            )
-        return
-    if num_negatives and (samples.are_alike or num_texts < plan.num_views + num_negatives):
+        _check_joined(plan, samples, num_texts)
+    else:
+        _check_columns(plan, samples, num_texts)
+
+
+def _check_joined(plan: ViewPlan, samples: TextSamples, num_texts: int) -> None:
+    if samples.are_alike or num_texts <= plan.total:
+        raise ValueError(
+            f"the method reads a sample with {plan.total} others, in columns behind it, and a sample has "
+            f"{num_texts} texts; set data.num_candidates={plan.total}, or method.num_candidates lower"
+        )
+    _refuse_unread(num_texts, plan.total + 1, f"set method.num_candidates={num_texts - 1}")
+
+
+def _check_columns(plan: ViewPlan, samples: TextSamples, num_texts: int) -> None:
+    num_negatives, num_read = plan.num_negatives, plan.num_views + plan.num_negatives
+    if num_negatives and (samples.are_alike or num_texts < num_read):
         raise ValueError(
             f"the method needs {plan.num_views} views and {num_negatives} hard negatives of a sample, in columns "
             f"behind its positive, and a sample has {num_texts} texts; set method.num_negatives lower"
         )
-    if num_texts > 1 and not samples.are_alike and plan.num_views > num_texts:
+    if num_texts == 1 or samples.are_alike:  # One is every view; of those that say the same some are drawn.
+        return
+    if plan.num_views > num_texts:
         raise ValueError(
             f"the method takes {plan.num_views} views, and a sample has {num_texts} columns of text; take fewer with "
             "method.num_views"
+        )
+    hard = f"as hard negatives with method.name=simcse and method.num_negatives={num_texts - plan.num_views}"
+    _refuse_unread(num_texts, num_read, f"read the others {hard}, or name those of a table to read with data.columns")
+
+
+def _refuse_unread(num_texts: int, num_read: int, way_out: str) -> None:
+    """Refuse columns that no view is made of: whoever wrote them wants them read."""
+    if num_read < num_texts:
+        raise ValueError(
+            f"every column of text must be read, and the method reads {num_read} of a sample's {num_texts}; {way_out}"
         )
