@@ -94,7 +94,7 @@ class MultipleNegativesRankingLoss(Described):
                 f"columns must be anchors and positives for {type(self.objective).__name__}, which takes no hard "
                 f"negatives, got {len(embeddings)} columns; drop the others, or choose one that does: CrossViewInfoNCE"
             )
-        there = {"hard_negatives": hard} if hard else {}
+        there: dict[str, Any] = {"hard_negatives": hard} if hard else {}
         with only_this_process_unless(self.gather_across_devices):
             return self.objective(anchors, positives, **there)
 
