@@ -174,6 +174,7 @@ def test_open_clip_gives_the_bias_to_an_objective_that_takes_it():
     assert loss(*_views(), 10.0) == SigLIP(bias=-3.0)(*_views())
 
 
+@pytest.mark.usefixtures("as_users_call")
 def test_open_clip_refuses_objectives_that_its_loop_cannot_serve():
     with pytest.raises(ValueError, match=r"two views only, got SogCLR, which needs .'ids'.*: OpenCLIP's loop has"):
         open_clip.ClipLoss(objective=SogCLR(num_samples=10))

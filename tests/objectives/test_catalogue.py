@@ -26,7 +26,7 @@ def test_every_objective_is_listed_with_its_source():
 
 
 def test_a_call_says_what_is_needed_and_what_may_be_left_out():
-    assert describe("info_nce").call == "(view0, view1, [ids=], [logit_scale=])"
+    assert describe("info_nce").call == "(view0, view1, [ids=], [hard_negatives=], [logit_scale=])"
     assert describe("sup_con").call == "(view0, *more_views, labels=, [mask=], [counted=], [logit_scale=])"
     assert describe("moco").call == "(view0, view1, queue=, [ids=], [queue_ids=], [logit_scale=])"
 
@@ -34,7 +34,7 @@ def test_a_call_says_what_is_needed_and_what_may_be_left_out():
 def test_the_command_lists_one_objective_and_refuses_an_unknown_one():
     result = CliRunner().invoke(app, ["objectives", "dcl"])
     assert result.exit_code == 0
-    assert result.stdout.startswith("dcl  DCL(view0, view1, [ids=], [logit_scale=])")
+    assert result.stdout.startswith("dcl  DCL(view0, view1, [ids=], [hard_negatives=], [logit_scale=])")
     assert "temperature=0.1" in result.stdout
     with pytest.raises(ValueError, match="did you mean 'dclw'"):
         CliRunner().invoke(app, ["objectives", "dclww"], catch_exceptions=False)

@@ -40,7 +40,7 @@ def test_a_card_tells_data_objective_length_and_sources_and_no_path(tmp_path):
     assert "1,200 steps of 256 samples, seed 4" in card
     assert "with anchorwise 9.9.9" in card
     assert "Momentum Contrast" in card
-    assert "not evaluated" in card
+    assert "No scores lie with the run" in card
     assert "somebody" not in card
 
 
