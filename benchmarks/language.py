@@ -189,7 +189,6 @@ ROWS: Mapping[str, Row] = {
     "glyphs, dcd": _glyphs("method.name=dcd"),
     "glyphs, astrea": _glyphs("method.name=astrea", "method.align_epochs=0.25"),
     "glyphs, albef": _glyphs("method.name=albef"),
-    "glyphs, albef behind clip": _glyphs("method.name=albef", *_FUSED, start="glyphs, clip", steps=240),
     "longer, clip": Row("glyphs-clip"),
     "longer, msd": Row("glyphs-clip", ["method.name=msd", "method.momentum=0.95"]),
     "longer, astrea": Row("glyphs-clip", ["method.name=astrea", "method.momentum=0.95", "method.align_epochs=0.5"]),
