@@ -35,7 +35,7 @@ from anchorwise.pairs import unit_rows
 
 # b = pairs of this rank's batch, s = tokens, p = places, k = columns
 
-_LEAST_SCALE = 2.0
+_LEAST_SCALE = 2.0  # One over 0.5, above which the source lets no temperature go.
 _IMAGE, _TEXT = 4010, 4011  # What is drawn: the image that does not match, and the text; numbers that no view has.
 
 
