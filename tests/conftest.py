@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 # Modules and tests stay until the end: to look for garbage among them, over and over, takes a tenth of the time.
 gc.disable()
 
-# Shapes and types are checked at every call in one test of so many, chosen by its name: in all, they take half the time.
+# Shapes and types are checked at every call in one test of so many, chosen by its name: in all, they are half the time.
 TESTS_FOR_ONE_THAT_CHECKS_SHAPES = 4
 
 

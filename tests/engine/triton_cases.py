@@ -32,7 +32,7 @@ from anchorwise.pairs import Contrast, SameId, unit_rows
 from tests.engine.weights import Distance
 
 DEVICE = "cpu" if triton.knobs.runtime.interpret else "cuda"
-FLOAT32, BFLOAT16 = Triton(size=16), Triton("bfloat16", size=16)
+FLOAT32, BFLOAT16 = Triton("float32", size=16), Triton("bfloat16", size=16)
 
 # What does not count is computed and put aside: numpy warns of it, which a GPU does not; and of how
 # the interpreter of Triton before 3.9 makes numbers of its arrays.
@@ -215,6 +215,24 @@ def test_bfloat16_products_keep_the_hardest_negative_exact():
     coarse = (anchors.bfloat16().double() @ keys.bfloat16().double().T).diagonal(21)
     assert ((anchors * keys[21:]).sum(dim=1).double() - coarse).abs().max() > 1e-4
     _assert_near([by_anchors, by_keys], exact[1:], 0.01)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_rows_of_half_precision_take_bfloat16_products_where_a_softmax_bears_them(dtype: torch.dtype):
+    views = [(_rows(10, 32, seed) * 3.0).to(dtype) for seed in (0, 1)]
+    wide = [view.float() for view in views]
+
+    def loss(objective: torch.nn.Module, rows: list[Tensor], backend: Triton) -> Tensor:
+        with use_backend(backend):
+            return objective(*rows)
+
+    unasked, softmax, weince = Triton(size=16), InfoNCE(temperature=0.1), WEINCE()
+    assert torch.equal(loss(softmax, views, unasked), loss(softmax, wide, BFLOAT16))
+    assert torch.equal(loss(softmax, wide, unasked), loss(softmax, wide, FLOAT32))
+    assert not torch.equal(loss(softmax, wide, FLOAT32), loss(softmax, wide, BFLOAT16))
+    assert torch.equal(loss(softmax, views, FLOAT32), loss(softmax, wide, FLOAT32))
+    for exact in (weince, InfoNCE(temperature=0.02)):
+        assert torch.equal(loss(exact, views, unasked), loss(exact, wide, FLOAT32))
 
 
 @pytest.mark.parametrize("backend", [FLOAT32, BFLOAT16])

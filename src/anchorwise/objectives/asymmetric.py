@@ -91,7 +91,7 @@ class AsymmetricInfoNCE(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         anchors, keys = scale_gradient(views.units[0], 1.0 - self.alpha), scale_gradient(views.rows, self.alpha)
-        contrast = Contrast(anchors, keys, (views.same_sample(),), ranks=views.ranks)
+        contrast = views.contrast(anchors, keys, (views.same_sample(),))
         positive_scores = (anchors * keys[views.num_samples :]).sum(dim=1)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         positives = softmax(positive_scores)

@@ -17,7 +17,7 @@ from anchorwise._precision import log_sum, products, softmax_nll
 from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import Contrast, PairWeight, SameId, unit_rows, views_of
+from anchorwise.pairs import PairWeight, SameId, unit_rows, views_of
 from anchorwise.pairs.rows import stacked
 
 # n = samples, d = embedding width, g = width of the guide's rows, a = anchors, k = keys, c = values per row
@@ -101,7 +101,7 @@ class GISTEmbed(Objective):
         log_sums = []
         for view, other in ((0, 1), (0, 0), (1, 1)) if self.same_view else ((0, 1),):
             weight = NotAboveTheGuide(guided[view][0], guided[other][1])
-            contrast = Contrast(views.units[view], views.units[other], (own,), weight=weight, ranks=views.ranks)
+            contrast = views.contrast(views.units[view], views.units[other], (own,), weight=weight)
             log_sums.append(engine.logsumexp_rows(contrast, link))
         per_anchor = softmax_nll(link(positive_scores), log_sum(torch.stack(log_sums, dim=1)))
         return mean_outcome(per_anchor, {"positive_score": positive_scores})

@@ -15,7 +15,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import Contrast, PairWeight, views_of
+from anchorwise.pairs import PairWeight, views_of
 
 # n = samples, d = embedding width, c = clusterings, a = anchors, k = keys
 
@@ -88,7 +88,7 @@ class MEOW(Objective):
         losses = []
         directions = (views.units, views.units.flip(0)) if self.both_directions else (views.units,)
         for anchors, keys in directions:
-            log_negatives = engine.logsumexp_rows(Contrast(anchors, keys, weight=weight, ranks=views.ranks), link)
+            log_negatives = engine.logsumexp_rows(views.contrast(anchors, keys, weight=weight), link)
             nothing = 0.0 * positive_scores
             losses.append(torch.where(log_negatives == -torch.inf, nothing, log_negatives - link(positive_scores)))
         stats = {"positive_score": positive_scores}

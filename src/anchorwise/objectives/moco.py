@@ -13,7 +13,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import softmax_nll
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, gathered_ids, views_of
+from anchorwise.pairs import EMPTY_SLOT, SameId, gathered_ids, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
 # n = samples, d = embedding width, k = keys in the queue
@@ -65,7 +65,7 @@ class MoCo(Objective):
         views = views_of(view0, _tensor_checks.tensor("view1", view1).detach())
         keys = views.beside("queue", queue).detach()
         excluded = _excluded(view0, views.num_samples, queue, ids, queue_ids)
-        contrast = Contrast(views.units[0], keys, *excluded, ranks=views.ranks)
+        contrast = views.contrast(views.units[0], keys, *excluded)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
         per_anchor = softmax_nll(reading.link(positive_scores), engine.logsumexp_rows(contrast, reading.link))

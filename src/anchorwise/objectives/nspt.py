@@ -17,7 +17,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import Contrast, SameId, gathered_classes, num_same, unit_rows, views_of
+from anchorwise.pairs import SameId, gathered_classes, num_same, unit_rows, views_of
 from anchorwise.pairs.rows import stacked
 
 # n = samples, d = embedding width, e = width of the teacher's rows, a = rows of all views
@@ -76,7 +76,7 @@ class NSPT(Objective):
         classes = gathered_classes("labels", labels, view0).repeat(views.num_views)
         rows, index = views.rows, torch.arange(len(classes), device=classes.device)
         link = softmax_link(self.temperature, logit_scale, views.units)
-        of_others = Contrast(rows, rows, (SameId(index, index),), ranks=views.ranks)
+        of_others = views.contrast(rows, rows, (SameId(index, index),))
         of_teacher = replace(of_others, keys=held.transpose(0, 1).flatten(0, 1), only=SameId(classes, classes))
         number = (num_same(classes) - 1).to(rows)
         found = engine.logsumexp_rows(of_others, link) - engine.sum_rows(of_teacher, link) / number.clamp_min(1.0)

@@ -16,7 +16,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.against_negatives import AgainstNegatives, num_with
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, gathered_classes, views_of
+from anchorwise.pairs import EMPTY_SLOT, SameId, gathered_classes, views_of
 
 # n = pixels, k = rows of the queues, d = embedding width
 
@@ -69,8 +69,8 @@ class PixelContrast(Objective):
         held = _tensor_checks.one_per_row("queue_labels", queue_labels, "rows of queue", queue)
         own, empty = SameId(classes, held), SameId(held.new_full((len(anchors),), EMPTY_SLOT), held)
         link = softmax_link(self.temperature, logit_scale, anchors)
-        log_negatives = engine.logsumexp_rows(Contrast(anchors, keys, (own, empty), ranks=views.ranks), link)
-        only = Contrast(anchors, keys, only=own, ranks=views.ranks)
+        log_negatives = engine.logsumexp_rows(views.contrast(anchors, keys, (own, empty)), link)
+        only = views.contrast(anchors, keys, only=own)
         summed = engine.sum_rows(only, AgainstNegatives(link, log_negatives))
         num_positives = num_with(held, classes).to(summed)
         # Not a plain 0, so that a non-finite row shows even where it is in no pair.

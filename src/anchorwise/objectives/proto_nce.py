@@ -14,7 +14,7 @@ from anchorwise import _tensor_checks, engine
 from anchorwise._precision import softmax_nll
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
-from anchorwise.pairs import Contrast, SameId, gathered_ids, views_of
+from anchorwise.pairs import SameId, gathered_ids, views_of
 
 # n = samples, d = embedding width, k = prototypes
 
@@ -67,7 +67,7 @@ class ProtoNCE(Objective):
         # A key's temperature is part of the key: scores are then logits.
         keys = centres / _temperatures(phi, centres).unsqueeze(1)
         numbers = torch.arange(len(keys), device=rows.device)
-        contrast = Contrast(rows, keys, (SameId(own, numbers),), 1, ranks=views.ranks)
+        contrast = views.contrast(rows, keys, (SameId(own, numbers),), 1)
         logits = SoftmaxLink(1.0)
         losses = softmax_nll(logits((rows * keys[own]).sum(dim=1)), engine.logsumexp_rows(contrast, logits))
         return mean_outcome(losses, {"prototype_score": (rows * centres[own]).sum(dim=1)})

@@ -19,7 +19,7 @@ from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_out
 from anchorwise.objectives.parts.against_negatives import AgainstNegatives, num_with
 from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import Contrast, SameId, Views, gathered_classes, unit_rows, views_of
+from anchorwise.pairs import SameId, Views, gathered_classes, unit_rows, views_of
 
 # n = samples, d = embedding width, a = anchors
 
@@ -110,8 +110,8 @@ def _dot_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, li
     anchors, keys = views.units
     gated, wanted = anchors * gates.square(), SameId(classes.partners, classes.labels)
     own = SameId(classes.labels, classes.labels)
-    log_negatives = engine.logsumexp_rows(Contrast(gated, keys, (own, wanted), ranks=views.ranks), link)
-    return engine.sum_rows(Contrast(gated, keys, only=wanted, ranks=views.ranks), AgainstNegatives(link, log_negatives))
+    log_negatives = engine.logsumexp_rows(views.contrast(gated, keys, (own, wanted)), link)
+    return engine.sum_rows(views.contrast(gated, keys, only=wanted), AgainstNegatives(link, log_negatives))
 
 
 def _cosine_losses(views: Views, gates: Float[Tensor, "n d"], classes: _Classes, link: Link) -> Float[Tensor, " n"]:

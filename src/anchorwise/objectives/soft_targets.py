@@ -133,7 +133,7 @@ class SoftTargets(Objective):
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
-            contrast = Contrast(units[view], candidates, ranks=views.ranks)
+            contrast = views.contrast(units[view], candidates)
             loss, read = self._loss(contrast, own[view], numbers[other], softmax, alpha)
             losses.append(loss)
             stats.append(read)

@@ -131,9 +131,9 @@ class SupCon(Objective):
             positives = _of_mask(given, views, len(anchors))
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         scaled = softmax if longest is None else replace(softmax, scale=softmax.scale * longest.square())
-        of_others = Contrast(anchors, rows, (SameId(own, index), *dropped), ranks=views.ranks)
+        of_others = views.contrast(anchors, rows, (SameId(own, index), *dropped))
         apart = () if positives.only is None else (positives.only,)
-        reading = read_link(self.blend, Contrast(anchors, rows, (*apart, *dropped), ranks=views.ranks), scaled)
+        reading = read_link(self.blend, views.contrast(anchors, rows, (*apart, *dropped)), scaled)
         found = engine.logsumexp_rows(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
         nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_samples)

@@ -18,7 +18,7 @@ from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.blocks import by_blocks
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.pairs import Contrast, PairWeight, SameId, num_same, views_of
+from anchorwise.pairs import PairWeight, SameId, num_same, views_of
 
 # n = samples, d = embedding width, a = anchors, k = keys, b = anchors of a block
 
@@ -106,7 +106,7 @@ class SupReMix(Objective):
         place = torch.searchsorted(values.sort().values, values)
         itself, same_label = SameId(index, index), SameId(place, place)
         weight = LabelDistance(values.unsqueeze(1), values.unsqueeze(1))
-        of_others = Contrast(rows, rows, (itself,), ranks=views.ranks)
+        of_others = views.contrast(rows, rows, (itself,))
         others = engine.logsumexp_rows(replace(of_others, weight=weight), link)
         summed = engine.sum_rows(replace(of_others, only=same_label), link)
         mixed = self._mixed(rows, values, shares, link)

@@ -78,6 +78,7 @@ class Contrast:
         ranks: The processes that hold the same rows and share the work on them; None where this one is alone.
         first_positive: The number of the key that is the first anchor's positive, and no negative; those of the others
             are the next ones in turn, and after the last key comes the first. None where positives are no keys.
+        is_rounded: Whether rows came in half precision, so that scores are off by its rounding as it is.
     """
 
     anchors: Float[Tensor, "a d"]
@@ -88,6 +89,7 @@ class Contrast:
     weight: PairWeight | None = None
     ranks: Ranks | None = None
     first_positive: int | None = None
+    is_rounded: bool = False
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, what: str, make: Callable[[], Made]) -> Made:

@@ -1,5 +1,6 @@
 """Views of the same samples as unit rows, those of all ranks together, and which of their rows belong together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,11 +9,12 @@ from torch import Tensor
 
 from anchorwise import _tensor_checks
 from anchorwise._ranks import Ranks, gather_rows, sharing_ranks
-from anchorwise.pairs.contrast import Contrast, SameId
+from anchorwise.pairs.contrast import Contrast, PairWeight, SameId
 from anchorwise.pairs.ids import num_same
 from anchorwise.pairs.rows import stacked, unit_rows
 
-# n = samples, v = views, d = embedding width, a = rows of all views, k = further rows, m = samples of all ranks
+# n = samples, v = views, d = embedding width, a = rows of all views, r = some of them, k = further rows,
+# m = samples of all ranks
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Views:
         ids: Which sample a row comes from; rows of one id are never negatives of each other.
         distinct: Whether the ids are the numbers of the rows, so that none is there twice.
         ranks: The processes whose samples these are, and which share the work on them; None where this one is alone.
+        is_rounded: Whether a view came in half precision, before its rows were widened.
     """
 
     units: Float[Tensor, "v n d"]
     ids: Int[Tensor, " n"]
     distinct: bool = True
     ranks: Ranks | None = None
+    is_rounded: bool = False
 
     def beside(self, name: str, rows: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
         """Return further rows, such as those of a queue, as unit rows of the views' own width and dtype.
@@ -106,7 +110,22 @@ class Views:
             exclude, num_excluded = (same_sample, self._same_view()), None
         else:
             exclude, num_excluded = (same_sample,), self.num_views if self.distinct else None
-        return Contrast(rows, rows, exclude, num_excluded, ranks=self.ranks, first_positive=first_positive)
+        return self.contrast(rows, rows, exclude, num_excluded, first_positive=first_positive)
+
+    def contrast(
+        self,
+        anchors: Float[Tensor, "r d"],
+        keys: Float[Tensor, "k d"],
+        exclude: Sequence[SameId] = (),
+        num_excluded: int | None = None,
+        *,
+        only: SameId | None = None,
+        weight: PairWeight | None = None,
+        first_positive: int | None = None,
+    ) -> Contrast:
+        """Contrast rows of these samples with these or with further ones, as `Contrast` has it."""
+        shared = (only, weight, self.ranks, first_positive, self.is_rounded)
+        return Contrast(anchors, keys, exclude, num_excluded, *shared)
 
     def same_sample(self) -> SameId:
         """Say which pairs of a row of one view and a row of any view are of one sample."""
@@ -126,8 +145,8 @@ class Views:
         return replace(self._between(self.units[view], self.units[other]), first_positive=0)
 
     def _between(self, anchors: Float[Tensor, "n d"], keys: Float[Tensor, "n d"]) -> Contrast:
-        num_excluded = 1 if self.distinct else None
-        return Contrast(anchors, keys, (SameId(self.ids, self.ids, self._period),), num_excluded, ranks=self.ranks)
+        own, num_excluded = SameId(self.ids, self.ids, self._period), 1 if self.distinct else None
+        return self.contrast(anchors, keys, (own,), num_excluded)
 
     @property
     def _period(self) -> int | None:
@@ -152,9 +171,10 @@ def views_of(*views: Float[Tensor, "n d"], ids: Integer[Tensor, " n"] | None = N
     if ranks is not None:  # All views at once: a collective costs more than what it carries.
         units = gather_rows(units.transpose(0, 1)).transpose(0, 1).contiguous()
     _tensor_checks.some_samples(units.shape[1], *views)
+    is_rounded = any(view.dtype.itemsize < 4 for view in views)
     if ids is None:
-        return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks)
-    return Views(units, gathered_ids("ids", ids, views[0]), distinct=False, ranks=ranks)
+        return Views(units, torch.arange(units.shape[1], device=units.device), ranks=ranks, is_rounded=is_rounded)
+    return Views(units, gathered_ids("ids", ids, views[0]), distinct=False, ranks=ranks, is_rounded=is_rounded)
 
 
 def gathered_ids(name: str, values: Integer[Tensor, " n"], view: Float[Tensor, "n d"]) -> Int[Tensor, " m"]:

@@ -54,8 +54,11 @@ class Triton(Backend):
     products. A softmax link of one fixed temperature above 0.025 is not rescored: a cosine's error moves no logit by
     more than it does those of the next hardest negatives.
 
+    Unasked, products are bfloat16 where rows came in half precision and the link is such a softmax: their own rounding
+    has moved scores as far. All else takes float32 products.
+
     Args:
-        products: Precision of the factors of matrix products, "float32" or "bfloat16".
+        products: Precision of the factors of matrix products, "float32" or "bfloat16"; None chooses by rows and link.
         size: Rows, and keys, of a tile: a power of 2, at least 16; None chooses by precision, width and device.
 
     Raises:
@@ -63,11 +66,12 @@ class Triton(Backend):
         ValueError: If rows are then not on a CUDA device, unless Triton interprets kernels.
     """
 
-    products: str = "float32"
+    products: str | None = None
     size: int | None = None
 
     def __post_init__(self) -> None:
-        _checks.one_of("products", self.products, PRODUCTS)
+        if self.products is not None:
+            _checks.one_of("products", self.products, PRODUCTS)
         if self.size is not None and _checks.count("size", self.size, 16) & (self.size - 1):
             raise ValueError(f"size must be a power of 2, got {self.size!r}")
 
@@ -112,7 +116,7 @@ class Triton(Backend):
         """Return the sums over the scores above every row's threshold."""
         from anchorwise.engine.triton.exceedances import exceedances_of
 
-        return exceedances_of(self._problem(contrast), threshold, endpoint)
+        return exceedances_of(self._problem(contrast, is_tolerant=False), threshold, endpoint)
 
     def _reduced(
         self, contrast: Contrast, numbers: tuple[Parameter, Parameter], endpoint: float, term: Any
@@ -123,13 +127,15 @@ class Triton(Backend):
         first, second = (value.to(like) if isinstance(value, Tensor) else float(value) for value in numbers)
         fixed = [value.detach() if isinstance(value, Tensor) else value for value in (first, second)]
         link = summing.Link(fixed[0], fixed[1], endpoint, term)
-        given = (self._problem(contrast), link, contrast.anchors, contrast.keys)
-        return summing.ReducedRows.apply(*given, first, second)
+        problem = self._problem(contrast, is_tolerant=term is None and link.is_plain)
+        return summing.ReducedRows.apply(problem, link, contrast.anchors, contrast.keys, first, second)
 
-    def _problem(self, contrast: Contrast) -> "Problem":
+    def _problem(self, contrast: Contrast, *, is_tolerant: bool) -> "Problem":
+        """Return the contrast as kernels take it, for something that rounded scores hardly move or for anything."""
         from anchorwise.engine.triton.problem import Problem
 
-        return Problem.of(contrast, two_parts=self.products == "float32", size=self.size)
+        by_rows = "bfloat16" if is_tolerant and contrast.is_rounded else "float32"
+        return Problem.of(contrast, two_parts=(self.products or by_rows) == "float32", size=self.size)
 
 
 def _closed_form(link: Link) -> LogShortfall | None:
