@@ -1,9 +1,10 @@
 """Time and memory of the engine beside what people use: forward and backward of a loss on embeddings that are there.
 
-    python benchmarks/engine.py --minutes 15
+    python benchmarks/engine.py --minutes 15 --than ../other/src
 
 Every case runs in a process of its own; the cases of one size follow each other, and the whole is repeated, so that a
-busy moment does not fall on one of them alone. Run it with the Python of `make parity`, or the peers are left out.
+busy moment does not fall on one of them alone. Run it with the Python of `make parity`, or the peers are left out. What
+another version of the package takes, whose folder `--than` names, is measured right after this one's.
 Writes `benchmarks/results/engine_<hardware>_<date>.json`, and the report and the figure of the README beside it.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 from engine_cases import CASES
-from engine_report import write_report
+from engine_report import BEFORE, write_report
 
 RESULTS = Path(__file__).parent / "results"
 PEERS = ("lightly", "open_clip", "sentence-transformers", "pytorch-metric-learning")
@@ -51,16 +52,17 @@ def _names(rows: int, dim: int) -> list[str]:
     return ["plain", "plain, tuned allocator", "naive WEINCE", *peers, *OURS]
 
 
-def run(case: Case, threads: int | None, seconds: float) -> dict[str, Any]:
-    """Run one case; a process that fails says so in the result."""
+def run(case: Case, threads: int | None, seconds: float, source: str | None = None) -> dict[str, Any]:
+    """Run one case, of the package in another folder if there is one; a process that fails says so in the result."""
     name, rows, dim = case
     tuned = name == "plain, tuned allocator"
     command = [sys.executable, str(Path(__file__).parent / "engine_cases.py"), "plain" if tuned else name]
     command += [str(rows), str(dim), "--seconds", str(seconds)]
     command += [] if threads is None else ["--threads", str(threads)]
-    environment = {**os.environ, **(TUNED_ALLOCATOR if tuned else {})}
+    environment = {**os.environ, **(TUNED_ALLOCATOR if tuned else {}), **({"PYTHONPATH": source} if source else {})}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     outcome = json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1:]}
+    name += BEFORE if source else ""
     return {"name": name, "rows": rows, "dim": dim, "threads": threads, **outcome}
 
 
@@ -84,6 +86,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="start no further round after so long")
     parser.add_argument("--seconds", type=float, default=1.5, help="of one case in one round")
     parser.add_argument("--hardware", default=f"{os.cpu_count()}-core", help="for the names of the files")
+    parser.add_argument("--than", help="folder with the package of another version, measured beside")
+    parser.add_argument("--than-name", default="the version before", help="what the report calls it")
     arguments = parser.parse_args()
     started, runs = time.monotonic(), []
     threads = torch.get_num_threads()
@@ -95,8 +99,11 @@ def main() -> None:
                 for count in (None, 1) if case[1] <= 8192 else (None,):
                     runs.append(run(case, count, arguments.seconds))
                     print(runs[-1], flush=True)
+                    if arguments.than and case[0] in OURS:
+                        runs.append(run(case, count, arguments.seconds, arguments.than))
     name = f"engine_{arguments.hardware}_{datetime.now(UTC):%Y-%m-%d}"
     result = {"threads": threads, "matmul_gflops": rates, "packages": PACKAGES, "runs": runs}
+    result |= {"before": arguments.than_name} if arguments.than else {}
     write_report(RESULTS / name, result)
 
 

@@ -17,6 +17,8 @@ from anchorwise.reporting.environment import environment, version
 
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "engine-memory.png"
 Key = tuple[str, int, int]
+Runs = list[dict[str, Any]]
+BEFORE = ", before"  # What follows the name of a case of another version.
 
 
 def medians(runs: list[dict[str, Any]], threads: int | None) -> dict[Key, dict[str, float]]:
@@ -37,13 +39,16 @@ def write_report(path: Path, result: dict[str, Any]) -> None:
         compiled = {"tile kernels": "none, torch's operations" if kernels() is None else "compiled"}
         result["environment"] = environment() | {name: version(name) for name in result["packages"]} | compiled
     path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    wall, single = medians(result["runs"], None), medians(result["runs"], 1)
+    here = [run for run in result["runs"] if not run["name"].endswith(BEFORE)]
+    wall, single = medians(here, None), medians(here, 1)
     lines = [f"# The engine on {result['environment']['processor']}, {result['environment']['cpu_cores']} cores", ""]
     lines += ["Forward and backward of one loss, float32, temperature 0.1; rows are those of both views. Medians.", ""]
     lines += [f"* {name}: {value}" for name, value in result["environment"].items()]
     rates = result["matmul_gflops"]
     lines += [f"* float32 matrix product: {rates['default']:.0f} GFLOP/s, {rates['1']:.0f} with one thread", ""]
     lines += [*_table(wall, single), "", *_against_targets(wall, single, rates)]
+    if "before" in result:
+        lines += ["", *_beside(result["runs"], result["before"])]
     failed = [run for run in result["runs"] if "error" in run]
     errors = sorted({f"{run['name']}, {run['rows']} x {run['dim']}: {run['error']}" for run in failed})
     lines += ["", *(f"* failed: {error}" for error in errors)]
@@ -64,6 +69,35 @@ def _table(wall: dict[Key, dict[str, float]], single: dict[Key, dict[str, float]
             f"| {rows} x {dim} | {name} | {_ms(found['wall_s'])} | {ratio} | {alone_time} | {alone_ratio} | "
             f"{found['extra_mib']:.0f} |"
         )
+    return lines
+
+
+def _beside(runs: list[dict[str, Any]], before: str) -> list[str]:
+    """Return what this version takes of another one's: medians over rounds, in each of which they took turns."""
+    lines = [
+        f"## Beside {before}",
+        "",
+        "Ratios, with the lowest and the highest of all rounds; below 1 this version is faster.",
+    ]
+    lines += ["", "| rows x width | loss | wall, default threads | CPU time, one thread | extra MiB, before |"]
+    lines += ["|---|---|---|---|---:|"]
+    found: dict[tuple[Key, int | None], tuple[list[dict[str, Any]], list[dict[str, Any]]]] = defaultdict(
+        lambda: ([], [])
+    )
+    for run in runs:
+        name = run["name"].removesuffix(BEFORE)
+        found[(name, run["rows"], run["dim"]), run["threads"]][name != run["name"]].append(run)
+    for name, rows, dim in sorted({key for (key, _), (_, others) in found.items() if others}, key=lambda key: key[1:]):
+        cells, extra = [], ""
+        for threads, unit in ((None, "wall_s"), (1, "process_s")):
+            of_both = zip(*found[(name, rows, dim), threads], strict=True)
+            pairs = [(new, old) for new, old in of_both if "error" not in new and "error" not in old]
+            ratios = [new[unit] / old[unit] for new, old in pairs]
+            middle = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if pairs else ""
+            cells.append(middle)
+            if pairs and threads is None:
+                extra = f"{statistics.median(old['extra_mib'] for _, old in pairs):.0f}"
+        lines.append(f"| {rows} x {dim} | {name} | {cells[0]} | {cells[1]} | {extra} |")
     return lines
 
 
