@@ -33,6 +33,10 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # Libraries complain of what is left at the end.
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     checks_shapes = crc32(item.nodeid.encode()) % TESTS_FOR_ONE_THAT_CHECKS_SHAPES == 0

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from anchorwise.evaluation.pair_classification import pair_classification
-from anchorwise.evaluation.retrieval import ranks_of, retrieval_values
+from anchorwise.evaluation.partners import Pairs
+from anchorwise.evaluation.retrieval import Search, ranks_of, retrieval_values
 from anchorwise.evaluation.sts import spearman, sts_correlations
 
 
@@ -40,6 +41,36 @@ def test_of_several_keys_that_answer_the_best_counts_and_all_gain():
     assert values["mrr"].tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="must name a key for every query"):
         ranks_of(queries, keys, torch.tensor([[0], [-1]]))
+
+
+def test_equal_texts_are_one_from_both_sides():
+    # Who asks: a, b, a once more, c. What belongs to them: x, y, z, y once more.
+    rows = torch.eye(3)
+    first, second = (
+        rows[[0, 1, 0, 2]],
+        torch.tensor([[0.9, 0.1, 0.0], [0.0, 0.9, 0.5], [0.5, 0.6, 0.0], [0.0, 0.9, 0.5]]),
+    )
+    alike = {"first_as": torch.tensor([0, 1, 0, 3]), "second_as": torch.tensor([0, 1, 2, 1])}
+    search = Search.of(Pairs(first, second, torch.arange(4), **alike))
+    assert search.query_numbers.tolist() == [0, 1, 3]
+    assert search.key_numbers.tolist() == [0, 1, 2]
+    assert search.answers.tolist() == [[0, 2], [1, -1], [1, -1]]
+    assert search.ranks().tolist() == [[1, 2], [1, 0], [1, 0]]
+    assert search.back.answers.tolist() == [[0, -1], [1, 2], [0, -1]]
+    assert search.back.ranks().tolist() == [[1, 0], [1, 2], [2, 0]]
+    # As four that differ, nobody but b finds its own: the other y stands before.
+    each = Search.of(Pairs(first, second, torch.arange(4)))
+    assert each.ranks().tolist() == [[1], [2], [2], [2]]
+    assert each.back.ranks().tolist() == [[2], [1], [3], [2]]
+
+
+def test_several_belong_to_one_and_one_to_several():
+    pairs = Pairs(
+        torch.eye(2), torch.eye(2)[[0, 0, 1, 1]], torch.tensor([0, 0, 1, 1]), None, torch.tensor([0, 1, 2, 1])
+    )
+    search = Search.of(pairs)
+    assert search.answers.tolist() == [[0, 1], [1, 2]]
+    assert search.back.answers.tolist() == [[0, -1], [0, 1], [1, -1]]
 
 
 def test_ranks_are_those_of_sorting_all_keys_one_by_one():

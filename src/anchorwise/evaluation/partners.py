@@ -27,11 +27,15 @@ class Pairs:
         first: Of the samples.
         second: Of what belongs to them.
         of: Number of the sample that each row of `second` belongs to; every sample has one at least.
+        first_as: Number of the first sample with the same words; None where all differ, or none has words.
+        second_as: The same of what belongs to them.
     """
 
     first: Float[Tensor, "n d"]
     second: Float[Tensor, "k d"]
     of: Int64[Tensor, " k"]
+    first_as: Int64[Tensor, " n"] | None = None
+    second_as: Int64[Tensor, " k"] | None = None
 
     def scores(self) -> Float[Tensor, " k"]:
         """Return the cosine of every pair."""
@@ -50,7 +54,8 @@ def pairs_of(test: Embeddings, judge: str, device: torch.device, *, takes_all: b
         raise ValueError(f"judge {judge!r} needs pairs, such as two columns of text, got {samples.what}")
     other = embed_samples(frozen, partners.samples, split="test", device=device)
     first, second = (unit_rows(judged_rows(rows, device)) for rows in (test, other))
-    return Pairs(first, second, partners.of.to(device))
+    alike = (_first_alike(_words(side)) for side in (samples, partners.samples))
+    return Pairs(first, second, partners.of.to(device), *(each if each is None else each.to(device) for each in alike))
 
 
 def word_pairs(train: Embeddings, test: Embeddings, judge: str, *, takes_all: bool = False) -> Pairs | None:
@@ -71,7 +76,7 @@ def word_pairs(train: Embeddings, test: Embeddings, judge: str, *, takes_all: bo
     first, second = (counted.transform(side) for side in of_test)
     used = np.unique(np.concatenate([first.indices, second.indices]))
     dense = [torch.from_numpy(np.ascontiguousarray(side[:, used].toarray())) for side in (first, second)]
-    return Pairs(dense[0], dense[1], partners.of)
+    return Pairs(dense[0], dense[1], partners.of, *(_first_alike(side) for side in of_test))
 
 
 def scores_of(samples: Samples, judge: str) -> Float[Tensor, " n"]:
@@ -95,6 +100,15 @@ def _partners(samples: Samples, takes_all: bool) -> Partners | None:
         return samples.all_partners()
     one_each = samples.partners()
     return None if one_each is None else Partners(one_each, torch.arange(len(samples)))
+
+
+def _first_alike(texts: Sequence[str] | None) -> Int64[Tensor, " n"] | None:
+    """Return the number of the first text that each is equal to; None where all differ."""
+    if texts is None:
+        return None
+    first: dict[str, int] = {}
+    numbers = [first.setdefault(text, number) for number, text in enumerate(texts)]
+    return None if len(first) == len(texts) else torch.tensor(numbers)
 
 
 def _words(samples: Samples) -> Sequence[str] | None:

@@ -2,7 +2,7 @@
 
 Of texts the search is TF-IDF's, among the partners of all test samples; of images with texts it is that of the towers
 themselves, in both directions. All queries count, those whose answer the search has not among its candidates too: they
-keep the place that the search gave it. Ties count against the reader.
+keep the place that the search gave it. Equal texts are one, as in retrieval. Ties count against the reader.
 """
 
 from typing import ClassVar, Literal, cast, final
@@ -16,8 +16,8 @@ from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.base import Choices, Judge, JudgeConfig, Judgement, Metric
 from anchorwise.evaluation.embed import evaluation_mode, on_device, origin_of
 from anchorwise.evaluation.pair_judge import TF_IDF
-from anchorwise.evaluation.partners import Pairs, pairs_of, word_pairs
-from anchorwise.evaluation.retrieval import REVERSE, ranks_of, retrieval_metrics, retrieval_values
+from anchorwise.evaluation.partners import pairs_of, word_pairs
+from anchorwise.evaluation.retrieval import REVERSE, Search, retrieval_metrics, retrieval_values
 from anchorwise.modalities.encoder import Encoder, FrozenEncoder
 from anchorwise.modalities.samples import Samples, moved
 
@@ -35,11 +35,12 @@ def reranked(
 
     Args:
         scores: Of the candidates.
-        is_answer: Which of them is the answer; none where a search did not find it.
+        is_answer: Which of them is the answer, the best of which counts; none where a search did not find it.
         before: Its place by the search, which it keeps where it is no candidate.
     """
     own = scores.masked_fill(~is_answer, -torch.inf).amax(dim=1, keepdim=True)
-    return torch.where(is_answer.any(dim=1), (scores >= own).sum(dim=1), before)
+    others = (scores >= own) & ~is_answer
+    return torch.where(is_answer.any(dim=1), 1 + others.sum(dim=1), before)
 
 
 @final
@@ -99,42 +100,47 @@ class Reranking(Judge):
             )
         values = {}
         if words is not None:
-            values = self._ordered(samples, frozen, words, TF_IDF)
+            search = Search.of(words)
+            values = self._ordered(samples, frozen, search, TF_IDF)
         else:
-            pairs = pairs_of(test, "reranking", torch.device("cpu"))
-            values = self._ordered(samples, frozen, pairs, _TOWERS)
-            back = self._ordered(samples, frozen, Pairs(pairs.second, pairs.first, pairs.of), _TOWERS, is_back=True)
+            search = Search.of(pairs_of(test, "reranking", torch.device("cpu")))
+            values = self._ordered(samples, frozen, search, _TOWERS)
+            back = self._ordered(samples, frozen, search.back, _TOWERS, is_back=True)
             values |= {f"{REVERSE}{name}": each for name, each in back.items()}
         return Judgement(
             {name: (float(each.mean()),) for name, each in values.items()},
             {name: float(each.std()) / len(each) ** 0.5 for name, each in values.items()},
+            {name: len(each) for name, each in values.items() if len(each) != len(test)},
             notes=(
-                f"The first {min(self.config.num_candidates, len(test))} of {len(test):,} that the search found were "
-                f"put in a new order; all {len(test):,} queries count, also those whose answer is not among them.",
+                f"The first {min(self.config.num_candidates, len(search.keys))} that the search found among "
+                f"{len(search.keys):,} were put in a new order; all {len(search.queries):,} queries count, also those "
+                "whose answer is not among them.",
             ),
         )
 
     def _ordered(
-        self, samples: Samples, frozen: FrozenEncoder, pairs: Pairs, search: str, *, is_back: bool = False
+        self, samples: Samples, frozen: FrozenEncoder, search: Search, by: str, *, is_back: bool = False
     ) -> dict[str, Float[Tensor, " q"]]:
         """Return what every query is worth in the new order and in that of the search."""
-        before = ranks_of(pairs.first, pairs.second)
-        best = (pairs.first @ pairs.second.T).topk(min(self.config.num_candidates, len(pairs.second)), dim=1)
-        is_answer = best.indices == torch.arange(len(before)).unsqueeze(1)
-        scores = self._scores(samples, frozen, best.indices, is_back) + self.config.search_weight * best.values
+        before = search.ranks()
+        best = (search.queries @ search.keys.T).topk(min(self.config.num_candidates, len(search.keys)), dim=1)
+        is_answer = (best.indices.unsqueeze(2) == search.answers.unsqueeze(1)).any(dim=2)
+        read = self._scores(samples, frozen, search, best.indices, is_back)
+        scores = read + self.config.search_weight * best.values
         after = reranked(scores, is_answer, before[:, 0]).unsqueeze(1)
         values = {f"{_RERANKED}{name}": each for name, each in retrieval_values(after).items()}
-        values |= {f"{search}{name}": each for name, each in retrieval_values(before).items()}
+        values |= {f"{by}{name}": each for name, each in retrieval_values(before).items()}
         return values | {_REACH: 100.0 * is_answer.any(dim=1).double()}
 
     def _scores(
-        self, samples: Samples, frozen: FrozenEncoder, found: Int64[Tensor, "q k"], is_back: bool
+        self, samples: Samples, frozen: FrozenEncoder, search: Search, found: Int64[Tensor, "q k"], is_back: bool
     ) -> Float[Tensor, "q k"]:
         parts = []
         with evaluation_mode(on_device(frozen.encoder, self.device)) as network:
             encoder = cast(Encoder, network)
             for ids in torch.arange(len(found)).split(_BLOCK):
-                asking, asked = ids.repeat_interleave(found.shape[1]), found[ids].flatten()
+                asking = search.query_numbers[ids].repeat_interleave(found.shape[1])
+                asked = search.key_numbers[found[ids].flatten()]
                 pairs = samples.joined(asked, asking) if is_back else samples.joined(asking, asked)
                 if pairs is None:
                     raise ValueError(f"judge 'reranking' needs samples that can be read in pairs, got {samples.what}")

@@ -1,11 +1,13 @@
 """The judge of retrieval: is what belongs to a sample nearer to it than what belongs to the others?
 
 Every test sample asks once among what belongs to all of them, and in the other direction whatever belongs to one asks
-among the samples. Ties count against the encoder, so that one that has collapsed finds nothing.
+among the samples. Equal texts are one: they ask once, are found once, and whatever belongs to either is an answer. Ties
+count against the encoder, so that one that has collapsed finds nothing.
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import torch
@@ -17,12 +19,56 @@ from anchorwise.evaluation.pair_judge import Answer, PairJudge
 from anchorwise.evaluation.partners import Pairs
 from anchorwise.modalities.samples import Samples
 
-# q = queries, k = keys, r = keys that answer the query with most of them, d = width
+# q = queries, k = keys, r = keys that answer the query with most of them, p = pairs, d = width
 
 _BLOCK = 1024  # Queries at a time.
 _AT = (1, 5, 10)
 REVERSE = "reverse_"
 _NONE = -1  # In the place of a key that answers, where a query has fewer of them than others.
+
+
+@dataclass(frozen=True)
+class Search:
+    """Who asks among whom, each of equal ones once.
+
+    Attributes:
+        queries: Rows.
+        keys: Rows.
+        answers: Numbers of the keys that answer each query, in their order, and -1 behind them.
+        query_numbers: Which row of the pairs each query is.
+        key_numbers: The same of keys.
+    """
+
+    queries: Float[Tensor, "q d"]
+    keys: Float[Tensor, "k d"]
+    answers: Int64[Tensor, "q r"]
+    query_numbers: Int64[Tensor, " q"]
+    key_numbers: Int64[Tensor, " k"]
+
+    @classmethod
+    def of(cls, pairs: Pairs) -> "Search":
+        """Return the search of the samples among what belongs to them."""
+        num_queries, num_keys, of = len(pairs.first), len(pairs.second), pairs.of
+        asks = torch.arange(num_queries, device=of.device) if pairs.first_as is None else pairs.first_as
+        is_found = torch.arange(num_keys, device=of.device) if pairs.second_as is None else pairs.second_as
+        query_numbers, key_numbers = asks.unique(), is_found.unique()
+        belong = torch.searchsorted(query_numbers, asks[of]) * len(key_numbers)
+        belong = (belong + torch.searchsorted(key_numbers, is_found)).unique()
+        answers = _listed(belong // len(key_numbers), belong % len(key_numbers), len(query_numbers))
+        return cls(pairs.first[query_numbers], pairs.second[key_numbers], answers, query_numbers, key_numbers)
+
+    @property
+    def back(self) -> "Search":
+        """The search in the other direction."""
+        queries, places = (self.answers != _NONE).nonzero(as_tuple=True)
+        keys = self.answers[queries, places]
+        order = keys.argsort(stable=True)
+        answers = _listed(keys[order], queries[order], len(self.keys))
+        return Search(self.keys, self.queries, answers, self.key_numbers, self.query_numbers)
+
+    def ranks(self) -> Int64[Tensor, "q r"]:
+        """Return the places of the answers (`ranks_of`)."""
+        return ranks_of(self.queries, self.keys, self.answers)
 
 
 def ranks_of(
@@ -123,25 +169,27 @@ class Retrieval(PairJudge):
 
     def answer(self, pairs: Pairs, samples: Samples) -> Answer:
         """Search in both directions."""
-        there = retrieval_values(ranks_of(pairs.first, pairs.second, _answers(pairs)))
-        back = retrieval_values(ranks_of(pairs.second, pairs.first, pairs.of.unsqueeze(1)))
+        search = Search.of(pairs)
+        there, back = retrieval_values(search.ranks()), retrieval_values(search.back.ranks())
         values: Mapping[str, Tensor] = there | {f"{REVERSE}{name}": each for name, each in back.items()}
         return Answer(
             {name: float(each.mean()) for name, each in values.items()},
             {name: float(each.std()) / len(each) ** 0.5 for name, each in values.items()},
-            {f"{REVERSE}{name}": len(pairs.of) for name in back} if len(pairs.of) != len(pairs.first) else {},
+            {name: len(each) for name, each in values.items() if len(each) != len(samples)},
         )
 
     def notes(self, pairs: Pairs, samples: Samples) -> tuple[str, ...]:
         """Return how many asked among how many."""
-        return (f"Each of {len(samples):,} test samples asked among the {len(pairs.of):,} partners of all.",)
+        search = Search.of(pairs)
+        numbers, whole = (len(search.queries), len(search.keys)), (len(pairs.first), len(pairs.second))
+        once = "" if numbers == whole else f" Equal texts count once: there are {whole[0]:,} and {whole[1]:,} in all."
+        return (f"Each of {numbers[0]:,} test samples asked among the {numbers[1]:,} partners of all.{once}",)
 
 
-def _answers(pairs: Pairs) -> Int64[Tensor, "q r"]:
-    """Return which rows belong to each sample, in their order."""
-    order = pairs.of.argsort(stable=True)
-    numbers = torch.bincount(pairs.of, minlength=len(pairs.first))
-    place = torch.arange(len(order), device=order.device) - (numbers.cumsum(0) - numbers)[pairs.of[order]]
-    found = torch.full((len(pairs.first), int(numbers.max())), _NONE, device=order.device)
-    found[pairs.of[order], place] = order
+def _listed(of: Int64[Tensor, " p"], what: Int64[Tensor, " p"], number: int) -> Int64[Tensor, "q r"]:
+    """Return what belongs to each of so many, one row each, where pairs are in the order of `of`."""
+    numbers = torch.bincount(of, minlength=number)
+    place = torch.arange(len(of), device=of.device) - (numbers.cumsum(0) - numbers)[of]
+    found = torch.full((number, int(numbers.max())), _NONE, device=of.device)
+    found[of, place] = what
     return found
