@@ -14,7 +14,7 @@ from anchorwise.models.momentum import MomentumTwin
 
 @final
 class Teacher(nn.Module):
-    """Rows of views, without a graph. It is stored with the training, whose resumption needs no other folder.
+    """Rows of views, without a graph. Its weights are stored with the training; a run's folder is read again to resume.
 
     Args:
         folder: Of a finished run; None for the trained network's own moving average.
