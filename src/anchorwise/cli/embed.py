@@ -88,6 +88,7 @@ def samples_of_run(
     has_run = directory.config_file.is_file()
     config = NO_PARTS.noted_in(directory.config()) if has_run else run_config_of(modality_name(run))()
     source, modality = config.data, modality_of(config.modality)
+    source = modality.data_of_run(source, run)
     if data is not None:
         source = modality.other_data(data, like=source, frozen=frozen, root=root, download=download)
     elif root is not None or download:

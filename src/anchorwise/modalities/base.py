@@ -63,6 +63,10 @@ class Modality(ABC):
     def other_data(self, source: str, *, like: Any, frozen: FrozenEncoder | None = None, **where: Any) -> Section:
         """Return the data section of all samples of another source, read like those of `like`, to fit an encoder."""
 
+    def data_of_run(self, data: Any, folder: Path) -> Section:
+        """Return the data section of a finished run, with what is no longer where it was from the run's own folder."""
+        return data
+
     @abstractmethod
     def resolved_views(self, views: Any, data: Any, samples: Samples) -> Section | None:
         """Return the views' section with what was left to the data filled in; None if views stand in no section."""

@@ -84,7 +84,8 @@ def embed_run_views(
     """
     directory, place = RunDirectory(folder), as_device(device)
     config = NO_PARTS.noted_in(directory.config())
-    modality, source = modality_of(config.modality), config.data
+    modality = modality_of(config.modality)
+    source = modality.data_of_run(config.data, folder)
     if data is not None:
         source = modality.other_data(data, like=source)
     with reading_progress() as show:

@@ -318,6 +318,19 @@ def test_other_texts_are_read_by_the_runs_columns_where_they_have_them(tmp_path)
     assert modality_of("text").other_data(str(other), like=own).columns is None
 
 
+@pytest.mark.parametrize(("modality", "kept"), [("text", "transformer"), ("image_text", "text/transformer")])
+def test_a_tokenizer_that_is_gone_is_that_of_the_run(tmp_path, modality, kept):
+    kind, (run, there) = modality_of(modality), (tmp_path / "run", tmp_path / "there")
+    gone = kind.data(source="own.csv", tokenizer=there)
+    assert kind.data_of_run(gone, run) == gone
+    (run / kept).mkdir(parents=True)
+    assert kind.data_of_run(gone, run).tokenizer == run / kept
+    there.mkdir()
+    assert kind.data_of_run(gone, run) == gone
+    untouched = kind.data(source="own.csv")
+    assert kind.data_of_run(untouched, run) == untouched
+
+
 def test_lists_in_cells_are_no_text(tmp_path):
     line = json.dumps({"query": "what", "pos": ["this", "that"]})
     with pytest.raises(UnusableFileError, match=r"every cell must be one text or number, got .* in column 'pos'"):

@@ -28,6 +28,7 @@ from anchorwise.modalities.skipping import warn_skipped
 from anchorwise.modalities.tables import columns_there
 from anchorwise.modalities.text.modality import Text
 from anchorwise.modalities.text.samples import tokenized
+from anchorwise.modalities.text.storage import found_tokenizer
 from anchorwise.modalities.text.tokenizer import TextTokenizer, load_tokenizer, trained_tokenizer
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 
@@ -82,6 +83,10 @@ class ImageText(Modality):
         there = {"source": source, "image_size_px": size_px, "columns": columns_there(source, like.columns)}
         changed = other.model_copy(update=there)
         return section_of_json(ImageTextData, changed.model_dump_json())
+
+    def data_of_run(self, data: ImageTextData, folder: Path) -> ImageTextData:
+        """Return the section; a tokenizer that is gone is that of the run's encoder."""
+        return data.model_copy(update={"tokenizer": found_tokenizer(data.tokenizer, folder / "text")})
 
     def resolved_views(
         self, views: ImageTextViewsConfig | None, data: ImageTextData, samples: Samples

@@ -19,7 +19,7 @@ from anchorwise.modalities.text.folders import weights_digest
 from anchorwise.modalities.text.mining import with_candidates
 from anchorwise.modalities.text.samples import TextSamples, tokenized
 from anchorwise.modalities.text.sources import read_parts
-from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, load_text_encoder
+from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, found_tokenizer, load_text_encoder
 from anchorwise.modalities.text.tokenizer import load_tokenizer, tokenizer_beside, trained_tokenizer
 from anchorwise.modalities.text.views import TextViews
 from anchorwise.modalities.views import ViewMaker, ViewPlan
@@ -65,6 +65,10 @@ class Text(Modality):
         there = {"source": source, "columns": columns_there(source, like.columns)}
         changed = TextData(max_tokens=like.max_tokens, tokenizer=tokenizer).model_copy(update=there)
         return section_of_json(TextData, changed.model_dump_json())
+
+    def data_of_run(self, data: TextData, folder: Path) -> TextData:
+        """Return the section; a tokenizer that is gone is that of the run's encoder."""
+        return data.model_copy(update={"tokenizer": found_tokenizer(data.tokenizer, folder)})
 
     def resolved_views(self, views: TextViewsConfig | None, data: TextData, samples: Samples) -> TextViewsConfig:
         """Return the views' section."""

@@ -110,6 +110,12 @@ def has_sentence_transformer(frozen: FrozenText) -> bool:
     return frozen.spec.encoder.pooling in _POOLING_MODES
 
 
+def found_tokenizer(tokenizer: Path | None, folder: Path) -> Path | None:
+    """Return the folder of a tokenizer; where it is gone, that which an encoder was stored with."""
+    kept = folder / MODEL_FOLDER
+    return kept if tokenizer is not None and not tokenizer.is_dir() and kept.is_dir() else tokenizer
+
+
 def save_for_others(frozen: FrozenText, folder: Path, *, model_folder: str = MODEL_FOLDER) -> None:
     """Write what sentence-transformers and transformers read.
 
