@@ -54,6 +54,7 @@ def test_two_files_across_two_encoders(tmp_path):
     [
         (["few.npy"], "at least 200 usable items for a statement about tails, got 20; embed more items"),
         (["nowhere.npy"], "nowhere.npy is not a file"),
+        (["nowhere"], "nowhere is neither a file nor a folder"),
         (["rows.csv"], "rows.csv must be one of .npz, .* convert it in Python"),
         (["rows.npy", "--device", "cuda"], "--device is for runs, got 'cuda'"),
         (["rows.npy", "--out", "rows.npy"], "rows.npy is a file; choose a folder as --out"),

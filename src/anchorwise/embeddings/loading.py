@@ -96,6 +96,8 @@ def _as_embeddings(given: Given) -> Embeddings:
 
 
 def _load(path: Path) -> Embeddings:
+    if not path.suffix and not path.exists():
+        raise FileNotFoundError(f"{path} is neither a file nor a folder")
     check_suffix(path)
     with _files.reading(path):
         return _assemble(stored_arrays(path))
