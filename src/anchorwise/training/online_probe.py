@@ -54,6 +54,10 @@ class OnlineProbe(nn.Module):
         if encoder.training and torch.is_grad_enabled() and self._rows is None:
             self._rows = rows.detach()
 
+    def begin(self) -> None:
+        """Look at the next rows: a step that was broken off, as where it could not be recorded, leaves some behind."""
+        self._rows = None
+
     @torch.no_grad()
     def learn(self, labels: Int64[Tensor, " b"]) -> None:
         """Say the classes of the batch that the encoder just saw, then learn them; nothing is read of the device."""
@@ -71,7 +75,8 @@ class OnlineProbe(nn.Module):
         scores = self.classifier(rows)
         self._right += (scores.argmax(dim=1) == labels).sum()
         self._seen += len(labels)
-        residual = (scores.softmax(dim=1) - F.one_hot(labels, scores.shape[1])) / len(labels)
+        is_own = labels[:, None] == torch.arange(scores.shape[1], device=scores.device)
+        residual = (scores.softmax(dim=1) - is_own.to(scores)) / len(labels)
         self.classifier.weight.grad = residual.T @ rows
         self.classifier.bias.grad = residual.sum(dim=0)
         self.optimizer.step()
