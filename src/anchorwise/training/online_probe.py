@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from anchorwise._warnings import warn
 from anchorwise.evaluation.base import Metric
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.training.optimizers import restore_optimizer
 
 # b = samples of this rank's batch, m = rows of all views, f = features
 
@@ -102,9 +103,10 @@ class OnlineProbe(nn.Module):
 
         Raises:
             KeyError: If a part is missing.
+            ValueError: If its optimiser is one of other parameters.
             RuntimeError: If it is that of other features or classes.
         """
         self.classifier.load_state_dict(saved["classifier"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        restore_optimizer(self.optimizer, saved["optimizer"])  # Whether it was recorded is the device's matter.
         self._right.copy_(saved["right"])
         self._seen.copy_(saved["seen"])
