@@ -2,9 +2,9 @@
 
     python benchmarks/training_step_gpu.py --out results --seconds 240
 
-Medians over steps of `train_step` on images that lie on the device, each case from a fresh state. Every number is
-written as soon as it is there, to `training_step_gpu.json` in the folder; what is there already is not measured again,
-so a session that was cut off goes on. Prints the targets as a Markdown table.
+Steps of `train_step` on images that lie on the device, each case from a fresh state. Every number is written as soon as
+it is there, to `training_step_gpu.json` in the folder; what is there already is not measured again, so a session that
+was cut off goes on. Prints the targets as a Markdown table. Without a GPU `--one "small, 64" ordinary` tries it out.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +23,7 @@ from torch import nn
 from anchorwise import _files
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.images.image_set import ImageSet
+from anchorwise.modalities.samples import Batch
 from anchorwise.reporting.environment import environment
 from anchorwise.training import RunConfig, apply_overrides, recipe
 from anchorwise.training.captured_step import NUM_ORDINARY, CapturedStep, CudaGraphs
@@ -32,10 +33,11 @@ from anchorwise.training.optimizers import set_rates
 from anchorwise.training.state import initial_state
 from anchorwise.training.step import train_step
 
-GPU = torch.device("cuda", 0)
-NUM_STEPS, NUM_IMAGES = 50, 50_000
+ON_GPU = torch.cuda.is_available()
+DEVICE = torch.device("cuda", 0) if ON_GPU else torch.device("cpu")
+NUM_STEPS, NUM_IMAGES = (50, 50_000) if ON_GPU else (2, 1_000)
+TOGETHER_S = 4.0  # Of runs beside each other, from when all of them are ready.
 STEPS_PER_EPOCH = 195
-HOWS = ("ordinary", "captured", "compiled")
 # Encoder, images of a batch, settings; most important first.
 CASES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "resnet18, 256": ("resnet18", 256, ()),
@@ -51,13 +53,21 @@ TARGETS = (
     ("resnet18, 256", "compiled", 9.5),
     ("small, 256", "captured", 3.0),
 )
+# What was asked for and what it is held against.
+ASKED = [
+    ("resnet18, 256", "ordinary"),
+    ("resnet18, 256", "captured"),
+    ("small, 256", "ordinary"),
+    ("small, 256", "captured"),
+    ("resnet18, 256", "compiled"),
+]
 EPOCHS_TARGET_S = 215.0  # 100 epochs of CIFAR-10.
 FIRST_STEP_TARGET_S = 20.0
 
 
 def _config(case: str, how: str) -> RunConfig:
     encoder, batch_size, settings = CASES[case]
-    changes = [f"encoder.name={encoder}", "train.device=cuda", f"train.batch_size={batch_size}", *settings]
+    changes = [f"encoder.name={encoder}", f"train.device={DEVICE}", f"train.batch_size={batch_size}", *settings]
     return apply_overrides(recipe("cifar10-fast"), [*changes, f"train.compile={str(how == 'compiled').lower()}"])
 
 
@@ -69,25 +79,38 @@ def _images(number: int) -> ImageSet:
 def _stepper(case: str, how: str) -> Callable[[], Any]:
     """Return what takes a step, prepared."""
     config, images = _config(case, how), _images(NUM_IMAGES)
-    state = initial_state(config, images, GPU)
+    state = initial_state(config, images, DEVICE)
     state.num_steps, state.steps_per_epoch = 100 * STEPS_PER_EPOCH, STEPS_PER_EPOCH
     state.model.train()
     _compile(state.model, how)
     captured = None if how == "ordinary" else CapturedStep(state.model, CudaGraphs())
-    samples, size = Resident(images, images.images, GPU), config.train.batch_size
+    batches = _batches(images, config.train.batch_size)
 
     def step() -> None:
         set_rates(state.optimizer, config.optimizer, state.clock)
-        (batch,) = samples.batches([Wanted(torch.randperm(NUM_IMAGES)[:size], 0)])
-        train_step(state, state.model, batch, state.config, Ranks(0, 1, GPU), captured)
+        train_step(state, state.model, next(batches), state.config, Ranks(0, 1, DEVICE), captured)
         state.step += 1
 
     for _ in range(NUM_ORDINARY + 3):
         step()
-    torch.cuda.synchronize()
+    _wait()
     if captured is not None and captured.refusal is not None:
         raise RuntimeError(captured.refusal)
     return step
+
+
+def _batches(images: ImageSet, size: int) -> Iterator[Batch]:
+    """Yield batches for good; as in a run their numbers go to the device an epoch at a time."""
+    samples = Resident(images, images.images, DEVICE)
+    while True:
+        yield from samples.batches(
+            [Wanted(ids, 0) for ids in torch.randperm(len(images)).split(size) if len(ids) == size]
+        )
+
+
+def _wait() -> None:
+    if ON_GPU:
+        torch.cuda.synchronize()
 
 
 def _compile(model: nn.Module, how: str) -> None:
@@ -98,34 +121,63 @@ def _compile(model: nn.Module, how: str) -> None:
 
 def _measured(case: str, how: str) -> dict[str, Any]:
     began_s = time.perf_counter()
-    torch.cuda.reset_peak_memory_stats()
+    if ON_GPU:
+        torch.cuda.reset_peak_memory_stats()
     step = _stepper(case, how)
     prepared_s, spent = time.perf_counter() - began_s, []
     for _ in range(NUM_STEPS):
         started = time.perf_counter()
         step()
-        torch.cuda.synchronize()
+        _wait()
         spent.append(time.perf_counter() - started)
     started = time.perf_counter()
     for _ in range(NUM_STEPS):  # As a run takes them: nobody waits in between.
         step()
-    torch.cuda.synchronize()
+    asked_s = time.perf_counter() - started
+    _wait()
     rate_s = (time.perf_counter() - started) / NUM_STEPS
-    peak_mib = torch.cuda.max_memory_allocated() / 2**20
     return {
         "ms": round(1e3 * rate_s, 3),
+        "host_ms": round(1e3 * asked_s / NUM_STEPS, 3),
         "waited_for_ms": round(1e3 * median(spent), 3),
         "prepared_s": round(prepared_s, 1),
-        "peak_mib": round(peak_mib),
+        "peak_mib": round(torch.cuda.max_memory_allocated() / 2**20) if ON_GPU else 0,
     }
 
 
-def _at_once(num_runs: int, how: str) -> dict[str, Any]:
-    """Return images a second of several small runs beside each other on this card."""
-    command = [sys.executable, __file__, "--one", "small, 256", how]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(num_runs)]
-    each = [json.loads(run.communicate(timeout=120)[0].splitlines()[-1]) for run in runs]
-    return {"samples_per_s": round(sum(256e3 / one["ms"] for one in each))}
+def _beside_others(case: str, how: str) -> None:
+    """Get ready, say so, wait for a line on standard input, take steps for a while, and say how many."""
+    step, num_steps = _stepper(case, how), 0
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started = time.perf_counter()
+    while time.perf_counter() - started < TOGETHER_S:
+        step()
+        num_steps += 1
+        if num_steps % 10 == 0:  # Else steps that are only asked for would count.
+            _wait()
+    _wait()
+    print(json.dumps({"steps_per_s": num_steps / (time.perf_counter() - started)}))
+
+
+def _at_once(num_runs: int, how: str, case: str = "small, 256") -> dict[str, Any]:
+    """Return images a second of several runs beside each other on this card, all of them for the same seconds."""
+    command, both = [sys.executable, __file__, "--beside", case, how], subprocess.PIPE
+    runs = [subprocess.Popen(command, stdin=both, stdout=both, text=True) for _ in range(num_runs)]
+    try:
+        for run in runs:
+            assert run.stdout is not None
+            if run.stdout.readline().strip() != "ready":
+                raise RuntimeError(f"a run of {case}, {how} did not get ready")
+        for run in runs:
+            assert run.stdin is not None
+            run.stdin.write("go\n")
+            run.stdin.flush()
+        each = [json.loads(run.communicate(timeout=60)[0].splitlines()[-1]) for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
+    return {"samples_per_s": round(sum(CASES[case][1] * one["steps_per_s"] for one in each))}
 
 
 def _first_step() -> dict[str, Any]:
@@ -142,13 +194,18 @@ def _first_step() -> dict[str, Any]:
 
 def _work() -> dict[str, Callable[[], dict[str, Any]]]:
     """Return every measurement by name, most important first."""
-    order = sorted(((case, how) for case in CASES for how in HOWS), key=lambda pair: pair[1] == "compiled")
-    work: dict[str, Callable[[], dict[str, Any]]] = {
-        f"{case}: {how}": (lambda case=case, how=how: _measured(case, how)) for case, how in order
+
+    def measuring(cases: list[tuple[str, str]]) -> dict[str, Callable[[], dict[str, Any]]]:
+        return {f"{case}: {how}": (lambda case=case, how=how: _measured(case, how)) for case, how in cases}
+
+    several = [(num, how) for how in ("captured", "ordinary") for num in (1, 2, 4)]
+    return {
+        **measuring(ASKED),
+        "first step": _first_step,
+        **{f"{num} at once: {how}": (lambda num=num, how=how: _at_once(num, how)) for num, how in several},
+        **measuring([(case, how) for case in CASES for how in ("ordinary", "captured") if (case, how) not in ASKED]),
+        **measuring([(case, "compiled") for case in CASES if (case, "compiled") not in ASKED]),  # These take longest.
     }
-    several = {f"{num} at once: {how}": (num, how) for num in (1, 2, 4) for how in ("ordinary", "captured")}
-    work |= {name: (lambda num=num, how=how: _at_once(num, how)) for name, (num, how) in several.items()}
-    return {"first step": _first_step, **work}
 
 
 def table(found: dict[str, Any]) -> str:
@@ -177,10 +234,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("."))
     parser.add_argument("--seconds", type=float, default=240.0, help="no measurement begins later")
     parser.add_argument("--one", nargs=2, metavar=("CASE", "HOW"), help="measure one case and print its numbers")
+    parser.add_argument("--beside", nargs=2, metavar=("CASE", "HOW"), help="be one of several runs on this card")
     parser.add_argument("--dry-run", action="store_true", help="say what would be measured")
     given = parser.parse_args()
     if given.one:
         print(json.dumps(_measured(*given.one)))
+        return
+    if given.beside:
+        _beside_others(*given.beside)
         return
     if given.dry_run:
         print("\n".join(_work()))

@@ -61,8 +61,11 @@ READING = [
 CAN_BE_FOLLOWED = [case for case in [*UNDER_CONTRACT, *READING] if not _draws(case)]
 
 
-# What a CUDA device reads and the meta device does not: how many entries are no numbers, and how long the result is.
-READ_BY_CUDA = {"aten::nanmedian", "aten::bincount", "aten::one_hot", "aten::masked_select", "aten::linalg_solve_ex"}
+# What a CUDA device reads and the meta device does not, how long the result is; and what Python's numbers come as.
+READ_BY_CUDA = {
+    *("aten::nanmedian", "aten::bincount", "aten::one_hot", "aten::masked_select", "aten::linalg_solve_ex"),
+    *("aten::multinomial", "aten::lift_fresh"),
+}
 
 
 class OnOneDevice(TorchDispatchMode):

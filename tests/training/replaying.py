@@ -29,9 +29,12 @@ class Replaying(Graphs):
         return work()
 
     def record(self, work: Callable[[], Result]) -> tuple[Result, Callable[[], None]]:
-        with _Noting() as noting:
-            result = work()
-        noting.undo()
+        noting = _Noting()
+        try:
+            with noting:
+                result = work()
+        finally:
+            noting.undo()
         self.num_recorded += 1
 
         def replay() -> None:
@@ -78,12 +81,22 @@ class _Noting(TorchDispatchMode):
         if place not in self._made and place not in self._before:
             self._before[place] = tensor, tensor.untyped_storage().clone()
 
+    @torch.no_grad()
     def undo(self) -> None:
-        """Put back what was there before: to record is not to do."""
+        """Put back what was there before, and spoil what is new: to record is not to do."""
+        for *_, results in self._done:
+            for made in results:
+                if made.is_floating_point() and _places([made]) <= self._made:
+                    made.fill_(torch.nan)
         for tensor, before in self._before.values():
             tensor.untyped_storage().copy_(before)
 
     def do_again(self) -> None:
+        """Do all of it once more; autograd, which sees nothing of a graph, counts no change."""
+        with torch.autograd._unsafe_preserve_version_counter(tuple(tensor for tensor, _ in self._before.values())):
+            self._do_again()
+
+    def _do_again(self) -> None:
         for func, args, given, results in self._done:
             again = [each for each in tree_leaves(func(*args, **given)) if isinstance(each, Tensor)]
             for there, value in zip(results, again, strict=True):

@@ -1,10 +1,12 @@
 """A captured step is the step itself: what a card would replay is replayed on the CPU, operation by operation."""
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import deepcopy
 from functools import cache
+from itertools import pairwise
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -15,18 +17,21 @@ from anchorwise.methods import METHODS
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.views import chosen
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.samples import Batch
 from anchorwise.training import RunConfig
-from anchorwise.training.captured_step import NUM_ORDINARY, CapturedStep, captured_step
+from anchorwise.training.captured_step import NUM_ORDINARY, CapturedStep, CudaGraphs, captured_step
 from anchorwise.training.distributed import Ranks
 from anchorwise.training.optimizers import build_optimizer, set_rates
 from anchorwise.training.sample_rows import all_rows
 from anchorwise.training.state import RunState, initial_state
+from anchorwise.training.step import _learn as learn
 from anchorwise.training.step import train_step
+from tests.contracts.test_device import OnOneDevice
 from tests.methods.training import ENCODERS, every_method
 from tests.training.conftest import tiny_run
 from tests.training.replaying import Replaying, Unread
 
-CPU = torch.device("cpu")
+CPU, META = torch.device("cpu"), torch.device("meta")
 HERE = Ranks(0, 1, CPU)
 NUM_STEPS = 8
 _SMALL = {
@@ -70,6 +75,8 @@ def _start(config: RunConfig) -> tuple[RunState, ImageSet]:
     state = initial_state(config, samples, CPU)
     state.num_steps, state.steps_per_epoch = NUM_STEPS, 4
     state.optimizer = build_optimizer(config.optimizer, state.model, on_device=True)
+    if state.probe is not None:
+        state.probe.optimizer = torch.optim.Adam(state.probe.parameters(), lr=1e-2, fused=True, capturable=True)
     state.model.train()
     all_samples = all_rows(samples, torch.arange(len(samples)), state.views, HERE, seed=0)
     state.model.before_epoch(state.clock, all_samples)
@@ -92,7 +99,8 @@ def _trained(
             taken = train_step(state, state.model, batch, state.config, HERE, recorder)
         losses.append(taken.outcome.loss.item())
         state.step += 1
-    return losses, {**state.model.state_dict(), **_flat(state.optimizer.state_dict()["state"])}
+    parts = state.optimizer.state_dict()["state"] | ({} if state.probe is None else {"probe": state.probe.state_dict()})
+    return losses, {**state.model.state_dict(), **_flat(parts)}
 
 
 def _flat(tree: dict[Any, dict[str, Any]]) -> dict[str, Tensor]:
@@ -113,6 +121,21 @@ def test_captured_steps_are_those_that_are_not(method: str):
     graphs = Replaying()
     _assert_same(_config(method), graphs)
     assert graphs.num_replayed > 0
+
+
+@pytest.mark.whole
+@pytest.mark.usefixtures("as_users_call", "without_autocast")
+@every_method
+def test_nothing_in_a_step_has_to_do_with_the_host(method: str):
+    state, samples = _start(_config(method))
+    state.step = NUM_STEPS - 2  # After whatever is done at first.
+    state.model.before_epoch(state.clock, all_rows(samples, torch.arange(60), state.views, HERE, seed=0))
+    state.model.before_step(state.clock)
+    state.model.to("meta").meet(state.views.to("meta"))
+    state.optimizer = torch.optim.SGD(state.model.parameters())
+    batch = samples.batch(torch.arange(16)).to(META)
+    with OnOneDevice():
+        learn(state, state.model, state.config, batch, torch.empty((), dtype=torch.int64, device=META))
 
 
 @pytest.mark.whole
@@ -159,9 +182,12 @@ class _Troublesome(nn.Module):
         rows = self.layer(images.flatten(1))
         if self.does == "read":
             return rows * float(rows.detach().sum() > 0)
+        if self.does == "read in backward":
+            rows.register_hook(lambda gradient: gradient * float(gradient.isfinite().all()))
         if self.does == "draw":
             return rows + torch.randn(1)
-        self.count = self.count + 1
+        if self.does == "move":
+            self.count = self.count + 1
         return rows
 
 
@@ -169,23 +195,76 @@ class _Troublesome(nn.Module):
     ("does", "words"),
     [
         ("read", "not permitted when stream is capturing"),
+        ("read in backward", "not permitted when stream is capturing"),
         ("draw", "draws random numbers on the host"),
         ("move", "online.encoder.backbone.count is another tensor after a step; change it in place"),
     ],
 )
 def test_what_cannot_be_replayed_is_said_once_and_done_step_by_step(does: str, words: str):
-    graphs, network = Replaying(), _Troublesome(does)
+    graphs, config, network = Replaying(), _config("simclr", "train.online_probe=true"), _Troublesome(does)
+
+    def troubled(state: RunState) -> None:
+        state.model.online.encoder.backbone = deepcopy(network)
 
     def captured(state: RunState) -> CapturedStep:
-        state.model.online.encoder.backbone = network
+        troubled(state)
         return CapturedStep(state.model, graphs)
 
-    config = _config()
     with pytest.warns(UserWarning, match=words) as said:
-        losses, _ = _trained(config, captured, guard=nullcontext)
+        losses, state = _trained(config, captured, guard=nullcontext)
     assert len(said) == 1
     assert graphs.num_replayed == 0
-    assert all(map(math.isfinite, losses))
+    ordinary, expected = _trained(config, troubled, guard=nullcontext)
+    assert losses == ordinary
+    assert [name for name, tensor in expected.items() if not torch.equal(tensor, state[name])] == []
+
+
+def test_a_replay_counts_as_a_change_for_what_is_kept_until_a_weight_changes():
+    layer, batch = nn.Linear(2, 2), Batch(torch.ones(1, 2), torch.zeros(1, dtype=torch.int64))
+    captured = CapturedStep(layer, graphs := Replaying())
+
+    @torch.no_grad()
+    def work(batch: Batch, seed: Tensor) -> Tensor:
+        return layer.weight.add_(batch.raw)
+
+    versions = [0]
+    for _ in range(NUM_ORDINARY + 3):
+        captured(work, batch, 0, phase=None)
+        versions.append(layer.weight._version)
+    assert graphs.num_replayed == 3
+    assert all(later > earlier for earlier, later in pairwise(versions))
+
+
+class _FailingCapture:
+    """What torch does where something in a CUDA graph cannot be recorded: it ends with an error of its own."""
+
+    def __init__(self, graph: Any, **given: Any) -> None: ...
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None:
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture\nFor debugging")
+
+
+def test_a_recording_that_fails_leaves_no_graph_and_a_generator_that_draws(monkeypatch: pytest.MonkeyPatch):
+    card = MagicMock(graph=_FailingCapture, default_generators=[generator := MagicMock()], current_device=lambda: 0)
+    monkeypatch.setattr(torch, "cuda", card)
+
+    def reads(batch: Batch, seed: Tensor) -> None:
+        steps.append(None)
+        if len(steps) == NUM_ORDINARY + 1:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nFor debugging")
+
+    steps: list[None] = []
+    captured = CapturedStep(nn.Linear(2, 2), CudaGraphs())
+    batch = Batch(torch.ones(1, 2), torch.zeros(1, dtype=torch.int64))
+    for _ in range(NUM_ORDINARY):
+        captured(reads, batch, 0, phase=None)
+    with pytest.warns(UserWarning, match=r"operation not permitted when stream is capturing \(test_captured_step"):
+        captured(reads, batch, 0, phase=None)
+    captured(reads, batch, 0, phase=None)
+    card.CUDAGraph.return_value.reset.assert_called_once_with()
+    generator.graphsafe_set_state.assert_called_once_with(generator.clone_state.return_value)
 
 
 def test_a_run_is_captured_only_if_asked_and_where_it_can_be(recwarn):

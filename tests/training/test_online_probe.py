@@ -56,6 +56,17 @@ def test_a_resumed_probe_goes_on_and_one_asked_for_later_begins(finished: RunDir
     assert len(logged(pretrain(config, tmp_path / "later", show_progress=False))) == 4
 
 
+def test_a_probe_of_a_gpu_goes_on_on_a_cpu():
+    probe, again = OnlineProbe(2, 2), OnlineProbe(2, 2)
+    saved = probe.saved()
+    saved["optimizer"]["param_groups"][0]["capturable"] = True  # As on a GPU.
+    again.restore(saved)
+    for each in (probe, again):
+        each._rows = torch.tensor([[1.0, 2.0], [3.0, 1.0]])
+        each.learn(torch.tensor([0, 1]))
+    assert torch.equal(probe.classifier.weight, again.classifier.weight)
+
+
 def test_unlabelled_samples_are_refused_before_the_first_step(tmp_path: Path):
     digits = load_splits(DataConfig(source="digits", num_train_images=60))
     bare = type(digits.train)(digits.train.images, None, (), digits.train.names)

@@ -1,13 +1,15 @@
 import math
+from copy import deepcopy
 
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from anchorwise.methods import Clock
 from anchorwise.training import LARS, SGD, AdamW, OptimizerConfig
-from anchorwise.training.optimizers import OPTIMIZERS, build_optimizer, lr_at, set_rates
+from anchorwise.training.optimizers import OPTIMIZERS, build_optimizer, lr_at, restore_optimizer, set_rates
 
 
 def test_the_schedule_warms_up_linearly_and_ends_near_zero():
@@ -105,3 +107,24 @@ def test_lars_scales_weights_and_no_bias_at_any_decay(decay: float):
     moved = (model.weight.detach() - before["weight"]).norm() / before["weight"].norm()
     assert moved.item() == pytest.approx(0.001, rel=1e-3)
     torch.testing.assert_close(model.bias.detach(), before["bias"] - 1.0)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_updates_of_weights_laid_out_otherwise_go_on_from_a_file_which_keeps_no_layout(
+    optimizer: type[OptimizerConfig],
+):
+    def stepped(model: nn.Module, state: torch.optim.Optimizer, number: int) -> None:
+        state.zero_grad()
+        model(torch.arange(50.0).view(1, 2, 5, 5) + number).square().mean().backward()
+        state.step()
+
+    model = nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    state = build_optimizer(optimizer(), model, on_device=True)
+    stepped(model, state, 0)
+    again, kept = deepcopy(model), tree_map_only(Tensor, Tensor.contiguous, deepcopy(state.state_dict()))
+    resumed = build_optimizer(optimizer(), again, on_device=True)
+    restore_optimizer(resumed, kept)
+    for number in (1, 2):
+        stepped(model, state, number)
+        stepped(again, resumed, number)
+    assert torch.equal(model.weight, again.weight)

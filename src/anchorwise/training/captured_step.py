@@ -14,10 +14,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 from torch.utils._pytree import tree_leaves
 
 from anchorwise._warnings import warn
@@ -46,6 +49,7 @@ class Graphs(ABC):
 
         Raises:
             RuntimeError: If something in it cannot be recorded.
+            MemoryError: If there is no room to record it.
         """
 
 
@@ -67,18 +71,26 @@ class CudaGraphs(Graphs):
 
     def record(self, work: Callable[[], Result]) -> tuple[Result, Callable[[], None]]:
         """Record work; other threads, such as one that reads the next batch, may go on meanwhile."""
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            result = work()
+        graph, generator = torch.cuda.CUDAGraph(), torch.cuda.default_generators[torch.cuda.current_device()]
+        before = generator.clone_state()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                result = work()
+        except BaseException:
+            graph.reset()  # Else its memory stays taken for as long as somebody holds the error.
+            # In torch 2.11 the generator goes on waiting for a capture that failed, and refuses ordinary draws.
+            generator.graphsafe_set_state(before)
+            raise
         return result, graph.replay
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A recorded step: where it reads, where its results are, and what does it."""
+    """A recorded step: where it reads, where its results are, what it changes, and what does it."""
 
     inputs: list[Tensor]
     result: Any
+    changed: list[Tensor]
     replay: Callable[[], None]
 
 
@@ -122,6 +134,8 @@ class CapturedStep:
         for there, given in zip(recording.inputs, inputs, strict=True):
             there.copy_(given)
         recording.replay()
+        # Autograd sees nothing of a replay: what is kept until a weight changes would be kept for good.
+        increment_version(recording.changed)
         return recording.result
 
     def _ordinary(self, work: Work[Result], batch: Batch, seed: Tensor) -> Result:
@@ -138,11 +152,12 @@ class CapturedStep:
         there = batch.each(lambda _: next(others))
         try:
             result, replay = self._graphs.record(lambda: work(there, static[-1]))
-        except RuntimeError as error:
-            self._refuse(" ".join(str(error).split()))
+        except (RuntimeError, MemoryError) as error:
+            self._refuse(_reason(error))
         else:
             if torch.equal(host, torch.get_rng_state()):
-                self._recordings[kind] = _Recording(static, result, replay)
+                changed = [*self._model.parameters(), *self._model.buffers()]
+                self._recordings[kind] = _Recording(static, result, changed, replay)
             else:
                 self._refuse("it draws random numbers on the host, which would be the same ones in every step")
         torch.set_rng_state(host)  # To record is not to draw.
@@ -155,6 +170,16 @@ class CapturedStep:
     def _places(self) -> dict[str, int]:
         tensors = (*self._model.named_parameters(), *self._model.named_buffers())
         return {name: tensor.data_ptr() for name, tensor in tensors}
+
+
+def _reason(error: BaseException) -> str:
+    """Say what stopped a recording, and where; torch ends it with an error more, which only says that one was there."""
+    while isinstance(error.__context__, RuntimeError | MemoryError):
+        error = error.__context__
+    torchs = Path(torch.__file__).parent
+    frames = [frame for frame in extract_tb(error.__traceback__) if not Path(frame.filename).is_relative_to(torchs)]
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return "".join(str(error).splitlines()[:1]) + where
 
 
 def captured_step(config: RunConfig, model: nn.Module, here: Ranks) -> CapturedStep | None:

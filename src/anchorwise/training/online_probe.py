@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from anchorwise._warnings import warn
 from anchorwise.evaluation.base import Metric
 from anchorwise.modalities.encoder import Encoder
+from anchorwise.training.optimizers import restore_optimizer
 
 # b = samples of this rank's batch, m = rows of all views, f = features
 
@@ -54,6 +55,10 @@ class OnlineProbe(nn.Module):
         if encoder.training and torch.is_grad_enabled() and self._rows is None:
             self._rows = rows.detach()
 
+    def begin(self) -> None:
+        """Look at the next rows: a step that was broken off, as where it could not be recorded, leaves some behind."""
+        self._rows = None
+
     @torch.no_grad()
     def learn(self, labels: Int64[Tensor, " b"]) -> None:
         """Say the classes of the batch that the encoder just saw, then learn them; nothing is read of the device."""
@@ -71,7 +76,8 @@ class OnlineProbe(nn.Module):
         scores = self.classifier(rows)
         self._right += (scores.argmax(dim=1) == labels).sum()
         self._seen += len(labels)
-        residual = (scores.softmax(dim=1) - F.one_hot(labels, scores.shape[1])) / len(labels)
+        is_own = labels[:, None] == torch.arange(scores.shape[1], device=scores.device)
+        residual = (scores.softmax(dim=1) - is_own.to(scores)) / len(labels)
         self.classifier.weight.grad = residual.T @ rows
         self.classifier.bias.grad = residual.sum(dim=0)
         self.optimizer.step()
@@ -97,9 +103,10 @@ class OnlineProbe(nn.Module):
 
         Raises:
             KeyError: If a part is missing.
+            ValueError: If its optimiser is one of other parameters.
             RuntimeError: If it is that of other features or classes.
         """
         self.classifier.load_state_dict(saved["classifier"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        restore_optimizer(self.optimizer, saved["optimizer"])  # Whether it was recorded is the device's matter.
         self._right.copy_(saved["right"])
         self._seen.copy_(saved["seen"])

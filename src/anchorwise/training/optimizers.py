@@ -172,6 +172,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
     if [group["params"] for group in own] != [group["params"] for group in others]:
         raise ValueError("the optimiser's groups are not of these parameters")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": own})
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                # Laid out as the weight, which a file does not keep: fused updates go along both by their memory.
+                state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:

@@ -76,6 +76,8 @@ def train_step(
 
 def _learn(state: RunState, network: nn.Module, config: RunConfig, batch: Batch, seed: int | Tensor) -> Taken:
     """Do what is recorded of a step: nothing in here may depend on anything but tensors and the method's phase."""
+    if state.probe is not None:
+        state.probe.begin()
     views = batch.raw if isinstance(batch.raw, tuple) else state.views(batch, seed=seed)
     with autocast(config, batch.ids.device):
         made = network(views, batch)
