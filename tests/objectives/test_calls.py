@@ -12,9 +12,11 @@ from anchorwise import (
     KCL,
     MEOW,
     MVDHEL,
+    NSPT,
     AveragedViews,
     CrossViewInfoNCE,
     FastCLIP,
+    GISTEmbed,
     InfoNCE,
     ISogCLR,
     KoLeo,
@@ -23,6 +25,7 @@ from anchorwise import (
     MoCoV3,
     MVInfoNCE,
     PairwiseViews,
+    PointwiseRanking,
     PolyView,
     ProtoNCE,
     SepCLR,
@@ -31,6 +34,7 @@ from anchorwise import (
     SupCon,
     SupReMix,
     SwAV,
+    Triplet,
     Weibit,
     _tensor_checks,
 )
@@ -75,6 +79,42 @@ def test_a_mixture_takes_objectives_with_different_numbers_of_anchors():
     expected = InfoNCE()(*VIEWS) + 0.5 * SigLIP()(*VIEWS) + 0.1 * KoLeo()(*VIEWS)
     torch.testing.assert_close(outcome.loss, expected)
     torch.testing.assert_close(outcome.per_anchor.mean(), expected)
+
+
+@pytest.mark.parametrize(
+    ("objective", "name", "given"),
+    [
+        (MoCoV3(), "keys", {}),
+        (GISTEmbed(), "guides", {}),
+        (NSPT(), "teachers", {"labels": torch.arange(24) % 5}),
+        (SepCLR(), "salients", {"targets": torch.arange(24) % 2}),
+    ],
+)
+def test_what_has_a_tensor_for_each_view_has_two_for_a_pair_of_them(objective, name, given):
+    views = [*VIEWS, VIEWS[0] - 0.5 * VIEWS[1]]
+    rows = [view.roll(1, dims=1) for view in views]
+    expected = [
+        objective(views[i], views[j], **{name: (rows[i], rows[j])}, **given) for i, j in ((0, 1), (0, 2), (1, 2))
+    ]
+    paired = PairwiseViews(objective=objective)
+    torch.testing.assert_close(paired(*views, **{name: rows}, **given), torch.stack(expected).mean())
+    with pytest.raises(ValueError, match=rf"{name} must have one tensor for each of the 3 views, got 2"):
+        paired(*views, **{name: rows[:2]}, **given)
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf])
+def test_what_would_be_endlessly_right_is_no_finite_loss(value: float):
+    rows = VIEWS[0].clone()
+    rows[0, 0] = value
+    sign = 1.0 if value > 0 else -1.0
+    assert not PointwiseRanking()(sign * VIEWS[0].where(rows.isfinite(), rows), no_scores=VIEWS[1]).isfinite()
+    assert not Triplet(normalise=False)(*VIEWS, rows).isfinite()
+
+
+def test_a_guide_that_is_not_finite_gives_no_finite_loss():
+    guide = VIEWS[1].clone()
+    guide[3, 1] = torch.nan
+    assert not any(GISTEmbed()(*VIEWS, guides=guides).isfinite() for guides in ((guide, VIEWS[0]), (VIEWS[0], guide)))
 
 
 def test_pairs_of_views_pass_labels_on():

@@ -103,7 +103,9 @@ class GISTEmbed(Objective):
             weight = NotAboveTheGuide(guided[view][0], guided[other][1])
             contrast = Contrast(views.units[view], views.units[other], (own,), weight=weight, ranks=views.ranks)
             log_sums.append(engine.logsumexp_rows(contrast, link))
-        per_anchor = softmax_nll(link(positive_scores), log_sum(torch.stack(log_sums, dim=1)))
+        # A row of the guide that is not finite is in no comparison, and has to show.
+        shown = 0.0 * guided[0][0][:, -1]
+        per_anchor = softmax_nll(link(positive_scores), log_sum(torch.stack(log_sums, dim=1))) + shown
         return mean_outcome(per_anchor, {"positive_score": positive_scores})
 
     def _guided(self, rows: Float[Tensor, "2 n g"]) -> list[tuple[Tensor, Tensor]]:
