@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from torch import nn
+from anchorwise._precision import KeepsDigits
 
 # What arguments were called in earlier versions, and what to write now.
 RENAMED = {
@@ -20,7 +20,7 @@ RENAMED = {
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Described(nn.Module):
+class Described(KeepsDigits):
     """A module whose text form has its hyperparameters: what its constructor takes and an attribute of the name holds.
 
     Hyperparameters that are modules themselves stand below it, as all modules in a module do.
