@@ -117,6 +117,14 @@ def test_a_guide_that_is_not_finite_gives_no_finite_loss():
     assert not any(GISTEmbed()(*VIEWS, guides=guides).isfinite() for guides in ((guide, VIEWS[0]), (VIEWS[0], guide)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_a_guide_finds_as_alike_as_the_pair_to_rounding_is_no_negative(dtype: torch.dtype):
+    twice = torch.arange(24) // 2  # Two questions with the same answer each.
+    guides = VIEWS[0].to(dtype), VIEWS[1].to(dtype)[twice]
+    expected = GISTEmbed(same_view=False)(*VIEWS, guides=guides, ids=twice)
+    assert torch.equal(GISTEmbed(same_view=False)(*VIEWS, guides=guides), expected)
+
+
 def test_pairs_of_views_pass_labels_on():
     labels = torch.arange(24) % 5
     paired = PairwiseViews(objective=SupCon())(*VIEWS, labels=labels)
