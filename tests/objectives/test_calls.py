@@ -25,6 +25,7 @@ from anchorwise import (
     MoCoV3,
     MVInfoNCE,
     PairwiseViews,
+    PixelContrast,
     PointwiseRanking,
     PolyView,
     ProtoNCE,
@@ -123,6 +124,14 @@ def test_what_a_guide_finds_as_alike_as_the_pair_to_rounding_is_no_negative(dtyp
     guides = VIEWS[0].to(dtype), VIEWS[1].to(dtype)[twice]
     expected = GISTEmbed(same_view=False)(*VIEWS, guides=guides, ids=twice)
     assert torch.equal(GISTEmbed(same_view=False)(*VIEWS, guides=guides), expected)
+
+
+def test_a_pixel_of_no_class_has_no_empty_slot_for_a_positive():
+    labels, held = torch.tensor([0, -1, 1]), torch.tensor([0, 1, -1, 0, -1])
+    queue = VIEWS[1][:5] * (held >= 0).unsqueeze(1)
+    outcome = PixelContrast().detail(VIEWS[0][:3], labels=labels, queue=queue, queue_labels=held)
+    assert outcome.stats["num_positives"].tolist() == [2, 0, 1]
+    assert outcome.per_anchor.sign().tolist() == [1, 0, 1]
 
 
 def test_pairs_of_views_pass_labels_on():
