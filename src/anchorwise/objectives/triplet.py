@@ -45,6 +45,11 @@ class Triplet(Objective):
         """Return the loss with the anchors' losses and how near the pairs that belong together are.
 
         That is their cosine, or the squared distance of rows as they are.
+
+        Args:
+            view0: Rows.
+            view1: Rows that belong to them.
+            view2: Rows that do not.
         """
         anchors = (0, 1) if self.both else (0,)
         if self.normalise:
