@@ -1,11 +1,14 @@
-"""Modules that say in their text form how they were made; names that arguments had before are refused by the new."""
+"""Modules that say in their text form how they were made, and keep the dtype of what they remember.
+
+Names that arguments had before are refused by the new ones.
+"""
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from anchorwise._precision import KeepsDigits
+from torch import Tensor, nn
 
 # What arguments were called in earlier versions, and what to write now.
 RENAMED = {
@@ -18,6 +21,22 @@ RENAMED = {
 }
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class KeepsDigits(nn.Module):
+    """A module whose buffers keep their dtype where a model around it is cast to half precision: `model.bfloat16()`.
+
+    Of an average over many batches half precision would lose what one of them adds.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "KeepsDigits":
+        kept = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
+        super()._apply(fn, recurse)
+        for name, buffer in kept.items():
+            moved = self._buffers[name]
+            if moved is not None and moved.dtype.itemsize < min(buffer.dtype.itemsize, 4):
+                self._buffers[name] = buffer.to(moved.device)
+        return self
 
 
 class Described(KeepsDigits):

@@ -1,12 +1,12 @@
 """Arithmetic that keeps the digits of its numbers: whatever the caller has chosen for the network, at any scale."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional
 
@@ -198,19 +198,3 @@ def magnitude(values: Tensor, *, dim: int | None = None) -> Tensor:
     """
     largest = values.abs().amax() if dim is None else values.abs().amax(dim=dim, keepdim=True)
     return torch.where(largest > 0, largest / (2.0 * torch.frexp(largest).mantissa), 1.0)
-
-
-class KeepsDigits(nn.Module):
-    """A module whose buffers keep their dtype where a model around it is cast, as `model.bfloat16()` does.
-
-    Of an average over many batches half precision would lose what one of them adds.
-    """
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "KeepsDigits":
-        kept = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
-        super()._apply(fn, recurse)
-        for name, buffer in kept.items():
-            moved = self._buffers[name]
-            if moved is not None and moved.dtype != buffer.dtype:
-                self._buffers[name] = buffer.to(moved.device)
-        return self

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anchorwise._precision import KeepsDigits
+from anchorwise._described import KeepsDigits
 from anchorwise.objectives.parts.per_sample import log_mean_by_id, store
 from anchorwise.pairs import num_same
 
