@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anchorwise import InfoNCE
+from anchorwise import InfoNCE, SoftTargets, SwAV
 from anchorwise._precision import log_sum, products
 from anchorwise.engine import use_backend
 from anchorwise.pairs import unit_rows
@@ -57,6 +57,22 @@ def test_a_dense_loss_can_be_transformed():
     torch.testing.assert_close(gradient, *expected)
     torch.testing.assert_close(hessian, hessian.permute(2, 3, 0, 1))
     torch.testing.assert_close(many[2], gradient)
+
+
+@forward_derivatives
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda scale: SwAV()(ROWS * scale, ROWS.flip(0) + 1.0 / scale, prototypes=OTHERS),
+        lambda scale: SoftTargets()(ROWS, ROWS.flip(0), keys=(ROWS + 1.0, ROWS - 1.0), logit_scale=scale),
+    ],
+    ids=["assignments", "shares of a momentum encoder"],
+)
+def test_what_is_held_backward_is_held_forward(loss):
+    scale = ROWS.new_tensor(3.0, requires_grad=True)
+    (gradient,) = torch.autograd.grad(loss(scale), scale)
+    _, slope = torch.func.jvp(loss, (scale.detach(),), (torch.ones_like(scale),))
+    torch.testing.assert_close(slope, gradient)
 
 
 def test_gradients_are_the_same_inside_autocast():

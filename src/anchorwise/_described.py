@@ -1,11 +1,14 @@
-"""Modules that say in their text form how they were made; names that arguments had before are refused by the new."""
+"""Modules that say in their text form how they were made, and keep the dtype of what they remember.
+
+Names that arguments had before are refused by the new ones.
+"""
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 # What arguments were called in earlier versions, and what to write now.
 RENAMED = {
@@ -20,7 +23,23 @@ RENAMED = {
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Described(nn.Module):
+class KeepsDigits(nn.Module):
+    """A module whose buffers keep their dtype where a model around it is cast to half precision: `model.bfloat16()`.
+
+    Of an average over many batches half precision would lose what one of them adds.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "KeepsDigits":
+        kept = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
+        super()._apply(fn, recurse)
+        for name, buffer in kept.items():
+            moved = self._buffers[name]
+            if moved is not None and moved.dtype.itemsize < min(buffer.dtype.itemsize, 4):
+                self._buffers[name] = buffer.to(moved.device)
+        return self
+
+
+class Described(KeepsDigits):
     """A module whose text form has its hyperparameters: what its constructor takes and an attribute of the name holds.
 
     Hyperparameters that are modules themselves stand below it, as all modules in a module do.

@@ -29,7 +29,7 @@ def balanced_assignments(
         tolerance: Stop once rows and prototypes are balanced together, to this relative error in all problems; the host
             then waits for the device in every iteration. None goes through all iterations.
     """
-    log_shares = scores / epsilon
+    log_shares = scores.detach() / epsilon  # What is differentiated forward passes no_grad.
     if num_iterations == 0:
         return len(scores) * log_shares.flatten().softmax(dim=0).view_as(log_shares)
     num_rows, num_prototypes = scores.shape[-2:]

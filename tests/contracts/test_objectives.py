@@ -286,6 +286,16 @@ def test_state_survives_a_round_trip(case: Case):
     assert call.loss(fresh) == call.loss(trained)
 
 
+@cases_that(lambda case: case.objective().state_dict())
+@unchecked
+def test_state_keeps_its_digits_where_a_model_is_cast(case: Case):
+    objective = case.objective()
+    case.call(*batches.ordinary()).loss(objective)
+    before = {name: value.clone() for name, value in objective.state_dict().items()}
+    after = nn.ModuleList([objective]).bfloat16()[0].state_dict()
+    assert all(torch.equal(after[name], value) and after[name].dtype == value.dtype for name, value in before.items())
+
+
 @every_case
 def test_nothing_is_trained(case: Case):
     assert isinstance(case.objective(), nn.Module)

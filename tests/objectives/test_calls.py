@@ -12,9 +12,11 @@ from anchorwise import (
     KCL,
     MEOW,
     MVDHEL,
+    NSPT,
     AveragedViews,
     CrossViewInfoNCE,
     FastCLIP,
+    GISTEmbed,
     InfoNCE,
     ISogCLR,
     KoLeo,
@@ -23,14 +25,18 @@ from anchorwise import (
     MoCoV3,
     MVInfoNCE,
     PairwiseViews,
+    PixelContrast,
+    PointwiseRanking,
     PolyView,
     ProtoNCE,
     SepCLR,
     SigLIP,
+    SoftTargets,
     SogCLR,
     SupCon,
     SupReMix,
     SwAV,
+    Triplet,
     Weibit,
     _tensor_checks,
 )
@@ -77,6 +83,58 @@ def test_a_mixture_takes_objectives_with_different_numbers_of_anchors():
     torch.testing.assert_close(outcome.per_anchor.mean(), expected)
 
 
+@pytest.mark.parametrize(
+    ("objective", "name", "given"),
+    [
+        (MoCoV3(), "keys", {}),
+        (GISTEmbed(), "guides", {}),
+        (NSPT(), "teachers", {"labels": torch.arange(24) % 5}),
+        (SepCLR(), "salients", {"targets": torch.arange(24) % 2}),
+    ],
+)
+def test_what_has_a_tensor_for_each_view_has_two_for_a_pair_of_them(objective, name, given):
+    views = [*VIEWS, VIEWS[0] - 0.5 * VIEWS[1]]
+    rows = [view.roll(1, dims=1) for view in views]
+    expected = [
+        objective(views[i], views[j], **{name: (rows[i], rows[j])}, **given) for i, j in ((0, 1), (0, 2), (1, 2))
+    ]
+    paired = PairwiseViews(objective=objective)
+    torch.testing.assert_close(paired(*views, **{name: rows}, **given), torch.stack(expected).mean())
+    with pytest.raises(ValueError, match=rf"{name} must have one tensor for each of the 3 views, got 2"):
+        paired(*views, **{name: rows[:2]}, **given)
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf])
+def test_what_would_be_endlessly_right_is_no_finite_loss(value: float):
+    rows = VIEWS[0].clone()
+    rows[0, 0] = value
+    sign = 1.0 if value > 0 else -1.0
+    assert not PointwiseRanking()(sign * VIEWS[0].where(rows.isfinite(), rows), no_scores=VIEWS[1]).isfinite()
+    assert not Triplet(normalise=False)(*VIEWS, rows).isfinite()
+
+
+def test_a_guide_that_is_not_finite_gives_no_finite_loss():
+    guide = VIEWS[1].clone()
+    guide[3, 1] = torch.nan
+    assert not any(GISTEmbed()(*VIEWS, guides=guides).isfinite() for guides in ((guide, VIEWS[0]), (VIEWS[0], guide)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_a_guide_finds_as_alike_as_the_pair_to_rounding_is_no_negative(dtype: torch.dtype):
+    twice = torch.arange(24) // 2  # Two questions with the same answer each.
+    guides = VIEWS[0].to(dtype), VIEWS[1].to(dtype)[twice]
+    expected = GISTEmbed(same_view=False)(*VIEWS, guides=guides, ids=twice)
+    assert torch.equal(GISTEmbed(same_view=False)(*VIEWS, guides=guides), expected)
+
+
+def test_a_pixel_of_no_class_has_no_empty_slot_for_a_positive():
+    labels, held = torch.tensor([0, -1, 1]), torch.tensor([0, 1, -1, 0, -1])
+    queue = VIEWS[1][:5] * (held >= 0).unsqueeze(1)
+    outcome = PixelContrast().detail(VIEWS[0][:3], labels=labels, queue=queue, queue_labels=held)
+    assert outcome.stats["num_positives"].tolist() == [2, 0, 1]
+    assert outcome.per_anchor.sign().tolist() == [1, 0, 1]
+
+
 def test_pairs_of_views_pass_labels_on():
     labels = torch.arange(24) % 5
     paired = PairwiseViews(objective=SupCon())(*VIEWS, labels=labels)
@@ -107,6 +165,7 @@ def test_pairs_of_views_pass_labels_on():
             "DCL needs at least 2 samples, got 1: its denominator has negatives",
         ),
         (lambda: CLIP()(*VIEWS, logit_scale=torch.ones(2)), "logit_scale must be one real number or a tensor of one"),
+        (lambda: SoftTargets()(*VIEWS, keys=VIEWS, alpha_factor=5.0), r"alpha_factor must lie in \[0, 1\], got 5"),
         (lambda: KCL(kernel="gausian"), "kernel must be one of .*; did you mean 'gaussian'"),
         (lambda: KCL(kernel="riesz", t=0.0), "t must not be 0 for a riesz kernel"),
         (lambda: KCL(kernel="imq", t=-1.0), "t must be above 0"),

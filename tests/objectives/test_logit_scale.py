@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anchorwise import CLIP, Blend, SigLIP, SimLAP, SoftTargets, engine, tails
+from anchorwise import CLIP, Blend, MoCoV3, SigLIP, SimLAP, SoftTargets, engine, tails
 
 NUM_IMAGES, WIDTH = 20, 6
 
@@ -22,6 +22,7 @@ LOSSES = {
     "siglip": lambda *views, logit_scale: SigLIP()(*views, logit_scale=logit_scale),
     "soft_targets": lambda *views, logit_scale: SoftTargets()(*views, keys=views[::-1], logit_scale=logit_scale),
     "sim_lap": of_two_classes,
+    "moco_v3": lambda *views, logit_scale: MoCoV3()(*views, keys=views[::-1], logit_scale=logit_scale),
 }
 
 
@@ -42,3 +43,10 @@ def test_loss_and_gradient_of_the_scale_are_those_of_exact_arithmetic(loss, scal
             found = loss_and_gradient(loss, scale, torch.float32)
         for value, expected in zip(found, exact, strict=True):
             torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_a_scale_is_not_rounded_to_the_dtype_of_the_views(loss):
+    views = torch.randn(2, NUM_IMAGES, WIDTH, generator=torch.Generator().manual_seed(0)).bfloat16()
+    scale = torch.tensor(14.2857)
+    assert loss(*views, logit_scale=scale) == loss(*views.float(), logit_scale=scale)

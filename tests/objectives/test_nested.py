@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from anchorwise import WEINCE, CrossViewInfoNCE, Nested, SogCLR
+from anchorwise import (
+    DINO,
+    WEINCE,
+    CrossViewInfoNCE,
+    ListwiseRanking,
+    Nested,
+    PairwiseViews,
+    PixelConsistency,
+    SimCTG,
+    SogCLR,
+    VICReg,
+)
 from anchorwise.objectives import build
 from anchorwise.objectives.nested import _cut
 from tests.contracts import batches
@@ -25,6 +36,20 @@ def test_all_rows_of_a_call_are_cut_and_brought_to_length_1_again():
     whole = objective(*VIEWS, hard_negatives=[hard], queue=queue[:7])
     torch.testing.assert_close(outcome.loss, whole + cut)
     torch.testing.assert_close([outcome.stats["loss_6"], outcome.stats["loss_2"]], [whole, cut])
+
+
+def test_widths_may_have_different_numbers_of_anchors():
+    outcome = Nested(objective=VICReg(), widths=[6, 4]).detail(*VIEWS)
+    torch.testing.assert_close(outcome.loss, VICReg()(*VIEWS) + VICReg()(*(view[:, :4] for view in VIEWS)))
+    torch.testing.assert_close(outcome.per_anchor.mean(), outcome.loss)
+
+
+@pytest.mark.parametrize(
+    "objective", [SimCTG(), PixelConsistency(), ListwiseRanking(), PairwiseViews(objective=DINO())]
+)
+def test_objectives_whose_rows_cannot_be_cut_are_refused(objective):
+    with pytest.raises(ValueError, match=f"rows are embeddings, got {type(objective).__name__}"):
+        Nested(objective=objective)
 
 
 def test_every_width_has_a_state_of_its_own():

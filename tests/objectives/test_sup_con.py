@@ -85,6 +85,16 @@ def test_a_mask_that_does_not_fit_is_refused(objective: SupCon, given: dict[str,
         objective.detail(*VIEWS, **given)
 
 
+@pytest.mark.parametrize("value", [-1.0, torch.nan, torch.inf])
+def test_a_mask_of_no_weights_is_refused_or_gives_no_finite_loss(value: float, monkeypatch: pytest.MonkeyPatch):
+    mask = (LABELS.unsqueeze(1) == LABELS).double()
+    mask[3, 3] = value
+    with pytest.raises(ValueError, match=rf"mask must be finite and at least 0, .*got {value:g}; .*mask > 0"):
+        SupCon()(*VIEWS, mask=mask)
+    monkeypatch.setattr("anchorwise._tensor_checks.are_read", lambda values: False)
+    assert not any(SupCon(average=average)(*VIEWS, mask=mask).isfinite() for average in ("outside", "inside", "none"))
+
+
 def test_a_teacher_that_is_the_student_makes_nspt_sup_con_of_the_rehearsed_rows():
     anchors = LABELS < 2
     whole = SupCon(temperature=0.2).detail(*VIEWS, labels=LABELS)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from tests.twins.core import Batch, Ids, Rows, cosine, differ, shortfall, softmax_link
+from tests.twins.core import FLOOR, Batch, Ids, Rows, cosine, differ, shortfall, softmax_link
 
 Logit = Callable[[float], float]
 
@@ -210,7 +210,7 @@ def gist_embed(  # noqa: PLR0913  # As the objective's arguments.
         logits = [positive]
         for a, b in ((0, 1), (0, 0), (1, 1))[: 3 if same_view else 1]:
             for j in range(len(view0)):
-                if j != i and differ(ids, i, j) and cosine(guides[a][i], guides[b][j]) <= highest:
+                if j != i and differ(ids, i, j) and cosine(guides[a][i], guides[b][j]) <= highest - FLOOR:
                     logits.append(logit(cosine(views[a][i], views[b][j])))
         losses.append(log_sum_exp(logits) - positive)
     return losses

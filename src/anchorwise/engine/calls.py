@@ -90,7 +90,8 @@ def attend_rows(contrast: Contrast, values: Float[Tensor, "k e"], link: Link) ->
 
     It is 0 where no key is left.
     """
-    return _answer(Attention(checked(contrast), link, values))
+    # What is differentiated forward passes no_grad.
+    return _answer(Attention(checked(contrast), link.with_parameters(Tensor.detach), values))
 
 
 def scores_at(contrast: Contrast, index: Int[Tensor, "a t"]) -> Float[Tensor, "a t"]:

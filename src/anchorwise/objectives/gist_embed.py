@@ -15,6 +15,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import log_sum, products, softmax_nll
 from anchorwise._ranks import gather_rows
+from anchorwise.links import MIN_SHORTFALL
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
 from anchorwise.pairs import PairWeight, SameId, unit_rows, views_of
@@ -45,7 +46,8 @@ class GISTEmbed(Objective):
 
     Sample i's positive is row i of view 1. Its negatives are the other samples' rows of view 1, those of view 0 beside
     its own row of view 0, and those of view 1 beside its own of view 1; each of them drops out where the guide's cosine
-    is above `cosine of the pair - margin`. The mean is over the samples.
+    is above `cosine of the pair - margin`, or equals it to rounding (1e-6), as that of a duplicate of the sample's own
+    row does: sentence-transformers keeps such a duplicate as a negative. The mean is over the samples.
 
     Args:
         temperature: Divides every cosine. Dimensionless, above 0.
@@ -103,14 +105,18 @@ class GISTEmbed(Objective):
             weight = NotAboveTheGuide(guided[view][0], guided[other][1])
             contrast = views.contrast(views.units[view], views.units[other], (own,), weight=weight)
             log_sums.append(engine.logsumexp_rows(contrast, link))
-        per_anchor = softmax_nll(link(positive_scores), log_sum(torch.stack(log_sums, dim=1)))
+        # A row of the guide that is not finite is in no comparison, and has to show.
+        shown = 0.0 * guided[0][0][:, -1]
+        per_anchor = softmax_nll(link(positive_scores), log_sum(torch.stack(log_sums, dim=1))) + shown
         return mean_outcome(per_anchor, {"positive_score": positive_scores})
 
     def _guided(self, rows: Float[Tensor, "2 n g"]) -> list[tuple[Tensor, Tensor]]:
         """Return of each view what comes with its rows as anchors, and as keys."""
         own = (rows[0] * rows[1]).sum(dim=1, keepdim=True)
         highest = own - self.margin if self.margin_kind == "absolute" else own * (1.0 - self.margin)
-        return [(torch.cat([each, highest], dim=1), torch.cat([each, 0.0 * own], dim=1)) for each in rows]
+        # Of two equal cosines the larger one is a matter of rounding, and of duplicates each would be drawn by lot.
+        below = highest - MIN_SHORTFALL
+        return [(torch.cat([each, below], dim=1), torch.cat([each, 0.0 * own], dim=1)) for each in rows]
 
 
 def _of_views(given: object, view: Float[Tensor, "n d"]) -> Float[Tensor, "2 n g"]:

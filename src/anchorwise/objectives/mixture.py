@@ -3,17 +3,16 @@
 Source of the WEINCE form: released code of Erol et al. 2026, https://arxiv.org/abs/2606.00262.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks
 from anchorwise.objectives.info_nce import InfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
+from anchorwise.objectives.parts.weighted_sum import weighted_sum
 from anchorwise.objectives.weibit import Weibit
 
 
@@ -54,10 +53,7 @@ class Mixture(Objective):
             _checks.one_of("argument of a mixture", name, (*self.inputs.needs, *self.inputs.takes))
         parts = cast("Iterable[Objective]", self.objectives)
         outcomes = [objective.detail(*views, **_taken(objective, given)) for objective in parts]
-        loss = _weighted(self.weights, [outcome.loss for outcome in outcomes])
-        per_anchor = _weighted(self.weights, _repeated([outcome.per_anchor for outcome in outcomes]))
-        losses = {f"loss{index}": outcome.loss.detach() for index, outcome in enumerate(outcomes)}
-        return Outcome(loss, per_anchor, {**outcomes[0].stats, **losses})
+        return weighted_sum(self.weights, {f"loss{index}": outcome for index, outcome in enumerate(outcomes)})
 
 
 def _inputs(objectives: Sequence[Objective]) -> Inputs:
@@ -76,16 +72,6 @@ def _views(inputs: Inputs) -> str:
     return f"with {inputs.min_views}{' or more' if inputs.max_views is None else ''}"
 
 
-def _repeated(per_anchor: Sequence[Tensor]) -> list[Tensor]:
-    """Return losses per anchor, repeated to the same number of anchors: n samples have n or 2n of them."""
-    num_anchors = math.lcm(*map(len, per_anchor))
-    return [losses.repeat(num_anchors // len(losses)) for losses in per_anchor]
-
-
 def _taken(objective: Objective, given: Mapping[str, Any]) -> dict[str, Any]:
     accepted = (*objective.inputs.needs, *objective.inputs.takes)
     return {name: value for name, value in given.items() if name in accepted}
-
-
-def _weighted(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
-    return torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum(dim=0)

@@ -68,10 +68,10 @@ class MoCoV3(Objective):
             )
         _tensor_checks.views(view0, view1)
         key0, key1 = _tensor_checks.views_beside("keys", keys, (view0, view1))
-        softmax = softmax_link(self.temperature, logit_scale, view0)
+        of_pairs = [views_of(query, key.detach(), ids=ids) for query, key in ((view0, key1), (view1, key0))]
+        softmax = softmax_link(self.temperature, logit_scale, of_pairs[0].units)
         losses, stats = [], []
-        for query, key in ((view0, key1), (view1, key0)):
-            views = views_of(query, key.detach(), ids=ids)
+        for views in of_pairs:
             contrast = views.across(0, 1)
             reading = read_link(self.blend, contrast, softmax)
             per_anchor, positive_scores = cross_entropy(contrast, reading.link)

@@ -8,13 +8,13 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.cross_view import CrossViewInfoNCE
 from anchorwise.objectives.objective import Objective, Outcome
+from anchorwise.objectives.parts.weighted_sum import weighted_sum
 
 # n = samples, d = embedding width
 
@@ -22,6 +22,8 @@ from anchorwise.objectives.objective import Objective, Outcome
 _ROWS = frozenset(
     {"negatives", "hard_negatives", "queue", "queues", "keys", "prototypes", "projections", "gates", "teachers"}
 )
+# Those of objectives whose rows are no embeddings, but tokens or cells one after the other, or scores.
+_OF_OTHER_ROWS = ("attention_mask", "places", "no_scores", "centre")
 
 
 @final
@@ -32,7 +34,7 @@ class Nested(Objective):
     state of its own where it has one. A width of the rows' own is the objective itself.
 
     Args:
-        objective: What is computed at every width; by default CrossViewInfoNCE.
+        objective: What is computed at every width, one whose rows are embeddings; by default CrossViewInfoNCE.
         widths: Numbers of a row that count, each at least 1 and at most the rows' width.
         weights: One for each width, at least 0; 1 each if left out, as in the source.
 
@@ -58,11 +60,19 @@ class Nested(Objective):
         if len(self.weights) != len(self.widths):
             raise ValueError(f"weights must have one number for each of the {len(self.widths)} widths, got {weights!r}")
         part = _checks.instance("objective", CrossViewInfoNCE() if objective is None else objective, Objective)
+        for name in (name for name in _OF_OTHER_ROWS if name in (*part.inputs.needs, *part.inputs.takes)):
+            raise ValueError(
+                f"objective must be one whose rows are embeddings, got {type(part).__name__}, which takes {name} with "
+                "rows of another kind: the first numbers of those are no shorter ones"
+            )
         self.objectives = nn.ModuleList([part, *(copy.deepcopy(part) for _ in self.widths[1:])])
         self.inputs = part.inputs
 
     def detail(self, *views: Float[Tensor, "n d"], **given: Any) -> Outcome:
         """Return the weighted loss, the first width's statistics, and every width's own loss.
+
+        Where widths have different numbers of anchors, as dimensions are, their losses per anchor are repeated to a
+        common number.
 
         Args:
             *views: As the objective takes them.
@@ -77,11 +87,8 @@ class Nested(Objective):
             objective.detail(*(view[:, :most] for view in views), **_cut(given, most))
             for objective, most in zip(parts, self.widths, strict=True)
         ]
-        weights = [(weight, outcome) for weight, outcome in zip(self.weights, outcomes, strict=True)]
-        loss = torch.stack([weight * outcome.loss for weight, outcome in weights]).sum()
-        per_anchor = torch.stack([weight * outcome.per_anchor for weight, outcome in weights]).sum(dim=0)
-        losses = {f"loss_{most}": outcome.loss.detach() for most, outcome in zip(self.widths, outcomes, strict=True)}
-        return Outcome(loss, per_anchor, {**outcomes[0].stats, **losses})
+        names = [f"loss_{most}" for most in self.widths]
+        return weighted_sum(self.weights, dict(zip(names, outcomes, strict=True)))
 
 
 def _cut(given: Mapping[str, Any], width: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Any two-view objective on every pair of several views."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, final
@@ -13,6 +14,9 @@ from anchorwise.objectives.info_nce import InfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats
 
 # n = samples, d = embedding width
+
+# Arguments of objectives that have one tensor for each view. Ids of one queue that all views share are one tensor.
+_OF_VIEWS = ("guides", "keys", "places", "projections", "queue_ids", "queues", "salients", "teachers")
 
 
 @final
@@ -33,10 +37,33 @@ class PairwiseViews(Objective):
         self.inputs = replace(self.objective.inputs, min_views=2, max_views=None)
 
     def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Any) -> Outcome:
-        """Return the mean loss with the losses of the anchors of all pairs; arguments by name go to the objective."""
-        _tensor_checks.views(view0, *more_views)
-        _tensor_checks.num_views(self, 1 + len(more_views), 2)
-        outcomes = [self.objective.detail(*pair, **given) for pair in combinations((view0, *more_views), 2)]
+        """Return the mean loss with the losses of the anchors of all pairs.
+
+        Args:
+            view0: Rows of the samples.
+            *more_views: Further views of them, one or more.
+            **given: What the objective takes. What has one tensor for each view, such as keys, has one for each of
+                these views, and a pair its two.
+        """
+        views = (view0, *more_views)
+        _tensor_checks.views(*views)
+        _tensor_checks.num_views(self, len(views), 2)
+        outcomes = [
+            self.objective.detail(views[first], views[second], **_of_pair(given, first, second, len(views)))
+            for first, second in combinations(range(len(views)), 2)
+        ]
         loss = torch.stack([outcome.loss for outcome in outcomes]).mean()
         per_anchor = torch.cat([outcome.per_anchor for outcome in outcomes])
         return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))
+
+
+def _of_pair(given: Mapping[str, Any], first: int, second: int, num_views: int) -> Mapping[str, Any]:
+    """Return what the objective is given for two of the views."""
+    if num_views == 2:
+        return given
+    found = dict(given)
+    for name in (name for name in _OF_VIEWS if given.get(name) is not None):
+        if not (isinstance(given[name], Tensor) and given[name].ndim == 1):
+            of_views = _tensor_checks.one_each(name, given[name], num_views, "views")
+            found[name] = (of_views[first], of_views[second])
+    return found

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anchorwise import _checks, _tensor_checks
+from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.pairs import unit_rows
@@ -73,7 +74,7 @@ class PixelConsistency(Objective):
         cosines, counts = [], []
         for view, other in ((0, 1), (1, 0)):
             near = _near(where[view].to(wide), where[other].to(wide), self.threshold)
-            scores = (units[view].unsqueeze(2) * targets[other].unsqueeze(1)).sum(dim=3)
+            scores = products(units[view], targets[other])
             counts.append(near.sum(dim=(1, 2)))
             cosines.append((scores * near).sum(dim=(1, 2)) / (counts[-1] + 1e-6))
         # What samples come to is gathered, and not their cells.

@@ -55,7 +55,7 @@ class PixelContrast(Objective):
 
         Args:
             view0: Rows of pixels.
-            labels: The class of every pixel, a whole number from 0.
+            labels: The class of every pixel, a whole number from 0; -1 is of no class, and has no positive.
             queue: Rows of pixels of earlier batches (`anchorwise.models.class_queues`).
             queue_labels: Their classes; -1 is an empty slot, which never counts.
             logit_scale: Multiplies every cosine, in place of 1 / temperature: `model.log_scale.exp()`.
@@ -70,9 +70,9 @@ class PixelContrast(Objective):
         own, empty = SameId(classes, held), SameId(held.new_full((len(anchors),), EMPTY_SLOT), held)
         link = softmax_link(self.temperature, logit_scale, anchors)
         log_negatives = engine.logsumexp_rows(views.contrast(anchors, keys, (own, empty)), link)
-        only = views.contrast(anchors, keys, only=own)
+        only = views.contrast(anchors, keys, (empty,), only=own)
         summed = engine.sum_rows(only, AgainstNegatives(link, log_negatives))
-        num_positives = num_with(held, classes).to(summed)
+        num_positives = num_with(held, classes).masked_fill(classes == EMPTY_SLOT, 0).to(summed)
         # Not a plain 0, so that a non-finite row shows even where it is in no pair.
         per_anchor = summed / num_positives.clamp_min(1) + 0.0 * anchors.sum(dim=1)
         return mean_outcome(per_anchor, {"num_positives": num_positives})

@@ -61,6 +61,8 @@ class PointwiseRanking(Objective):
         scores = yes - no
         weights = self.weights(scores)
         losses = functional.softplus(torch.cat([-scores[:, :1], scores[:, 1:]], dim=1)).sum(dim=1)
+        # Endlessly right would cost nothing, and hide that a score is not finite.
+        losses = torch.where(scores.isfinite().all(dim=1), losses, torch.nan)
         if self.direction == "yes":
             losses = along(losses, weights, yes)
         return mean_outcome(losses, weight_stats(weights))

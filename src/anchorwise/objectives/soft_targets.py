@@ -129,7 +129,7 @@ class SoftTargets(Objective):
         softmax = softmax_link(self.temperature, logit_scale, units)
         alpha = self.alpha
         if alpha_factor is not None:
-            alpha = alpha * _tensor_checks.scalar("alpha_factor", alpha_factor, units).detach()
+            alpha = alpha * _share("alpha_factor", alpha_factor, units)
         losses, stats = [], []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
@@ -183,6 +183,14 @@ class SoftTargets(Objective):
             own = (sums / _counts(numbers).clamp_min(1).unsqueeze(1))[numbers[:num_anchors]]
         soft = alpha * engine.attend_rows(momentum, keys, softmax) + (1.0 - alpha) * own
         return (1.0 - self.label_smoothing) * soft + self.label_smoothing * keys.mean(dim=0)
+
+
+def _share(name: str, value: float | Tensor, like: Tensor) -> Float[Tensor, ""]:
+    """Return one number in [0, 1], without gradient; any other is refused where values are read."""
+    share = _tensor_checks.scalar(name, value, like).detach()
+    if _tensor_checks.are_read(share) and not 0.0 <= float(share) <= 1.0:
+        raise ValueError(f"{name} must lie in [0, 1], got {float(share):g}")
+    return share.where((share >= 0.0) & (share <= 1.0), torch.nan)
 
 
 def _numbers(

@@ -127,8 +127,7 @@ class SupCon(Objective):
             positives = _of_classes(classes, anchors)
         else:
             self._refuse_beside_mask(labels, counted, views)
-            given = _tensor_checks.one_per_pair("mask", mask, view0).detach().to(rows)
-            positives = _of_mask(given, views, len(anchors))
+            positives = _of_mask(_weights(_tensor_checks.one_per_pair("mask", mask, view0), rows), views, len(anchors))
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         scaled = softmax if longest is None else replace(softmax, scale=softmax.scale * longest.square())
         of_others = views.contrast(anchors, rows, (SameId(own, index), *dropped))
@@ -137,7 +136,7 @@ class SupCon(Objective):
         found = engine.logsumexp_rows(of_others, reading.link) - self._attraction(of_others, reading.link, positives)
         # Not a plain 0, so that a non-finite row shows.
         nothing = 0.0 * views.units.sum(dim=(0, 2)).repeat(len(anchors) // views.num_samples)
-        per_anchor = torch.where(positives.number > 0, found, nothing)
+        per_anchor = torch.where(positives.number == 0, nothing, found)
         if is_counted is not None:
             num_counted = is_counted[: views.num_samples].sum().clamp_min(1)
             per_anchor = per_anchor * (views.num_samples / num_counted.to(rows))
@@ -145,7 +144,7 @@ class SupCon(Objective):
 
     def _attraction(self, contrast: Contrast, link: Link, positives: _Positives) -> Float[Tensor, " a"]:
         """Return the average of the positives' logits, of whichever kind; finite where there are none."""
-        number = torch.where(positives.number > 0, positives.number, 1.0)
+        number = positives.number.masked_fill(positives.number == 0, 1.0)
         of_positives = replace(contrast, only=positives.only, weight=positives.weight)
         if self.average == "outside":
             return engine.sum_rows(of_positives, link) / number
@@ -174,6 +173,18 @@ def _of_classes(classes: Int[Tensor, " k"], anchors: Float[Tensor, "a d"]) -> _P
     # The same tensor where anchors are the keys: a pair then counts in both directions or in neither.
     own = classes if len(anchors) == len(classes) else classes[: len(anchors)]
     return _Positives(SameId(own, classes), None, (num_same(classes)[: len(anchors)] - 1).to(anchors))
+
+
+def _weights(mask: Real[Tensor, "n n"] | Bool[Tensor, "n n"], like: Tensor) -> Float[Tensor, "n n"]:
+    """Return what pairs weigh, refused where that is no finite number of at least 0 and values are read."""
+    weights = mask.detach().to(like)
+    is_weight = (weights >= 0.0) & weights.isfinite()
+    if _tensor_checks.are_read(weights) and not bool(is_weight.all()):
+        raise ValueError(
+            "mask must be finite and at least 0, 1 for a positive and 0 for any other pair, got "
+            f"{float(weights[~is_weight][0]):g}; of 1 and -1 take mask > 0"
+        )
+    return weights.where(is_weight, torch.nan)
 
 
 def _of_mask(mask: Float[Tensor, "n n"], views: Views, num_anchors: int) -> _Positives:

@@ -45,6 +45,11 @@ class Triplet(Objective):
         """Return the loss with the anchors' losses and how near the pairs that belong together are.
 
         That is their cosine, or the squared distance of rows as they are.
+
+        Args:
+            view0: Rows.
+            view1: Rows that belong to them.
+            view2: Rows that do not.
         """
         anchors = (0, 1) if self.both else (0,)
         if self.normalise:
@@ -57,5 +62,7 @@ class Triplet(Objective):
             rows = unscaled_views(view0, view1, view2)
             together = (rows[0] - rows[1]).square().sum(dim=1)
             nearer = [together - (rows[anchor] - rows[2]).square().sum(dim=1) for anchor in anchors]
+            # Endlessly far would cost nothing, and hide that a row is not finite.
+            nearer = [each + 0.0 * rows.sum(dim=(0, 2)) for each in nearer]
             near = {"positive_distance": together.repeat(len(anchors))}
         return mean_outcome((torch.cat(nearer) + self.margin).relu(), near)

@@ -8,15 +8,16 @@ import math
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from anchorwise._described import KeepsDigits
 from anchorwise.objectives.parts.per_sample import log_mean_by_id, store
 from anchorwise.pairs import num_same
 
 # n = rows of a batch, v = views, a = anchors
 
 
-class RunningDenominators(nn.Module):
+class RunningDenominators(KeepsDigits):
     """Running means, over a sample's visits, of the mean exponential of its negatives: u of SogCLR, in log space.
 
     The table holds `temperature * log u`, which is in units of scores: the soft maximum of a sample's negatives. When
