@@ -88,7 +88,8 @@ class Own(Modality):
             encoder.hold_still(parts_without_gradient(self.network))
             return encoder
         built = self.base.new_encoder(encoder, examples)
-        own_encoder(built, examples)  # It is made for what is judged, and must take the views as well.
+        if self.samples is not None or self.make_views is not None:
+            own_encoder(built, examples)  # It is made for what is judged, and must take the views as well.
         return built
 
     def freeze(self, encoder: Encoder, section: Any, views: ViewMaker, examples: Sequence[View]) -> FrozenEncoder:

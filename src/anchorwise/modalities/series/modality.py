@@ -84,8 +84,10 @@ class Series(Modality):
             asked.append("classification")
         if train.groups is not None:
             asked.append("group_retrieval")
-        if names := train.of_participants():
-            values = names[0] if len(names) == 1 else list(names)
+        # Where test participants are all alike in a number, it cannot be asked for.
+        there = test.of_participants() if isinstance(test, SeriesSamples) else ()
+        if names := [name for name in train.of_participants() if name in there]:
+            values = names[0] if len(names) == 1 else names
             asked.append({"name": "regression", "values": values, "by_group": train.groups is not None})
         return (*asked, "geometry") if asked else ()
 
