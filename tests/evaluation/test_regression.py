@@ -54,6 +54,12 @@ def test_scores_are_scikit_learns_and_scipys():
     assert explained(truth, said) == pytest.approx(r2_score(truth.numpy(), said.numpy()))
     assert rank_correlation(truth, said) == pytest.approx(stats.spearmanr(truth, said).statistic)
     assert rank_correlation(truth, torch.ones(4).double()) == 0.0
+    # Of a few validation rows all values may be equal, such as those of a rare property.
+    assert explained(torch.ones(3), truth[:3]) == rank_correlation(torch.ones(3), truth[:3]) == 0.0
+    assert Ridge(torch.randn(3, 2), torch.full((3,), 5.0)).predict(torch.randn(2, 2), penalty=1.0).tolist() == [
+        5.0,
+        5.0,
+    ]
 
 
 def _images(num: int, seed: int, noise: float = 20.0) -> ImageSet:
@@ -114,5 +120,5 @@ def test_samples_without_values_and_values_without_difference_are_refused():
     with pytest.raises(ValueError, match="judge 'regression' needs a number of every sample, got none"):
         evaluate(images, images, "regression", encoder=torch.nn.Flatten())
     even = ImageSet(torch.full((20, 1, 4, 4), 9, dtype=torch.uint8), None, (), tuple(map(str, range(20))))
-    with pytest.raises(ValueError, match="values must differ to be explained"):
+    with pytest.raises(ValueError, match="values of training samples must differ to be explained"):
         evaluate(even, even, {"name": "regression", "values": "brightness"}, encoder=torch.nn.Flatten())

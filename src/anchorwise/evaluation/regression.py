@@ -98,6 +98,7 @@ class Regression(Judge):
         found, chosen = dict[str, tuple[float, ...]](), {}
         for name, given in values.items():
             rows, truth, together = _known(given, everything, given, groups)
+            _check_difference(truth, "training")
             alike, choices = torch.zeros(len(rows), dtype=torch.int64), []
             for seed in self.config.split_seeds:
                 split = stratified_split(
@@ -124,8 +125,7 @@ class Regression(Judge):
         counts = dict[str, int]()
         for name, own in truths.items():
             rows, truth = _known(own, tested, own.double())
-            if not bool(truth.std() > 0):
-                raise ValueError(f"values of test samples must differ to be explained, got {truth.unique().tolist()}")
+            _check_difference(truth, "test")
             ridge = Ridge(*_known(values[name], everything, values[name]))
             said = [ridge.predict(rows, penalty=penalty) for penalty in choices.chosen[_named("r2", name)]]
             r2, spearman = _named("r2", name), _named("spearman", name)
@@ -186,6 +186,11 @@ def _known(given: Float[Tensor, " n"], *of_rows: Tensor | None) -> list[Any]:
     return [None if each is None else each[is_known.to(each.device)] for each in of_rows]
 
 
+def _check_difference(truth: Float[Tensor, " n"], part: str) -> None:
+    if len(found := truth.unique()) < 2:
+        raise ValueError(f"values of {part} samples must differ to be explained, got {found.tolist()}")
+
+
 def means_of_groups(groups: Int64[Tensor, " n"], *rows: Float[Tensor, "n _d"]) -> list[Float[Tensor, "g _d"]]:
     """Return the mean of the rows of every group, in float32 or wider.
 
@@ -202,14 +207,16 @@ def means_of_groups(groups: Int64[Tensor, " n"], *rows: Float[Tensor, "n _d"]) -
 
 
 def explained(truth: Float[Tensor, " n"], predictions: Float[Tensor, " n"]) -> float:
-    """Return R2: 1 less the mean squared error over the variance of the values."""
+    """Return R2: 1 less the mean squared error over the variance of the values; 0 where all of these are equal."""
+    if bool((truth == truth[0]).all()):
+        return 0.0
     spread = (truth - truth.mean()).square().mean()
     return float(1.0 - (truth - predictions).square().mean() / spread)
 
 
 def rank_correlation(truth: Float[Tensor, " n"], predictions: Float[Tensor, " n"]) -> float:
-    """Return Spearman's correlation; 0 where all predictions are equal."""
-    if bool((predictions == predictions[0]).all()):
+    """Return Spearman's correlation; 0 where all predictions, or all values, are equal."""
+    if any(bool((numbers == numbers[0]).all()) for numbers in (truth, predictions)):
         return 0.0
     ranks = [stats.rankdata(numbers.cpu().numpy()) for numbers in (truth, predictions)]
     return float(np.corrcoef(ranks)[0, 1])
