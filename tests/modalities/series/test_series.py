@@ -89,6 +89,7 @@ def test_signals_of_other_channels_or_rates_are_refused_and_others_put_in_order(
     assert frozen.adapted(samples) is samples
     with pytest.raises(ValueError, match=r"must have the 32 Hz that the encoder was trained on, got 64 Hz; set data"):
         frozen.adapted(replace(samples, rate_hz=64.0))
+    assert modality_of("series").other_data("x", like=SeriesData(), frozen=frozen).sampling_rate_hz == 32.0
     two = replace(samples.sequences, flat=samples.sequences.flat.repeat(1, 2) * torch.tensor([2.0, 1.0]))
     more = replace(samples, sequences=two, channels=("other", "pulse"))
     assert torch.equal(frozen.adapted(more).take(torch.arange(3)), samples.take(torch.arange(3)))

@@ -36,14 +36,17 @@ class Series(Modality):
     def other_data(
         self, source: str, *, like: SeriesData, frozen: FrozenEncoder | None = None, **where: Any
     ) -> SeriesData:
-        """Return where to find all signals of another source, cut and sampled as those of the training.
+        """Return where to find all signals of another source, cut as those of the training and at the encoder's rate.
 
         Raises:
             ValueError: If it is none, or is to be fetched.
         """
         if any(value not in (None, False) for value in where.values()):
             raise ValueError("--root and --download are for data sets of images by name; signals are read from --data")
-        changed = like.model_copy(update={"source": source, "num_participants": None})
+        changes: dict[str, Any] = {"source": source, "num_participants": None}
+        if isinstance(frozen, FrozenSeries) and frozen.spec.rate_hz is not None:
+            changes["sampling_rate_hz"] = frozen.spec.rate_hz
+        changed = like.model_copy(update=changes)
         return section_of_json(SeriesData, changed.model_dump_json())
 
     def resolved_views(self, views: SeriesViews | None, data: SeriesData, samples: Samples) -> SeriesViews:
