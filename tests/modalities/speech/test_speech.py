@@ -46,6 +46,13 @@ def test_a_recipe_called_from_python_has_the_encoder_of_its_features(folder):
     section = own.resolved_encoder(SpeechEncoderConfig(width=8), samples)
     assert own.new_encoder(section, own.examples(samples)).num_features == 64
 
+    class Loudness(torch.nn.Module):
+        def forward(self, view):
+            return view["signals"].mean(dim=2)
+
+    mine = Own(SPEECH, network=Loudness())
+    assert mine.new_encoder(section, mine.examples(samples)).num_features == 40
+
 
 @pytest.mark.parametrize("objective", ["info_nce", pytest.param("sup_con", marks=pytest.mark.whole)])
 def test_a_run_learns_is_judged_and_comes_back_from_its_folder(objective: str, folder, tmp_path):

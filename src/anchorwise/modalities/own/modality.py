@@ -88,8 +88,7 @@ class Own(Modality):
             encoder.hold_still(parts_without_gradient(self.network))
             return encoder
         built = self.base.new_encoder(encoder, examples)
-        if self.samples is not None or self.make_views is not None:
-            own_encoder(built, examples)  # It is made for what is judged, and must take the views as well.
+        own_encoder(built, examples)  # It is made for what is judged, and must take the views as well.
         return built
 
     def freeze(self, encoder: Encoder, section: Any, views: ViewMaker, examples: Sequence[View]) -> FrozenEncoder:

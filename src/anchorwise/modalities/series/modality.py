@@ -59,7 +59,14 @@ class Series(Modality):
 
     def new_encoder(self, encoder: SeriesEncoderConfig, examples: Sequence[View]) -> Encoder:
         """Return an encoder as a training begins with it."""
-        return build_encoder(encoder, num_channels=signals_of(examples[-1])[0].shape[1])
+        signals, _ = signals_of(examples[-1])
+        if signals.ndim != 3 or not signals.is_floating_point():
+            raise ValueError(
+                f"signals must be in floating point and have the shape (channels, steps), got {signals.dtype} of shape "
+                f"{tuple(signals.shape[1:])}; arrays of two axes are taken for images, so give a tensor, such as "
+                "torch.from_numpy(signals).float()"
+            )
+        return build_encoder(encoder, num_channels=signals.shape[1])
 
     def freeze(
         self, encoder: Encoder, section: SeriesEncoderConfig, views: ViewMaker, examples: Sequence[View]
