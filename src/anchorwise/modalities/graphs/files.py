@@ -113,5 +113,8 @@ def _whole(cell: str, line: int) -> int:
     except ValueError:
         number = float("nan")
     if not number.is_integer():
-        raise ValueError(f"it must hold whole numbers, got {cell.strip()!r} in line {line}; leave the line out")
+        raise ValueError(
+            f"it must hold whole numbers, got {cell.strip()!r} in line {line}; leave out lines of names and columns of "
+            "weights, and number from 0 what goes by names"
+        )
     return int(number)

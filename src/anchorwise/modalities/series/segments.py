@@ -112,7 +112,10 @@ def _segmented(recordings: Sequence[Recording], data: SeriesData) -> tuple[Serie
         begins += len(recording.signals)
     if len(names) < 2:
         reasons = "; ".join(f"{each.name}: {each.reason}" for each in skipped[:3])
-        raise ValueError(f"data.source must have at least two segments that can be used, got {len(names)} ({reasons})")
+        raise ValueError(
+            f"data.source must have at least two segments that can be used, got {len(names)} ({reasons}); "
+            "data.max_gap_steps fills short gaps, and data.segment_steps is how long a segment is"
+        )
     if is_flat_always.any():
         flat = [name for name, flat in zip(recordings[0].channels, is_flat_always, strict=True) if flat]
         raise ValueError(
