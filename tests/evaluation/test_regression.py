@@ -54,6 +54,12 @@ def test_scores_are_scikit_learns_and_scipys():
     assert explained(truth, said) == pytest.approx(r2_score(truth.numpy(), said.numpy()))
     assert rank_correlation(truth, said) == pytest.approx(stats.spearmanr(truth, said).statistic)
     assert rank_correlation(truth, torch.ones(4).double()) == 0.0
+    # Of a few validation rows all values may be equal, such as those of a rare property.
+    assert explained(torch.ones(3), truth[:3]) == rank_correlation(torch.ones(3), truth[:3]) == 0.0
+    assert Ridge(torch.randn(3, 2), torch.full((3,), 5.0)).predict(torch.randn(2, 2), penalty=1.0).tolist() == [
+        5.0,
+        5.0,
+    ]
 
 
 def _images(num: int, seed: int, noise: float = 20.0) -> ImageSet:
@@ -91,10 +97,28 @@ def test_the_interval_of_r2_is_as_wide_as_other_test_sets_differ():
     assert np.mean(widths) / (2 * 1.96) == pytest.approx(spread, rel=0.35)
 
 
+def test_rows_whose_value_nobody_knows_are_left_out(monkeypatch):
+    judge, parts = {"name": "regression", "values": "brightness"}, (_images(40, 0), _images(30, 1))
+    known = [part.subset((torch.arange(len(part)) % 3 > 0).nonzero().flatten()) for part in parts]
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.AvgPool1d(4))
+    expected = evaluate(*known, judge, encoder=network).judged["regression"]
+    own = ImageSet.number
+
+    def partly(samples: ImageSet, name: str) -> torch.Tensor:
+        return own(samples, name).masked_fill(torch.arange(len(samples)) % 3 == 0, torch.nan)
+
+    monkeypatch.setattr(ImageSet, "number", partly)
+    found = evaluate(*parts, judge, encoder=network).judged["regression"]
+    assert found.numbers["r2"] == pytest.approx(expected.numbers["r2"])
+    for name in ("r2", "spearman"):
+        there, here = (each.over_test_rows[name] for each in (expected, found))
+        assert (here.low, here.high) == pytest.approx((there.low, there.high), abs=0.01)
+
+
 def test_samples_without_values_and_values_without_difference_are_refused():
     images = _images(20, 0)
     with pytest.raises(ValueError, match="judge 'regression' needs a number of every sample, got none"):
         evaluate(images, images, "regression", encoder=torch.nn.Flatten())
     even = ImageSet(torch.full((20, 1, 4, 4), 9, dtype=torch.uint8), None, (), tuple(map(str, range(20))))
-    with pytest.raises(ValueError, match="values must differ to be explained"):
+    with pytest.raises(ValueError, match="values of training samples must differ to be explained"):
         evaluate(even, even, {"name": "regression", "values": "brightness"}, encoder=torch.nn.Flatten())

@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
-from anchorwise.training.overview import COLUMNS, overview, runs_below, sorted_by
+from anchorwise.training.config import run_config_of
+from anchorwise.training.overview import COLUMNS, _asked, overview, runs_below, sorted_by
 
 
 @pytest.fixture
@@ -30,6 +31,13 @@ def test_runs_are_found_at_any_depth_with_what_they_were_and_what_came_out(folde
     assert float(first.cells["loss"]) > 0
     assert "test linear" not in first.cells
     assert second.cells["test linear"] == "0.91"
+
+
+@pytest.mark.parametrize(("modality", "name"), [("queries", "queries"), ("image_text", "small + bert-small")])
+def test_encoders_of_every_modality_have_a_name(modality: str, name: str):
+    config = run_config_of(modality)()
+    assert config.encoder_name == name
+    assert _asked(config)["encoder"] == name
 
 
 def test_a_damaged_run_says_what_is_wrong_and_spoils_no_other(folder: Path):

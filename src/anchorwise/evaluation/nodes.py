@@ -146,8 +146,8 @@ class Nodes(Judge):
                 found[number] = fit.test
             numbers |= _by_number(prefix, found)
             numbers |= {f"{prefix}{name}": (value,) for name, value in self._clusters(rows, samples).items()}
-        note = "" if len(kinds) > 1 else f"{samples.graph.target!r} has no features, so none are judged untrained."
-        return Judgement(numbers, notes=tuple(filter(None, (note,))))
+        note = f"{samples.graph.target!r} has fewer than three features, so none are judged untrained."
+        return Judgement(numbers, notes=() if len(kinds) > 1 else (note,))
 
     def watch(self, train: Embeddings) -> Mapping[str, float]:
         """Return the macro-F1 of validation nodes, mean over the numbers of labels; nothing without labelled nodes.

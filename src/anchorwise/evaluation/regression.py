@@ -10,7 +10,7 @@ of the mean of the rows: then a row is a participant in all that is said here.
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
@@ -42,8 +42,8 @@ class Regression(Judge):
 
         Attributes:
             values: Names of numbers that samples know of themselves, one or several: "brightness" of images, columns of
-                the table of signals. Of several every one is explained by itself, and the mean stands first. Left out,
-                samples have to have values of their own (`data.values`).
+                the table of signals. Of several every one is explained by itself, and the mean stands first; rows whose
+                value nobody knows are left out. Left out, samples have to have values of their own (`data.values`).
             by_group: Whether the rows of a group, such as the segments of a participant, are one row, their mean.
             split_seeds: One validation split each.
             validation_fraction: Share of the training rows held out to choose the penalty.
@@ -94,13 +94,15 @@ class Regression(Judge):
         Raises:
             ValueError: If samples have no values, or all of them the same.
         """
-        rows, values, groups = self._asked(train)
-        alike, found, chosen = torch.zeros(len(rows), dtype=torch.int64), dict[str, tuple[float, ...]](), {}
-        for name, truth in values.items():
-            choices = []
+        everything, values, groups = self._asked(train)
+        found, chosen = dict[str, tuple[float, ...]](), {}
+        for name, given in values.items():
+            rows, truth, together = _known(given, everything, given, groups)
+            _check_difference(truth, "training")
+            alike, choices = torch.zeros(len(rows), dtype=torch.int64), []
             for seed in self.config.split_seeds:
                 split = stratified_split(
-                    alike, validation_fraction=self.config.validation_fraction, seed=seed, groups=groups
+                    alike, validation_fraction=self.config.validation_fraction, seed=seed, groups=together
                 )
                 choices.append(choose_ridge(rows, truth, split, penalties=self.config.penalties))
             found[_named("r2", name)] = tuple(explained(each.truth, each.predictions) for each in choices)
@@ -117,26 +119,30 @@ class Regression(Judge):
             ValueError: If samples have no values, or all of them the same, or the two sets do not belong together.
         """
         check_pair(train, test)
-        fitted, values, _ = self._asked(train)
-        rows, truths, _ = self._asked(test)
+        everything, values, _ = self._asked(train)
+        tested, truths, _ = self._asked(test)
         numbers, errors, added = dict[str, tuple[float, ...]](), dict[str, float](), list[Tensor]()
+        counts = dict[str, int]()
         for name, own in truths.items():
-            truth = own.double()
-            if not bool(truth.std() > 0):
-                raise ValueError(f"values of test samples must differ to be explained, got {float(truth[0]):g} alone")
-            ridge = Ridge(fitted, values[name])
+            rows, truth = _known(own, tested, own.double())
+            _check_difference(truth, "test")
+            ridge = Ridge(*_known(values[name], everything, values[name]))
             said = [ridge.predict(rows, penalty=penalty) for penalty in choices.chosen[_named("r2", name)]]
             r2, spearman = _named("r2", name), _named("spearman", name)
             numbers[r2] = tuple(explained(truth, predictions) for predictions in said)
             numbers[spearman] = tuple(rank_correlation(truth, predictions) for predictions in said)
-            added.append(_added_to_r2(truth, said))
+            # Of all rows, those whose value nobody knows add nothing; the others then count for so much more.
+            added.append(torch.zeros_like(own, dtype=torch.float64))
+            added[-1][~own.isnan()] = _added_to_r2(truth, said) * (len(own) / len(truth))
             errors |= {r2: _error_of_mean(added[-1]), spearman: _error_of_ranks(fmean(numbers[spearman]), len(truth))}
+            counts |= dict.fromkeys((r2, spearman), len(truth))
         if len(truths) > 1:
             # Rows are the same for all values, so what each row adds is averaged; ranks have no such parts.
             errors["r2"] = _error_of_mean(torch.stack(added).mean(dim=0))
             errors["spearman"] = fmean(errors[_named("spearman", name)] for name in truths)
-        counts = dict.fromkeys(errors, len(rows)) if self.config.by_group else {}
-        return Judgement(_with_means(numbers, list(truths)), errors, counts)
+            counts |= dict.fromkeys(("r2", "spearman"), min(counts.values()))
+        are_fewer = self.config.by_group or min(counts.values()) < len(tested)
+        return Judgement(_with_means(numbers, list(truths)), errors, counts if are_fewer else {})
 
     def _names(self) -> tuple[str, ...]:
         """Return by what names values are asked for."""
@@ -174,6 +180,17 @@ class Regression(Judge):
         return values.to(self.device)
 
 
+def _known(given: Float[Tensor, " n"], *of_rows: Tensor | None) -> list[Any]:
+    """Return of what stands beside values those rows whose value is known."""
+    is_known = ~given.isnan()
+    return [None if each is None else each[is_known.to(each.device)] for each in of_rows]
+
+
+def _check_difference(truth: Float[Tensor, " n"], part: str) -> None:
+    if len(found := truth.unique()) < 2:
+        raise ValueError(f"values of {part} samples must differ to be explained, got {found.tolist()}")
+
+
 def means_of_groups(groups: Int64[Tensor, " n"], *rows: Float[Tensor, "n _d"]) -> list[Float[Tensor, "g _d"]]:
     """Return the mean of the rows of every group, in float32 or wider.
 
@@ -190,14 +207,16 @@ def means_of_groups(groups: Int64[Tensor, " n"], *rows: Float[Tensor, "n _d"]) -
 
 
 def explained(truth: Float[Tensor, " n"], predictions: Float[Tensor, " n"]) -> float:
-    """Return R2: 1 less the mean squared error over the variance of the values."""
+    """Return R2: 1 less the mean squared error over the variance of the values; 0 where all of these are equal."""
+    if bool((truth == truth[0]).all()):
+        return 0.0
     spread = (truth - truth.mean()).square().mean()
     return float(1.0 - (truth - predictions).square().mean() / spread)
 
 
 def rank_correlation(truth: Float[Tensor, " n"], predictions: Float[Tensor, " n"]) -> float:
-    """Return Spearman's correlation; 0 where all predictions are equal."""
-    if bool((predictions == predictions[0]).all()):
+    """Return Spearman's correlation; 0 where all predictions, or all values, are equal."""
+    if any(bool((numbers == numbers[0]).all()) for numbers in (truth, predictions)):
         return 0.0
     ranks = [stats.rankdata(numbers.cpu().numpy()) for numbers in (truth, predictions)]
     return float(np.corrcoef(ranks)[0, 1])

@@ -96,14 +96,17 @@ class RewardLearning(Judge):
         """Explain the features of test rows, and ask learnt rewards for preferences.
 
         Raises:
-            ValueError: If nobody knows the features, one of them never differs, there are fewer training trajectories
-                than any number of labels that is asked for, or the two sets do not belong together.
+            ValueError: If nobody knows the features, none of them differs, there are fewer training trajectories than
+                any number of labels that is asked for, or the two sets do not belong together.
         """
         check_pair(train, test)
         rows, test_rows = (judged_rows(each, self.device).double() for each in (train, test))
-        known = self._features(train).double()
+        known, truth = (self._features(each).double() for each in (train, test))
+        differs = torch.stack([(each != each[0]).any(dim=0) for each in (known, truth)]).all(dim=0)
+        if not differs.any():
+            raise ValueError("judge 'reward_learning' needs a causal feature in which trajectories differ, got none")
         mean, scale = standardisation(known)
-        features, truth = ((each - mean) / scale for each in (known, self._features(test).double()))
+        features, truth = (((each - mean) / scale)[:, differs] for each in (known, truth))
         usable = [number for number in self.config.num_labels if number <= len(rows)]
         if not usable:
             raise ValueError(
@@ -126,10 +129,12 @@ class RewardLearning(Judge):
         errors = {name: stdev(each) / len(each) ** 0.5 if len(each) > 1 else 0.0 for name, each in found.items()}
         numbers = {name: (fmean(each),) for name, each in found.items()}
         left_out = [str(number) for number in self.config.num_labels if number not in usable]
-        note = f"Of {len(rows)} training trajectories no {' or '.join(left_out)} labels are drawn."
-        return Judgement(
-            numbers, errors, dict.fromkeys(found, self.config.num_draws), notes=(note,) if left_out else ()
+        notes = (
+            [f"Of {len(rows)} training trajectories no {' or '.join(left_out)} labels are drawn."] if left_out else []
         )
+        if num_alike := int((~differs).sum()):
+            notes.append(f"{num_alike} of {len(differs)} features in which trajectories do not differ are left out.")
+        return Judgement(numbers, errors, dict.fromkeys(found, self.config.num_draws), notes=tuple(notes))
 
     def _features(self, rows: Embeddings) -> Float[Tensor, "n k"]:
         samples, _ = origin_of(rows, self.config.name)

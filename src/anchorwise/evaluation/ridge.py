@@ -29,21 +29,17 @@ class Ridge:
 
     Args:
         rows: Features.
-        values: A number of every row, not all equal.
-
-    Raises:
-        ValueError: If they do not differ.
+        values: A number of every row; of equal ones a regression says that number of everything.
     """
 
     def __init__(self, rows: Float[Tensor, "n d"], values: Float[Tensor, " n"]) -> None:
         rows, values = rows.double(), values.double()
         self._mean, self._scale = standardisation(rows)
         self._middle, self._spread = values.mean(), values.std(correction=0)
-        if not bool(self._spread > 0):
-            raise ValueError(f"values must differ to be explained, got {len(values)} times {float(values[0]):g}")
         standardised = (rows - self._mean) / self._scale
         self._eigenvalues, self._vectors = torch.linalg.eigh(standardised.T @ standardised / len(rows))
-        targets = standardised.T @ ((values - self._middle) / self._spread) / len(rows)
+        spread = torch.where(self._spread > 0, self._spread, 1.0)
+        targets = standardised.T @ ((values - self._middle) / spread) / len(rows)
         self._targets = self._vectors.T @ targets
 
     def predict(self, rows: Float[Tensor, "m d"], *, penalty: float) -> Float[Tensor, " m"]:
@@ -76,7 +72,7 @@ def choose_ridge(
     """Choose the penalty on a validation split.
 
     Raises:
-        ValueError: If the values do not differ, or a penalty is not above 0.
+        ValueError: If a penalty is not above 0.
     """
     ridge = Ridge(rows[split.train], values[split.train])
     truth, found = values[split.validation].double(), rows[split.validation]

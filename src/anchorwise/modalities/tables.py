@@ -65,10 +65,13 @@ def _tsv(path: Path) -> Columns:
 
 
 def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:
-    """Return columns by name; by number, from 0, where the first row has a number or a gap, as no header has."""
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    """Return columns by name; by number, from 0, where the first row has a number or a gap, as no header has.
+
+    Row numbers in front, which pandas writes under an empty name, are left out.
+    """
+    rows = _without_index([row for row in rows if any(cell.strip() for cell in row)])
     first = rows[0] if rows else []
-    is_header = all(cell.strip() and not are_numbers([cell]) for cell in first)
+    is_header = _are_names(first)
     names = [cell.strip() for cell in first] if is_header else [str(place) for place in range(len(first))]
     if len(set(names)) < len(names):
         raise ValueError(f"columns must have different names, got {', '.join(names)} in the first row; rename one")
@@ -77,6 +80,17 @@ def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:
         if len(row) != len(names):
             raise ValueError(f"every row must have {len(names)} columns, got {len(row)} in row {number}")
     return dict(zip(names, zip(*body, strict=True), strict=True)) if body else {}
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    return all(cell.strip() and not are_numbers([cell]) for cell in cells)
+
+
+def _without_index(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    if len(rows) < 2 or rows[0][0] or not rows[0][1:] or not _are_names(rows[0][1:]):
+        return rows
+    are_numbered = [row[0] for row in rows[1:]] == [str(number) for number in range(len(rows) - 1)]
+    return [row[1:] for row in rows] if are_numbered else rows
 
 
 def _jsonl(path: Path) -> Columns:

@@ -212,6 +212,13 @@ class RunConfig(Section):
         """Return the objective, also where it is the method's own."""
         return (self.objective or ObjectiveConfig()).of(self.method.name)
 
+    @property
+    def encoder_name(self) -> str:
+        """What the encoder is called: by its name, of towers by both of theirs, else by the modality's."""
+        sections = (self.encoder, *(part for _, part in self.encoder if isinstance(part, Section)))
+        names = [str(name) for section in sections if (name := getattr(section, "name", None)) is not None]
+        return " + ".join(names) or self.modality
+
     def of_this_version(self) -> "RunConfig":
         """Return the configuration with the version of the code here.
 

@@ -77,7 +77,7 @@ def _settings(run: RunDirectory, summary: dict[str, Any]) -> Iterable[tuple[str,
     # A path says where a file lay, and with it whose it was; the card keeps its name.
     yield "data", f"{Path(config.data.source).name}: {_samples(run)}"
     objective = config.objective.model_dump() if config.objective is not None else {}
-    encoder = config.encoder.model_dump(exclude_defaults=True, exclude_none=True) | {"name": config.encoder.name}
+    encoder = config.encoder.model_dump(exclude_defaults=True, exclude_none=True) | {"name": config.encoder_name}
     for name, settings in (
         ("objective", objective),
         ("method", config.method.model_dump(exclude={"head"}, exclude_none=True)),

@@ -116,7 +116,7 @@ def _asked(config: RunConfig) -> dict[str, str]:
     settings = ", ".join(f"{key}={value}" for key, value in objective.hyperparameters.items())
     return {
         "data": "own" if "data" in own else str(config.data.source),
-        "encoder": "own" if "encoder" in own else str(config.encoder.name),
+        "encoder": "own" if "encoder" in own else config.encoder_name,
         "method": "own" if "method" in own else str(config.method.name),
         "objective": "own"
         if "objective" in own

@@ -86,12 +86,13 @@ def embed_run_views(
     config = NO_PARTS.noted_in(directory.config())
     modality = modality_of(config.modality)
     source = modality.data_of_run(config.data, folder)
+    frozen = directory.encoder() if data is not None and directory.is_done else None
     if data is not None:
-        source = modality.other_data(data, like=source)
+        source = modality.other_data(data, like=source, frozen=frozen)
     with reading_progress() as show:
         splits = modality.load(source, on_progress=show)
-    if data is not None and directory.is_done:
-        splits = splits.changed(directory.encoder().adapted)
+    if frozen is not None:
+        splits = splits.changed(frozen.adapted)
     samples = splits.train
     # What the objective never had as negatives is none here either.
     are_apart = config.train.exclude_groups or isinstance(config.order, OnePerGroup.Config)

@@ -75,7 +75,9 @@ def test_a_graph_is_its_tensors(tmp_path: Path):
 @pytest.mark.parametrize(
     ("file", "change", "words"),
     [
-        ("labels.npy", lambda _: np.arange(7), "must have a label for each of the 60 nodes 'paper', .* got 7"),
+        ("labels.npy", lambda _: np.arange(7), "for each of the 60 nodes 'paper', .* got 7; .* with nodes.paper.num"),
+        ("labels.npy", lambda _: np.array(["ml", "db"]), "must hold whole numbers, got others, of <U2; number names"),
+        ("labels.npy", lambda _: np.full(60, np.nan), "must hold whole numbers, got others, of float64"),
         ("labels.npy", lambda _: np.zeros(60), "must have two classes or more, got 1"),
         ("writes.txt", "0 1\n2\n", r"writes\.txt cannot be used: every line must have 2 numbers, got 1 in line 2"),
         ("writes.txt", "0 1\n\n2 one\n", "must hold whole numbers, got 'one' in line 3"),

@@ -24,8 +24,9 @@ def _reasons(splits) -> list[tuple[str, str]]:
         (("train", "test"), "5 7 1\n5 30 1\n9 8 1\n9 7 1\n", "5 8 1\n9 30 1\n"),
         (("data1", "test1"), "5\t7\t13883\n5\t30\t3.2466e+05\n9\t8\t2\n9\t7\t1\n", "5\t8\t7\n9\t30\t1\n"),
         (("train", "test"), "5,7\n5,30\n9,8\n9,7", "5,8\n9,30"),
+        (("train", "test"), "5, 7, 30\n9, 8, 7\n", '5\t"8"\n9\t30\n'),
     ],
-    ids=["lists", "weights", "counts", "pairs"],
+    ids=["lists", "weights", "counts", "pairs", "parted"],
 )
 def test_a_folder_is_read_in_every_layout(tmp_path: Path, names, train: str, test: str):
     splits = read(listed(tmp_path, **dict(zip(names, (train, test), strict=True))))
@@ -34,6 +35,16 @@ def test_a_folder_is_read_in_every_layout(tmp_path: Path, names, train: str, tes
     assert _reasons(splits) == []
     assert splits.pretrain.what == "4 interactions of 2 users and 3 items"
     assert splits.pretrain.fingerprint() == read(tmp_path).pretrain.fingerprint()
+
+
+def test_names_with_blanks_stay_whole_where_tabs_or_commas_part_them(tmp_path: Path):
+    splits = read(listed(tmp_path, train='u1,"Heat, The",Alien\nu2,Jaws,"Heat, The"\n', test="u1\tJaws\n"))
+    assert pairs_of(splits.pretrain) == {
+        ("u1", "Heat, The"),
+        ("u1", "Alien"),
+        ("u2", "Jaws"),
+        ("u2", "Heat, The"),
+    }
 
 
 def _save_matrix(path: Path, edges: list[tuple[int, int]], size: int) -> None:
@@ -126,6 +137,14 @@ def test_a_validation_part_takes_nothing_from_the_test(tmp_path: Path):
             {"data1": "1 2 x\n1 3 5\n"},
             ValueError,
             "data1.txt cannot be used: line 1 must be a user, an item and a number, got",
+        ),
+        ({"train": "u,i,r\n1,5,4\n1,6,5\n"}, ValueError, "train.txt cannot be used: line 1 names columns, got 'u i r'"),
+        ({"train": "u i\n1 5\n1 6\n"}, ValueError, "line 1 names columns, got 'u i'; leave it out"),
+        ({"train": "1::5::4\n2::6::5\n"}, ValueError, "no line has an item behind its user, got '1::5::4' first"),
+        (
+            {"train": "1 5 4 88125\n1 6 5 88126\n2 5 1 88127\n"},
+            ValueError,
+            "users stand on several lines, each of 4 words; .* got '1 5 4 88125' in line 1; leave the other columns",
         ),
         ({"train": "1 5\n"}, ValueError, "at least two users and two items, got 1 and 1"),
         ({"train": "1 5 6\n2 5\n"}, ValueError, "user '1' has all 2 items, so that none is left to rank below hers"),

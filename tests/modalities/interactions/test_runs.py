@@ -68,6 +68,7 @@ def test_items_of_a_users_own_circle_are_recommended_by_name(run: Path, circles:
     assert known & {(user, name) for name, _ in items}
     with pytest.raises(ValueError, match=r"users must be of the training's 24, got 'nobody'"):
         next(frozen.recommend(["nobody"]))
+    assert list(frozen.recommend([])) == []
 
 
 def test_what_is_kept_is_the_encoder_with_its_graph_and_the_names(run: Path, circles: Path):

@@ -67,7 +67,7 @@ def test_groups_go_with_their_samples_into_batches_and_subsets():
         assert samples.batch(torch.tensor([1, 2])).groups.tolist() == [9, 4]
         part = samples.subset(torch.tensor([2, 1]))
         assert (part.groups.tolist(), part.names) == ([4, 9], ("2", "1"))
-        with pytest.raises(ValueError, match=r"groups must be whole numbers, one for each of the 3 samples"):
+        with pytest.raises(ValueError, match=r"groups must be whole numbers, one for each of the 3 samples, got"):
             as_samples(given, groups=[0.5, 1, 2])
 
 

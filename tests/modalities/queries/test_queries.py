@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -204,6 +205,20 @@ def test_judges_of_queries_say_what_they_miss(splits):
         evaluate(splits.train, splits.test, {"name": "reward_learning", "num_labels": [25]}, encoder=_True())
     with pytest.raises(ValueError, match="must be at least 10 each, to choose a penalty on, got 9"):
         evaluate(splits.train, splits.test, {"name": "reward_learning", "num_labels": [9]}, encoder=_True())
+
+
+def test_features_that_never_or_hardly_differ_stop_no_judge(splits):
+    def known(samples: QuerySamples) -> QuerySamples:
+        height, seldom = samples.states[:, :, :1].sum(dim=1), torch.zeros(len(samples.states), 1)
+        seldom[samples.members[0]] = 1.0
+        return replace(samples, features=torch.cat([height, torch.ones_like(height), seldom], dim=1))
+
+    judge = {"name": "reward_learning", "num_labels": [10], "num_draws": 2}
+    found = evaluate(known(splits.train), known(splits.test), judge, encoder=nn.Flatten())
+    assert found.notes == ("1 of 3 features in which trajectories do not differ are left out.",)
+    even = [replace(part, features=torch.ones(len(part.states), 2)) for part in (splits.train, splits.test)]
+    with pytest.raises(ValueError, match="needs a causal feature in which trajectories differ, got none"):
+        evaluate(*even, judge, encoder=nn.Flatten())
 
 
 def test_a_recording_is_trained_on_and_judged_by_the_command_line(tmp_path):

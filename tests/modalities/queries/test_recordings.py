@@ -101,7 +101,10 @@ def test_what_lines_cannot_say_is_refused(tmp_path, line, message):
     ("changes", "message"),
     [
         ({"queries": ["p1,p2,n"]}, "at least two queries.*got 0"),
-        ({"queries": ["a,b,c", "left,right,up"]}, "queries.csv cannot be used: a column must be"),
+        (
+            {"queries": ["a,b,c", "left,right,up"]},
+            "queries.csv cannot be used: it must have the columns p1, p2, n, got a, b, c",
+        ),
         ({"queries": []}, "at least two queries"),
         ({"trajectories": ["name,x", "left,high"]}, "trajectories.csv cannot be used: could not convert"),
         ({"trajectories": ["name,x,y", "left,1"]}, "every line must have the 3 columns of the first one"),

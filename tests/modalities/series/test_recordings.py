@@ -1,5 +1,7 @@
 """Recordings in folders and archives, the segments that are cut of them, and what is refused with the way out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from anchorwise._files import UnusableFileError
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.series.config import SeriesData
+from anchorwise.modalities.series.folders import read_recording
 from anchorwise.modalities.series.pulses import generated_pulses
 from anchorwise.modalities.series.recordings import Recording
 from anchorwise.modalities.series.segments import split_segments
@@ -118,7 +121,12 @@ def test_without_a_table_folders_are_participants(tmp_path):
             "rate, got 128 Hz of p0/0.npy and 64 Hz of p0/1.csv; data.sampl",
         ),
         ("young,0,64", "young,0,fast", "recordings", "must be a number of Hz above 0, got 'fast' of p0/0.npy"),
-        ("young,0,64", ",0,64", "recordings", "be known of every recording, got nothing in 'label' of p0/0.npy; known"),
+        (
+            "young,0,64",
+            ",0,64",
+            "recordings",
+            "be known of every recording, got nothing in 'label' of p0/0.npy, of which",
+        ),
         ("p2,152\n", "p2,152\np2,153\n", "participants", "must have each participant once"),
     ],
 )
@@ -135,6 +143,36 @@ def test_columns_are_channels_by_their_names_and_time_is_none(folder):
         load(folder)
     with pytest.raises(ValueError, match=r"must name channels of p0/0.npy \(0, 1\), got 'three'"):
         load(folder, channels=("three",))
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "Time (s)", "unix_timestamp", "datetime", "index", "t_ms"])
+def test_row_numbers_times_and_words_are_no_channels(tmp_path, name):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},x,activity,y\n0,1,walk,\n1,2,run,5\n2,,,6\n")
+    signals, channels, _ = read_recording(path)
+    assert channels == ("x", "y")
+    np.testing.assert_array_equal(signals, [[1, np.nan], [2, 5], [np.nan, 6]])
+    path.write_text("x,y\n1,2\nerr,3\n")
+    with pytest.raises(UnusableFileError, match=r"column 'x' must hold numbers, or words alone .* got 'err' in row 2"):
+        read_recording(path)
+
+
+def test_a_number_that_is_not_known_of_somebody_is_asked_of_the_others(folder):
+    rewritten(folder, "p3,153", "p3,NA", "participants")
+    splits = load(folder, segment_steps=25)
+    heights = [150 + int(name[1]) if name[1] != "3" else np.nan for name in splits.train.names]
+    np.testing.assert_array_equal(splits.train.number("height"), heights)
+    assert modality_of("series").judges_of(splits)[2]["values"] == ["age", "height"]
+    with pytest.raises(
+        ValueError, match=r"data\.values must be known of every recording, got nothing in 'height' of p3"
+    ):
+        load(folder, values="height")
+
+
+def test_a_number_in_which_test_participants_do_not_differ_is_not_asked_for(folder):
+    splits = load(folder, segment_steps=25)
+    alike = replace(splits.test, numbers=splits.test.numbers | {"age": torch.ones(len(splits.test))})
+    assert modality_of("series").judges_of(replace(splits, test=alike))[2]["values"] == "height"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import anchorwise
 from anchorwise.modalities.registry import modality_of
-from anchorwise.modalities.series.config import SeriesData
+from anchorwise.modalities.series.config import SeriesData, SeriesEncoderConfig
 from anchorwise.modalities.series.storage import load_series_encoder
 from anchorwise.training import RunConfig, apply_overrides, pretrain, recipe
 
@@ -89,11 +89,18 @@ def test_signals_of_other_channels_or_rates_are_refused_and_others_put_in_order(
     assert frozen.adapted(samples) is samples
     with pytest.raises(ValueError, match=r"must have the 32 Hz that the encoder was trained on, got 64 Hz; set data"):
         frozen.adapted(replace(samples, rate_hz=64.0))
+    assert modality_of("series").other_data("x", like=SeriesData(), frozen=frozen).sampling_rate_hz == 32.0
     two = replace(samples.sequences, flat=samples.sequences.flat.repeat(1, 2) * torch.tensor([2.0, 1.0]))
     more = replace(samples, sequences=two, channels=("other", "pulse"))
     assert torch.equal(frozen.adapted(more).take(torch.arange(3)), samples.take(torch.arange(3)))
     with pytest.raises(ValueError, match=r"must have the channels pulse .*, got other, third, without pulse"):
         frozen.adapted(replace(more, channels=("other", "third")))
+
+
+@pytest.mark.parametrize("given", [torch.zeros(2, 1, 1, 9), torch.zeros(2, 9), torch.zeros(2, 1, 9, dtype=torch.int16)])
+def test_what_is_no_signal_in_floating_point_is_refused_with_the_way_out(given):
+    with pytest.raises(ValueError, match=r"shape \(channels, steps\), got .* such as torch\.from_numpy"):
+        modality_of("series").new_encoder(SeriesEncoderConfig(), [given])
 
 
 @pytest.mark.parametrize(

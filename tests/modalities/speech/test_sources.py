@@ -79,6 +79,12 @@ def test_a_table_may_say_it_in_the_place_of_names(folder: Path, tmp_path: Path):
         table.write_text(f"file,label,speaker,split\n0_ann_0.wav,nil,ann,train\n{row}\n")
         with pytest.raises(ValueError, match=words):
             SPEECH.load(_data(folder, table=table))
+    _written(folder / "9_nil_0.wav", np.zeros(900, np.int16))
+    table.write_text("file,label\n./0_ann_0.wav,nil\n1_bob_1.wav,one\n9_nil_0.wav,nine\n")
+    splits = SPEECH.load(_data(folder, table=table, pattern=""))
+    (folder / "9_nil_0.wav").unlink()
+    assert [each.reason for each in splits.skipped if each.name[0] == "9"] == ["is silent from beginning to end"]
+    assert splits.train.names == ("0_ann_0.wav", "1_bob_1.wav")
     table.write_text("path,label\n0_ann_0.wav,nil\n")
     with pytest.raises(ValueError, match=r"data\.table must have columns file and label, got path, label"):
         SPEECH.load(_data(folder, table=table))

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
+from anchorwise.modalities.own.modality import Own
 from anchorwise.modalities.registry import modality_of, rebuild
-from anchorwise.modalities.speech.config import LogMelConfig, SpeechData
+from anchorwise.modalities.speech.config import LogMelConfig, SpeechData, SpeechEncoderConfig
 from anchorwise.training import RunConfig, apply_overrides, pretrain, recipe
 from tests.modalities.speech.recordings import digits
 from tests.training.stopping import send_at_step
@@ -38,6 +39,19 @@ def _config(name: str, folder, *settings: str) -> RunConfig:
 def _tasks(folder, *settings: str) -> RunConfig:
     two = ["method.num_classes=4", "order.num_tasks=2", "order.memory_share=0.25", "train.num_epochs=2"]
     return _config("spoken-digits-coconut", folder, *two, *settings)
+
+
+def test_a_recipe_called_from_python_has_the_encoder_of_its_features(folder):
+    own, samples = Own(SPEECH), SPEECH.load(SpeechData(source=str(folder))).train
+    section = own.resolved_encoder(SpeechEncoderConfig(width=8), samples)
+    assert own.new_encoder(section, own.examples(samples)).num_features == 64
+
+    class Loudness(torch.nn.Module):
+        def forward(self, view):
+            return view["signals"].mean(dim=2)
+
+    mine = Own(SPEECH, network=Loudness())
+    assert mine.new_encoder(section, mine.examples(samples)).num_features == 40
 
 
 @pytest.mark.parametrize("objective", ["info_nce", pytest.param("sup_con", marks=pytest.mark.whole)])

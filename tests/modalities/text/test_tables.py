@@ -5,6 +5,7 @@ import pytest
 
 from anchorwise._files import UnusableFileError
 from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.tables import read_table
 from anchorwise.modalities.text.captions import read_captions
 from anchorwise.modalities.text.config import TextData, TextEncoderConfig
 from anchorwise.modalities.text.docstrings import read_docstrings
@@ -32,6 +33,14 @@ def test_the_sentences_of_well_known_sets_are_told_by_their_names(tmp_path):
     sick = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n7\ta b\tc d\t3.5\tNEUTRAL\n"
     texts = read_texts(written(tmp_path / "sick.tsv", sick))
     assert (texts.rows, texts.scores) == ((("a b", "c d"),), (3.5,))
+
+
+def test_row_numbers_that_pandas_writes_in_front_are_no_column(tmp_path):
+    assert read_table(written(tmp_path / "a.csv", ",text,label\n0,b,1\n1,c,0\n")) == {
+        "text": ("b", "c"),
+        "label": ("1", "0"),
+    }
+    assert read_table(written(tmp_path / "b.csv", ",text\n0,b\n2,c\n")).keys() == {"0", "1"}
 
 
 def test_a_first_row_with_a_number_or_a_gap_is_no_header(tmp_path):

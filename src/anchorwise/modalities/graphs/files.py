@@ -87,10 +87,9 @@ def _table(path: Path) -> np.ndarray:
     _checks.one_of("its suffix", path.suffix, LISTS)
     if path.suffix == ".npy":
         loaded = np.load(path, allow_pickle=False)
-        whole = loaded.astype(np.int64)
-        if not np.array_equal(whole, loaded):
-            raise ValueError("it must hold whole numbers")
-        return whole
+        if loaded.dtype.kind not in "iufb" or not (np.isfinite(loaded) & (np.floor(loaded) == loaded)).all():
+            raise ValueError(f"it must hold whole numbers, got others, of {loaded.dtype}; number names from 0")
+        return loaded.astype(np.int64)
     rows = []
     for number, line in enumerate(_files.read_lines(path), start=1):
         cells = line.split("," if "," in line else None)
@@ -114,5 +113,8 @@ def _whole(cell: str, line: int) -> int:
     except ValueError:
         number = float("nan")
     if not number.is_integer():
-        raise ValueError(f"it must hold whole numbers, got {cell.strip()!r} in line {line}; leave the line out")
+        raise ValueError(
+            f"it must hold whole numbers, got {cell.strip()!r} in line {line}; leave out lines of names and columns of "
+            "weights, and number from 0 what goes by names"
+        )
     return int(number)

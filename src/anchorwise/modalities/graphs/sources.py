@@ -146,7 +146,7 @@ def _labels(path: Path, graph: Graph) -> tuple[Int64[Tensor, " n"], tuple[str, .
     if len(numbers) != size:
         raise ValueError(
             f"{path} must have a label for each of the {size:,} nodes {graph.target!r}, -1 where nobody knows, got "
-            f"{len(numbers):,}"
+            f"{len(numbers):,}; where some have no edge, say how many there are with nodes.{graph.target}.num"
         )
     classes = np.unique(numbers[numbers >= 0])
     if len(classes) < 2:

@@ -1,5 +1,6 @@
 """Files of interactions as graph recommenders publish them: lines of pairs or of lists, and a matrix as npz."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_files(folder: Path) -> Files:
         path = folder / train
         if not path.is_file():
             continue
-        has_weights = train == COUNTED[0] or (train == LISTED[0] and have_weights(_rows(path)))
+        has_weights = train == COUNTED[0] or (train == LISTED[0] and _have_weights(path))
         found = read_matrix(path) if train == MATRIX[0] else read_pairs(path, has_weights=has_weights)
         validation, judged = (
             read_pairs(folder / name, has_weights=has_weights) if (folder / name).is_file() else []
@@ -53,17 +54,19 @@ def read_pairs(path: Path, *, has_weights: bool) -> Named:
     """Return the pairs of a text file.
 
     Args:
-        path: The file, with blanks or commas between words.
+        path: The file. Words of a line are parted by tabs where it has some, else by commas, else by blanks.
         has_weights: Whether a line has a user, an item and a number, such as 3.2466e+05, which is not looked at;
             otherwise it has a user and all her items, or none.
 
     Raises:
-        UnusableFileError: If there is no line, or no number where one is due.
+        UnusableFileError: If there is no line, no item, no number where one is due, or a line of column names.
     """
     rows = _rows(path)
-    if not has_weights:
-        return [(user, item) for user, *items in rows.values() for item in items]
     with _files.reading(path):
+        if not has_weights:
+            if not any(len(row) > 1 for row in rows.values()):
+                raise ValueError(f"no line has an item behind its user, got {next(iter(rows.values()))[0]!r} first")
+            return [(user, item) for user, *items in rows.values() for item in items]
         for line, row in rows.items():
             if len(row) != 3 or not _is_number(row[2]):
                 raise ValueError(f"line {line} must be a user, an item and a number, got {' '.join(row)!r}")
@@ -78,14 +81,43 @@ def have_weights(rows: Mapping[int, Sequence[str]]) -> bool:
     return len({row[0] for row in several}) < len(several) or len({row[2] for row in several}) == 1
 
 
+def _have_weights(path: Path) -> bool:
+    """Return whether a file has weights.
+
+    Raises:
+        UnusableFileError: If its lines have further columns, such as a time: they would be taken for items.
+    """
+    rows = _rows(path)
+    with _files.reading(path):
+        widths, users = {len(row) for row in rows.values()}, {row[0] for row in rows.values()}
+        if len(widths) == 1 and max(widths) > 3 and len(users) < len(rows):
+            line, row = next(iter(rows.items()))
+            raise ValueError(
+                f"users stand on several lines, each of {len(row)} words; a line must be a user, an item and at most a "
+                f"weight, or a user with all her items, got {' '.join(row)!r} in line {line}; leave the other columns "
+                "out"
+            )
+    return have_weights(rows)
+
+
 def _rows(path: Path) -> dict[int, list[str]]:
     """Return the words of every line that has some, by its number."""
     with _files.reading(path):
         lines = enumerate(_files.read_lines(path), start=1)
-        found = {number: words for number, line in lines if (words := line.replace(",", " ").split())}
+        found = {number: words for number, line in lines if (words := _words(line))}
         if not found:
             raise ValueError("it has no line; it must have a user and her items on each, or a user, an item, a weight")
+        (number, first), *others = found.items()
+        if others and not any(map(_is_number, first)) and all(_is_number(word) for _, row in others for word in row):
+            raise ValueError(f"line {number} names columns, got {' '.join(first)!r}; leave it out")
         return found
+
+
+def _words(line: str) -> list[str]:
+    parting = next((mark for mark in "\t," if mark in line), None)
+    if parting is None:
+        return line.split()
+    return [word.strip() for word in next(csv.reader([line], delimiter=parting)) if word.strip()]
 
 
 def _is_number(text: str) -> bool:

@@ -89,7 +89,8 @@ class FrozenInteractions(DescribedEncoder):
         for user in users or ():
             if user not in numbers:
                 raise ValueError(f"users must be of the training's {len(numbers):,}, got {user!r}")
-        asked = torch.tensor([numbers[user] for user in (self.user_names if users is None else users)])
+        named = self.user_names if users is None else users
+        asked = torch.tensor([numbers[user] for user in named], dtype=torch.int64)
         of_users, of_items = self.rows()
         known = None if with_known else self.graph
         for found in best(of_users, of_items, asked, k=k, known=known):

@@ -40,13 +40,13 @@ def grouped(given: Any, num_samples: int) -> Int64[Tensor, " n"] | None:
     """
     if given is None:
         return None
-    groups = torch.as_tensor(given).cpu()
-    if groups.is_floating_point() or groups.is_complex() or tuple(groups.shape) != (num_samples,):
+    groups = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
+    if groups.dtype.kind not in "iub" or groups.shape != (num_samples,):
         raise ValueError(
             f"groups must be whole numbers, one for each of the {num_samples} samples, got {groups.dtype} of shape "
-            f"{tuple(groups.shape)}"
+            f"{groups.shape}; numpy.unique(names, return_inverse=True)[1] numbers names"
         )
-    return groups.long()
+    return torch.from_numpy(groups.astype(np.int64))
 
 
 def numbered(given: Any, num_samples: int, names: Sequence[str] = ()) -> Labels:

@@ -124,7 +124,9 @@ def _of_folder(path: Path) -> Queries:
             states.setdefault(name, []).append([float(number) for number in numbers])
     with _files.reading(path / QUERIES_FILE):
         header, rows = parts[QUERIES_FILE]
-        columns = [header.index(_checks.one_of("a column", name, header)) for name in _COLUMNS if rows]
+        if header and not set(_COLUMNS) <= set(header):
+            raise ValueError(f"it must have the columns {', '.join(_COLUMNS)}, got {', '.join(header)}")
+        columns = [header.index(name) for name in _COLUMNS if header]
         answers = [[row[column] for column in columns] for row in rows]
     features = None
     if FEATURES_FILE in parts:

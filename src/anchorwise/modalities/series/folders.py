@@ -4,14 +4,15 @@
     participants.csv    participant, and what is known of each; optional
     p01/morning.npy     an array of steps, or of steps and channels
     p01/evening.npz     an array of steps for each channel, by its name; optionally a number sampling_rate_hz
-    p02/night.csv       a column for each channel; a column of time is left out
+    p02/night.csv       a column for each channel; columns of time, of row numbers and of words are left out
 
 The tables may be TSV, JSON lines or Parquet as well. Without `recordings.csv` every file is a recording, and the folder
 that it lies in is its participant; of files in the top folder each is its own.
 """
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,7 +26,12 @@ RECORDINGS, PARTICIPANTS = "recordings", "participants"
 SUFFIXES = (".npy", ".npz", ".csv")
 _TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _FILE, _SPLIT, RATE = "file", "split", "sampling_rate_hz"
-_TIMES = ("time", "time_s", "time_ms", "timestamp", "t")
+# Columns of time or of row numbers, as loggers and pandas call them, with a unit or without.
+_TIMES = re.compile(
+    r"(index|unnamed: 0|t|((unix|epoch|elapsed)[ _]?)?(date|time|datetime|timestamp)s?)"
+    r"([ _]?([mun]?s|sec|seconds|utc)|\s*[(\[].*[)\]])?",
+    re.IGNORECASE,
+)
 _PARTS = {"train": "train", "training": "train", "test": "test", "": ""}
 
 
@@ -93,9 +99,10 @@ def read_recording(path: Path) -> tuple[np.ndarray, tuple[str, ...], float | Non
     """
     with _files.reading(path):
         if path.suffix == ".csv":
-            table = {name: cells for name, cells in read_table(path).items() if name.lower() not in _TIMES}
-            columns = {name: np.array([_number(cell) for cell in cells]) for name, cells in table.items()}
-            return _columns(columns), tuple(table), None
+            table = {name: cells for name, cells in read_table(path).items() if not _TIMES.fullmatch(name)}
+            found = {name: _numbers(name, cells) for name, cells in table.items()}
+            columns = {name: numbers for name, numbers in found.items() if numbers is not None}
+            return _columns(columns), tuple(columns), None
         loaded = np.load(path, allow_pickle=False)
         if path.suffix == ".npy":
             signals = _plain(loaded)
@@ -131,8 +138,25 @@ def _columns(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([_plain(array) for array in arrays.values()], axis=1)
 
 
-def _number(cell: str) -> float:
-    return float(cell) if cell.strip() else float("nan")
+def _numbers(name: str, cells: Sequence[str]) -> np.ndarray | None:
+    """Return a column of numbers, nan where a cell is empty; None where all of its words are none."""
+    found = [float("nan") if not cell.strip() else _number(cell) for cell in cells]
+    if None not in found:
+        return np.array(found)
+    if all(number is None or number != number for number in found):
+        return None
+    place = found.index(None)
+    raise ValueError(
+        f"column {name!r} must hold numbers, or words alone to be left out, got {cells[place]!r} in row {place + 1}; "
+        "leave the cell empty where nothing was measured"
+    )
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
 
 
 def _rate(value: object, name: str) -> float:

@@ -36,14 +36,17 @@ class Series(Modality):
     def other_data(
         self, source: str, *, like: SeriesData, frozen: FrozenEncoder | None = None, **where: Any
     ) -> SeriesData:
-        """Return where to find all signals of another source, cut and sampled as those of the training.
+        """Return where to find all signals of another source, cut as those of the training and at the encoder's rate.
 
         Raises:
             ValueError: If it is none, or is to be fetched.
         """
         if any(value not in (None, False) for value in where.values()):
             raise ValueError("--root and --download are for data sets of images by name; signals are read from --data")
-        changed = like.model_copy(update={"source": source, "num_participants": None})
+        changes: dict[str, Any] = {"source": source, "num_participants": None}
+        if isinstance(frozen, FrozenSeries) and frozen.spec.rate_hz is not None:
+            changes["sampling_rate_hz"] = frozen.spec.rate_hz
+        changed = like.model_copy(update=changes)
         return section_of_json(SeriesData, changed.model_dump_json())
 
     def resolved_views(self, views: SeriesViews | None, data: SeriesData, samples: Samples) -> SeriesViews:
@@ -56,7 +59,14 @@ class Series(Modality):
 
     def new_encoder(self, encoder: SeriesEncoderConfig, examples: Sequence[View]) -> Encoder:
         """Return an encoder as a training begins with it."""
-        return build_encoder(encoder, num_channels=signals_of(examples[-1])[0].shape[1])
+        signals, _ = signals_of(examples[-1])
+        if signals.ndim != 3 or not signals.is_floating_point():
+            raise ValueError(
+                f"signals must be in floating point and have the shape (channels, steps), got {signals.dtype} of shape "
+                f"{tuple(signals.shape[1:])}; arrays of two axes are taken for images, so give a tensor, such as "
+                "torch.from_numpy(signals).float()"
+            )
+        return build_encoder(encoder, num_channels=signals.shape[1])
 
     def freeze(
         self, encoder: Encoder, section: SeriesEncoderConfig, views: ViewMaker, examples: Sequence[View]
@@ -84,8 +94,10 @@ class Series(Modality):
             asked.append("classification")
         if train.groups is not None:
             asked.append("group_retrieval")
-        if names := train.of_participants():
-            values = names[0] if len(names) == 1 else list(names)
+        # Where test participants are all alike in a number, it cannot be asked for.
+        there = test.of_participants() if isinstance(test, SeriesSamples) else ()
+        if names := [name for name in train.of_participants() if name in there]:
+            values = names[0] if len(names) == 1 else names
             asked.append({"name": "regression", "values": values, "by_group": train.groups is not None})
         return (*asked, "geometry") if asked else ()
 

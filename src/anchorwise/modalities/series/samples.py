@@ -46,7 +46,7 @@ class SeriesSamples(Samples):
         class_names: As `Samples`.
         groups: The participants, unless these are the classes.
         values: As `Samples`.
-        numbers: What else is known of every segment, by name.
+        numbers: What else is known of segments, by name; nan where it is not.
         skipped: Segments and recordings that could not be used.
     """
 
@@ -87,17 +87,19 @@ class SeriesSamples(Samples):
         return taken if isinstance(taken, Tensor) else None
 
     def number(self, name: str) -> Float[Tensor, " n"] | None:
-        """Return what is known of every segment by that name."""
+        """Return what is known of segments by that name; nan where it is not."""
         return self.numbers.get(name)
 
     def of_participants(self) -> tuple[str, ...]:
         """Return the names of the numbers that are the same for all segments of a participant, and not for all."""
-        members = self.members
-        first = members.numbers[:, 0]
+        first = self.members.numbers[:, 0][self.members.of]
+        told = {
+            name: values.nan_to_num(nan=torch.inf) for name, values in self.numbers.items()
+        }  # No number is infinite.
         return tuple(
             name
-            for name, values in self.numbers.items()
-            if bool((values == values[first][members.of]).all()) and bool((values != values[0]).any())
+            for name, values in told.items()
+            if torch.equal(values, values[first]) and len(values[values.isfinite()].unique()) > 1
         )
 
     def subset(self, ids: Int64[Tensor, " m"]) -> "SeriesSamples":

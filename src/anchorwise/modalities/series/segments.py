@@ -11,13 +11,14 @@ from anchorwise.modalities.samples import Samples, Skipped, Splits
 from anchorwise.modalities.selection import held_out
 from anchorwise.modalities.sequences import Sequences
 from anchorwise.modalities.series.config import SeriesData
-from anchorwise.modalities.series.recordings import Recording
+from anchorwise.modalities.series.recordings import Fact, Recording
 from anchorwise.modalities.series.samples import SeriesSamples
 
 # n = segments, p = participants
 
 LABEL = "label"
 _TEST_SHARE = 0.25
+_UNKNOWN = ("", "na", "n/a", "nan", "null", "none")  # What tables say where a number is not known.
 
 
 def split_segments(recordings: Sequence[Recording], data: SeriesData) -> Splits[Samples]:
@@ -111,7 +112,10 @@ def _segmented(recordings: Sequence[Recording], data: SeriesData) -> tuple[Serie
         begins += len(recording.signals)
     if len(names) < 2:
         reasons = "; ".join(f"{each.name}: {each.reason}" for each in skipped[:3])
-        raise ValueError(f"data.source must have at least two segments that can be used, got {len(names)} ({reasons})")
+        raise ValueError(
+            f"data.source must have at least two segments that can be used, got {len(names)} ({reasons}); "
+            "data.max_gap_steps fills short gaps, and data.segment_steps is how long a segment is"
+        )
     if is_flat_always.any():
         flat = [name for name, flat in zip(recordings[0].channels, is_flat_always, strict=True) if flat]
         raise ValueError(
@@ -152,10 +156,15 @@ def _known(
             cells = [_fact(recordings[number], label, "data.label") for number in of]
         labels, class_names = _numbered(cells)
     numbers = {name: found for name in sorted(facts - {label}) if (found := _numbers(recordings, of, name)) is not None}
-    if data.values is not None and data.values not in numbers:
-        raise ValueError(
-            f"data.values must name a column of numbers ({', '.join(numbers) or 'there is none'}), got {data.values!r}"
-        )
+    if data.values is not None:
+        if data.values not in numbers:
+            there = ", ".join(numbers) or "there is none"
+            raise ValueError(f"data.values must name a column of numbers ({there}), got {data.values!r}")
+        if len(unknown := numbers[data.values].isnan().nonzero()):
+            raise ValueError(
+                f"data.values must be known of every recording, got nothing in {data.values!r} of "
+                f"{recordings[of[int(unknown[0])]].name}; leave out recordings without"
+            )
     return SeriesSamples(
         sequences=sequences,
         channels=recordings[0].channels,
@@ -176,19 +185,24 @@ def _fact(recording: Recording, name: str, argument: str) -> str:
     if name not in recording.facts or not str(recording.facts[name]).strip():
         there = ", ".join(recording.facts) or "nothing"
         raise ValueError(
-            f"{argument} must be known of every recording, got nothing in {name!r} of {recording.name}; known are "
-            f"{there}"
+            f"{argument} must be known of every recording, got nothing in {name!r} of {recording.name}, of which "
+            f"{there} is known; leave out recordings without, or call the column otherwise"
         )
     return str(recording.facts[name])
 
 
 def _numbers(recordings: Sequence[Recording], of: Sequence[int], name: str) -> Float[Tensor, " n"] | None:
-    """Return a fact as a number of every segment; None where it is not one of all of them."""
+    """Return a fact as a number of every segment, nan where nobody knows; None where it is no number."""
+    cells = [recordings[number].facts.get(name, "") for number in of]
     try:
-        values = torch.tensor([float(recordings[number].facts[name]) for number in of])
-    except (KeyError, ValueError):
+        values = torch.tensor([float("nan") if _is_unknown(cell) else float(cell) for cell in cells])
+    except ValueError:
         return None
-    return values if bool(torch.isfinite(values).all()) else None
+    return None if bool(values.isinf().any() or values.isnan().all()) else values
+
+
+def _is_unknown(cell: Fact) -> bool:
+    return isinstance(cell, str) and cell.strip().lower() in _UNKNOWN
 
 
 def _numbered(cells: Sequence[str]) -> tuple[Int64[Tensor, " n"], tuple[str, ...]]:

@@ -13,7 +13,7 @@ from anchorwise.modalities.progress import OnProgress
 from anchorwise.modalities.samples import Samples, Splits, View
 from anchorwise.modalities.speech.config import SpeechData, SpeechEncoderConfig, SpeechViewsConfig
 from anchorwise.modalities.speech.encoders import build_encoder
-from anchorwise.modalities.speech.frontend import fitted
+from anchorwise.modalities.speech.frontend import Frontend, fitted
 from anchorwise.modalities.speech.samples import SpeechSamples
 from anchorwise.modalities.speech.sources import load_speech
 from anchorwise.modalities.speech.storage import FrozenSpeech, frozen_speech, load_speech_encoder
@@ -71,6 +71,15 @@ class Speech(Modality):
         if not isinstance(samples, SpeechSamples):
             raise ValueError(f"modality 'speech' takes recordings, got {samples.what}")
         return SpeechViews(views, plan, fitted(samples))
+
+    def examples(self, samples: Samples) -> tuple[View, ...]:
+        """Return the features of two recordings, as they are before each band is normalised."""
+        raw = super().examples(samples)
+        if not isinstance(samples, SpeechSamples):  # Own ones, which own views make something else of.
+            return raw
+        mean = torch.zeros(samples.features.num_mels)
+        frontend = Frontend(samples.features, mean, torch.ones_like(mean))
+        return tuple(frontend.plain(view) for view in raw)
 
     def new_encoder(self, encoder: SpeechEncoderConfig, examples: Sequence[View]) -> Encoder:
         """Return an encoder as a training begins with it, laid out for speed."""

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from jaxtyping import Int64
@@ -46,7 +46,10 @@ def load_speech(data: SpeechData, on_progress: OnProgress | None = None) -> Spli
     """
     source = open_source(Path(data.source), "recordings")
     recordings, skipped = _read(source, data, Reporter(source.path, on_progress))
-    facts = _by_names(recordings, data) if data.table is None else _by_table(recordings, data.table)
+    if data.table is None:
+        facts = _by_names(recordings, data)
+    else:
+        facts = _by_table({each.name for each in (*recordings, *skipped)}, data.table)
     kept = [recording for recording in recordings if recording.name in facts]
     unnamed = [Skipped(each.name, _unnamed(data)) for each in recordings if each.name not in facts]
     if not kept:
@@ -93,7 +96,8 @@ def _by_names(recordings: Sequence[Recording], data: SpeechData) -> dict[str, _F
     return facts
 
 
-def _by_table(recordings: Sequence[Recording], path: Path) -> dict[str, _Facts]:
+def _by_table(there: Set[str], path: Path) -> dict[str, _Facts]:
+    """Return what a table says of files; those that cannot be used may stand in it."""
     if not path.is_file():
         raise FileNotFoundError(f"data.table must be a file with columns file and label, got {path}, which is none")
     table = read_table(path)
@@ -102,7 +106,8 @@ def _by_table(recordings: Sequence[Recording], path: Path) -> dict[str, _Facts]:
     facts = dict[str, _Facts]()
     empty = [""] * len(table["file"])
     columns = (table["file"], table["label"], table.get("speaker", empty), table.get("split", empty))
-    for number, (file, label, speaker, split) in enumerate(zip(*columns, strict=True), start=1):
+    for number, (name, label, speaker, split) in enumerate(zip(*columns, strict=True), start=1):
+        file = PurePosixPath(name.strip()).as_posix()
         if split and split not in _SPLITS:
             raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r} in row {number} of {path}")
         if file in facts:
@@ -110,10 +115,10 @@ def _by_table(recordings: Sequence[Recording], path: Path) -> dict[str, _Facts]:
         if not label.strip():
             raise ValueError(f"label must not be empty, got nothing in row {number} of {path}")
         facts[file] = _Facts(label, speaker, split == "test")
-    if missing := sorted(facts.keys() - {each.name for each in recordings}):
+    if missing := sorted(facts.keys() - there):
         raise ValueError(
-            f"{path} has {len(missing)} files that are not among the recordings, or cannot be used, such as "
-            f"{missing[0]!r}; names are relative to data.source"
+            f"{path} has {len(missing)} files that are not among the recordings, such as {missing[0]!r}; names are "
+            f"relative to data.source and end in {SUFFIX}"
         )
     return facts
 
