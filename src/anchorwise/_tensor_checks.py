@@ -67,9 +67,10 @@ def rows(name: str, given: Tensor) -> None:
     if tensor(name, given).layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor, got {given.layout}; convert it with {name}.to_dense()")
     if given.ndim != 2:
-        raise ValueError(
-            f"{name} must have shape (samples, width), got {tuple(given.shape)}; flatten or pool the other axes first"
-        )
+        way_out = "flatten or pool the other axes first"
+        if given.ndim == 1:
+            way_out = f"one number for each sample, such as labels and ids, is given by its name: labels={name}"
+        raise ValueError(f"{name} must have shape (samples, width), got {tuple(given.shape)}; {way_out}")
     floating(name, given)
 
 

@@ -45,6 +45,12 @@ def test_the_help_of_every_command_ends_with_an_example_that_it_takes(monkeypatc
     typer.main.get_command(app.app).commands[command].make_context(command, arguments)  # Refuses what is no option.
 
 
+def test_help_breaks_no_line_where_the_code_does(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _run(monkeypatch, "compare", "--help") == 0
+    assert "the chosen ones are judged on test samples with fresh seeds" in capsys.readouterr().out
+
+
 def test_the_configuration_that_would_run_is_shown_and_nothing_runs(monkeypatch, capsys, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
     settings = ["--set", "train.num_epochs=3", "--data", "photos/", "--show-config"]

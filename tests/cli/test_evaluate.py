@@ -97,13 +97,17 @@ def test_a_run_without_labels_is_judged_by_two_views_of_its_images(tmp_path, mon
     assert json.loads((tmp_path / "flat" / "evaluation.json").read_text())["alignment"] == 0.0
 
 
+def samples_of(seed: int) -> ImageSet:
+    drawn = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8, generator=drawn)
+    return ImageSet(images, torch.arange(60) % 3, ("a", "b", "c"), tuple(map(str, range(60))))
+
+
 def test_another_judge_leaves_what_others_said_of_the_same_encoder_and_samples(tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
 
     def judge(*names: str, pixels: int = 0, bias: float = 0.0) -> list[str]:
-        drawn = torch.Generator().manual_seed(pixels)
-        images = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8, generator=drawn)
-        samples = ImageSet(images, torch.arange(60) % 3, ("a", "b", "c"), tuple(map(str, range(60))))
+        samples = samples_of(pixels)
         network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5))
         with torch.no_grad():
             for part in network.parameters():
@@ -122,3 +126,16 @@ def test_another_judge_leaves_what_others_said_of_the_same_encoder_and_samples(t
     assert judge("geometry") == ["geometry", "label_free"]
     assert judge("label_free", bias=1.0) == ["label_free"]
     assert judge("geometry", bias=1.0, pixels=1) == ["geometry"]
+
+
+def test_what_is_said_of_other_samples_leaves_the_result_of_the_runs_own(tmp_path, monkeypatch):
+    run, mine = tmp_path / "run", Splits(*[samples_of(0)] * 3)
+    run.mkdir()
+    (run / "data.json").write_text(mine.facts().model_dump_json())
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5))
+    for splits, place in ((mine, "evaluation.json"), (Splits(*[samples_of(1)] * 3), "evaluation-others.json")):
+        found = own_frozen(network, splits.train), splits
+        monkeypatch.setattr(command, "samples_of_run", lambda *_, found=found: found)
+        words = [str(run), "--data", "others.tar.gz", "--judge", "geometry", "--device", "cpu"]
+        assert f"run/{place}" in CliRunner().invoke(app, words, terminal_width=400).output.replace("\n", "")
+    assert {file.name for file in run.glob("eval*")} == {"evaluation.json", "evaluation-others.json"}

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
 from anchorwise.training import RunConfig, RunDirectory, load_config, pretrain, recipe
+from anchorwise.training.choosing import configured
 from tests.training.conftest import shortest_run
 
 
@@ -46,6 +47,11 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str, rea
     (tmp_path / "mine.json").write_text(text)
     with pytest.raises(ValueError, match=rf"mine.json cannot be used: .*{reason}"):
         load_config(tmp_path / "mine.json")
+
+
+def test_samples_in_the_place_of_a_recipe_are_told_to_be_data(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"recipe must be .* may be your samples: .* folder --data"):
+        configured(tmp_path)
 
 
 def test_an_image_alone_is_no_batch():

@@ -37,7 +37,7 @@ def test_the_cost_is_told_without_a_run(study: Study, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare-digit"], "recipe must be one of .* did you mean 'compare-digits'"),
+        (["compare-digit"], "study must be one of .* did you mean 'compare-digits'"),
         (["nowhere.json"], "there is no study at nowhere.json"),
         (["--set", "seed=[1]"], "unknown setting 'seed'; here: .* did you mean 'seeds'"),
         (["--set", "seeds=[0, 1]"], "seed 0 stands twice"),

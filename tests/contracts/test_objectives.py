@@ -259,7 +259,7 @@ def test_every_hyperparameter_changes_the_loss_or_its_gradient(case: Case):
 @pytest.mark.parametrize(
     "names",
     [
-        pytest.param(["weince"], id="weince", marks=pytest.mark.whole),
+        pytest.param(["weince", "sup_con"], id="two", marks=pytest.mark.whole),
         pytest.param([case.name for case in CASES], id="every case", marks=pytest.mark.slow),
     ],
 )

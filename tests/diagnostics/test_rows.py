@@ -71,3 +71,8 @@ def test_too_few_usable_rows_say_how_many_were_lost():
 def test_one_id_for_everything_leaves_no_negative():
     with pytest.raises(ValueError, match="ids must differ between items"):
         usable_rows(Embeddings((rows_of(),), ids=np.zeros(300, int)))
+
+
+def test_one_label_for_everything_is_none():
+    assert usable_rows(Embeddings((rows_of(),), labels=np.zeros(300, int))).labels is None
+    assert usable_rows(Embeddings((rows_of(),), labels=np.arange(300) % 2)).labels is not None

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anchorwise.embeddings import Embeddings
-from anchorwise.evaluation.duplicates import DuplicatesJudge, duplicates
+from anchorwise.evaluation.duplicates import Duplicates, DuplicatesJudge, duplicates
 from anchorwise.evaluation.embed import EmbeddedSamples
 from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.modalities.images.image_set import ImageSet
@@ -30,7 +30,11 @@ def parts() -> tuple[ImageSet, ImageSet]:
 def test_exact_and_near_copies_are_counted_and_one_is_named(parts):
     found = duplicates(*parts)
     assert (found.exact, found.near, found.example) == (2, 3, ("1_3", "0_5"))
-    assert str(found).startswith("Of 10 test samples 2 stand among the training samples too, 3 have one that is nearly")
+    assert str(found).startswith(
+        "Of 10 test samples 2 stand among the training samples too, 3 have one there that is nearly"
+    )
+    alone = Duplicates(num_test=10, exact=0, near=1, example=("1", "0"))
+    assert str(alone).startswith("Of 10 test samples 1 has one there that is nearly equal, such as 1 and 0 of training")
 
 
 def test_a_near_copy_alone_is_named_too(parts):

@@ -50,6 +50,7 @@ def test_a_file_sorted_by_class_is_sampled_evenly(monkeypatch):
 def test_few_rows_have_no_tail_and_every_number_is_shown(tmp_path):
     result = evaluate(sphere(30))
     assert result.tail_exponent is None
+    assert result.notes == ("Fewer than 202 rows have no tail: no hardest cosine and no exponent.",)
     console = Console(width=80)
     with console.capture() as captured:
         console.print(evaluation_table("flat", result))
@@ -57,6 +58,12 @@ def test_few_rows_have_no_tail_and_every_number_is_shown(tmp_path):
     assert "effective rank" in result._repr_html_()
     result.save(str(tmp_path / "e.json"))
     assert UnlabelledEvaluation.load(str(tmp_path / "e.json")) == result
+
+
+def test_rows_without_a_direction_are_told():
+    rows = sphere(30)
+    rows[3] = 0.0
+    assert evaluate(rows).notes[0].startswith("1 row of 30 is all zero")
 
 
 def test_a_row_finds_its_twin_in_a_file_that_is_longer_than_the_sample(monkeypatch):

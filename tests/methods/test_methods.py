@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise import CrossViewInfoNCE, InfoNCE, SogCLR, SupCon, SupReMix
+from anchorwise import CrossViewInfoNCE, InfoNCE, Objective, Outcome, SogCLR, SupCon, SupReMix
 from anchorwise import MoCo as MoCoObjective
 from anchorwise.methods import METHODS, base
 from anchorwise.methods.base import check_objective
@@ -40,6 +40,22 @@ def test_all_that_a_resumed_run_needs_is_in_the_state_dictionary(name: str):
     resumed = optimizer_of(second)
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     assert begun + train(second, resumed, range(4, NUM_STEPS)) == expected
+
+
+def test_an_objective_of_ones_own_that_gives_something_else_is_told_what_to_give():
+    class Own(Objective):
+        def detail(self, view0, view1):
+            return self.given
+
+    method = method_of("simclr")
+    method.objective = Own()
+    method.objective.given = torch.tensor(0.0)
+    with pytest.raises(TypeError, match=r"Own.detail must return an anchorwise.Outcome, got torch.Tensor"):
+        train(method, optimizer_of(method), range(1))
+    method.objective.given = Outcome(torch.tensor(0.0), torch.zeros(2))
+    object.__setattr__(method.objective.given, "stats", {"share": 0.5})
+    with pytest.raises(TypeError, match=r"got float for 'share'; torch.as_tensor makes one"):
+        train(method, optimizer_of(method), range(1))
 
 
 @every_name

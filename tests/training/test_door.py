@@ -221,6 +221,7 @@ def test_settings_of_a_method_choose_it_with_its_own_objective(tmp_path: Path):
         ({"method": "mocca"}, ValueError, "method must be one of .* got 'mocca'; did you mean 'moco'"),
         ({"method": 3}, TypeError, "method must be a name, settings, or a subclass"),
         ({"objective": torch.nn.MSELoss()}, TypeError, "objective must be a name or an anchorwise.*got MSELoss"),
+        ({"objective": anchorwise.InfoNCE}, TypeError, r"got a class; call it: InfoNCE\(\)"),
         ({"objective": anchorwise.MoCo()}, ValueError, "one that SimCLR can train.*got MoCo, which needs"),
         ({"objective": anchorwise.SupCon(), "labels": None}, ValueError, "got SupCon, which needs labels"),
         ({"views": lambda image: [image]}, ValueError, "the method takes 2 views, and `views` makes 1"),

@@ -1,5 +1,6 @@
 """The `anchorwise` program: its commands, and errors as one line instead of a traceback."""
 
+import inspect
 import re
 import sys
 import warnings
@@ -45,8 +46,16 @@ COMMANDS = {
     runs: "runs --by kNN",
     doctor: "",
 }
+
+
+def _paragraphs(text: str) -> str:
+    """Return a docstring without the line ends inside its paragraphs, which a terminal sets by its own width."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
+
+
 for command, example in COMMANDS.items():
-    app.command(epilog=f"Example: anchorwise {command.__name__} {example}".rstrip())(command)
+    words = f"Example: anchorwise {command.__name__} {example}".rstrip()
+    app.command(help=_paragraphs(command.__doc__ or ""), epilog=words)(command)
 
 
 def _print_version(wanted: bool | None) -> None:

@@ -52,7 +52,8 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help=f"JSON file for the result; {RESULT_FILE}, with --on {TRANSFER_FILE}, in a run's folder if left out."
+            help=f"JSON file for the result. Left out, it is in a run's folder: {RESULT_FILE}, {TRANSFER_FILE} with "
+            "--on, and evaluation-NAME.json with --data NAME where these are other samples than the run's."
         ),
     ] = None,
     data: DataOption = None,
@@ -101,6 +102,7 @@ def evaluate(
     if not is_run and len(paths) == 1 and (judge or settings):
         raise ValueError("--judge and --set are for a run, or for two files; one file is judged without labels")
     folder = paths[0] if is_run and paths[0].is_dir() else None
+    is_named = out is not None
     out = out or (None if folder is None else folder / (TRANSFER_FILE if on else RESULT_FILE))
     if out is not None:
         claim_file(out, _is_result)
@@ -110,6 +112,10 @@ def evaluate(
         result = _transferred(paths[0], on, root, download, config, place, work)
     elif is_run:
         frozen, splits = samples_of_run(paths[0], data, root, download)
+        if data is not None and folder is not None and not is_named and not _are_own(splits, folder):
+            # The run's own result is what tables of runs and model cards tell.
+            out = folder / f"evaluation-{Path(data).name.partition('.')[0]}.json"
+            claim_file(out, _is_result)
         judges = judge or frozen.judged_by or modality_of(modality_name(paths[0])).judges_of(splits)
         if judges:
             result = judged_samples(frozen, splits, configured(judges), device=place, work=work)
@@ -131,6 +137,16 @@ def _is_run(paths: list[Path]) -> bool:
     from anchorwise.embeddings.stored import SUFFIXES
 
     return len(paths) == 1 and not paths[0].is_file() and paths[0].suffix not in SUFFIXES
+
+
+def _are_own(splits: "Splits[Samples]", run: Path) -> bool:
+    """Return whether samples are those that the run was trained on, or it does not tell which these were."""
+    from anchorwise._config import read_section
+    from anchorwise.modalities.fingerprint import DataFacts
+    from anchorwise.training.run_directory import RunDirectory
+
+    file = RunDirectory(run).data_file
+    return not file.is_file() or not read_section(DataFacts, file).differences(splits.facts())
 
 
 def _is_result(path: Path) -> bool:

@@ -241,7 +241,7 @@ def study_recipe(name: str) -> Study:
     Raises:
         ValueError: If there is none.
     """
-    return RECIPES[_checks.one_of("recipe", name, RECIPES)]()
+    return RECIPES[_checks.one_of("study", name, RECIPES)]()
 
 
 def _field(temperatures: tuple[float, ...]) -> dict[str, Contender]:

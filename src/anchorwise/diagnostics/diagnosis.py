@@ -254,10 +254,13 @@ def _notes(rows: Rows) -> tuple[str, ...]:
     """Say what was done to the rows before they were looked at."""
     notes = list(rows.embeddings.notes)
     if rows.num_dropped:
+        were = "was" if rows.num_dropped == 1 else "were"
         notes.append(
-            f"{rows.num_dropped:,} of {rows.num_dropped + rows.num_items:,} items were left out: nan, infinity or "
+            f"{rows.num_dropped:,} of {rows.num_dropped + rows.num_items:,} items {were} left out: nan, infinity or "
             "length 0 in a row. Look at the encoder that made them."
         )
+    if rows.labels is None and rows.embeddings.labels is not None:
+        notes.append("All items have one label, which says of no two whether they belong together: it was not used.")
     if rows.largest_length_error > UNIT_TOLERANCE:
         notes.append("The rows did not have length 1 and were scaled to it, as cosines need.")
     return tuple(notes)

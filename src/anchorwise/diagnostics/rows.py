@@ -60,8 +60,9 @@ class Rows:
 
     @cached_property
     def labels(self) -> np.ndarray | None:
-        """Class of every usable item."""
-        return None if self.embeddings.labels is None else self.embeddings.labels[self.kept]
+        """Class of every usable item; None where there is none, or one alone, which tells no items apart."""
+        labels = None if self.embeddings.labels is None else self.embeddings.labels[self.kept]
+        return None if labels is None or (labels == labels[0]).all() else labels
 
     def item(self, row: int) -> int:
         """Return the item of a row, counted among all items."""

@@ -136,8 +136,8 @@ def _check_view(name: str, view: np.ndarray, first: np.ndarray) -> None:
         raise TypeError(f"{name} must be a numpy array, got {given}; as_embeddings takes tensors and lists")
     if view.ndim != 2 or 0 in view.shape:
         raise ValueError(
-            f"{name} must have shape (items, width), both at least 1, got {tuple(view.shape)}; "
-            "flatten or pool the other axes first"
+            f"{name} must have shape (items, width), both at least 1, got {tuple(view.shape)}"
+            f"{'; flatten or pool the other axes first' if view.ndim > 2 else ''}"
         )
     if view.dtype.kind not in "fiu":
         raise TypeError(f"{name} must hold numbers, got {view.dtype}; cast it to float32")

@@ -78,10 +78,12 @@ class Duplicates:
         if self.example is None:
             return ""
         first, second = self.example
-        near = "" if not self.near else f", {self.near:,} have one that is nearly equal"
+        equal = f"{self.exact:,} {'stands' if self.exact == 1 else 'stand'} among the training samples too"
+        near = f"{self.near:,} {'has' if self.near == 1 else 'have'} one there that is nearly equal"
+        found = ", ".join(words for words, number in ((equal, self.exact), (near, self.near)) if number)
         return (
-            f"Of {counted(self.num_test, 'test sample')} {self.exact:,} stand among the training samples too{near}, "
-            f"such as {first} and {second} of training: accuracy on them says little of new ones."
+            f"Of {counted(self.num_test, 'test sample')} {found}, such as {first} and {second} of training: accuracy "
+            "on them says little of new ones."
         )
 
 

@@ -26,6 +26,7 @@ from anchorwise.evaluation.opta import standardised, transported_means
 from anchorwise.evaluation.rows import check_pair, judged_rows, numbered_classes, numbered_groups
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.pairs import unit_rows
+from anchorwise.reporting.wording import counted
 
 # e = episodes, w = classes of an episode ("ways"), s = support rows of a class ("shots"), q = queries of a class,
 # n = rows, c = classes, m = rows of the largest class, d = width, a = support rows of an episode, b = its queries
@@ -126,9 +127,9 @@ class FewShot(Judge):
         if len(usable) < config.num_ways:
             what = "test rows" if groups is None else "groups of test rows"
             raise ValueError(
-                f"{config.num_ways} classes must have {num_rows} {what} each ({shots} shots and {config.num_queries} "
-                f"queries), got {len(usable)} of {num_classes} classes; lower judges.few_shot.num_queries, num_shots "
-                "or num_ways"
+                f"{config.num_ways} classes must have {num_rows} {what} each ({counted(shots, 'shot')} and "
+                f"{config.num_queries} queries), got {len(usable)} of {num_classes} classes; lower "
+                "judges.few_shot.num_queries, num_shots or num_ways"
             )
         table = _padded(keys[:, 0], sizes)[usable]
         chosen = torch.rand(config.num_episodes, len(usable), generator=generator).topk(config.num_ways).indices

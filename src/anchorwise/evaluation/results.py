@@ -287,6 +287,8 @@ class Evaluation(Section):
 
     def _table(self, places: str, metrics: list[Metric]) -> Places:
         columns = tuple(dict.fromkeys(metric.place for metric in metrics))
+        if all(place.isdecimal() for place in columns):
+            columns = tuple(sorted(columns, key=int))
         rows: dict[str, dict[str, str]] = {}
         for metric in metrics:
             label = f"{metric.series} {metric.unit}".rstrip()

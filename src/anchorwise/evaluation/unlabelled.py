@@ -21,6 +21,7 @@ from anchorwise.evaluation.neighbors import nearest
 from anchorwise.evaluation.rows import finite_rows
 from anchorwise.links import MIN_SHORTFALL
 from anchorwise.reporting.notebook import notebook_table
+from anchorwise.reporting.wording import counted
 from anchorwise.tails import hill_estimate
 
 # n = rows, d = width, k = neighbours
@@ -46,7 +47,7 @@ class UnlabelledEvaluation(Section):
         hardest_cosine: Median cosine of the nearest other row that is no duplicate; None for fewer than 202 rows.
         tail_exponent: Median exponent with which the nearest rows thin out towards cosine 1; None likewise. Below about
             10 the end at 1 is felt (`anchorwise diagnose`).
-        notes: What a reader left out of files, in sentences.
+        notes: What a reader left out of files, and what kept a number from being told or worth less, in sentences.
     """
 
     num_rows: int
@@ -101,6 +102,14 @@ def evaluate_unlabelled(embeddings: Embeddings, *, device: torch.device | str = 
     views = [view[_spread(len(view), MOST_ROWS, view.device)] for view in whole]
     spectrum = covariance_spectrum(views[0])
     duplicates, hardest, exponent = _nearest_rows(whole[0])
+    notes = list(embeddings.notes)
+    if num_zero := int((whole[0] == 0).all(dim=1).sum()):
+        notes.append(
+            f"{counted(num_zero, 'row')} of {len(embeddings):,} {'is' if num_zero == 1 else 'are'} all zero and "
+            "without a direction: look at the encoder that made them, or leave them out."
+        )
+    if len(embeddings) < FEWEST_ROWS:
+        notes.append(f"Fewer than {FEWEST_ROWS} rows have no tail: no hardest cosine and no exponent.")
     return UnlabelledEvaluation(
         num_rows=len(embeddings),
         num_features=embeddings.width,
@@ -112,7 +121,7 @@ def evaluate_unlabelled(embeddings: Embeddings, *, device: torch.device | str = 
         duplicates=duplicates,
         hardest_cosine=hardest,
         tail_exponent=exponent,
-        notes=embeddings.notes,
+        notes=tuple(notes),
     )
 
 

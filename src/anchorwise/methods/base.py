@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from anchorwise import _checks
 from anchorwise._config import Named
 from anchorwise._ranks import gather_rows, sharing_ranks
 from anchorwise.methods.outlook import AllRows, Clock, Outlook
@@ -212,7 +213,24 @@ class Method(nn.Module, ABC):
             given.setdefault("ids", batch.shared_ids)
         if "generator" in inputs.takes:  # Seeded for every step by whoever trains.
             given.setdefault("generator", _generator_of(rows[0].device))
-        return self.objective.detail(*rows, **given)
+        return _checked(self.objective, self.objective.detail(*rows, **given))
+
+
+def _checked(objective: Objective, outcome: object) -> Outcome:
+    """Return what an objective gave; one of somebody's own may give something else."""
+    name = f"{type(objective).__name__}.detail"
+    if not isinstance(outcome, Outcome):
+        raise TypeError(
+            f"{name} must return an anchorwise.Outcome, got {_checks.kind_of(outcome)}: "
+            "Outcome(losses.mean(), losses.detach()), with a loss for every anchor"
+        )
+    for statistic, value in outcome.stats.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} must return tensors as statistics, got {_checks.kind_of(value)} for {statistic!r}; "
+                "torch.as_tensor makes one of a number"
+            )
+    return outcome
 
 
 def _generator_of(device: torch.device) -> torch.Generator:

@@ -115,7 +115,8 @@ class SupCon(Objective):
         anchors = views.units[0] if self.only_first_view else rows
         index = torch.arange(len(rows), device=rows.device)
         own = index if anchors is rows else index[: len(anchors)]
-        is_counted, dropped = None, tuple[SameId, ...]()
+        is_counted = None
+        dropped: tuple[SameId, ...] = ()
         if counted is not None:
             is_counted = (gathered_classes("counted", counted, view0) > 0).repeat(views.num_views)
             dropped = (SameId(torch.zeros_like(own), is_counted.to(index)),)

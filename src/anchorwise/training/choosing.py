@@ -45,6 +45,11 @@ def _begun(start: str | Path) -> RunConfig:
         return load_config(start)
     if str(start) not in RECIPES and (file := RunDirectory(Path(start)).config_file).is_file():
         raise ValueError(f"recipe must be a name or a JSON file, got the folder of a run, {start}; its own is {file}")
+    if str(start) not in RECIPES and Path(start).exists():
+        raise ValueError(
+            f"recipe must be a name or a JSON file, got {str(start)!r}, which is there and may be your samples: name a "
+            f"recipe, and them as the data: folder --data {start} trains on images"
+        )
     return recipe(str(start))
 
 

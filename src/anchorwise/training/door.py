@@ -117,7 +117,8 @@ def _in_words(parts: Mapping[str, Any], samples: Samples | None, objective: Any)
     if isinstance(objective, Objective):
         words["objective"] = in_words(objective)
     elif not isinstance(objective, str | None):
-        raise TypeError(f"objective must be a name or an anchorwise.Objective, got {type(objective).__name__}")
+        given = f"a class; call it: {objective.__name__}()" if isinstance(objective, type) else type(objective).__name__
+        raise TypeError(f"objective must be a name or an anchorwise.Objective, got {given}")
     return words
 
 

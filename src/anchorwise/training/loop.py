@@ -23,6 +23,7 @@ from anchorwise.modalities.encoder import BESIDE, Encoder, read_weights
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.seeds import mixed_seed
 from anchorwise.modalities.views import ViewMaker
+from anchorwise.reporting.wording import counted
 from anchorwise.training.captured_step import CapturedStep, captured_step
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
@@ -220,11 +221,11 @@ class _Run:
         settings = "".join(f" {name}={value}" for name, value in objective.hyperparameters.items())
         minimised = (self.config.own or {}).get("objective", f"{objective.name}{settings}")
         ranks = f" on {self.here.world_size} ranks" if self.here.world_size > 1 else ""
-        num_epochs = self.num_steps / self.steps_per_epoch
+        num_epochs = counted(float(f"{self.num_steps / self.steps_per_epoch:.4g}"), "epoch")
         lines = [
             f"pretraining with {minimised}: {self.splits.pretrain.what}, "
             f"batches of {train.batch_size} on {self.here.device}{ranks}",
-            f"{num_epochs:,.4g} epochs, {self.num_steps:,} steps, into {self.directory.path}",
+            f"{num_epochs}, {counted(self.num_steps, 'step')}, into {self.directory.path}",
         ]
         if not state.step:
             lines += [told for told in (state.model.encoder.origin, state.views.note) if told]

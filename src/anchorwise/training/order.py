@@ -17,6 +17,7 @@ from anchorwise import _checks
 from anchorwise._config import Named
 from anchorwise.methods import AllRows, Clock, Method, Outlook
 from anchorwise.modalities.seeds import mixed_seed
+from anchorwise.reporting.wording import counted
 
 # b = images of one rank in one batch, or of all of them, c = classes of a task
 
@@ -305,7 +306,7 @@ def _batch_bounds(num_images: int, batch_size: int, world_size: int, drop_last: 
         )
     if drop_last and num_images < batch_size:
         raise ValueError(
-            f"drop_last leaves no batch of {num_images} samples at batch_size {batch_size}; "
+            f"drop_last leaves no batch of {counted(num_images, 'sample')} at batch_size {batch_size}; "
             "use smaller batches or drop_last=False"
         )
     bounds = list(range(0, num_images + 1, batch_size))

@@ -100,7 +100,7 @@ def _load(config: DataConfig, on_progress: OnProgress | None) -> Splits[ImageSet
 
 
 def _refuse_source(source: str) -> NoReturn:
-    near = get_close_matches(source, SOURCES, n=1)
+    near = get_close_matches(source, SOURCES, n=1, cutoff=0.7)  # A folder `images` is no imagenet32.
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise FileNotFoundError(
         f"data.source must be one of {', '.join(SOURCES)}, or the path of a folder or of a file ending in "
