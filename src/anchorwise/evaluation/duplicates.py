@@ -79,8 +79,9 @@ class Duplicates:
             return ""
         first, second = self.example
         equal = f"{self.exact:,} {'stands' if self.exact == 1 else 'stand'} among the training samples too"
-        near = f"{self.near:,} {'has' if self.near == 1 else 'have'} one there that is nearly equal"
-        found = ", ".join(words for words, number in ((equal, self.exact), (near, self.near)) if number)
+        near = self.near or 0
+        similar = f"{near:,} {'has' if near == 1 else 'have'} one there that is nearly equal"
+        found = ", ".join(words for words, number in ((equal, self.exact), (similar, near)) if number)
         return (
             f"Of {counted(self.num_test, 'test sample')} {found}, such as {first} and {second} of training: accuracy "
             "on them says little of new ones."
