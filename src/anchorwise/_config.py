@@ -194,7 +194,8 @@ def _wording(error: ValidationError, section: type[Section], tree: Any) -> str:
             lines.append(f"{where} is missing")
         else:
             got = f"{problem['msg']}, got {_short.repr(problem['input'])}"
-            lines.append(f"{where}: {got}{_form(kind, where, problem['input'])}" if where else got)
+            is_named = any("name" in each.model_fields for each in _sections_at(section, problem["loc"]))
+            lines.append(f"{where}: {got}{_form(kind, where, problem['input'], is_named)}" if where else got)
     return "; ".join(lines)
 
 
@@ -235,12 +236,13 @@ def sections_in(annotation: Any) -> list[type[Section]]:
     return [each for part in get_args(annotation) for each in sections_in(part)]
 
 
-def _form(kind: str, where: str, given: object) -> str:
-    """Return the form that a value of the wrong kind should have had."""
+def _form(kind: str, where: str, given: object, is_named: bool) -> str:
+    """Return the form that a value of the wrong kind should have had; is_named: whether it has a part `name`."""
     if kind in ("tuple_type", "list_type"):
         return f"; write a list: {where}=[{given!r}]"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"; it has parts, which are set one by one: {where}.NAME=VALUE"
+        such_as = f", such as {where}.name={given}" if is_named and isinstance(given, str) else ""
+        return f"; it has parts, which are set one by one: {where}.NAME=VALUE{such_as}"
     return "; it has no parts" if isinstance(given, dict) else ""
 
 

@@ -57,7 +57,7 @@ def test_a_tail_with_a_known_exponent_is_recognised(found):
 
 def test_what_was_done_to_the_rows_is_said(found):
     assert len(found.notes) == 2
-    assert "1 of 800 items were left out" in found.notes[0]
+    assert "1 of 800 items was left out" in found.notes[0]
     assert "did not have length 1" in found.notes[1]
 
 
@@ -137,7 +137,7 @@ def test_the_terminal_has_an_answer_a_line(found):
     for line, (topic, answer) in zip(lines[-6:], found.answers.items(), strict=True):
         assert line.split(maxsplit=1)[0] == topic.split()[0]
         assert line.rstrip().endswith(answer)
-    assert "1 of 800 items were left out" in lines[0]
+    assert "1 of 800 items was left out" in lines[0]
 
 
 def test_what_the_answers_rest_on_is_shown_to_those_who_ask(found):
