@@ -72,7 +72,8 @@ class SparseMatrix(nn.Module):
             return _Product.apply(dense.to(there_parts[-1].dtype), there_parts, back_parts)
 
     def _keep(self, prefix: str, rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> None:
-        entries = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape, check_invariants=True).coalesce()
+        with torch.sparse.check_sparse_tensor_invariants(True):  # Of the result too, of which torch 2.11 warns else.
+            entries = torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape).coalesce()
         (at, columns), values = entries.indices(), entries.values()
         starts = torch.zeros(shape[0] + 1, dtype=torch.int64)
         starts[1:] = at.bincount(minlength=shape[0]).cumsum(0)
