@@ -101,6 +101,7 @@ def main() -> None:
                     print(runs[-1], flush=True)
                     if arguments.than and case[0] in OURS:
                         runs.append(run(case, count, arguments.seconds, arguments.than))
+                        print(runs[-1], flush=True)
     name = f"engine_{arguments.hardware}_{datetime.now(UTC):%Y-%m-%d}"
     result = {"threads": threads, "matmul_gflops": rates, "packages": PACKAGES, "runs": runs}
     result |= {"before": arguments.than_name} if arguments.than else {}
