@@ -23,7 +23,7 @@ compare: .venv/ready  ## Six objectives on real digits, each at its best setting
 test: .venv/ready  ## The test suite.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
-# The check of every call's shapes and types is left to `test`: here it would cost a fifth of the time.
+# Shapes and types are checked in `test`, in some of its tests (tests/conftest.py): here that would cost much of the time.
 test-whole: .venv/ready  ## The tests that run a whole study, the demo, every page, or several processes.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "whole and not slow" --jaxtyping-packages= -n auto --dist worksteal
 
