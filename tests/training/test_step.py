@@ -17,7 +17,6 @@ from anchorwise.training.run_embeddings import two_view_embeddings
 from anchorwise.training.state import RunState, initial_state
 from anchorwise.training.step import Taken, has_bfloat16, train_step
 from tests.contracts.test_device import OnOneDevice
-from tests.methods.training import ENCODERS, every_method
 
 CPU = torch.device("cpu")
 
@@ -118,13 +117,13 @@ def _start(config: RunConfig) -> tuple[RunState, Batch, RunConfig]:
     return state, splits.pretrain.batch(torch.arange(16)), state.config
 
 
+# Learning is looked at method by method in tests/training/test_captured_step.py, what an update does beside it here.
 @pytest.mark.whole
-@every_method
-def test_a_step_of_no_method_has_to_do_with_the_memory_of_the_host(method: str, tiny: RunConfig, monkeypatch):
+@pytest.mark.parametrize("method", ["simclr", "moco", "dino"])
+def test_a_whole_step_has_nothing_to_do_with_the_memory_of_the_host(method: str, tiny: RunConfig, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # It does not know the meta device.
     settings = [
         f"method.name={method}",
-        *ENCODERS.get(method, []),
         "method.head.hidden_width=8",
         "train.ema=0.9",
         "optimizer.name=lars",
