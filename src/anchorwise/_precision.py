@@ -1,8 +1,8 @@
 """Arithmetic that keeps the digits of its numbers: whatever the caller has chosen for the network, at any scale."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,6 +13,8 @@ from torch.nn import functional
 # Where float32 products may be rounded to TensorFloat-32 or bfloat16: cuBLAS, and oneDNN on a CPU.
 _BACKENDS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # pyright: ignore[reportAttributeAccessIssue]
 
+
+_UNROUNDED = {"none", "ieee"}
 
 # From here on log(1 + exp(x)) is x, in float64 too.
 LINEAR_FROM = 40.0
@@ -25,12 +27,17 @@ class _Exact:
         self._lock, self._num_users = threading.Lock(), 0
         self._before: list[str] = []
 
-    def enter(self) -> None:
+    def enter(self) -> bool:
+        """Return whether something had to be changed, and is to be put back."""
         with self._lock:
             if self._num_users == 0:
-                self._before = [backend.fp32_precision for backend in _BACKENDS]
+                before = [backend.fp32_precision for backend in _BACKENDS]
+                if _UNROUNDED.issuperset(before):
+                    return False
+                self._before = before
                 self._set(["ieee"] * len(_BACKENDS))
             self._num_users += 1
+            return True
 
     def leave(self) -> None:
         with self._lock:
@@ -46,23 +53,69 @@ class _Exact:
 _exact = _Exact()
 
 
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Neither autocast nor `torch.set_float32_matmul_precision` rounds what is multiplied inside.
 
     Scores rounded to half precision, or to the ten bits of TensorFloat-32, leave `1 - s` no digits near the endpoint.
     Gradients that autograd computes later follow the caller's choice (`products` is exact in both directions). In a
     compiled graph only autocast is off: a graph cannot change a setting of the process.
     """
-    with torch.autocast(device.type, enabled=False):
-        if torch.compiler.is_compiling():
-            yield
-            return
-        _exact.enter()
-        try:
-            yield
-        finally:
+    if torch.compiler.is_compiling():
+        return torch.autocast(device.type, enabled=False)
+    return _FullPrecision(device.type)
+
+
+class _FullPrecision:
+    """Changes what is not as it has to be; a small batch takes less time than all of it."""
+
+    def __init__(self, device_type: str) -> None:
+        self._autocast = torch.autocast(device_type, enabled=False) if _casts(device_type) else None
+        self._changes = False
+
+    def __enter__(self) -> None:
+        if self._autocast is not None:
+            self._autocast.__enter__()
+        self._changes = _exact.enter()
+
+    def __exit__(self, *raised: Any) -> None:
+        if self._changes:
             _exact.leave()
+        if self._autocast is not None:
+            self._autocast.__exit__(*raised)
+
+
+def _casts(device_type: str) -> bool:
+    try:
+        return torch.is_autocast_enabled(device_type)
+    except RuntimeError:  # The kind of device knows no autocast.
+        return False
+
+
+def applied(function: type[torch.autograd.Function], *inputs: Any) -> Any:
+    """Return what a function of autograd makes of its inputs, which are given in order, all of them.
+
+    Where a function has a `setup_context` of its own, which the transforms of `torch.func` need, torch binds the inputs
+    of every call to a signature. Python takes longer for that than for a small product, so other calls do without.
+    """
+    transformed = torch._C._are_functorch_transforms_active()  # pyright: ignore[reportPrivateUsage]
+    return (function if transformed or torch.compiler.is_compiling() else _in_one(function)).apply(*inputs)
+
+
+@cache
+def _in_one(function: type[torch.autograd.Function]) -> type[torch.autograd.Function]:
+    """Return the function with the context set up in `forward`."""
+
+    class InOne(torch.autograd.Function):
+        backward = staticmethod(function.backward)
+        jvp = staticmethod(function.jvp)
+
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Any:
+            output = function.forward(*inputs)
+            function.setup_context(ctx, inputs, output)
+            return output
+
+    return InOne
 
 
 def products(rows: Tensor, others: Tensor) -> Tensor:
@@ -75,20 +128,46 @@ def products(rows: Tensor, others: Tensor) -> Tensor:
         rows: Floating, shape (n, d), or a stack of such, shape (..., n, d).
         others: Of the same dtype, shape (m, d), or as long a stack.
     """
-    # A graph does not take what is differentiable forward as well.
+    if others is not rows:
+        return matrix_product(rows, others.mT)
     in_graph = torch.compiler.is_compiling()
-    if others is rows:
-        return (_OwnProducts if in_graph else _OwnProductsBothWays).apply(rows)
-    return (_Products if in_graph else _ProductsBothWays).apply(rows, others.mT)
+    if not in_graph and not torch.is_grad_enabled():
+        return _own_product(rows)
+    return applied(_OwnProducts if in_graph else _OwnProductsBothWays, rows)
+
+
+def matrix_product(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return `rows @ columns`, as `products`."""
+    in_graph = torch.compiler.is_compiling()
+    if not in_graph and not torch.is_grad_enabled():
+        return _product(rows, columns)
+    # A graph does not take what is differentiable forward as well.
+    return applied(_Products if in_graph else _ProductsBothWays, rows, columns)
+
+
+def _product(rows: Tensor, columns: Tensor) -> Tensor:
+    with full_precision(rows.device):
+        return rows @ columns
+
+
+def _own_product(rows: Tensor) -> Tensor:
+    found = _product(rows, rows.mT)
+    # A matrix product rounds ij and ji apart: both are the larger one.
+    if found.device.type != "cpu":
+        return torch.maximum(found, found.mT)
+    # To read along columns takes a CPU far longer than to copy a matrix and read along its rows.
+    return found.clamp_min_(found.mT.contiguous())
+
+
+def own_products_gradient(gradient: Tensor, rows: Tensor) -> Tensor:
+    """Return the gradient by rows of their products with themselves, of the gradient by these."""
+    mirrored = gradient.mT.contiguous() if gradient.device.type == "cpu" else gradient.mT
+    return matrix_product(gradient + mirrored, rows)
 
 
 class _Products(torch.autograd.Function):
     generate_vmap_rule = True
-
-    @staticmethod
-    def forward(rows: Tensor, columns: Tensor) -> Tensor:
-        with full_precision(rows.device):
-            return rows @ columns
+    forward = staticmethod(_product)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -98,7 +177,7 @@ class _Products(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None]:
         (rows, columns), (gradient,), wanted = ctx.saved_tensors, grad_outputs, ctx.needs_input_grad
         by_rows = products(gradient, columns) if wanted[0] else None
-        return by_rows, products(gradient.mT, rows.mT).mT if wanted[1] else None
+        return by_rows, matrix_product(rows.mT, gradient) if wanted[1] else None
 
 
 class _ProductsBothWays(_Products):
@@ -110,21 +189,13 @@ class _ProductsBothWays(_Products):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
         (rows, columns), (of_rows, of_columns) = ctx.saved_tensors, grad_inputs
-        return products(of_rows, columns.mT) + products(rows, of_columns.mT)
+        return matrix_product(of_rows, columns) + matrix_product(rows, of_columns)
 
 
 class _OwnProducts(torch.autograd.Function):
     generate_vmap_rule = True
 
-    @staticmethod
-    def forward(rows: Tensor) -> Tensor:
-        with full_precision(rows.device):
-            found = rows @ rows.mT
-        # A matrix product rounds ij and ji apart: both are the larger one.
-        if found.device.type != "cpu":
-            return torch.maximum(found, found.mT)
-        # To read along columns takes a CPU far longer than to copy a matrix and read along its rows.
-        return found.clamp_min_(found.mT.contiguous())
+    forward = staticmethod(_own_product)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -133,8 +204,7 @@ class _OwnProducts(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         (rows,), (gradient,) = ctx.saved_tensors, grad_outputs
-        mirrored = gradient.mT.contiguous() if gradient.device.type == "cpu" else gradient.mT
-        return products(gradient + mirrored, rows.mT)
+        return own_products_gradient(gradient, rows)
 
 
 class _OwnProductsBothWays(_OwnProducts):
@@ -161,8 +231,8 @@ def log_sum(logits: Tensor, *, left_out: Tensor | None = None, dim: int = 1) -> 
     # The gradient of torch's is 0 / 0 where all is infinite: masking it afterwards ends at 0, but anomaly mode stops on
     # the way. The lowest number that is finite vanishes beside any other just as well.
     lowest = torch.finfo(logits.dtype).min
-    finite = functional.threshold(logits, lowest, lowest) if left_out is None else logits.masked_fill(left_out, lowest)
-    return functional.threshold(finite.logsumexp(dim=dim), lowest, -torch.inf)
+    finite = torch.threshold(logits, lowest, lowest) if left_out is None else logits.masked_fill(left_out, lowest)
+    return torch.threshold(finite.logsumexp(dim=dim), lowest, -torch.inf)
 
 
 def softmax_nll(positive_logits: Tensor, log_negatives: Tensor) -> Tensor:

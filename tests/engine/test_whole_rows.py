@@ -1,13 +1,16 @@
 """Log-sums and cross-entropies of whole rows: the gradient written by hand is the one that torch makes of the steps."""
 
+import gc
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from anchorwise import CLIP, WEINCE, InfoNCE, Weibit
 from anchorwise.engine import cross_entropy_rows, logsumexp_rows, use_backend
 from anchorwise.links import ArctanhLink, BlendLink, Link, ShortfallLink, SoftmaxLink
+from anchorwise.objectives import Objective
 from anchorwise.pairs import Contrast, Views, unit_rows, views_of
 
 NUM_SAMPLES = 5
@@ -104,3 +107,20 @@ def test_backends_agree_about_cross_entropies():
         with use_backend(backend):
             results.append(cross_entropy_rows(contrast, link))
     torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize(
+    "objective", [InfoNCE(), CLIP(), WEINCE(), Weibit()], ids=lambda objective: type(objective).__name__
+)
+def test_a_loss_that_is_kept_keeps_no_scores(objective: Objective):
+    # As in a list of the losses of an epoch: what the backward pass has used is gone, though the loss is there.
+    views = [torch.randn(31, 4, requires_grad=True) for _ in range(2)]
+    loss = objective(*views)
+    assert _num_matrices() > 0
+    loss.backward()
+    assert _num_matrices() == 0
+
+
+def _num_matrices() -> int:
+    gc.collect()
+    return sum(isinstance(each, Tensor) and each.ndim == 2 and min(each.shape) >= 31 for each in gc.get_objects())

@@ -1,5 +1,6 @@
 """The engine's calls: what is computed, whatever computes it."""
 
+import operator
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from anchorwise.engine.request import (
     TailSummaries,
 )
 from anchorwise.engine.results import ExceedanceSums, Tail
+from anchorwise.engine.tiled.backend import Tiled
 from anchorwise.links import Link
 from anchorwise.pairs import Contrast, SameId
 
@@ -65,6 +67,11 @@ def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " 
     contrast = checked(contrast)
     request = LogSumExp(contrast, link)
     backend = backend_for(request)
+    # Tiles serve both rows of a score at once; ranks have anchors of their own.
+    if contrast.between_halves and not (isinstance(backend, Tiled) and contrast.ranks is None):
+        found = [cross_entropy_rows(half, link.of_anchors(rows)) for rows, half in contrast.halves]
+        losses, scores = zip(*found, strict=True)
+        return torch.cat(losses), torch.cat(scores)
     if isinstance(backend, Dense) and contrast.weight is None:
         return backend.cross_entropy_rows(contrast, link)
     scores = contrast.positive_scores
@@ -184,10 +191,11 @@ def checked(contrast: Contrast) -> Contrast:
             f"contrast must be an anchorwise.pairs.Contrast, got {type(contrast).__name__}; rows, keys and pairs that "
             "do not count are one argument: Contrast(rows, keys, exclude=[SameId(ids, key_ids)])"
         )
-    return contrast.once("checked", lambda: _with_checked_rows(contrast))
+    return contrast.once("checked", lambda: _with_checked_rows(contrast)) or contrast
 
 
-def _with_checked_rows(contrast: Contrast) -> Contrast:
+def _with_checked_rows(contrast: Contrast) -> Contrast | None:
+    """Return the contrast with ids of int64; None where it has them, since what keeps itself is kept for long."""
     anchors, keys = contrast.anchors, contrast.keys
     if anchors.dtype not in (torch.float32, torch.float64):
         raise TypeError(
@@ -201,11 +209,19 @@ def _with_checked_rows(contrast: Contrast) -> Contrast:
             "convert one with keys.to(anchors.dtype)"
         )
     only = None if contrast.only is None else _numbered(contrast.only, contrast)
-    return replace(contrast, exclude=tuple(_numbered(same, contrast) for same in contrast.exclude), only=only)
+    exclude = tuple(_numbered(same, contrast) for same in contrast.exclude)
+    if only is contrast.only and all(map(operator.is_, exclude, contrast.exclude)):
+        return None
+    return replace(contrast, exclude=exclude, only=only)
 
 
 def _numbered(same: SameId, contrast: Contrast) -> SameId:
     """Return ids of any integer dtype as int64; the same tensor on both sides stays the same one."""
     anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", contrast.anchors)
-    key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", contrast.keys)
+    if same.key_ids is same.anchor_ids and contrast.is_symmetric:
+        key_ids = anchor_ids
+    else:
+        key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", contrast.keys)
+    if anchor_ids is same.anchor_ids and key_ids is same.key_ids:
+        return same
     return replace(same, anchor_ids=anchor_ids, key_ids=anchor_ids if same.key_ids is same.anchor_ids else key_ids)

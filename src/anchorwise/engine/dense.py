@@ -13,10 +13,10 @@ from anchorwise.engine.request import Backend, Request, Summary
 from anchorwise.engine.results import ExceedanceSums, Tail
 from anchorwise.engine.whole_rows import (
     cross_entropies,
-    has_own_gradient,
     log_sums,
-    positive_entries,
+    scores_of,
     shortfalls_of_pairs,
+    values_of,
 )
 from anchorwise.links import Link, shortfall
 from anchorwise.pairs import Contrast, PairWeight
@@ -41,14 +41,14 @@ class Dense(Backend):
 
     def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of weight * exp(link(score)))."""
-        if has_own_gradient(contrast, link):
-            return log_sums(contrast, _scores(contrast), link)
+        if contrast.weight is None:
+            return log_sums(contrast, link)
         logits, gone = _logits(contrast, link)
         return log_sum(logits, left_out=gone)
 
     def sum_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return the sum over keys of weight * link(score)."""
-        terms = link(_scores(contrast)).masked_fill(left_out(contrast), 0.0)
+        terms = link(scores_of(contrast)).masked_fill(left_out(contrast), 0.0)
         if contrast.weight is not None:
             terms = terms * _log_weights(contrast.weight, terms).exp()
         return terms.sum(dim=1)
@@ -85,7 +85,7 @@ class Dense(Backend):
         with torch.no_grad():
             widest = shortfall(threshold, endpoint)
             # What does not count, and what is no exceedance, is put at the threshold, where it adds nothing.
-            found = torch.minimum(shortfalls_of_pairs(contrast, _scores(contrast), endpoint), widest.unsqueeze(1))
+            found = torch.minimum(shortfalls_of_pairs(contrast, endpoint), widest.unsqueeze(1))
             found = fill_left_out_(found, contrast, widest)
             excess = widest.unsqueeze(1) - found
             return ExceedanceSums(
@@ -103,20 +103,12 @@ class Dense(Backend):
 
     def cross_entropy_rows(self, contrast: Contrast, link: Link) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
         """Return the cross-entropies of positives, read off the score matrix, and the positives' scores."""
-        scores = _scores(contrast)
-        return cross_entropies(contrast, scores, link), positive_entries(scores.detach(), contrast)
-
-
-def _scores(contrast: Contrast) -> Float[Tensor, "a k"]:
-    # Statistics, which have no gradient, may be the first to ask for what the loss then has one by.
-    with torch.enable_grad():
-        scores = contrast.once("scores", lambda: products(contrast.anchors, contrast.keys))
-    return scores if torch.is_grad_enabled() else scores.detach()
+        return cross_entropies(contrast, link)
 
 
 def _logits(contrast: Contrast, link: Link) -> tuple[Float[Tensor, "a k"], Bool[Tensor, "a k"]]:
     """Return logits, and which of them do not count: none of the others is infinite."""
-    logits, gone = link(_scores(contrast)), left_out(contrast)
+    logits, gone = link(scores_of(contrast)), left_out(contrast)
     if contrast.weight is None:
         return logits, gone
     log_weights = _log_weights(contrast.weight, logits)
@@ -124,14 +116,14 @@ def _logits(contrast: Contrast, link: Link) -> tuple[Float[Tensor, "a k"], Bool[
 
 
 def _counted_scores(contrast: Contrast) -> Float[Tensor, "a k"]:
-    return fill_left_out_(_scores(contrast).detach().clone(), contrast, -torch.inf)
+    return fill_left_out_(values_of(contrast).clone(), contrast, -torch.inf)
 
 
 def _at_their_mean(contrast: Contrast) -> tuple[int | Tensor, Float[Tensor, " a"], Float[Tensor, "a k"]]:
     """Return how many scores of a row count, their mean, and all scores, those that do not count put at the mean."""
 
     def make() -> tuple[int | Tensor, Tensor, Tensor]:
-        entries = fill_left_out_(_scores(contrast).detach().clone(), contrast, 0.0)
+        entries = fill_left_out_(values_of(contrast).clone(), contrast, 0.0)
         if contrast.num_excluded is None:
             number = (~left_out(contrast)).sum(dim=1).to(entries).clamp_min(1.0)
         else:

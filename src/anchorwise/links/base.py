@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import overload
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 # a = anchors
 
@@ -22,7 +22,7 @@ Parameter = float | Float[Tensor, ""] | Float[Tensor, " a"]
 def shortfall(scores: Float[Tensor, "*shape"], endpoint: float = 1.0) -> Float[Tensor, "*shape"]:
     """Return `endpoint - scores`, not below `MIN_SHORTFALL`; where the floor acts there is no gradient."""
     # As clamp_min, but one operation on the way back too.
-    return functional.threshold(endpoint - scores, MIN_SHORTFALL, MIN_SHORTFALL)
+    return torch.threshold(endpoint - scores, MIN_SHORTFALL, MIN_SHORTFALL)
 
 
 def squared_distance(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

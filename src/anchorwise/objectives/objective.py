@@ -132,7 +132,8 @@ class Objective(Described, ABC):
 
 def mean_outcome(per_anchor: Float[Tensor, " a"], stats: Mapping[str, Tensor]) -> Outcome:
     """Return the outcome whose loss is the mean over anchors; statistics are detached."""
-    return Outcome(per_anchor.mean(), per_anchor.detach(), {name: value.detach() for name, value in stats.items()})
+    found = {name: value.detach() if value.requires_grad else value for name, value in stats.items()}
+    return Outcome(per_anchor.mean(), per_anchor.detach(), found)
 
 
 def concat_stats(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

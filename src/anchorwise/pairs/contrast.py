@@ -79,6 +79,8 @@ class Contrast:
         first_positive: The number of the key that is the first anchor's positive, and no negative; those of the others
             are the next ones in turn, and after the last key comes the first. None where positives are no keys.
         is_rounded: Whether rows came in half precision, so that scores are off by its rounding as it is.
+        between_halves: Whether anchors and keys are the rows of two views, one after the other, and pairs count only
+            between them: every score serves two rows.
     """
 
     anchors: Float[Tensor, "a d"]
@@ -90,6 +92,7 @@ class Contrast:
     ranks: Ranks | None = None
     first_positive: int | None = None
     is_rounded: bool = False
+    between_halves: bool = False
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, what: str, make: Callable[[], Made]) -> Made:
@@ -105,6 +108,29 @@ class Contrast:
     def is_symmetric(self) -> bool:
         """Whether the anchors are the keys."""
         return self.keys is self.anchors
+
+    @property
+    def halves(self) -> "list[tuple[slice, Contrast]]":
+        """The anchors of each half and their contrast with the other half, for what gains nothing by both in one."""
+        (same, *_), number = self.exclude, self.anchors.shape[0] // 2
+        own, (first, second) = SameId(same.anchor_ids[:number], same.key_ids[number:], same.period), self._by_half
+        num_excluded = None if same.period is None else 1
+        known = ((own,), num_excluded, None, None, self.ranks, 0, self.is_rounded)
+        return [
+            (slice(number), Contrast(first, second, *known)),
+            (slice(number, None), Contrast(second, first, *known)),
+        ]
+
+    @property
+    def _by_half(self) -> tuple[Tensor, ...]:
+        return self.anchors.unflatten(0, (2, -1)).unbind()  # The gradients of both are put together at once.
+
+    def of_pairs_alone(self) -> "Contrast":
+        """Return what is known of the pairs, with rows of width 0: neither rows nor what is made of them are kept."""
+        anchors = self.anchors.new_empty(self.anchors.shape[0], 0)
+        keys = anchors if self.is_symmetric else anchors.new_empty(self.keys.shape[0], 0)
+        known = (self.exclude, self.num_excluded, self.only, self.weight, self.ranks, self.first_positive)
+        return Contrast(anchors, keys, *known, is_rounded=self.is_rounded)
 
     def detached(self) -> "Contrast":
         """Return the contrast of the same rows without gradient."""
@@ -135,10 +161,10 @@ class Contrast:
         Raises:
             ValueError: If positives are no keys.
         """
-        first, num_keys = self.first_positive, len(self.keys)
+        first, num_keys = self.first_positive, self.keys.shape[0]
         if first is None:
             raise ValueError("positives must be keys: say in first_positive which key is the first anchor's")
-        return (first,) if first + len(self.anchors) <= num_keys else (first, first - num_keys)
+        return (first,) if first + self.anchors.shape[0] <= num_keys else (first, first - num_keys)
 
     @property
     def positive_scores(self) -> Float[Tensor, " a"]:
@@ -149,8 +175,7 @@ class Contrast:
         """
         if len(self.positive_diagonals) == 1:
             return (self.anchors * self.keys[self.first_positive :][: len(self.anchors)]).sum(dim=1)
-        # Rows of two views, each other's positives. The gradients of both views are put together at once.
-        first, second = self.anchors.unflatten(0, (2, -1)).unbind()
+        first, second = self._by_half  # Rows of two views, each other's positives.
         return (first * second).sum(dim=1).repeat(2)
 
     def of_anchors(self, rows: slice) -> "Contrast":
@@ -158,6 +183,7 @@ class Contrast:
         return replace(
             self,
             first_positive=None,
+            between_halves=False,
             anchors=self.anchors[rows],
             exclude=tuple(same.of_anchors(rows) for same in self.exclude),
             only=None if self.only is None else self.only.of_anchors(rows),

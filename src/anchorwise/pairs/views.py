@@ -106,11 +106,11 @@ class Views:
         ids = self.ids.repeat(self.num_views)
         rows, same_sample = self.rows, SameId(ids, ids, self._period)
         first_positive = self.num_samples if self.num_views == 2 else None
-        if not same_view:
-            exclude, num_excluded = (same_sample, self._same_view()), None
-        else:
-            exclude, num_excluded = (same_sample,), self.num_views if self.distinct else None
-        return self.contrast(rows, rows, exclude, num_excluded, first_positive=first_positive)
+        if same_view:
+            num_excluded = self.num_views if self.distinct else None
+            return self.contrast(rows, rows, (same_sample,), num_excluded, first_positive=first_positive)
+        between = self.contrast(rows, rows, (same_sample, self._same_view()), first_positive=first_positive)
+        return replace(between, between_halves=self.num_views == 2)
 
     def contrast(
         self,

@@ -14,7 +14,6 @@ Source: Hill 1975, "A simple general approach to inference about the tail of a d
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from anchorwise.tails.tail_sums import TailSums
 
@@ -24,7 +23,7 @@ from anchorwise.tails.tail_sums import TailSums
 @torch.no_grad()
 def hill_exponent(tail: TailSums) -> Float[Tensor, " a"]:
     """Return Hill's estimate of the shortfall law's exponent; not a number where a row has no exceedance."""
-    return tail.count / functional.threshold(tail.sum_log_ratio, 0.0, torch.nan)
+    return tail.count / torch.threshold(tail.sum_log_ratio, 0.0, torch.nan)
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from anchorwise.engine import ExceedanceSums
 from anchorwise.links import shortfall
@@ -54,6 +53,6 @@ class TailSums:
         of_batch = own.sum(dim=1, keepdim=True)
         lacking = (num_points - self.count).clamp_min(0.0)
         # Counts are whole: a batch with one fewer has none to lend.
-        lent = lacking / functional.threshold(of_batch[0], num_points - 1, torch.inf)
+        lent = lacking / torch.threshold(of_batch[0], num_points - 1, torch.inf)
         count, sum_log_ratio, sum_relative_excess = torch.addcmul(own, of_batch, lent).unbind()
         return replace(self, count=count, sum_log_ratio=sum_log_ratio, sum_relative_excess=sum_relative_excess)

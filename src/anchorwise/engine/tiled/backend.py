@@ -35,6 +35,7 @@ _NewReducer = Callable[[tuple[Tensor, ...]], Reducer]
 
 # So few scores are faster all at once than in tiles; on a GPU, where calls cost launches, as many as one tile has.
 _NUM_DENSE_SCORES = {"cpu": 320 * 320, "cuda": 4096 * 4096}
+_NUM_DENSE_BETWEEN = {"cpu": 224 * 224, "cuda": 4096 * 4096}  # Of one half with the other.
 # Scores of whole rows that are in memory at once, for each worker thread; elsewhere as many as a tile has.
 _NUM_WHOLE_ROW_SCORES = 2**20
 
@@ -64,8 +65,10 @@ class Tiled(Backend):
     def suits(self, request: Request) -> bool:
         """Return whether there are so many scores that tiles are faster than the whole matrix."""
         anchors, keys = request.contrast.anchors, request.contrast.keys
-        few = _NUM_DENSE_SCORES.get(anchors.device.type, _NUM_DENSE_SCORES["cpu"])
-        return len(anchors) * len(keys) > few
+        between = request.contrast.between_halves
+        limits = _NUM_DENSE_BETWEEN if between else _NUM_DENSE_SCORES
+        few = limits.get(anchors.device.type, limits["cpu"])
+        return anchors.shape[0] * keys.shape[0] > (4 * few if between else few)
 
     def logsumexp_rows(self, contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         """Return log(sum over keys of weight * exp(link(score)))."""
@@ -136,7 +139,7 @@ class Tiled(Backend):
     def _reduction(self, contrast: Contrast, new_reducer: _NewReducer) -> Reduction:
         num_anchors, num_keys = len(contrast.anchors), len(contrast.keys)
         size = self.size or tile_size(contrast.anchors.device)
-        grid = Grid(num_anchors, num_keys, contrast.is_symmetric, (size, size))
+        grid = Grid(num_anchors, num_keys, contrast.is_symmetric, (size, size), contrast.between_halves)
         return Reduction(grid, _mask_of(contrast), new_reducer)
 
 

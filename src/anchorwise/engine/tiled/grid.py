@@ -41,16 +41,24 @@ class Grid:
         num_keys: Columns.
         symmetric: Whether the anchors are the keys.
         size: Anchors and keys of a tile at most.
+        between_halves: Whether only scores between the first half of the rows and the second are wanted, of a symmetric
+            grid.
     """
 
     num_anchors: int
     num_keys: int
     symmetric: bool
     size: tuple[int, int]
+    between_halves: bool = False
 
     def rounds(self) -> Iterator[list[Tile]]:
         """Yield the tiles, round by round."""
-        return self._mirrored_rounds() if self.symmetric else self._plain_rounds()
+        if self.between_halves:
+            number = self.num_anchors // 2
+            return self._plain_rounds(slice(number), slice(number, self.num_anchors))
+        if self.symmetric:
+            return self._mirrored_rounds()
+        return self._plain_rounds(slice(self.num_anchors), slice(self.num_keys))
 
     @property
     def is_large(self) -> bool:
@@ -63,15 +71,16 @@ class Grid:
 
     def anchor_blocks(self) -> list[slice]:
         """Return the anchors of the tiles, in blocks of nearly the same size."""
-        return _blocks(self.num_anchors, self.size[0])
+        return _blocks(slice(self.num_anchors), self.size[0])
 
-    def _plain_rounds(self) -> Iterator[list[Tile]]:
-        rows, columns = self.anchor_blocks(), _blocks(self.num_keys, self.size[1])
+    def _plain_rounds(self, anchors: slice, keys: slice) -> Iterator[list[Tile]]:
+        """Every block of anchors with every block of keys."""
+        rows, columns, mirrored = _blocks(anchors, self.size[0]), _blocks(keys, self.size[1]), self.symmetric
         for shift in range(max(len(rows), len(columns))):
             if len(rows) <= len(columns):
-                yield [Tile(row, columns[(i + shift) % len(columns)]) for i, row in enumerate(rows)]
+                yield [Tile(row, columns[(i + shift) % len(columns)], mirrored) for i, row in enumerate(rows)]
             else:
-                yield [Tile(rows[(i + shift) % len(rows)], column) for i, column in enumerate(columns)]
+                yield [Tile(rows[(i + shift) % len(rows)], column, mirrored) for i, column in enumerate(columns)]
 
     def _mirrored_rounds(self) -> Iterator[list[Tile]]:
         """A round-robin tournament of the blocks, after a round of each with itself.
@@ -88,7 +97,8 @@ class Grid:
             players = [players[0], players[-1], *players[1:-1]]
 
 
-def _blocks(length: int, size: int) -> list[slice]:
+def _blocks(rows: slice, size: int) -> list[slice]:
+    first, length = rows.start or 0, rows.stop - (rows.start or 0)
     number = -(-length // size)
-    edges = [index * length // max(number, 1) for index in range(number + 1)]
+    edges = [first + index * length // max(number, 1) for index in range(number + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]

@@ -54,6 +54,11 @@ def across_views(
     Further keys are negatives of all anchors, and a weight says what the other view's count for. With label smoothing,
     that share of the target is spread evenly over the positive and the other view's negatives.
     """
+    plain = blend is None and weight is None and not further and not label_smoothing
+    if plain and len(directions) == 2:
+        # The two share their scores.
+        per_anchor, positive_scores = cross_entropy(views.pooled(same_view=False), softmax)
+        return mean_outcome(per_anchor, {"positive_score": positive_scores})
     losses, stats = [], []
     weight = _own_weight(further, views) if weight is None else weight
     for view, other in directions:
