@@ -27,7 +27,9 @@ def as_array(name: str, value: Any) -> np.ndarray:
 
 
 def _without_objects(name: str, array: np.ndarray, kind: str) -> np.ndarray:
-    """Return words, or whole numbers, that came as objects, which is how pandas hands over its columns."""
+    """Return words, whole numbers or rows that came as objects, as pandas and pyarrow hand over their columns."""
+    if array.ndim == 1 and array.size and all(isinstance(one, np.ndarray | list | tuple) for one in array):
+        return as_array(name, array.tolist())
     for one_kind in (str, Integral):
         if array.size and all(isinstance(one, one_kind) for one in array.flat):
             return np.asarray(array.tolist())
