@@ -138,6 +138,7 @@ def test_labels_at_the_call_take_the_place_of_those_in_the_file():
         ({"a": 1}, "got dict"),
         ([None, "a"], "rows must be .* got list of NoneType, str$"),
         (np.array([1.5, 2**70], dtype=object), "got ndarray of float, int$"),
+        (np.array([["a", None]], dtype=object), r"NoneType, str; give the columns of a table by name, such as"),
     ],
 )
 def test_what_is_no_array_is_a_type_error_in_words(given, message):

@@ -35,7 +35,10 @@ def _without_objects(name: str, array: np.ndarray, kind: str) -> np.ndarray:
             return np.asarray(array.tolist())
     inside = ", ".join(sorted({type(one).__name__ for one in array.flat})) if array.ndim else ""
     got = f"{kind} of {inside}" if inside else kind
-    raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {got}")
+    way_out = (
+        "" if array.ndim < 2 else "; give the columns of a table by name, such as {'embedding': table['embedding']}"
+    )
+    raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {got}{way_out}")
 
 
 def as_classes(name: str, values: np.ndarray) -> np.ndarray:
