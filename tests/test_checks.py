@@ -152,6 +152,8 @@ def test_scores_are_a_floating_matrix():
         _tensor_checks.score_rows(torch.rand(3))
     with pytest.raises(TypeError, match=r"scores must have a floating dtype, got torch.int64; convert them"):
         _tensor_checks.score_rows(torch.ones(3, 4, dtype=torch.int64))
+    with pytest.raises(TypeError, match=r"scores must be a tensor, got numpy.ndarray; convert it with torch.as_tensor"):
+        _tensor_checks.score_rows(np.ones((3, 4)))
 
 
 def test_every_column_has_one_block():

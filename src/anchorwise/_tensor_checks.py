@@ -80,8 +80,9 @@ def floating(name: str, given: Tensor) -> None:
         raise TypeError(f"{name} must have a floating dtype, got {given.dtype}; convert it with {name}.float()")
 
 
-def score_rows(scores: Tensor) -> None:
+def score_rows(given: object) -> None:
     """Refuse what is not a floating matrix of scores."""
+    scores = tensor("scores", given)
     if scores.ndim != 2:
         raise ValueError(
             f"scores must have shape (anchors, negatives), got {tuple(scores.shape)}; one row is scores.unsqueeze(0)"
@@ -249,7 +250,7 @@ def one_per_row(name: str, ids: Tensor, rows_name: str, rows_given: Tensor) -> T
 
 def one_block_each(name: str, value: Tensor, what: str, length: int) -> Tensor:
     """Return whole numbers, the block of each row or column of scores."""
-    if value.is_floating_point() or value.shape != (length,):
+    if tensor(name, value).is_floating_point() or value.shape != (length,):
         raise ValueError(
             f"{name} must be {length} whole numbers, one for each {what} of scores, got {value.dtype} of shape "
             f"{tuple(value.shape)}"

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from anchorwise import training
 from anchorwise.cli.app import app
 from anchorwise.training import RunConfig, RunDirectory, load_config, pretrain, recipe
 from anchorwise.training.choosing import configured
@@ -58,3 +59,12 @@ def test_an_image_alone_is_no_batch():
     with pytest.raises(ValueError, match="greater than or equal to 2"):
         recipe("digits").train.model_validate({"batch_size": 1})
     assert RunConfig().train.batch_size > 1
+
+
+def test_an_interrupt_outside_of_the_steps_is_said_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "pretrain", stopped)
+    result = CliRunner().invoke(app, ["pretrain", "digits", "--out", str(tmp_path / "run")])
+    assert (result.exit_code, result.stderr) == (130, "stopped; the same command goes on\n")

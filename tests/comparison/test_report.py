@@ -90,6 +90,9 @@ def test_one_of_a_kind_is_not_called_many(study: Study):
     page = comparison_report(Summary(two, {})).html() + caption(Summary(two, {}))
     for words in ("1 objective at", "1 encoder seed.", "under 1 point count", "over encoder seed 0 "):
         assert words in page
+    assert "Points of grids" in page
+    as_set = {name: one.model_copy(update={"grid": ({},)}) for name, one in two.objectives.items()}
+    assert "Points of grids" not in caption(Summary(two.model_copy(update={"objectives": as_set}), {}))
     for words in ("1 objectives", "1 encoder seeds", "1 points", "encoder seeds 0", "1 epochs"):
         assert words not in page
 

@@ -46,8 +46,11 @@ def test_a_tail_without_a_fit_is_still_drawn():
 
 
 def test_all_negatives_are_in_the_cosine_figure(tail):
-    axes = cosine_figure({"a": tail[0], "b": tail[0]}, {"a": "red", "b": "blue"}, title="all").axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    figure = cosine_figure({"a": tail[0], "b": tail[0]}, {"a": "red", "b": "blue"}, title="all")
+    axes = figure.axes[0]
+    # Not on the axes, where it hid lines.
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    assert axes.get_legend() is None
     assert axes.patches[0].get_data().values.sum() == pytest.approx(1.0)
 
 

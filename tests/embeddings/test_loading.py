@@ -115,6 +115,16 @@ def test_words_and_whole_numbers_that_come_as_objects_are_taken(values):
     assert as_embeddings(ROWS, labels=np.array(values, dtype=object)).labels.tolist() == values
 
 
+@pytest.mark.parametrize("row", [np.asarray, list])
+def test_rows_that_come_as_objects_are_taken_as_pandas_and_pyarrow_have_them(row):
+    column = np.empty(len(ROWS), dtype=object)
+    column[:] = [row(one) for one in ROWS]
+    assert np.array_equal(as_array("rows", column), ROWS)
+    column[0] = row(ROWS[0][:1])
+    with pytest.raises(TypeError, match="rows must be an array of rows of one length, got rows of several lengths"):
+        as_array("rows", column)
+
+
 def test_labels_at_the_call_take_the_place_of_those_in_the_file():
     columns = {"x": ROWS, "y": [0, 0, 0, 0], "class_names": ["only"]}
     assert as_embeddings(columns, labels=[5, 6, 7, 8]).labels.tolist() == [5, 6, 7, 8]
@@ -128,6 +138,7 @@ def test_labels_at_the_call_take_the_place_of_those_in_the_file():
         ({"a": 1}, "got dict"),
         ([None, "a"], "rows must be .* got list of NoneType, str$"),
         (np.array([1.5, 2**70], dtype=object), "got ndarray of float, int$"),
+        (np.array([["a", None]], dtype=object), r"NoneType, str; give the columns of a table by name, such as"),
     ],
 )
 def test_what_is_no_array_is_a_type_error_in_words(given, message):

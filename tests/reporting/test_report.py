@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
-from anchorwise.reporting.pictures import figure_uri, image_uri
+from anchorwise.reporting.pictures import figure_uri, image_uri, sheet_uri
 from anchorwise.reporting.report import (
     Code,
     Facts,
@@ -102,6 +102,18 @@ def test_an_image_keeps_its_pixels(num_channels):
     assert shown.shape[:2] == (24, 24)
     expected = image.permute(1, 2, 0).numpy() if num_channels == 3 else image[0].numpy()
     assert np.array_equal(shown[::3, ::3], expected)
+
+
+def test_a_picture_on_a_sheet_keeps_its_form():
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    encoded = sheet_uri([torch.full((1, 4, 8), 255, dtype=torch.uint8)], columns=1, size_px=8)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded.removeprefix("data:image/png;base64,")))))
+    assert (shown[2:6] == 255).all()
+    assert shown[[0, 1, 6, 7]].max() == 0
 
 
 def test_a_figure_lies_on_the_ground_of_its_page():

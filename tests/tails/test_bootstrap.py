@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -37,6 +38,15 @@ def test_blocks_stay_whole():
         return torch.tensor(float(all(whole)))
 
     assert (block_bootstrap(count_apart, scores, blocks=blocks, generator=generator()).replicates == 1.0).all()
+
+
+def test_a_statistic_that_returns_no_tensor_is_told_so():
+    def whole(sample: torch.Tensor) -> Any:
+        return hill_estimate(sample, num_tail=8)
+
+    scores, blocks = torch.rand(2, 40, generator=generator()), torch.arange(40)
+    with pytest.raises(TypeError, match=r"statistic must return a tensor, got .*HillEstimate; of an estimate return"):
+        block_bootstrap(whole, scores, blocks=blocks, generator=generator())
 
 
 def test_rows_move_with_their_block():

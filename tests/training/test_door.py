@@ -16,7 +16,7 @@ from anchorwise.methods import Method, MethodConfig, MoCo, Step
 from anchorwise.modalities.registry import rebuild
 from anchorwise.training import RunConfig, pretrain
 from anchorwise.training import loop as loop_module
-from anchorwise.training.door import _with_method
+from anchorwise.training.door import _refuse_uncallable, _with_method
 from anchorwise.training.own import NO_PARTS
 from anchorwise.training.run_embeddings import embed_run_views
 from tests import processes
@@ -170,6 +170,11 @@ def test_a_recipe_may_have_an_own_network_and_settings_by_name(tmp_path: Path):
     assert run.evaluate(judges={"name": "classification", "split_seeds": [0], "penalties": [0.1]}).num_test == 450
     with pytest.raises(TypeError, match="evaluate has no argument config: pass judges"):
         run.evaluate(config={})  # pyright: ignore[reportCallIssue]
+
+
+def test_what_makes_no_views_is_told_so():
+    with pytest.raises(TypeError, match=r"views must be a callable on a sample, got list; of several transforms make"):
+        _refuse_uncallable({"plain": None, "views": [nn.Identity(), nn.Identity()]})
 
 
 class Distances(Method):

@@ -103,7 +103,7 @@ def compare(  # The options of a command.
         else:
             run_study(workplace, num_workers=num_workers, executor=executor)
     except KeyboardInterrupt as interrupt:
-        raise _interrupted(interrupt) from None
+        raise interrupted(interrupt) from None
 
 
 def run_study(workplace: "Workplace", *, num_workers: int | None = None, executor: str = "local") -> None:
@@ -117,11 +117,12 @@ def run_study(workplace: "Workplace", *, num_workers: int | None = None, executo
     try:
         summary = compare(workplace, num_workers=num_workers, executor=executor, say=_say)
     except KeyboardInterrupt as interrupt:
-        raise _interrupted(interrupt) from None
+        raise interrupted(interrupt) from None
     _print_verdicts(summary, workplace)
 
 
-def _interrupted(interrupt: KeyboardInterrupt) -> typer.Exit:
+def interrupted(interrupt: KeyboardInterrupt) -> typer.Exit:
+    """Say that a command that goes on was stopped, and where if that is known; return its exit."""
     typer.echo(str(interrupt) or "stopped; the same command goes on", err=True)
     return typer.Exit(130)
 
@@ -177,7 +178,10 @@ def _print_commands(workplace: "Workplace") -> None:
         start += ["--results", str(workplace.results)]
     for run in runs:
         typer.echo(shlex.join([*start, "--run", run.key]))
-    typer.echo(f"{counted(len(runs), 'run')} can start now; then the same call says what is next", err=True)
+    said = f"{counted(len(runs), 'run')} can start now; then the same call says what is next"
+    if not runs:
+        said = "no run is left; the same call without --print-commands writes the tables"
+    typer.echo(said, err=True)
 
 
 def _print_verdicts(summary: "Summary", workplace: "Workplace") -> None:

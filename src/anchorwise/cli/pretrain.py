@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from anchorwise.cli.compare import interrupted
+
 
 def pretrain(
     recipe: Annotated[
@@ -62,7 +64,6 @@ def pretrain(
     try:
         directory = run(config, folder)
     except KeyboardInterrupt as interrupt:
-        typer.echo(str(interrupt), err=True)
-        raise typer.Exit(130) from None
+        raise interrupted(interrupt) from None
     done = "was done before" if was_done else "done"
     typer.echo(f"{done}: {directory.path}; judge it with `anchorwise evaluate {directory.path}`")

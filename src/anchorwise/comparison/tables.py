@@ -168,15 +168,18 @@ def caption(summary: Summary) -> str:
     unit = f", in {primary.difference_unit}" if primary.difference_unit else ""
     least = primary.factor * study.smallest_difference
     smallest = counted(least, "point") if primary.unit == "%" else f"{least:g} {primary.unit}".rstrip()
+    chooses = any(len(contender.grid) > 1 for contender in study.objectives.values())
+    choice = (
+        f"Points of grids were chosen by {primary.label} on validation samples, on other seeds. " if chooses else ""
+    )
     sets = f" on {counted(len(study.data_sets), 'data set')}" if study.family == "study" else ""
     return (
         f"Trained for {trained_for(study)}. "
         f"Test samples; mean and plain {level} Student interval over {counted(len(study.seeds), 'encoder seed')}. "
         f"Difference: "
         f"{primary.label} minus that of {study.label(study.baseline)}, paired by seed{unit}, with intervals that "
-        f"hold together for {counted(len(study.objectives) - 1, 'objective')}{sets} at {level} (Dunn 1961). Points of "
-        f"grids were chosen by {primary.label} on validation samples, on other seeds. Differences under "
-        f"{smallest} count as none."
+        f"hold together for {counted(len(study.objectives) - 1, 'objective')}{sets} at {level} (Dunn 1961). "
+        f"{choice}Differences under {smallest} count as none."
     )
 
 

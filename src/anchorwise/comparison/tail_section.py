@@ -76,15 +76,20 @@ def _tail_figures(name: str, found: PooledExceedances, fit: TailFit) -> Figures:
 
 
 def _tail_row(name: str, found: PooledExceedances, fit: TailFit) -> list[str]:
-    hardest = f"{found.threshold + found.values[0]:.4f}" if len(found.values) else "-"
-    cells = [name, f"{found.threshold:.4f}", hardest]
+    hardest = _cosine(found.threshold + found.values[0]) if len(found.values) else "-"
+    cells = [name, _cosine(found.threshold), hardest]
     if fit.exponential is None:
         return [*cells, *["-"] * (len(COLUMNS) - len(cells))]
-    endpoint = "none" if fit.endpoint is None else f"{fit.endpoint:.4f}"
+    endpoint = "none" if fit.endpoint is None else _cosine(fit.endpoint)
     return [
         *cells,
-        f"{fit.exponential.scale:.5f}",
+        f"{fit.exponential.scale:.4g}",
         f"{fit.exponent:.2f}",
         f"{fit.delta_aic:+.0f}",
         *(("-", "-") if fit.pareto is None else (f"{fit.pareto.shape:.3f}", endpoint)),
     ]
+
+
+def _cosine(value: float) -> str:
+    """Return a cosine with what tells it from 1, where encoders that are not trained have all of theirs."""
+    return f"{value:.4f}" if abs(1.0 - value) > 0.001 else f"{value:.6f}"

@@ -77,7 +77,9 @@ def cosine_figure(exceedances: Mapping[str, PooledExceedances], colours: Mapping
     axes.axvline(1.0, color=GREY, linewidth=1.0, linestyle=":")
     axes.set_yscale("log")
     axes.set_xlim(-1.0, 1.02)
-    add_legend(axes, "upper left")
+    if len(exceedances) > 1:  # Below: beside the lines there is no room that is always free.
+        figure.set_size_inches(4.8, 3.3 + 0.2 * len(exceedances))
+        figure.legend(loc="outside lower left", frameon=False, fontsize=9.0)
     return figure
 
 

@@ -27,13 +27,18 @@ def as_array(name: str, value: Any) -> np.ndarray:
 
 
 def _without_objects(name: str, array: np.ndarray, kind: str) -> np.ndarray:
-    """Return words, or whole numbers, that came as objects, which is how pandas hands over its columns."""
+    """Return words, whole numbers or rows that came as objects, as pandas and pyarrow hand over their columns."""
+    if array.ndim == 1 and array.size and all(isinstance(one, np.ndarray | list | tuple) for one in array):
+        return as_array(name, array.tolist())
     for one_kind in (str, Integral):
         if array.size and all(isinstance(one, one_kind) for one in array.flat):
             return np.asarray(array.tolist())
     inside = ", ".join(sorted({type(one).__name__ for one in array.flat})) if array.ndim else ""
     got = f"{kind} of {inside}" if inside else kind
-    raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {got}")
+    way_out = (
+        "" if array.ndim < 2 else "; give the columns of a table by name, such as {'embedding': table['embedding']}"
+    )
+    raise TypeError(f"{name} must be an array, a tensor or lists of numbers, got {got}{way_out}")
 
 
 def as_classes(name: str, values: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ def panel(title: str, x_label: str, y_label: str, *, width_inch: float = 4.2) ->
     return figure, axes
 
 
-def add_legend(axes: Axes, location: Literal["best", "lower right", "upper left"] = "best") -> None:
+def add_legend(axes: Axes, location: Literal["best", "lower right"] = "best") -> None:
     """Name what is drawn, on a ground that keeps the names legible over lines and bars; nothing if nothing is named."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc=location, frameon=True, framealpha=0.85, edgecolor="none", fontsize=9.0)

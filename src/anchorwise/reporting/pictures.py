@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from anchorwise import _checks
@@ -38,12 +38,12 @@ def image_uri(image: UInt8[Tensor, "c h w"], *, size_px: int = 64) -> str:
 
 
 def sheet_uri(images: Sequence[UInt8[Tensor, "c h w"] | None], *, columns: int, size_px: int = 32) -> str:
-    """Return many images as one PNG, row by row, each scaled into a square of `size_px`; None leaves a place empty."""
+    """Return many images as one PNG, row by row, each inside a square of `size_px`; None leaves a place empty."""
     rows = -(-len(images) // _checks.count("columns", columns))
     sheet = Image.new("RGB", (columns * size_px, rows * size_px))
     for number, image in enumerate(images):
         if image is not None:
-            picture = Image.fromarray(_shown(image)).convert("RGB").resize((size_px, size_px))
+            picture = ImageOps.pad(Image.fromarray(_shown(image)).convert("RGB"), (size_px, size_px))
             sheet.paste(picture, (number % columns * size_px, number // columns * size_px))
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")

@@ -81,7 +81,7 @@ def block_bootstrap(
 
     Raises:
         ValueError: If an argument is out of range, `scores` is no matrix, or a row or column has no block.
-        TypeError: If `scores` is not floating.
+        TypeError: If `scores` is no floating tensor, or `statistic` returns no tensor.
     """
     _tensor_checks.score_rows(scores)
     _tensor_checks.one_block_each("blocks", blocks, "column", scores.shape[1])
@@ -96,8 +96,17 @@ def block_bootstrap(
     for _ in range(num_resamples):
         drawn = torch.randint(len(names), (len(names),), generator=generator, device=generator.device).tolist()
         sample = scores if rows is None else scores[torch.cat([rows[block] for block in drawn])]
-        replicates.append(statistic(sample[:, torch.cat([columns[block] for block in drawn])]))
-    return _interval(statistic(scores), torch.stack(replicates), outside, len(names))
+        replicates.append(_number(statistic(sample[:, torch.cat([columns[block] for block in drawn])])))
+    return _interval(_number(statistic(scores)), torch.stack(replicates), outside, len(names))
+
+
+def _number(found: object) -> Tensor:
+    if not isinstance(found, Tensor):
+        raise TypeError(
+            f"statistic must return a tensor, got {_checks.kind_of(found)}; of an estimate return one of its numbers, "
+            "such as .exponent, and convert others with torch.as_tensor"
+        )
+    return found
 
 
 def _interval(estimate: Tensor, replicates: Tensor, outside: float, num_blocks: int) -> BootstrapInterval:

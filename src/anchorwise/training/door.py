@@ -88,6 +88,7 @@ def pretrain(
         KeyboardInterrupt: If a signal ended the run early; calling again goes on.
     """
     _checks.one_of("views_of", views_of, ("sample", "batch"))
+    _refuse_uncallable({"views": views, "plain": plain})
     form = SampleForm(image_column, label_column, plain)
     own_samples = None if samples is None else form.samples(samples, labels, groups)
     words = _in_words({"encoder": encoder, "views": views, "plain": plain}, own_samples, objective)
@@ -137,6 +138,16 @@ def _refuse(recipe: Any, data: Any, settings: Mapping[str, Any], words: Mapping[
     size = settings.get("train.batch_size", 2)
     if isinstance(size, int) and size < 2:
         raise ValueError(f"batch_size must be at least 2, got {size}: a sample alone has no negatives; take 64 or more")
+
+
+def _refuse_uncallable(given: Mapping[str, object]) -> None:
+    for name, make in given.items():
+        if make is not None and not callable(make):
+            raise TypeError(
+                f"{name} must be a callable on a sample, got {_checks.kind_of(make)}; of several transforms make one: "
+                "Compose([first, second]) where they follow each other, or, where each makes a view, "
+                "lambda sample: [first(sample), second(sample)]"
+            )
 
 
 def _with_method(

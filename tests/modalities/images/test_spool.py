@@ -22,6 +22,16 @@ def test_pictures_come_back_by_name_and_grey_ones_in_every_colour(tmp_path, is_o
     assert list(tmp_path.iterdir()) == []
 
 
+def test_pictures_that_are_no_squares_are_taken_where_all_have_one_size():
+    with closing(Spool(None)) as spool:
+        spool.add("a", np.zeros((1, 2, 3), np.uint8))
+        spool.add("b", np.zeros((1, 2, 3), np.uint8))
+        assert spool.stacked().shape == (2, 1, 2, 3)
+        spool.add("c", np.zeros((1, 3, 2), np.uint8))
+        with pytest.raises(ValueError, match="must share one size, got 2 x 3 px in 'c' and 3 x 2 px in 'a'; set image"):
+            spool.shape()
+
+
 class _Full(io.FileIO):
     """A file on a disk with room for 31 bytes."""
 

@@ -50,7 +50,7 @@ def load_folder(
 
     Args:
         path: Folder, `.tar`, `.tar.gz` or `.zip`.
-        image_size_px: Height and width to resize to; None requires one square size of all images.
+        image_size_px: Height and width to resize to; None requires one size of all images.
         seed: Decides the test split where the folder brings none.
         max_decoded_gib: How much room the decoded images may take.
         group_pattern: Says by their names which images belong together (`anchorwise.modalities.groups`).

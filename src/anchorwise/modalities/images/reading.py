@@ -43,7 +43,7 @@ def read_images(
 
     Args:
         path: A folder, or an archive named like `ARCHIVE_SUFFIXES`.
-        image_size_px: Height and width to resize to; None requires one square size of all images.
+        image_size_px: Height and width to resize to; None requires one size of all images.
         leave_out: Names of folders whose images are left out.
         max_decoded_gib: How much room the decoded images may take.
         on_progress: Told how far the reading is, and where the images are kept.

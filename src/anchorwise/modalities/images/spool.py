@@ -52,20 +52,20 @@ class Spool:
             ValueError: If they differ; the first by name is what others are compared with.
         """
         order = self.order()
-        first, size_px = order[0], self._shapes[order[0]][2]
+        first, size_px = order[0], self._shapes[order[0]][1:]
         num_channels = max(shape[0] for shape in self._shapes)
         for place in order:
             channels, *size = self._shapes[place]
-            if size != [size_px, size_px]:
+            if tuple(size) != size_px:
                 raise ValueError(
-                    f"images must share one square size, got {self._size(place)} in {self.names[place]!r} and "
+                    f"images must share one size, got {self._size(place)} in {self.names[place]!r} and "
                     f"{self._size(first)} in {self.names[first]!r}; set image_size_px to resize them"
                 )
             if channels != num_channels and (channels, num_channels) != (1, 3):
                 raise ValueError(
                     f"images must share one channel count, got {channels} in {self.names[place]!r} and {num_channels}"
                 )
-        return len(order), num_channels, size_px, size_px
+        return len(order), num_channels, size_px[0], size_px[1]
 
     def rows(self) -> Iterator[Pixels]:
         """Yield all in the order of their names, grey ones in every colour channel where there is colour."""
