@@ -41,6 +41,9 @@ class Untyped(Margin):
     def __init__(self, margin=0.2):
         super().__init__(margin=margin)
 
+class Unknown(Margin):
+    def __init__(self, margin: "Nowhere") -> None: ...
+
 class Half(Objective):
     pass
 
@@ -103,6 +106,7 @@ def test_an_objective_is_built_by_where_it_is_imported_from():
         ({"name": "broken:Margin"}, "importing broken fails in .*broken.py, line 1: .* No module named 'nowhere_at"),
         ({"name": "quits:Margin"}, "importing quits fails in .*quits.py, line 1: SystemExit: no"),
         ({"name": "mine:Untyped"}, "must take its settings as typed keyword arguments, .* got 'margin=0.2'"),
+        ({"name": "mine:Unknown"}, "annotates its settings with 'Nowhere', which is not there when it runs"),
         ({"name": "mine:Margin", "margins": 1}, "must be one of 'margin', 'sizes', 'gate', got 'margins'; did you"),
         ({"name": "mine:Margin", "margin": "1"}, "mine:Margin.margin must be float, got '1'"),
         ({"name": "mine:Margin", "sizes": [0.5]}, r"sizes must be tuple\[int, \.\.\.\], got \[0.5\]"),

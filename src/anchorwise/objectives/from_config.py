@@ -117,7 +117,13 @@ def _value(key: str, value: Any, hint: Any) -> Any:
 
 def _hints(make: Callable[..., Any]) -> dict[str, Any]:
     """Return what hyperparameters are annotated as."""
-    return get_type_hints(make.__init__ if isinstance(make, type) else make)
+    try:
+        return get_type_hints(make.__init__ if isinstance(make, type) else make)
+    except NameError as error:
+        raise ValueError(
+            f"{make.__module__}:{make.__name__} annotates its settings with {error.name!r}, which is not there when it "
+            "runs; import it in the module, not under TYPE_CHECKING"
+        ) from error
 
 
 def _table_of(hint: Any) -> Mapping[Any, Callable[..., Any]] | None:
