@@ -7,7 +7,7 @@ import typer
 
 def objectives(
     name: Annotated[
-        str | None, typer.Argument(help="Only this one, or one of your own as module:Class; by default all of them.")
+        str | None, typer.Argument(help="Only this one, or module:Class of your own; by default all.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Write the page of the documentation.")] = False,
 ) -> None:

@@ -15,7 +15,6 @@ from pydantic import Field, create_model, model_validator
 
 from anchorwise import _checks, _files
 from anchorwise._config import Section, Seed, follows, section_of_json
-from anchorwise._own_code import is_own
 from anchorwise.comparison.statistics import MAX_SEEDS
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, metrics_of
 from anchorwise.methods import AnyMethodConfig, SimCLR
@@ -238,8 +237,7 @@ class Study(Section):
         except ValueError as error:
             raise ValueError(f"objectives.{objective}.grid, {point_label(point)}: {error}") from error
         # What is judged, and how, is no choice of a grid.
-        whole = config.objective if is_own(config.method.name) else config.whole_objective()
-        return config.model_copy(update={"objective": whole, "judges": self.judges})
+        return config.model_copy(update={"objective": config.whole_objective(), "judges": self.judges})
 
     def only(self, objectives: Sequence[str]) -> "Study":
         """Return the study of these objectives and the baseline; the ladder stays where all of it does.

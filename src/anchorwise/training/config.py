@@ -237,13 +237,16 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _refuse_an_objective_that_cannot_be_built(self) -> "RunConfig":
-        if not _own_code.is_own(self.method.name):  # Its class, which knows its objective, is imported to train only.
-            self.whole_objective()
+        self.whole_objective()
         return self
 
     def whole_objective(self) -> ObjectiveConfig:
-        """Return the objective, also where it is the method's own."""
-        return (self.objective or ObjectiveConfig()).of(self.method.name)
+        """Return the objective, also where it is the method's own.
+
+        That of a method of one's own has no name before `with_own_code`: its class, which knows it, is imported there.
+        """
+        objective = self.objective or ObjectiveConfig()
+        return objective if _own_code.is_own(self.method.name) else objective.of(self.method.name)
 
     @property
     def encoder_name(self) -> str:
@@ -251,6 +254,11 @@ class RunConfig(Section):
         sections = (self.encoder, *(part for _, part in self.encoder if isinstance(part, Section)))
         names = [str(name) for section in sections if (name := getattr(section, "name", None)) is not None]
         return " + ".join(names) or self.modality
+
+    @property
+    def names_own_code(self) -> bool:
+        """Whether method or objective, or a part of it, may be a class of one's own."""
+        return _own_code.has_own((self.method.name, self.whole_objective().model_dump()))
 
     def method_and_settings(self) -> tuple[type[Method], MethodConfig]:
         """Return the class of the method, and its settings as that has them.
@@ -274,9 +282,10 @@ class RunConfig(Section):
         Raises:
             ValueError: If one cannot be imported, a setting is refused, or `code` is of other files.
         """
-        if not _own_code.has_own((self.method.name, (self.objective or ObjectiveConfig()).model_dump())):
+        if not self.names_own_code:
             return self if self.code is None else self.model_copy(update={"code": None})
-        (kind, settings), method, objective = self.method_and_settings(), self.method, self.whole_objective()
+        (kind, settings), method = self.method_and_settings(), self.method
+        objective = self.whole_objective().of(method.name)
         if isinstance(method, OwnNamed):
             method = OwnNamed(name=method.name, **settings.model_dump(mode="json", exclude={"name"}))
         kinds = {kind, *(type(part) for part in objective.build().modules() if isinstance(part, Objective))}

@@ -9,7 +9,7 @@ from rich.progress import track
 from torch import Tensor
 
 from anchorwise import _files
-from anchorwise._config import OwnNamed
+from anchorwise._config import OwnNamed, section_of
 from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
 from anchorwise.methods import SimCLR
@@ -56,10 +56,10 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
     state = initial_state(_without_own_code(begun), splits.pretrain, torch.device(device))
     saved = load_checkpoint(directory.checkpoint_file)
     with _files.reading(directory.checkpoint_file, way_out=START_AFRESH):
-        if config.code is None:
-            state.restore(saved)
-        else:
+        if config.names_own_code:
             state.restore_encoder(saved)
+        else:
+            state.restore(saved)
     return state
 
 
@@ -68,11 +68,11 @@ def _without_own_code(config: RunConfig) -> RunConfig:
 
     The encoder, its head and what makes its views stay.
     """
-    if config.code is None:
+    if not config.names_own_code:
         return config
     method = config.method
     if isinstance(method, OwnNamed):
-        method = SimCLR.Config(head=HeadConfig(**method.settings["head"]))
+        method = SimCLR.Config(head=section_of(HeadConfig, method.settings.get("head", {})))
     return config.model_copy(update={"method": method, "objective": None})
 
 
