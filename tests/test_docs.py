@@ -1,9 +1,12 @@
 """Every Python block of the README and of the docs runs, top to bottom, in a folder of its own."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+from anchorwise.comparison import Workplace, load_study
 
 pytestmark = pytest.mark.whole
 
@@ -27,3 +30,14 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     names: dict[str, object] = {"__name__": "__main__"}
     for block in _blocks(page):
         exec(compile(block, str(page), "exec"), names)
+
+
+def test_the_study_of_the_tutorial_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = DOCS / "tutorials" / "write_an_objective.md"
+    study = re.findall(r"^```json\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("margin.py").write_text(_blocks(page)[0], encoding="utf-8")
+    Path("margin.json").write_text(*study, encoding="utf-8")
+    wanted = Workplace(load_study(Path("margin.json")), tmp_path / "out").wanted({})
+    assert [run.objective for run in wanted] == ["info_nce"] * 3 + ["margin"] * 4

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
+    Tag,
     ValidationError,
     model_serializer,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
-from anchorwise import _checks, _files
+from anchorwise import _checks, _files, _own_code
 
 
 class Section(BaseModel):
@@ -46,6 +48,19 @@ class Named(Section):
     def _name_first(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         tree = dump(self)
         return {key: tree[key] for key in sorted(tree, key=lambda key: key != "name")}
+
+
+class OwnNamed(Named):
+    """One whose `name` says where its class is imported from; what its settings are, that class alone knows."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = _own_code.FORM
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All but the name."""
+        return dict(self.model_extra or {})
 
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -101,6 +116,17 @@ def mark(field: FieldInfo, name: str) -> JsonValue:
 def chosen_by_name(sections: Iterable[type[Named]]) -> Any:
     """Return the type of what is one of these sections, as its `name` says."""
     return Annotated[Union[tuple(sections)], Field(discriminator="name")]  # noqa: UP007
+
+
+def chosen_by_name_or_own(sections: Iterable[type[Named]]) -> Any:
+    """Return the type of what is one of these sections, or an `OwnNamed` where its `name` is of that form."""
+    tagged = [Annotated[each, Tag(each.model_fields["name"].default)] for each in (*sections, OwnNamed)]
+    return Annotated[Union[tuple(tagged)], Discriminator(_tag)]  # noqa: UP007
+
+
+def _tag(given: Any) -> Any:
+    name = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    return _own_code.FORM if _own_code.is_own(name) else name
 
 
 def identity(section: Section) -> dict[str, Any]:
@@ -186,14 +212,15 @@ def _wording(error: ValidationError, section: type[Section], tree: Any) -> str:
             lines.append(f"{where} {words}" if words.startswith("must ") else words)
         elif kind == "extra_forbidden":
             lines.append(unknown_setting(where, _names_at(section, problem["loc"][:-1])))
-        elif kind in ("union_tag_not_found", "union_tag_invalid"):
+        elif kind in ("union_tag_not_found", "union_tag_invalid") and isinstance(problem["input"], Mapping):
             names = [str(each.model_fields["name"].default) for each in _sections_at(section, problem["loc"])]
             one_of, name = f"{where}.name must be one of {', '.join(map(repr, names))}", problem["input"].get("name")
             lines.append(f"{one_of}, got {name!r}{_checks.hint(name, names)}" if name else f"{one_of}; it is missing")
         elif kind == "missing":
             lines.append(f"{where} is missing")
         else:
-            got = f"{problem['msg']}, got {_short.repr(problem['input'])}"
+            rule = "Input should be a table" if kind == "union_tag_not_found" else problem["msg"]
+            got = f"{rule}, got {_short.repr(problem['input'])}"
             is_named = any("name" in each.model_fields for each in _sections_at(section, problem["loc"]))
             lines.append(f"{where}: {got}{_form(kind, where, problem['input'], is_named)}" if where else got)
     return "; ".join(lines)
@@ -240,7 +267,7 @@ def _form(kind: str, where: str, given: object, is_named: bool) -> str:
     """Return the form that a value of the wrong kind should have had; is_named: whether it has a part `name`."""
     if kind in ("tuple_type", "list_type"):
         return f"; write a list: {where}=[{given!r}]"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
+    if kind in ("model_type", "model_attributes_type", "dict_type", "union_tag_not_found"):
         such_as = f", such as {where}.name={given}" if is_named and isinstance(given, str) else ""
         return f"; it has parts, which are set one by one: {where}.NAME=VALUE{such_as}"
     return "; it has no parts" if isinstance(given, dict) else ""

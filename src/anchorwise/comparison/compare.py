@@ -79,7 +79,8 @@ def run_one(workplace: Workplace, key: str) -> RunResult:
     runs = {run.key: run for of in workplace.progress(results) for run in of.runs}
     if key not in runs:
         raise ValueError(
-            f"--run must be the key of a run that can start now or is done, as --print-commands says; got {key!r}"
+            f"--run must be the key of a run that can start now or is done, as --print-commands says; got {key!r}. "
+            "Where the study or the source of an objective of your own was edited since, print the commands again"
         )
     _check_samples(workplace, results, runs[key].data_set)
     _outputs.claim_folder(workplace.out, COMMAND, is_own=workplace.is_begun)

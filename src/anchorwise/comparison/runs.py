@@ -82,7 +82,11 @@ def study_run(
     num_epochs: int | None = None,
 ) -> StudyRun:
     """Return one run of a study; `num_epochs` is that of a rung of successive halving."""
-    config = with_start(study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs))
+    config = study.run_config(data_set, objective, point, seed=seed, num_epochs=num_epochs)
+    try:
+        config = with_start(config)
+    except ValueError as error:
+        raise ValueError(f"objectives.{objective}: {error}") from error
     is_shown = study.is_illustrated and is_final and seed == study.seeds[0]
     left_out = HELD_OUT if study.chooses_on_held_out and not is_final else 0.0
     return StudyRun(data_set, objective, point, seed, is_final, config, study.judges, is_shown, left_out)

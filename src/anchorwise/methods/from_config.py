@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from anchorwise._config import chosen_by_name
+from anchorwise import _checks, _own_code
+from anchorwise._config import chosen_by_name_or_own
 from anchorwise.methods import registry
 from anchorwise.methods.base import Method, MethodConfig
 
@@ -14,4 +15,15 @@ METHODS: Mapping[str, type[Method]] = {
 if TYPE_CHECKING:
     AnyMethodConfig = MethodConfig
 else:
-    AnyMethodConfig = chosen_by_name(method.Config for method in METHODS.values())
+    AnyMethodConfig = chosen_by_name_or_own(method.Config for method in METHODS.values())
+
+
+def method_class(name: str, part: str = "method") -> type[Method]:
+    """Return the method of that name, one of the registry or, named `module:Class`, of one's own.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if _own_code.is_own(name):
+        return _own_code.imported(part, name, Method)
+    return METHODS[_checks.one_of(part, name, (*METHODS, _own_code.FORM))]

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from anchorwise import _checks
-from anchorwise.objectives.from_config import OBJECTIVES
+from anchorwise.objectives.from_config import OBJECTIVES, made_by
 from anchorwise.objectives.objective import Inputs, Objective
 
 
@@ -48,19 +47,19 @@ def catalogue() -> list[CatalogueEntry]:
 
 
 def describe(name: str) -> CatalogueEntry:
-    """Return the entry of one objective.
+    """Return the entry of one objective, which may be of one's own (`objectives.build`).
 
     Raises:
         ValueError: If there is none of this name.
     """
-    make = OBJECTIVES[_checks.one_of("objective", name, OBJECTIVES)]
+    make = made_by(name)
     module = inspect.getdoc(inspect.getmodule(make)) or ""
     source = re.search(r"^Source.*?: (.*?)(?:\n\n|\Z)", module, re.MULTILINE | re.DOTALL)
     inputs = make.inputs if isinstance(make, type) and issubclass(make, Objective) else Inputs()
     return CatalogueEntry(
         name=name,
         python_name=make.__name__,
-        summary=_one_line((inspect.getdoc(make) or "").split("\n\n")[0]),
+        summary=_one_line(inspect.cleandoc(make.__doc__ or "").split("\n\n")[0]),
         source=_one_line(source.group(1)) if source else "",
         hyperparameters=tuple(_hyperparameters(make)),
         inputs=inputs,

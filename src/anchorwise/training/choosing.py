@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anchorwise import _checks
+from anchorwise._config import OwnNamed
+from anchorwise._own_code import is_own
 from anchorwise.methods import METHODS, Method, MethodConfig
+from anchorwise.methods.from_config import method_class
 from anchorwise.training.config import RunConfig
 from anchorwise.training.overrides import apply_overrides
 from anchorwise.training.recipes import RECIPES, load_config, recipe
@@ -59,15 +61,17 @@ def run_folder(start: str | Path) -> Path:
 
 
 def with_method(config: RunConfig, method: str | MethodConfig | type[Method]) -> RunConfig:
-    """Return a configuration with a registered method and that method's own objective.
+    """Return a configuration with a method that has a name, and that method's own objective.
 
     Raises:
         ValueError: If there is no method of that name.
     """
     if isinstance(method, str):
-        name = _checks.one_of("method", method, METHODS)
-        return config if name == config.method.name else with_method(config, METHODS[name].Config())
-    section = method.Config() if isinstance(method, type) else method
+        if method == config.method.name:
+            return config
+        section = OwnNamed(name=method) if is_own(method) else method_class(method).Config()
+    else:
+        section = method.Config() if isinstance(method, type) else method
     return config.model_copy(update={"method": section, "objective": None})
 
 

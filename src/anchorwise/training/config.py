@@ -6,16 +6,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
-from anchorwise import _checks
-from anchorwise._config import NO_IDENTITY, RENAMED, Count, Epochs, Section, Seed, follows, instead_of, unknown_setting
+from anchorwise import _checks, _own_code
+from anchorwise._config import (
+    NO_IDENTITY,
+    RENAMED,
+    Count,
+    Epochs,
+    OwnNamed,
+    Section,
+    Seed,
+    follows,
+    instead_of,
+    unknown_setting,
+)
 from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges
-from anchorwise.methods import METHODS, AnyMethodConfig, SimCLR
+from anchorwise.methods import AnyMethodConfig, Method, MethodConfig, SimCLR
+from anchorwise.methods.from_config import method_class
 from anchorwise.modalities.registry import MODALITIES, SECTIONS, AnyDataConfig, AnyEncoderConfig, AnyViewsConfig
 from anchorwise.objectives import Objective, build
 from anchorwise.training.optimizers import AdamW, AnyOptimizer
 from anchorwise.training.order import Shuffled
 from anchorwise.training.orders import AnyOrderConfig
+from anchorwise.training.overrides import changed
 
 # Of the code that trains: another one gives other numbers for the same settings. 1: views by kornia, another order of
 # colour steps for every batch, drawn by batch and rank. 2: the library's own views, drawn by image.
@@ -31,8 +44,8 @@ class ObjectiveConfig(Section):
     A hyperparameter that is an object, such as a gate, is a table with its own `name`.
 
     Attributes:
-        name: As `anchorwise.objectives.OBJECTIVES` has it. Left out, it is the method's own objective, whose settings
-            stay but for those given here.
+        name: As `anchorwise.objectives.OBJECTIVES` has it, or `module:Class` for one of one's own. Left out, it is the
+            method's own objective, whose settings stay but for those given here.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -48,7 +61,8 @@ class ObjectiveConfig(Section):
         for name in self.hyperparameters:
             if f"objective.{name}" in RENAMED:
                 raise ValueError(unknown_setting(f"objective.{name}", ()))
-        if self.name is not None:
+        # A configuration that is merely read runs no code of one's own: `RunConfig.with_own_code` builds that.
+        if self.name is not None and not _own_code.has_own(self.model_dump()):
             with torch.device("meta"):  # Tables of a million samples are not made to be thrown away.
                 self.build()
         return self
@@ -66,7 +80,22 @@ class ObjectiveConfig(Section):
         """Return the whole objective of a run: where it has no name, the method's own with these hyperparameters."""
         if self.name is not None:
             return self
-        return ObjectiveConfig(**{**METHODS[method].own_objective, **self.hyperparameters})
+        return ObjectiveConfig(**{**own_objective(method_class(method)), **self.hyperparameters})
+
+
+def own_objective(method: type[Method]) -> Mapping[str, Any]:
+    """Return the objective that a method brings, as `anchorwise.objectives.build` takes it.
+
+    Raises:
+        ValueError: If it brings none, as one of somebody's own may.
+    """
+    found = getattr(method, "own_objective", None)
+    if found is None:
+        raise ValueError(
+            f"{method.__name__} brings no objective; name one (objective.name), or give the class an attribute "
+            'own_objective, such as {"name": "info_nce"}'
+        )
+    return found
 
 
 def _num_epochs(settings: dict[str, Any]) -> int | None:
@@ -171,6 +200,8 @@ class RunConfig(Section):
         train: How long and in what steps.
         judges: Who watches the encoder while it trains (`anchorwise.evaluation.registry`).
         own: Parts that a caller brought from Python, in words; the sections of the same names do not count.
+        code: Digest of the file of every class that method and objective name as `module:Class`; filled in before the
+            run starts, and with another one it is another run.
         version: Of the code that trains; filled in before the run starts. Runs of another one are other runs: they can
             be read, and not gone on with.
     """
@@ -187,6 +218,7 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     judges: AnyJudges = Field(default=DEFAULT_JUDGES, json_schema_extra=NO_IDENTITY)
     own: dict[str, str] | None = None
+    code: dict[str, str] | None = None
     version: int | None = Field(default=None, ge=1)
 
     @classmethod
@@ -209,8 +241,12 @@ class RunConfig(Section):
         return self
 
     def whole_objective(self) -> ObjectiveConfig:
-        """Return the objective, also where it is the method's own."""
-        return (self.objective or ObjectiveConfig()).of(self.method.name)
+        """Return the objective, also where it is the method's own.
+
+        That of a method of one's own has no name before `with_own_code`: its class, which knows it, is imported there.
+        """
+        objective = self.objective or ObjectiveConfig()
+        return objective if _own_code.is_own(self.method.name) else objective.of(self.method.name)
 
     @property
     def encoder_name(self) -> str:
@@ -218,6 +254,45 @@ class RunConfig(Section):
         sections = (self.encoder, *(part for _, part in self.encoder if isinstance(part, Section)))
         names = [str(name) for section in sections if (name := getattr(section, "name", None)) is not None]
         return " + ".join(names) or self.modality
+
+    @property
+    def names_own_code(self) -> bool:
+        """Whether method or objective, or a part of it, may be a class of one's own."""
+        return _own_code.has_own((self.method.name, self.whole_objective().model_dump()))
+
+    def method_and_settings(self) -> tuple[type[Method], MethodConfig]:
+        """Return the class of the method, and its settings as that has them.
+
+        Raises:
+            ValueError: If it is one of one's own that cannot be imported, or takes no such settings.
+        """
+        kind = method_class(self.method.name, "method.name")
+        if not isinstance(self.method, OwnNamed):
+            return kind, self.method
+        try:
+            return kind, changed(kind.Config(), self.method.settings)
+        except ValueError as error:
+            raise ValueError(f"method {self.method.name}: {error}") from error
+
+    def with_own_code(self) -> "RunConfig":
+        """Return the configuration with what the classes that it names as `module:Class` say of it.
+
+        They are imported and their settings checked; the method's settings, its objective and `code` are filled in.
+
+        Raises:
+            ValueError: If one cannot be imported, a setting is refused, or `code` is of other files.
+        """
+        if not self.names_own_code:
+            return self if self.code is None else self.model_copy(update={"code": None})
+        (kind, settings), method = self.method_and_settings(), self.method
+        objective = self.whole_objective().of(method.name)
+        if isinstance(method, OwnNamed):
+            method = OwnNamed(name=method.name, **settings.model_dump(mode="json", exclude={"name"}))
+        kinds = {kind, *(type(part) for part in objective.build().modules() if isinstance(part, Objective))}
+        own = {f"{each.__module__}:{each.__qualname__}": each for each in kinds if not _is_of_library(each)}
+        known = self.code or {}
+        code = {name: _own_code.digest_of(each, known.get(name)) for name, each in sorted(own.items())}
+        return self.model_copy(update={"method": method, "objective": objective, "code": code or None})
 
     def of_this_version(self) -> "RunConfig":
         """Return the configuration with the version of the code here.
@@ -231,6 +306,10 @@ class RunConfig(Section):
                 "Leave it out, or take the release that has it; results that are kept can be read"
             )
         return self.model_copy(update={"version": VERSION})
+
+
+def _is_of_library(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _of(modality: str) -> type[RunConfig]:

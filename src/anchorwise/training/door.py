@@ -14,7 +14,7 @@ from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples
 from anchorwise.objectives import Objective
 from anchorwise.training.choosing import as_settings, configured, own_method, run_folder, with_method
-from anchorwise.training.config import ObjectiveConfig, RunConfig
+from anchorwise.training.config import ObjectiveConfig, RunConfig, own_objective
 from anchorwise.training.loop import train_run
 from anchorwise.training.overrides import apply_overrides
 from anchorwise.training.own import OwnParts, in_words
@@ -165,7 +165,7 @@ def _with_method(
     objective, is_named = parts.objective, "objective" in rest or "objective.name" in rest
     if objective is None and not is_named:
         changes = {name.removeprefix("objective."): rest.pop(name) for name in [*rest] if name.startswith("objective.")}
-        objective = apply_overrides(ObjectiveConfig(**kind.own_objective), as_settings(changes)).build()
+        objective = apply_overrides(ObjectiveConfig(**own_objective(kind)), as_settings(changes)).build()
     words = parts.words | {"method": f"{kind.__module__}.{kind.__qualname__}({section!r})"}
     words |= {} if objective is None else {"objective": in_words(objective)}
     config = apply_overrides(config.model_copy(update={"objective": None}), as_settings(rest))

@@ -13,6 +13,7 @@ from typing import Any
 
 from anchorwise import _files
 from anchorwise._config import read_section
+from anchorwise._own_code import has_own, is_own
 from anchorwise.evaluation.results import Evaluation
 from anchorwise.methods import METHODS
 from anchorwise.modalities.base import Exported
@@ -109,9 +110,10 @@ def _scores(path: Path) -> list[str]:
 def _sources(run: RunDirectory) -> list[str]:
     """Return what the modules of method and objective name as their sources."""
     config, own = run.config(), _own(run.config())
-    kinds: list[type] = [] if "method" in own else [METHODS[config.method.name]]
-    if config.objective is not None and "objective" not in own:
-        kinds.append(type(config.objective.build()))
+    method, objective = config.method.name, config.objective
+    kinds: list[type] = [] if "method" in own or is_own(method) else [METHODS[method]]
+    if objective is not None and "objective" not in own and not has_own(objective.model_dump()):
+        kinds.append(type(objective.build()))
     found = [_SOURCE.search(inspect.getmodule(kind).__doc__ or "") for kind in kinds]
     return list(dict.fromkeys(" ".join(match[1].split()) for match in found if match))
 

@@ -35,6 +35,15 @@ def apply_overrides(config: AnySection, settings: Sequence[str]) -> AnySection:
             table[key] = dict(_table(table.get(key)))
             table = table[key]
         table[path[-1]] = value
+    return changed(config, changes)
+
+
+def changed(config: AnySection, changes: Mapping[str, Any]) -> AnySection:
+    """Return `config` with a tree of settings put in, by the same rule.
+
+    Raises:
+        ValueError: If a name is unknown, or a value has the wrong type or range.
+    """
     return section_of_json(type(config), to_json(_changed(config, changes)).decode(), strict=True)
 
 

@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from anchorwise.methods import METHODS, Method, MethodConfig
+from anchorwise.methods import Method, MethodConfig
 from anchorwise.modalities.base import Modality
 from anchorwise.modalities.encoder import Encoder
 from anchorwise.modalities.own.encoder import text_of
@@ -55,7 +55,8 @@ class OwnParts:
         """Return the method with its objective; the caller's own objective stays as it is."""
         objective = config.whole_objective().build() if self.objective is None else copy.deepcopy(self.objective)
         if self.method is None:
-            return METHODS[config.method.name](encoder, objective, config.method)
+            kind, settings = config.method_and_settings()
+            return kind(encoder, objective, settings)
         return self.method(encoder, objective, self.method_config or self.method.Config())
 
 

@@ -101,8 +101,14 @@ class RunDirectory:
         _files.write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
     def _refuse_another(self, config: RunConfig, data: DataFacts) -> None:
-        way_out = "choose another --out, or remove the folder"
-        if differences := _differences(self.config(), config):
+        way_out, there = "choose another --out, or remove the folder", self.config()
+        now = config.code or {}
+        if edited := [name for name, digest in (there.code or {}).items() if now.get(name, digest) != digest]:
+            raise ValueError(
+                f"{self.path} holds a run of another source of {', '.join(edited)}, which was edited since; restore "
+                f"the file as it was to go on with the run, {way_out}"
+            )
+        if differences := _differences(there, config):
             raise ValueError(
                 f"{self.path} holds a run with another configuration ({'; '.join(differences)}); {way_out}"
             )

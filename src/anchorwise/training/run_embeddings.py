@@ -9,11 +9,15 @@ from rich.progress import track
 from torch import Tensor
 
 from anchorwise import _files
+from anchorwise._config import OwnNamed, section_of
 from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
+from anchorwise.methods import SimCLR
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
+from anchorwise.models import HeadConfig
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint
+from anchorwise.training.config import RunConfig
 from anchorwise.training.order import OnePerGroup
 from anchorwise.training.own import NO_PARTS
 from anchorwise.training.reading_progress import reading_progress
@@ -49,11 +53,27 @@ def trained_state(directory: RunDirectory, splits: Splits[Samples], device: torc
     encoder = modality_of(config.modality).without_start(config.encoder)
     train = config.train.model_copy(update={"online_probe": False})
     begun = config.model_copy(update={"encoder": encoder, "train": train, "version": None})
-    state = initial_state(begun, splits.pretrain, torch.device(device))
+    state = initial_state(_without_own_code(begun), splits.pretrain, torch.device(device))
     saved = load_checkpoint(directory.checkpoint_file)
     with _files.reading(directory.checkpoint_file, way_out=START_AFRESH):
-        state.restore(saved)
+        if config.names_own_code:
+            state.restore_encoder(saved)
+        else:
+            state.restore(saved)
     return state
+
+
+def _without_own_code(config: RunConfig) -> RunConfig:
+    """Return a configuration with parts of this library in the place of imported ones: reading a run executes no code.
+
+    The encoder, its head and what makes its views stay.
+    """
+    if not config.names_own_code:
+        return config
+    method = config.method
+    if isinstance(method, OwnNamed):
+        method = SimCLR.Config(head=section_of(HeadConfig, method.settings.get("head", {})))
+    return config.model_copy(update={"method": method, "objective": None})
 
 
 @torch.no_grad()

@@ -110,23 +110,40 @@ class RunState:
         self.wall_time_s = _checks.at_least("wall_time_s", saved["wall_time_s"], 0.0)
         self.model.load_state_dict(saved["model"])
         restore_optimizer(self.optimizer, saved["optimizer"])
-        self.views.load_state_dict(saved["views"])
         if self.order is not None:
             self.order.restore(saved.get("order", {}))
-        if self.average is not None:
-            self.average.load_state_dict(saved["average"])
+        self._restore_beside_model(saved)
         if self.probe is not None and saved.get("probe"):  # Else it was asked for later on, and begins here.
             self.probe.restore(saved["probe"])
         if self.best is not None:
             self.best.restore(saved["best"])
 
+    def restore_encoder(self, saved: dict[str, Any]) -> None:
+        """Take up of a saved state, perhaps that of another method, what makes rows of samples.
+
+        Raises:
+            KeyError: If a part is missing.
+            RuntimeError: If weights are not those of this encoder and its head.
+        """
+        weights, prefix = saved["model"], "online."
+        online = {name.removeprefix(prefix): weights[name] for name in weights if name.startswith(prefix)}
+        self.model.online.load_state_dict(online)
+        self._restore_beside_model(saved)
+
+    def _restore_beside_model(self, saved: dict[str, Any]) -> None:
+        self.views.load_state_dict(saved["views"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+
 
 def with_start(config: RunConfig) -> RunConfig:
-    """Return the configuration with what tells its run from others: the encoder's pretrained start, and the version.
+    """Return the configuration with what tells its run from others: pretrained start, one's own code, the version.
 
     Raises:
         FileNotFoundError: If there is a start, and its file is not there.
+        ValueError: If a class of one's own cannot be imported, or takes no such settings.
     """
+    config = config.with_own_code()
     encoder = modality_of(config.modality).resolved_encoder(config.encoder)
     return config.model_copy(update={"encoder": encoder, "version": config.version or VERSION})
 
@@ -144,7 +161,7 @@ def initial_state(config: RunConfig, samples: Samples, device: torch.device, own
         ValueError: If parts do not fit together, the views of a sample are all the same, or the configuration is of
             another version of the code.
     """
-    config = config.of_this_version()
+    config = config.of_this_version().with_own_code()
     modality = own.modality_of(config)
     examples = modality.examples(samples)
     resolved = {
