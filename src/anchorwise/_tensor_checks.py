@@ -273,6 +273,22 @@ def scalar(name: str, value: float | Tensor, like: Tensor) -> Tensor:
     return value.reshape(()).to(like)
 
 
+def scale(name: str, value: float | Tensor, like: Tensor) -> Tensor:
+    """Return what multiplies scores, as `scalar` does, refused below 0, where positives would be pushed away.
+
+    Where values are not read (`are_read`), one below 0 becomes not a number.
+    """
+    found = scalar(name, value, like)
+    if not are_read(found):
+        return found.masked_fill(found.detach() < 0.0, torch.nan)
+    if bool(found < 0.0):
+        raise ValueError(
+            f"{name} must be at least 0, since it is 1 / temperature, got {found.item():g}; "
+            f"a model that learns its logarithm gives {name}=model.log_scale.exp()"
+        )
+    return found
+
+
 def generator(name: str, value: object, like: Tensor) -> torch.Generator:
     """Return a random generator of the device on which it has to draw."""
     if not isinstance(value, torch.Generator):

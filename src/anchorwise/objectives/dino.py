@@ -73,7 +73,7 @@ class DINO(Objective):
         wide = reduce(torch.promote_types, (view.dtype for view in views), torch.float32)
         log_shares = [(view.to(wide) / self.temperature).log_softmax(dim=1) for view in views]
         scale = 1.0 / self.teacher_temperature if teacher_scale is None else teacher_scale
-        scale = _tensor_checks.scalar("teacher_scale", scale, log_shares[0]).detach()
+        scale = _tensor_checks.scale("teacher_scale", scale, log_shares[0]).detach()
         targets = [((key.to(wide) - centre.to(wide)).detach() * scale).softmax(dim=1) for key in keys]
         pairs = [
             -(target * shares).sum(dim=1)
