@@ -75,11 +75,12 @@ class ProtoNCE(Objective):
 
 def _temperatures(concentrations: Float[Tensor, " k"], centres: Float[Tensor, "k d"]) -> Float[Tensor, " k"]:
     phi = _tensor_checks.real_per_row("concentrations", concentrations, "prototypes", centres)
+    is_one = (phi > 0.0) & (phi < torch.inf)
     if not _tensor_checks.are_read(phi):
-        return phi.where(phi > 0.0, torch.nan).to(centres)
-    if bool((phi <= 0.0).any()):
+        return phi.where(is_one, torch.nan).to(centres)
+    if not bool(is_one.all()):
         raise ValueError(
-            f"concentrations must be above 0, since they are temperatures, got {float(phi.min()):g}; "
-            "raise those of clusters without spread to the smallest positive one"
+            f"concentrations must be finite and above 0, since they are temperatures, got {float(phi[~is_one][0]):g}; "
+            "give clusters without spread the smallest of the others, and those of one row or none the largest"
         )
     return phi.to(centres)
