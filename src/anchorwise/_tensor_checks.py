@@ -304,5 +304,22 @@ def generator(name: str, value: object, like: Tensor) -> torch.Generator:
     return value
 
 
+def no_second_pass(who: object, what: str) -> None:
+    """Refuse a forward pass that torch.utils.checkpoint does anew while gradients are computed.
+
+    What moves with every pass has moved since, so that the gradients would be those of another loss.
+
+    Args:
+        who: What is called.
+        what: What moves.
+    """
+    # Of what is called within a backward pass; torch.utils.checkpoint tells its passes apart by the same number.
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:  # pyright: ignore[reportPrivateUsage]
+        raise RuntimeError(
+            f"{_name(who)} must be called once for a loss, got a second pass by torch.utils.checkpoint, before which "
+            f"{what} moved: checkpoint the encoder, and call the objective outside of it"
+        )
+
+
 def _name(who: object) -> str:
     return who if isinstance(who, str) else type(who).__name__
