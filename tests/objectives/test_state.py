@@ -1,10 +1,12 @@
 """What objectives keep from batch to batch moves once a call, and with nothing that stands outside of a training."""
 
+from itertools import combinations
+
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from anchorwise import WEINCE, ISogCLR, SogCLR, SupReMix, Weibit
+from anchorwise import WEINCE, ISogCLR, PairwiseViews, SogCLR, SupReMix, Weibit
 from anchorwise.adapters.lightly import NTXentLoss
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
@@ -64,3 +66,29 @@ def test_a_bank_that_is_made_in_inference_mode_takes_keys_afterwards(size):
     loss(VIEWS[0].clone().requires_grad_(), VIEWS[1]).backward()
     assert loss.memory_bank is not None
     torch.testing.assert_close(loss.memory_bank.bank, torch.nn.functional.normalize(VIEWS[1][:8]))
+
+
+def test_pairs_of_views_meet_one_exponent_which_moves_once_to_the_mean_of_theirs():
+    views, others = ((*batches.ordinary(seed=seed), batches.ordinary(seed=seed + 1)[0]) for seed in (0, 2))
+    batch, lagged = Weibit(exponent="batch"), PairwiseViews(objective=Weibit(exponent="lagged"))
+    own = torch.cat([batch.detail(*pair).stats["exponent"] for pair in combinations(views, 2)])
+    torch.testing.assert_close(lagged.detail(*views).stats["exponent"], own)
+    kept = lagged.detail(*others).stats["exponent"]
+    torch.testing.assert_close(kept, own.mean().expand_as(kept), rtol=1e-6, atol=0)
+
+
+def test_pairs_of_views_move_the_entries_of_a_table_once():
+    views, ids = (*VIEWS, VIEWS[0] - 0.5 * VIEWS[1]), 2 * torch.arange(24)
+    paired = PairwiseViews(objective=SogCLR(num_samples=48))
+    for _ in range(2):
+        held, tables = paired.objective.state_dict(), []
+        for pair in combinations(views, 2):
+            alone = SogCLR(num_samples=48)
+            alone.load_state_dict(held)
+            alone(*pair, ids=ids)
+            tables.append(alone.denominators.soft_maxima)
+        view0 = views[0].clone().requires_grad_()
+        paired(view0, *views[1:], ids=ids).backward()
+        table = next(paired.buffers())
+        torch.testing.assert_close(table, torch.stack(tables).mean(dim=0))
+        assert (table != 0).nonzero().flatten().tolist() == ids.tolist()
