@@ -24,8 +24,8 @@ _OF_VIEWS = ("guides", "keys", "places", "projections", "queue_ids", "queues", "
 class PairwiseViews(Objective):
     """Mean over all pairs of views of a two-view objective; the usual baseline with many views.
 
-    Two or more views; with two it is the objective itself. What the objective keeps, such as a lagged exponent, all pairs
-    meet as the batch before left it; then it moves once, to the mean of where the pairs would have it.
+    Two or more views; with two it is the objective itself. What the objective keeps, such as a lagged exponent, all
+    pairs meet as the batch before left it; then it moves once, to the mean of where the pairs would have it.
 
     Args:
         objective: What is computed for a pair; by default InfoNCE.
