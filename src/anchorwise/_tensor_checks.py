@@ -14,12 +14,17 @@ _Given = TypeVar("_Given")
 def tensor(name: str, value: object) -> Tensor:
     """Return `value` if it is a tensor; nothing else is made one without being asked for."""
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {kind_of(value)}; convert it with torch.as_tensor({name})")
+        way_out = f"convert it with torch.as_tensor({name})"
+        if isinstance(value, Sequence) and any(isinstance(part, Tensor) for part in value):
+            way_out = f"give its tensors one by one, *{name}"
+        raise TypeError(f"{name} must be a tensor, got {kind_of(value)}; {way_out}")
     return value
 
 
 def views(*given: Tensor) -> None:
     """Refuse views that are not floating (n, d) tensors of one shape and device with d at least 1."""
+    if not given:
+        raise ValueError("view0 must be given, got no view: objective(view0, view1)")
     for index, view in enumerate(given):
         rows(f"view{index}", view)
     for index, view in enumerate(given[1:], start=1):
@@ -52,7 +57,7 @@ def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Ten
 
 def one_each(name: str, given: object, number: int, what: str) -> tuple[Tensor, ...]:
     """Return the tensors of a sequence, one for each of so many things."""
-    example = ", ".join(f"{name}{index}" for index in range(number))
+    example = ", ".join(f"{name}{index}" for index in range(number)) + "," * (number == 1)
     if not isinstance(given, Sequence | Tensor):
         raise TypeError(f"{name} must be {number} tensors, got {kind_of(given)}; pass {name}=({example})")
     if len(given) != number:
@@ -67,7 +72,7 @@ def rows(name: str, given: Tensor) -> None:
     if tensor(name, given).layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor, got {given.layout}; convert it with {name}.to_dense()")
     if given.ndim != 2:
-        way_out = "flatten or pool the other axes first"
+        way_out = f"flatten or pool the other axes first; several views in one tensor are given as *{name}"
         if given.ndim == 1:
             way_out = f"one number for each sample, such as labels and ids, is given by its name: labels={name}"
         raise ValueError(f"{name} must have shape (samples, width), got {tuple(given.shape)}; {way_out}")
