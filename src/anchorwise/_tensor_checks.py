@@ -30,19 +30,13 @@ def views(*given: Tensor) -> None:
     for index, view in enumerate(given[1:], start=1):
         same_shape("view0", given[0], f"view{index}", view)
         same_device("view0", given[0], f"view{index}", view)
-    if given[0].shape[1] == 0:
-        raise _empty(given, given[0].shape)
 
 
 def some_samples(num_samples: int, *views_given: Tensor) -> None:
     """Refuse views without a sample: of this process, or of all the ranks that share a batch together."""
     if num_samples == 0:
-        raise _empty(views_given, (num_samples, *views_given[0].shape[1:]))
-
-
-def _empty(given: Sequence[Tensor], shape: Sequence[int]) -> ValueError:
-    names = " and ".join(f"view{index}" for index in range(len(given)))
-    return ValueError(f"{names} must have at least one row and one column, got {tuple(shape)}")
+        names = " and ".join(f"view{index}" for index in range(len(views_given)))
+        raise ValueError(f"{names} must have at least one row, got {(num_samples, *views_given[0].shape[1:])}")
 
 
 def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -76,7 +70,16 @@ def rows(name: str, given: Tensor) -> None:
         if given.ndim == 1:
             way_out = f"one number for each sample, such as labels and ids, is given by its name: labels={name}"
         raise ValueError(f"{name} must have shape (samples, width), got {tuple(given.shape)}; {way_out}")
+    if given.shape[1] == 0:
+        raise ValueError(f"{name} must have at least one column, got {tuple(given.shape)}")
     floating(name, given)
+
+
+def some_rows(name: str, given: Tensor) -> None:
+    """Refuse what is no floating matrix of at least one row."""
+    rows(name, given)
+    if len(given) == 0:
+        raise ValueError(f"{name} must have at least one row, got {tuple(given.shape)}")
 
 
 def floating(name: str, given: Tensor) -> None:

@@ -313,6 +313,26 @@ CLASSES = torch.arange(24) % 2
             r"view0 must be a dense tensor, got torch.sparse_coo; convert it with view0.to_dense\(\)",
         ),
         (
+            lambda: GISTEmbed()(*VIEWS, guides=(VIEWS[0][:, :0], VIEWS[1][:, :0])),
+            ValueError,
+            r"guides\[0\] must have at least one column, got \(24, 0\)",
+        ),
+        (
+            lambda: SwAV()(*VIEWS, prototypes=VIEWS[0][:0]),
+            ValueError,
+            r"prototypes must have at least one row, got \(0, 6\)",
+        ),
+        (
+            lambda: InfoNCE()(*VIEWS, labels=CLASSES),
+            TypeError,
+            "InfoNCE takes no argument 'labels' beside its views; here: ids, hard_negatives, logit_scale",
+        ),
+        (
+            lambda: PairwiseViews(objective=Triplet()),
+            ValueError,
+            "objective must take two views, got Triplet, which takes 3: call it for",
+        ),
+        (
             lambda: MoCo(blend="published"),
             TypeError,
             r"blend must be an anchorwise.Blend or None, got 'published'; call Blend\(gate='likelihood'\)",

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import register_pytree_node
 
 from anchorwise import _checks
-from anchorwise._described import Described
+from anchorwise._described import RENAMED, Described
 
 # a = anchors
 
@@ -139,15 +139,21 @@ class Objective(Described, ABC):
 
 
 def _of_so_many_views(detail: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """Return a `detail` that says of how many views it is, where it is called with others."""
+    """Return a `detail` that says of how many views it is and what it takes, where it is called with something else."""
     parameters = [*inspect.signature(detail).parameters.values()][1:]
     named = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     fewest = sum(each.default is each.empty for each in named)
     most = None if any(each.kind is each.VAR_POSITIONAL for each in parameters) else len(named)
     names = ", ".join(each.name for each in named)
+    by_name = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    accepted = {*RENAMED, *by_name, *(each.name for each in named)}
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
 
     @wraps(detail)
     def called(self: Objective, *views: Any, **given: Any) -> Outcome:
+        if not takes_any and (unknown := given.keys() - accepted):
+            here = f"; here: {', '.join(by_name)}" if by_name else ""
+            raise TypeError(f"{type(self).__name__} takes no argument {min(unknown)!r} beside its views{here}")
         number = len(views) + sum(each.name in given for each in named)
         if fewest <= number and (most is None or number <= most):
             return detail(self, *views, **given)

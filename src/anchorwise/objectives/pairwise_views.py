@@ -29,6 +29,9 @@ class PairwiseViews(Objective):
 
     Args:
         objective: What is computed for a pair; by default InfoNCE.
+
+    Raises:
+        ValueError: If the objective does not take two views.
     """
 
     inputs: Inputs = Inputs(max_views=None)
@@ -36,7 +39,13 @@ class PairwiseViews(Objective):
     def __init__(self, *, objective: Objective | None = None) -> None:
         super().__init__()
         self.objective = _checks.instance("objective", InfoNCE() if objective is None else objective, Objective)
-        self.inputs = replace(self.objective.inputs, min_views=2, max_views=None)
+        inputs = self.objective.inputs
+        if not inputs.min_views <= 2 <= (inputs.max_views or 2):
+            raise ValueError(
+                f"objective must take two views, got {type(self.objective).__name__}, which takes {inputs.min_views}: "
+                "call it for the views that it is of, and add the losses up"
+            )
+        self.inputs = replace(inputs, min_views=2, max_views=None)
 
     def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Any) -> Outcome:
         """Return the mean loss with the losses of the anchors of all pairs.

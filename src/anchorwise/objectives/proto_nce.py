@@ -56,6 +56,7 @@ class ProtoNCE(Objective):
         )
         phi = _tensor_checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
+        _tensor_checks.some_rows("prototypes", prototypes)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
         own = _tensor_checks.places(
             "assignments",
