@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from anchorwise import WEINCE, ISogCLR, PairwiseViews, SogCLR, SupReMix, Weibit
+from anchorwise import WEINCE, Blend, ISogCLR, PairwiseViews, SogCLR, SupReMix, Weibit
 from anchorwise.adapters.lightly import NTXentLoss
+from anchorwise.tails import ConstantGate
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
 
@@ -92,3 +93,12 @@ def test_pairs_of_views_move_the_entries_of_a_table_once():
         table = next(paired.buffers())
         torch.testing.assert_close(table, torch.stack(tables).mean(dim=0))
         assert (table != 0).nonzero().flatten().tolist() == ids.tolist()
+
+
+@pytest.mark.parametrize("name", ["clip", "moco_v3", "fast_clip", "dhel", "mv_dhel", "averaged_views", "soft_targets"])
+def test_all_directions_of_a_first_batch_have_their_own_exponent(name: str):
+    case = next(case for case in CASES if case.name == name)
+    losses = [
+        case.loss(*VIEWS, blend=Blend(gate=ConstantGate(0.5), exponent=exponent)) for exponent in ("lagged", "batch")
+    ]
+    assert losses[0] == losses[1]

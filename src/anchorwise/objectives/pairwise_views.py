@@ -1,6 +1,6 @@
 """Any two-view objective on every pair of several views."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -13,6 +13,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.info_nce import InfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats
+from anchorwise.objectives.parts.one_state import from_one_state
 
 # n = samples, d = embedding width
 
@@ -59,7 +60,7 @@ class PairwiseViews(Objective):
         views = (view0, *more_views)
         _tensor_checks.views(*views)
         _tensor_checks.num_views(self, len(views), 2)
-        outcomes = _from_one_state(
+        outcomes = from_one_state(
             self.objective,
             [
                 partial(
@@ -71,28 +72,6 @@ class PairwiseViews(Objective):
         loss = torch.stack([outcome.loss for outcome in outcomes]).mean()
         per_anchor = torch.cat([outcome.per_anchor for outcome in outcomes])
         return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))
-
-
-def _from_one_state(objective: Objective, calls: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-    """Return what calls give that all meet one state, which then moves once, to the mean of where they move it.
-
-    An entry of a table that some of them leave as it is moves to the mean of the others.
-    """
-    before = [(buffer, buffer.clone()) for buffer in objective.buffers()]
-    if not before or len(calls) == 1:
-        return [call() for call in calls]
-    outcomes, moved = [], []
-    for call in calls:
-        for buffer, value in before:
-            buffer.copy_(value)
-        outcomes.append(call())
-        moved.append([buffer.clone() for buffer, _ in before])
-    for (buffer, value), *values in zip(before, *moved, strict=True):
-        after = torch.stack(values)
-        has_moved = after != value
-        mean = (after * has_moved).sum(dim=0) / has_moved.sum(dim=0).clamp_min(1)
-        buffer.copy_(torch.where(has_moved.any(dim=0), mean.to(buffer), buffer))
-    return outcomes
 
 
 def _of_pair(given: Mapping[str, Any], first: int, second: int, num_views: int) -> Mapping[str, Any]:
