@@ -143,7 +143,7 @@ def test_a_table_that_is_no_objective_is_refused(config, message: str):
 
 @pytest.mark.parametrize("shape", [(3, 0), (0, 3)])
 def test_views_must_not_be_empty(shape):
-    with pytest.raises(ValueError, match="at least one row and one column"):
+    with pytest.raises(ValueError, match=r"at least one (row|column), got"):
         InfoNCE()(torch.ones(shape), torch.ones(shape))
 
 

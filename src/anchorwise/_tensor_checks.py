@@ -14,30 +14,29 @@ _Given = TypeVar("_Given")
 def tensor(name: str, value: object) -> Tensor:
     """Return `value` if it is a tensor; nothing else is made one without being asked for."""
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {kind_of(value)}; convert it with torch.as_tensor({name})")
+        way_out = f"convert it with torch.as_tensor({name})"
+        if isinstance(value, Sequence) and any(isinstance(part, Tensor) for part in value):
+            way_out = f"give its tensors one by one, *{name}"
+        raise TypeError(f"{name} must be a tensor, got {kind_of(value)}; {way_out}")
     return value
 
 
 def views(*given: Tensor) -> None:
     """Refuse views that are not floating (n, d) tensors of one shape and device with d at least 1."""
+    if not given:
+        raise ValueError("view0 must be given, got no view: objective(view0, view1)")
     for index, view in enumerate(given):
         rows(f"view{index}", view)
     for index, view in enumerate(given[1:], start=1):
         same_shape("view0", given[0], f"view{index}", view)
         same_device("view0", given[0], f"view{index}", view)
-    if given[0].shape[1] == 0:
-        raise _empty(given, given[0].shape)
 
 
 def some_samples(num_samples: int, *views_given: Tensor) -> None:
     """Refuse views without a sample: of this process, or of all the ranks that share a batch together."""
     if num_samples == 0:
-        raise _empty(views_given, (num_samples, *views_given[0].shape[1:]))
-
-
-def _empty(given: Sequence[Tensor], shape: Sequence[int]) -> ValueError:
-    names = " and ".join(f"view{index}" for index in range(len(given)))
-    return ValueError(f"{names} must have at least one row and one column, got {tuple(shape)}")
+        names = " and ".join(f"view{index}" for index in range(len(views_given)))
+        raise ValueError(f"{names} must have at least one row, got {(num_samples, *views_given[0].shape[1:])}")
 
 
 def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -52,7 +51,7 @@ def views_beside(name: str, given: object, views: Sequence[Tensor]) -> tuple[Ten
 
 def one_each(name: str, given: object, number: int, what: str) -> tuple[Tensor, ...]:
     """Return the tensors of a sequence, one for each of so many things."""
-    example = ", ".join(f"{name}{index}" for index in range(number))
+    example = ", ".join(f"{name}{index}" for index in range(number)) + "," * (number == 1)
     if not isinstance(given, Sequence | Tensor):
         raise TypeError(f"{name} must be {number} tensors, got {kind_of(given)}; pass {name}=({example})")
     if len(given) != number:
@@ -67,11 +66,20 @@ def rows(name: str, given: Tensor) -> None:
     if tensor(name, given).layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor, got {given.layout}; convert it with {name}.to_dense()")
     if given.ndim != 2:
-        way_out = "flatten or pool the other axes first"
+        way_out = f"flatten or pool the other axes first; several views in one tensor are given as *{name}"
         if given.ndim == 1:
             way_out = f"one number for each sample, such as labels and ids, is given by its name: labels={name}"
         raise ValueError(f"{name} must have shape (samples, width), got {tuple(given.shape)}; {way_out}")
+    if given.shape[1] == 0:
+        raise ValueError(f"{name} must have at least one column, got {tuple(given.shape)}")
     floating(name, given)
+
+
+def some_rows(name: str, given: Tensor) -> None:
+    """Refuse what is no floating matrix of at least one row."""
+    rows(name, given)
+    if len(given) == 0:
+        raise ValueError(f"{name} must have at least one row, got {tuple(given.shape)}")
 
 
 def floating(name: str, given: Tensor) -> None:
@@ -274,6 +282,22 @@ def scalar(name: str, value: float | Tensor, like: Tensor) -> Tensor:
     return value.reshape(()).to(like)
 
 
+def scale(name: str, value: float | Tensor, like: Tensor) -> Tensor:
+    """Return what multiplies scores, as `scalar` does, refused below 0, where positives would be pushed away.
+
+    Where values are not read (`are_read`), one below 0 becomes not a number.
+    """
+    found = scalar(name, value, like)
+    if not are_read(found):
+        return found.masked_fill(found.detach() < 0.0, torch.nan)
+    if bool(found < 0.0):
+        raise ValueError(
+            f"{name} must be at least 0, since it is 1 / temperature, got {found.item():g}; "
+            f"a model that learns its logarithm gives {name}=model.log_scale.exp()"
+        )
+    return found
+
+
 def generator(name: str, value: object, like: Tensor) -> torch.Generator:
     """Return a random generator of the device on which it has to draw."""
     if not isinstance(value, torch.Generator):
@@ -287,6 +311,23 @@ def generator(name: str, value: object, like: Tensor) -> torch.Generator:
             "make one with torch.Generator(view0.device)"
         )
     return value
+
+
+def no_second_pass(who: object, what: str) -> None:
+    """Refuse a forward pass that torch.utils.checkpoint does anew while gradients are computed.
+
+    What moves with every pass has moved since, so that the gradients would be those of another loss.
+
+    Args:
+        who: What is called.
+        what: What moves.
+    """
+    # Of what is called within a backward pass; torch.utils.checkpoint tells its passes apart by the same number.
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:  # pyright: ignore[reportPrivateUsage]
+        raise RuntimeError(
+            f"{_name(who)} must be called once for a loss, got a second pass by torch.utils.checkpoint, before which "
+            f"{what} moved: checkpoint the encoder, and call the objective outside of it"
+        )
 
 
 def _name(who: object) -> str:

@@ -68,3 +68,10 @@ def test_columns_may_be_of_different_precision():
     columns = [ROWS.bfloat16(), ROWS.flip(0), ROWS.roll(1, 0).bfloat16()]
     widened = [column.float() for column in columns]
     assert loss.compute_loss_from_embeddings(columns) == loss.compute_loss_from_embeddings(widened)
+
+
+@as_users_call
+def test_a_scale_that_is_still_a_logarithm_below_0_is_refused():
+    for loss, given in ((open_clip.ClipLoss(), {}), (open_clip.SigLipLoss(), {"logit_bias": -2.3})):
+        with pytest.raises(ValueError, match=r"logit_scale must be at least 0, .* got -0.5"):
+            loss(ROWS, ROWS.flip(0), torch.tensor(-0.5, requires_grad=True), **given)

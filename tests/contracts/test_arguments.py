@@ -76,6 +76,21 @@ def test_what_does_not_fit_is_refused_in_the_words_of_the_library(case: Case):
     assert right.loss(objective).isfinite()
 
 
+@pytest.mark.usefixtures("as_users_call")
+def test_another_number_of_views_is_refused_with_the_number_that_an_objective_takes():
+    for case in (case for case in CASES if case.name in OBJECTIVES):
+        call, objective = case.call(*batches.ordinary(num_samples=5)), case.objective()
+        takes, views = objective.inputs, call.views
+        others = [views[: takes.min_views - 1], *([] if takes.max_views is None else [(*views, views[0])])]
+        for wrong_views in others:
+            for called in (objective, objective.detail):
+                number = rf"(takes|needs at least) {takes.min_views} view.*, got {len(wrong_views)}: .*objective"
+                with pytest.raises(ValueError, match=number):
+                    called(*wrong_views, **call.given)
+        with pytest.raises((ValueError, TypeError), match="one by one"):
+            objective([*views], **call.given)
+
+
 WHOLE = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64]
 
 

@@ -114,7 +114,8 @@ def test_where_values_are_not_read_a_wrong_temperature_gives_no_finite_loss(monk
     rows, _ = batches.ordinary()
     given = {"prototypes": rows[:2], "assignments": torch.arange(24) % 2}
     assert ProtoNCE()(rows, concentrations=rows.new_tensor([0.1, 0.2]), **given).isfinite()
-    assert not ProtoNCE()(rows, concentrations=rows.new_tensor([0.1, 0.0]), **given).isfinite()
+    for wrong in (0.0, torch.inf):
+        assert not ProtoNCE()(rows, concentrations=rows.new_tensor([0.1, wrong]), **given).isfinite()
 
 
 @pytest.mark.parametrize("name", ["dcl", "dclw", "dhel", "mv_dhel", "kcl", "f_micl", "align_uniform"])

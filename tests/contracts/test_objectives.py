@@ -319,7 +319,7 @@ def test_what_is_missing_is_named(case: Case):
         (torch.ones(4, 3), torch.ones(5, 3), ValueError, r"same shape, got \(4, 3\) and \(5, 3\)"),
         (torch.ones(4, 3), torch.ones(4, 2), ValueError, "same shape"),
         (torch.ones(4, 3, 2), torch.ones(4, 3, 2), ValueError, r"view0 must have shape \(samples, width\)"),
-        (torch.ones(4, 0), torch.ones(4, 0), ValueError, "at least one row and one column"),
+        (torch.ones(4, 0), torch.ones(4, 0), ValueError, "view0 must have at least one column"),
         (torch.ones(4, 3).int(), torch.ones(4, 3).int(), TypeError, r"floating dtype, got torch.int32"),
         (torch.ones(4, 3), torch.ones(4, 3, device="meta"), ValueError, "on one device, got cpu and meta; .*view1.to"),
     ],

@@ -30,9 +30,7 @@ def test_uneven_ranks_give_the_loss_and_gradients_of_one_process(tmp_path: Path,
     for case in TAKING_PART:
         for backend in (TILED, "dense"):
             _assert_one_process_gives_the_same(case, [part[f"{backend} {case.name}"] for part in parts])
-    assert {part["nothing"] for part in parts} == {
-        "view0 and view1 must have at least one row and one column, got (0, 6)"
-    }
+    assert {part["nothing"] for part in parts} == {"view0 and view1 must have at least one row, got (0, 6)"}
     for rank, part in enumerate(parts):
         own = [view[7 * rank : None if rank == world_size - 1 else 7 * (rank + 1)] for view in batches.ordinary()]
         torch.testing.assert_close(part["alone"][0], InfoNCE()(*own))

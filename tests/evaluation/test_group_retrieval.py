@@ -38,6 +38,19 @@ def test_the_interval_is_as_wide_as_other_groups_differ():
     assert np.mean([each.high - each.low for each in intervals]) / (2 * 1.96) == pytest.approx(spread, rel=0.4)
 
 
+def test_rows_that_are_alone_in_their_group_do_not_ask_and_are_met_by_the_others():
+    rows = _rows(0.8)
+    alone = replace(rows, groups=np.where(np.arange(200) < 150, rows.groups, 40 + np.arange(200)))
+    result = evaluate(alone, alone, "group_retrieval")
+    found, whole = result.numbers["group_recall_at_5"], evaluate(rows, rows, "group_retrieval")
+    units = rows.views[0] / np.linalg.norm(rows.views[0], axis=1, keepdims=True)
+    order = np.argsort(-(units @ units.T - 9.0 * np.eye(200)), axis=1)[:150, :5]
+    assert found == pytest.approx((rows.groups[order] == rows.groups[:150, None]).any(axis=1).mean())
+    assert "Each of 150 test rows of 30 groups asked among all others; by chance" in result.notes[-1]
+    assert "50 rows that are alone in their group did not ask" in result.notes[-1]
+    assert "did not ask" not in whole.notes[-1]
+
+
 def test_rows_without_groups_are_refused():
     rows = Embeddings((np.ones((4, 2), np.float32),))
     with pytest.raises(ValueError, match="judge 'group_retrieval' needs test rows in groups of two or more"):
@@ -90,5 +103,5 @@ def test_values_and_groups_that_nobody_knows_are_refused_by_name():
 
 def test_one_group_alone_is_refused_in_words():
     rows = replace(_rows(1.0, num_groups=4), groups=np.zeros(20, int))
-    with pytest.raises(ValueError, match=r"in groups of two or more, .* got one group of all"):
+    with pytest.raises(ValueError, match=r"in groups of two or more, .* got one such group; leave it out"):
         evaluate(_rows(1.0), rows, "group_retrieval")

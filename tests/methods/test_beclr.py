@@ -114,7 +114,7 @@ def test_clusters_are_found_when_the_warm_up_ends_and_so_many_epochs_later():
     method = method_of("beclr", warmup_epochs=1, cluster_epochs=2)
     seen, optimizer = [], optimizer_of(method)
     memory = method.memories["of_keys"]
-    memory.cluster = lambda: (seen.append(epoch), type(memory).cluster(memory))
+    memory.cluster = lambda **given: (seen.append(epoch), type(memory).cluster(memory, **given))
     for epoch in range(4):
         train(method, optimizer, range(2 * epoch, 2 * epoch + 2))
     assert seen == [1, 3]

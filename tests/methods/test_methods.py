@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from anchorwise import CrossViewInfoNCE, InfoNCE, Objective, Outcome, SogCLR, SupCon, SupReMix
+from anchorwise import Blend, CrossViewInfoNCE, InfoNCE, Objective, Outcome, SogCLR, SupCon, SupReMix
 from anchorwise import MoCo as MoCoObjective
 from anchorwise.methods import METHODS, base
 from anchorwise.methods.base import check_objective
 from anchorwise.modalities.samples import moved
 from anchorwise.objectives import build
+from anchorwise.tails import ConstantGate
 from tests.methods.training import (
     ALL,
     NUM_STEPS,
@@ -262,6 +263,18 @@ def test_nnclr_with_a_queue_of_the_same_rows_is_its_own_neighbour():
     empty = (loss(rows[0].detach(), predictions[1]) + loss(rows[1].detach(), predictions[0])) / 2
     assert method(views, batch).outcome.loss.item() == pytest.approx(empty.item(), rel=1e-12)
     assert method.queue.ids.tolist()[:6] == batch.ids.tolist()
+
+
+@pytest.mark.parametrize(("name", "given"), [("nnclr", {}), ("moco", {"symmetric": True})])
+def test_both_directions_of_a_batch_meet_what_an_objective_kept_before_it(name: str, given: dict[str, bool]):
+    losses = []
+    for exponent in ("lagged", "batch"):
+        objective = CrossViewInfoNCE(blend=Blend(gate=ConstantGate(0.5), exponent=exponent))
+        torch.manual_seed(0)
+        method = method_of(name, objective, **given)
+        views, batch = views_of_step(method, 0)
+        losses.append(method(views, batch).outcome.loss)
+    assert losses[0] == losses[1]  # A first batch has its own exponent, in either direction.
 
 
 def test_byol_follows_after_the_update_and_moco_before_the_keys():

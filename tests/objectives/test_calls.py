@@ -8,6 +8,7 @@ from anchorwise import (
     CLIP,
     DCL,
     DHEL,
+    DINO,
     HCL,
     KCL,
     MEOW,
@@ -25,6 +26,7 @@ from anchorwise import (
     MoCoV3,
     MVInfoNCE,
     PairwiseViews,
+    PixelConsistency,
     PixelContrast,
     PointwiseRanking,
     PolyView,
@@ -133,6 +135,38 @@ def test_a_pixel_of_no_class_has_no_empty_slot_for_a_positive():
     outcome = PixelContrast().detail(VIEWS[0][:3], labels=labels, queue=queue, queue_labels=held)
     assert outcome.stats["num_positives"].tolist() == [2, 0, 1]
     assert outcome.per_anchor.sign().tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_what_an_empty_slot_holds_reaches_no_gradient(value: float):
+    held, queue = torch.tensor([0, 1, -1, 0, -1]), VIEWS[1][:5].clone()
+    queue[held == -1] = value
+    queued = {
+        MoCo(): {"queue_ids": held},
+        CrossViewInfoNCE(): {"queue_ids": held},
+        PixelContrast(): {"labels": CLASSES, "queue_labels": held},
+    }
+    for objective, given in queued.items():
+        view0, view1 = (view.clone().requires_grad_() for view in VIEWS)
+        views = (view0,) if objective.inputs.max_views == 1 else (view0, view1)
+        loss = objective(*views, queue=queue, **given)
+        assert loss == objective(*views, queue=queue.nan_to_num(0.0, 0.0, 0.0), **given)
+        loss.backward()
+        assert view0.grad is not None
+        assert view0.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_places_scores_and_centres_that_are_not_finite_give_no_finite_loss(value: float):
+    places = torch.rand(24, 6)
+    broken = places.clone()
+    broken[3, 1] = value
+    for where in ((broken, places), (places, broken)):
+        assert not PixelConsistency()(*VIEWS, keys=VIEWS, places=where).isfinite()
+    scores, centre = VIEWS[1].clone(), torch.zeros(6)
+    scores[3, 1], centre[1] = value, value
+    assert not DINO()(*VIEWS, keys=(VIEWS[0], scores), centre=torch.zeros(6)).isfinite()
+    assert not DINO()(*VIEWS, keys=VIEWS, centre=centre).isfinite()
 
 
 def test_pairs_of_views_pass_labels_on():
@@ -251,7 +285,12 @@ CLASSES = torch.arange(24) % 2
         (
             lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES, concentrations=-torch.ones(24)),
             ValueError,
-            "concentrations must be above 0, since they are temperatures, got -1",
+            "concentrations must be finite and above 0, since they are temperatures, got -1",
+        ),
+        (
+            lambda: ProtoNCE()(VIEWS[0], prototypes=VIEWS[1], assignments=CLASSES, concentrations=1 / torch.arange(24)),
+            ValueError,
+            "concentrations must be finite and above 0, since they are temperatures, got inf; .* none the largest",
         ),
         (
             lambda: SogCLR(num_samples=24)(*VIEWS, ids=torch.arange(24).long().neg().sub(1).view(torch.uint64)),
@@ -272,6 +311,26 @@ CLASSES = torch.arange(24) % 2
             lambda: InfoNCE()(VIEWS[0].to_sparse(), VIEWS[1]),
             TypeError,
             r"view0 must be a dense tensor, got torch.sparse_coo; convert it with view0.to_dense\(\)",
+        ),
+        (
+            lambda: GISTEmbed()(*VIEWS, guides=(VIEWS[0][:, :0], VIEWS[1][:, :0])),
+            ValueError,
+            r"guides\[0\] must have at least one column, got \(24, 0\)",
+        ),
+        (
+            lambda: SwAV()(*VIEWS, prototypes=VIEWS[0][:0]),
+            ValueError,
+            r"prototypes must have at least one row, got \(0, 6\)",
+        ),
+        (
+            lambda: InfoNCE()(*VIEWS, labels=CLASSES),
+            TypeError,
+            "InfoNCE takes no argument 'labels' beside its views; here: ids, hard_negatives, logit_scale",
+        ),
+        (
+            lambda: PairwiseViews(objective=Triplet()),
+            ValueError,
+            "objective must take two views, got Triplet, which takes 3: call it for",
         ),
         (
             lambda: MoCo(blend="published"),

@@ -88,3 +88,13 @@ def test_a_scale_that_vanishes_gives_a_finite_loss_and_gradient(case: Case):
         gradients = torch.autograd.grad(loss, [*call.views, scale], allow_unused=True)
         assert loss.isfinite()
         assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+
+
+def test_a_scale_below_0_is_refused_and_gives_no_finite_loss_where_values_are_not_read(monkeypatch: pytest.MonkeyPatch):
+    scale = torch.tensor([-2.0], requires_grad=True)
+    for case in TAKERS:
+        with pytest.raises(ValueError, match=r"logit_scale must be at least 0, .* got -2; .*log_scale.exp\(\)"):
+            _call(case, scale).loss(case.objective())
+    monkeypatch.setattr("anchorwise._tensor_checks.are_read", lambda values: False)
+    for case in (case for case in TAKERS if case.name in ("clip", "siglip", "sog_clr", "soft_targets")):
+        assert not _call(case, scale).loss(case.objective()).isfinite()

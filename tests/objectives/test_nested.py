@@ -6,6 +6,7 @@ import torch
 from anchorwise import (
     DINO,
     WEINCE,
+    AdaMEOW,
     CrossViewInfoNCE,
     ListwiseRanking,
     Nested,
@@ -50,6 +51,11 @@ def test_widths_may_have_different_numbers_of_anchors():
 def test_objectives_whose_rows_cannot_be_cut_are_refused(objective):
     with pytest.raises(ValueError, match=f"rows are embeddings, got {type(objective).__name__}"):
         Nested(objective=objective)
+
+
+def test_a_network_of_the_callers_has_one_width():
+    with pytest.raises(ValueError, match=r"objective must be one without a network, got AdaMEOW: .* add the losses up"):
+        Nested(objective=AdaMEOW())
 
 
 def test_every_width_has_a_state_of_its_own():

@@ -11,10 +11,15 @@ import pytest
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from anchorwise.methods.beclr import BECLR
+from anchorwise.methods.outlook import AllRows, Clock
+from anchorwise.models.clustered_memory import ClusteredMemory
+from anchorwise.models.clustering import Clustering
 from anchorwise.training import RunDirectory, loop, pretrain
 from anchorwise.training.distributed import Ranks, ranks
 from anchorwise.training.state import RunState
 from tests import processes
+from tests.methods.training import method_of
 from tests.training.conftest import tiny_run
 
 pytestmark = pytest.mark.whole
@@ -102,3 +107,30 @@ def test_a_stopped_run_goes_on_at_one_step_on_machines_without_a_shared_disk(tmp
     resumed = _written(_pretrain, tmp_path, None)
     assert [rank["steps"] for rank in resumed] == [[6, 7], [6, 7]]
     assert [rank["is_done"] for rank in resumed] == [True, False]
+
+
+def _cluster(variables: dict[str, str], folder: Path) -> None:
+    """Write the clusters of a rank that draws and rounds by itself."""
+    os.environ |= variables
+    with ranks("cpu") as here:
+        rows = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+        samples = AllRows(len(rows), lambda network: rows, agreed=here.from_first)
+        found = {}
+        for name in ("pcl", "meow", "beclr"):
+            method = method_of(name)
+            if isinstance(method, BECLR):
+                for memory in method._memories().values():
+                    memory.push(rows.chunk(4)[2 * here.rank :][:2], into_clusters=False)
+            torch.manual_seed(here.rank)
+            method.before_epoch(Clock(step=2, num_steps=4, steps_per_epoch=2), samples)
+            kept = [part for part in method.modules() if isinstance(part, Clustering | ClusteredMemory)]
+            found |= {f"{name}.{number}": part.state_dict() for number, part in enumerate(kept)}
+    torch.save(found, folder / variables["RANK"])
+
+
+def test_ranks_have_the_clusters_of_the_first(tmp_path: Path):
+    processes.side_by_side(_cluster, [(variables, tmp_path) for variables in processes.of_torchrun(2)])
+    first, second = (torch.load(tmp_path / rank, weights_only=True) for rank in ("0", "1"))
+    assert {name.partition(".")[0] for name in first} == {"pcl", "meow", "beclr"}
+    for part, state in first.items():
+        assert all(torch.equal(value, second[part][name]) for name, value in state.items()), part

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._described import Described
 from anchorwise._ranks import only_this_process_unless, over_ranks
 from anchorwise.adapters.memory_bank import MemoryBank
@@ -76,6 +76,7 @@ class NTXentLoss(Described):
         if self.memory_bank is None:
             with only_this_process_unless(self.gather_distributed):
                 return self.objective(out0, out1)
+        _tensor_checks.no_second_pass(self, "its memory bank")
         with over_ranks(None):
             loss = self.objective(out0, out1, queue=self.memory_bank.beside(out0))
         if out0.requires_grad:

@@ -35,7 +35,9 @@ class MemoryBank(nn.Module):
     def beside(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "k d"]:
         """Return the keys, on the device of the rows."""
         if self.bank.shape[1] == 0:
-            self.bank = _drawn(len(self.bank), rows.shape[1]).to(self.bank)
+            # Of a bank that is made in inference mode, none could be written over afterwards.
+            with torch.inference_mode(False):
+                self.bank = _drawn(len(self.bank), rows.shape[1]).to(self.bank)
         return self.bank.to(rows.device)
 
     @torch.no_grad()

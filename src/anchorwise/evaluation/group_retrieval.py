@@ -1,7 +1,8 @@
 """The judge of what belongs together: is the row that is nearest to a row one of its own group?
 
 Every test row asks once among all others, such as a segment of a participant among the segments of all: the groups of
-the test part were in no training. Ties count as the search finds them.
+the test part were in no training. A row that is alone in its group has nothing to find: others meet it, and it does not
+ask. Ties count as the search finds them.
 """
 
 from typing import ClassVar, Literal, final
@@ -41,18 +42,18 @@ class GroupRetrieval(Judge):
         return self.metrics[:1]
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:
-        """Let every test row ask.
+        """Let every test row ask that is not alone in its group.
 
         Raises:
-            ValueError: If test rows have no groups, or each its own.
+            ValueError: If there are not two groups of two test rows or more.
         """
         rows, groups = judged_rows(test, self.device), numbered_groups(test)
-        sizes = None if groups is None else torch.bincount(groups)
-        if groups is None or sizes is None or int(sizes.max()) < 2 or len(sizes) < 2:
+        sizes = torch.bincount(groups) if groups is not None else torch.ones(len(rows), dtype=torch.int64)
+        num_groups = int((sizes > 1).sum())
+        if groups is None or num_groups < 2:
             raise ValueError(
                 "judge 'group_retrieval' needs test rows in groups of two or more, such as segments of participants, "
-                f"got {'one group of all' if sizes is not None and len(sizes) == 1 else 'none'}; leave it out, or say "
-                "what belongs together"
+                f"got {'one such group' if num_groups else 'none'}; leave it out, or say what belongs together"
             )
         groups, most = groups.to(self.device), min(_AT[-1], len(rows) - 1)
         found = []
@@ -60,21 +61,24 @@ class GroupRetrieval(Judge):
             own = groups[chunk.first_query : chunk.first_query + len(chunk.indices)]
             hits = (groups[chunk.indices] == own[:, None]).cumsum(dim=1) > 0
             found.append(torch.stack([hits[:, min(k, most) - 1] for k in _AT], dim=1).double())
-        hits = torch.cat(found)
+        sizes = sizes.to(self.device)
+        asks = (sizes > 1)[groups]
+        hits, groups, sizes = torch.cat(found)[asks], groups[asks].unique(return_inverse=True)[1], sizes[sizes > 1]
         (of_groups,) = means_of_groups(groups, hits)
-        weight = (sizes.to(self.device) / sizes.double().mean().to(self.device)).unsqueeze(1)
+        weight = (sizes / sizes.double().mean()).unsqueeze(1)
         mean = hits.mean(dim=0)
         # Of a ratio of means: a group counts by its rows.
-        errors = (weight * (of_groups - mean)).std(dim=0) / len(of_groups) ** 0.5
+        errors = (weight * (of_groups - mean)).std(dim=0) / num_groups**0.5
         names = [metric.name for metric in self.metrics]
-        others = sizes.double() - 1.0
-        by_chance = float((sizes * others).sum() / (len(rows) * (len(rows) - 1)))
+        by_chance = float((sizes * (sizes - 1)).sum() / (len(hits) * (len(rows) - 1)))
+        num_alone = len(rows) - len(hits)
+        left_out = f" {num_alone:,} rows that are alone in their group did not ask: they have nothing to find."
         return Judgement(
             {name: (float(value),) for name, value in zip(names, mean, strict=True)},
             {name: float(error) for name, error in zip(names, errors, strict=True)},
-            dict.fromkeys(names, len(of_groups)),
+            dict.fromkeys(names, num_groups),
             notes=(
-                f"Each of {len(rows):,} test rows of {len(of_groups):,} groups asked among all others; by chance the "
-                f"nearest is of the own group in {100 * by_chance:.1f} %.",
+                f"Each of {len(hits):,} test rows of {num_groups:,} groups asked among all others; by chance the "
+                f"nearest is of the own group in {100 * by_chance:.1f} %.{left_out if num_alone else ''}",
             ),
         )

@@ -7,6 +7,7 @@ al. 2020, https://arxiv.org/abs/2006.07589).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -25,6 +26,7 @@ from anchorwise.modalities.samples import Batch, View
 from anchorwise.modalities.views import ViewMaker
 from anchorwise.models.batch_norm_sets import buffers_restored, with_another_set
 from anchorwise.objectives import InfoNCE, Objective
+from anchorwise.objectives.parts.one_state import from_one_state
 
 # b = samples of this rank's batch, d = embedding width, c = channels, h = height, w = width (pixels)
 
@@ -117,7 +119,8 @@ class AInfoNCE(Method):
         clean = together(self.online, views)
         outcome = self._between_clean(*clean, batch=batch)
         adversarial = self.adversarial(self._attacked(views[0], clean[1].detach(), batch))
-        term = averaged([self.loss(adversarial, rows, batch=batch) for rows in clean])
+        calls = [partial(self.loss, adversarial, rows, batch=batch) for rows in clean]
+        term = averaged(from_one_state(self.objective, calls))
         term = replace(term, stats={f"adversarial_{name}": values for name, values in term.stats.items()})
         return Step(with_term(outcome, term, weight=self.adversarial_weight), (clean[0].detach(), clean[1].detach()))
 

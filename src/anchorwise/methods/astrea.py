@@ -6,6 +6,7 @@ the stages are made here is ours. Its router and its residuals between experts a
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
@@ -21,6 +22,7 @@ from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import CLIP as CLIPObjective
 from anchorwise.objectives import Objective
+from anchorwise.objectives.parts.one_state import from_one_state
 
 _PROJECTION = "projection"  # In the names of what brings towers together.
 
@@ -88,13 +90,12 @@ class Astrea(Method):
             outcome = self.alignment.detail(rows[0], rows[1], ids=ids, **scale)
         else:
             sides = ((rows[0], keys[1], self.text_queue), (rows[1], keys[0], self.image_queue))
-            losses = [
-                self.loss(
-                    query, key, batch=batch, ids=ids, queue=queue.rows.clone(), queue_ids=queue.ids.clone(), **scale
-                )
+            given = {"batch": batch, "ids": ids, **scale}
+            calls = [
+                partial(self.loss, query, key, queue=queue.rows.clone(), queue_ids=queue.ids.clone(), **given)
                 for query, key, queue in sides
             ]
-            outcome = averaged(losses)
+            outcome = averaged(from_one_state(self.objective, calls))
         self.image_queue.push(keys[0], ids)
         self.text_queue.push(keys[1], ids)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))

@@ -135,7 +135,7 @@ class BECLR(Method):
         since = epoch - config.warmup_epochs
         if since >= 0 and since % config.cluster_epochs == 0:
             for memory in self._memories().values():
-                memory.cluster()
+                memory.cluster(agreed=samples.agreed)
 
     def before_step(self, clock: Clock) -> None:
         """Say whether rows bring their neighbours."""

@@ -5,6 +5,7 @@ https://arxiv.org/abs/2204.03293, and its released code.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, cast, final
 
 import torch
@@ -20,6 +21,7 @@ from anchorwise.models import HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective, Outcome
+from anchorwise.objectives.parts.one_state import from_one_state
 
 # What asks among what: numbers of the two sides, then of their softened copies.
 _ACROSS = ((0, 1), (0, 3), (1, 0), (1, 2))
@@ -93,7 +95,8 @@ class CoCoSoDa(Method):
         plain = together(self.online, views[:2])
         with torch.no_grad():
             rows = (*plain, *together(self.twin, views[2:]))
-        outcome = averaged([self._term(rows, query, key, batch) for query, key in self.terms])
+        calls = [partial(self._term, rows, query, key, batch) for query, key in self.terms]
+        outcome = averaged(from_one_state(self.objective, calls))
         for queue, key in zip(self._held, rows, strict=True):
             queue.push(key.detach(), batch.excluded_ids)
         return Step(outcome, (plain[0].detach(), plain[1].detach()))

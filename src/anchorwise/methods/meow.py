@@ -67,7 +67,7 @@ class MEOW(Method):
         """Cluster the plain rows of all samples, which on a graph are the fine ones."""
         rows = samples.of(self.online)
         for clustering in self._clusterings():
-            clustering.fit(rows)
+            clustering.fit(rows, agreed=samples.agreed)
 
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
         """Return the loss of the coarse rows."""

@@ -6,6 +6,7 @@ https://arxiv.org/abs/2003.04297 (v2); the symmetric form: the CIFAR demonstrati
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from anchorwise.models import HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
+from anchorwise.objectives.parts.one_state import from_one_state
 
 
 @final
@@ -71,7 +73,9 @@ class MoCo(Method):
         directions = ((0, 1), (1, 0)) if self.symmetric else ((0, 1),)
         pairs = [(self.online(views[query]), self.twin(views[key])) for query, key in directions]
         queue = {"queue": self.queue.rows.clone(), "queue_ids": self.queue.ids.clone(), "ids": batch.excluded_ids}
-        losses = [self.loss(query, key, batch=batch, **queue) for query, key in pairs]
+        losses = from_one_state(
+            self.objective, [partial(self.loss, query, key, batch=batch, **queue) for query, key in pairs]
+        )
         outcome = averaged(losses, factor=len(losses))
         for _, key in pairs:
             self.queue.push(key, batch.excluded_ids)

@@ -6,6 +6,7 @@ leaves open are solo-learn's.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig, Predictor, PredictorConfig
 from anchorwise.models.queue import Queue
 from anchorwise.objectives import Objective
+from anchorwise.objectives.parts.one_state import from_one_state
 
 
 @final
@@ -66,6 +68,7 @@ class NNCLR(Method):
         predictions = [self.predictor(row) for row in rows]
         neighbours = [self.queue.nearest(row) for row in rows]
         pairs = ((neighbours[0], predictions[1]), (neighbours[1], predictions[0]))
-        outcome = averaged([self.loss(neighbour, prediction, batch=batch) for neighbour, prediction in pairs])
+        calls = [partial(self.loss, neighbour, prediction, batch=batch) for neighbour, prediction in pairs]
+        outcome = averaged(from_one_state(self.objective, calls))
         self.queue.push(rows[0], batch.ids)
         return Step(outcome, (rows[0].detach(), rows[1].detach()))

@@ -7,6 +7,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from anchorwise.models.clustering import Agreed, as_it_is
+
 # n = all samples, d = embedding width
 
 
@@ -87,10 +89,6 @@ def _no_views(network: nn.Module) -> Any:
     raise NotImplementedError("nothing makes views of these samples")
 
 
-def _as_it_is(work: Callable[[], Any]) -> Any:
-    return work()
-
-
 @dataclass(frozen=True)
 class AllRows:
     """All samples of a training, for methods and orders that look at them between epochs.
@@ -106,4 +104,4 @@ class AllRows:
     num: int
     of: Callable[[nn.Module], Float[Tensor, "n d"]]
     of_views: Callable[[nn.Module], tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]] = _no_views
-    agreed: Callable[[Callable[[], Any]], Any] = _as_it_is
+    agreed: Agreed = as_it_is

@@ -91,7 +91,7 @@ class PCL(Method):
         if clock.epoch >= self.warmup_epochs:
             rows = samples.of(self.twin)
             for clustering in self._clusterings():
-                clustering.fit(rows)
+                clustering.fit(rows, agreed=samples.agreed)
 
     def before_step(self, clock: Clock) -> None:
         """Let the key encoder follow, before it makes keys."""

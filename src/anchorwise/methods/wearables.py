@@ -5,6 +5,7 @@ https://arxiv.org/abs/2312.05409, as its abstract, two public re-implementations
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, final
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from anchorwise.modalities.samples import Batch, View
 from anchorwise.models import HeadConfig
 from anchorwise.models.momentum import MomentumTwin
 from anchorwise.objectives import KoLeo, Objective
+from anchorwise.objectives.parts.one_state import from_one_state
 
 
 @final
@@ -60,7 +62,8 @@ class Wearables(Method):
         """Return the loss of both directions, and of rows that are near each other."""
         rows = tuple(self.online(view) for view in views)
         keys = tuple(self.twin(view) for view in views)
-        outcome = averaged([self.loss(rows[query], keys[1 - query], batch=batch) for query in (0, 1)])
+        calls = [partial(self.loss, rows[query], keys[1 - query], batch=batch) for query in (0, 1)]
+        outcome = averaged(from_one_state(self.objective, calls))
         if self.koleo_weight:
             apart = batch.shared_ids
             outcome = with_term(outcome, self.spread.detail(*rows, ids=apart), weight=self.koleo_weight)

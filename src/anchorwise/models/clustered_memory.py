@@ -15,7 +15,7 @@ from anchorwise import _checks
 from anchorwise._precision import products
 from anchorwise._ranks import gather_rows
 from anchorwise._sinkhorn import balanced_assignments
-from anchorwise.models.clustering import k_means
+from anchorwise.models.clustering import Agreed, as_it_is, k_means
 from anchorwise.models.queue import Queue
 from anchorwise.pairs import EMPTY_SLOT, unit_rows
 
@@ -66,16 +66,20 @@ class ClusteredMemory(nn.Module):
         self.to_the_farthest = to_the_farthest
 
     @torch.no_grad()
-    def cluster(self) -> None:
+    def cluster(self, *, agreed: Agreed = as_it_is) -> None:
         """Cluster the rows that are stored anew; what is drawn comes from torch's global generator.
+
+        Args:
+            agreed: Returns to every rank what work gives on the first.
 
         Raises:
             ValueError: If there are fewer than clusters.
         """
         is_there = self.ring.ids != EMPTY_SLOT
-        means, members = k_means(self.ring.rows[is_there], len(self.prototypes))
+        stored, number = self.ring.rows[is_there], len(self.prototypes)
+        means, members = agreed(lambda: tuple(part.cpu() for part in k_means(stored, number)))
         self.prototypes.copy_(means)
-        self.ring.ids[is_there] = members
+        self.ring.ids[is_there] = members.to(self.ring.ids)
 
     @torch.no_grad()
     def push(self, views: Sequence[Float[Tensor, "n d"]], *, into_clusters: bool) -> None:

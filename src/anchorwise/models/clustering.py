@@ -4,6 +4,7 @@ Source: Li et al. 2020, "Prototypical Contrastive Learning of Unsupervised Repre
 https://arxiv.org/abs/2005.04966, and its released code.
 """
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -15,6 +16,14 @@ from anchorwise.pairs import unit_rows
 # n = samples, k = clusters, d = embedding width
 
 _SMOOTHING = 10.0  # alpha of the source: small clusters do not count as dense by chance.
+
+Agreed = Callable[[Callable[[], Any]], Any]
+"""Returns to every rank what work gives on the first: a GPU adds up in no fixed order, and ranks would differ."""
+
+
+def as_it_is(work: Callable[[], Any]) -> Any:
+    """Return what work gives, where one process is alone."""
+    return work()
 
 
 @final
@@ -46,20 +55,29 @@ class Clustering(nn.Module):
         self.register_load_state_dict_pre_hook(_as_many_members)
 
     @torch.no_grad()
-    def fit(self, rows: Float[Tensor, "n d"]) -> None:
+    def fit(self, rows: Float[Tensor, "n d"], *, agreed: Agreed = as_it_is) -> None:
         """Cluster the samples anew; what is drawn comes from torch's global generator.
+
+        Args:
+            rows: Of all samples, in their order.
+            agreed: Returns to every rank what work gives on the first.
 
         Raises:
             ValueError: If there are fewer samples than clusters.
         """
-        units = unit_rows(rows).to(self.centres)
-        means, members = k_means(units, len(self.centres))
-        self.centres.copy_(unit_rows(means))
-        self.temperatures.copy_(_temperatures((units - means[members]).norm(dim=1), members, self.temperatures))
-        self.temperatures.mul_(self.mean_temperature / self.temperatures.mean())
+        centres, temperatures, members = agreed(lambda: self._fitted(unit_rows(rows).to(self.centres)))
+        self.centres.copy_(centres)
+        self.temperatures.copy_(temperatures)
         if len(self.members) != len(members):
-            self.members = torch.empty_like(members)
+            self.members = torch.empty_like(members, device=self.centres.device)
         self.members.copy_(members)  # In place, for steps that were recorded.
+
+    def _fitted(self, units: Float[Tensor, "n d"]) -> tuple[Tensor, ...]:
+        """Return centres, temperatures and members in the memory of the CPU, from which ranks tell each other."""
+        means, members = k_means(units, len(self.centres))
+        temperatures = _temperatures((units - means[members]).norm(dim=1), members, self.temperatures)
+        scale = self.mean_temperature / temperatures.mean()
+        return unit_rows(means).cpu(), (temperatures * scale).cpu(), members.cpu()
 
 
 def _as_many_members(clustering: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link
-from anchorwise.pairs import unit_rows, views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.objectives.parts.one_state import read_links
+from anchorwise.pairs import Contrast, unit_rows, views_of
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = samples, v = views, d = embedding width
 
@@ -66,12 +67,13 @@ class AveragedViews(Objective):
         views = views_of(view0, *more_views, ids=ids)
         _tensor_checks.num_views(self, views.num_views, 2)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        losses, stats = [], []
+        contrasts = list[Contrast]()
         for view, rows in enumerate(views.units):
             others = torch.cat([views.units[:view], views.units[view + 1 :]]).mean(dim=0)
             pair = replace(views, units=torch.stack([rows, unit_rows(others) if self.normalise else others]))
-            contrast = pair.pooled()
-            reading = read_link(self.blend, contrast, softmax)
+            contrasts.append(pair.pooled())
+        losses, stats = [], []
+        for contrast, reading in zip(contrasts, read_links(self.blend, contrasts, softmax), strict=True):
             per_anchor, positive_scores = cross_entropy(contrast, reading.link)
             losses.append(per_anchor)
             stats.append({"positive_score": positive_scores, **reading.stats})

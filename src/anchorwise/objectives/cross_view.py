@@ -15,7 +15,7 @@ from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome
 from anchorwise.objectives.parts.between_views import across_views
 from anchorwise.objectives.parts.cross_entropy import softmax_link
-from anchorwise.objectives.parts.further_keys import FurtherKeys, hard_keys
+from anchorwise.objectives.parts.further_keys import FurtherKeys, hard_keys, queued_keys
 from anchorwise.pairs import EMPTY_SLOT, views_of
 from anchorwise.tails.blend import Blend, as_blend
 
@@ -98,10 +98,10 @@ class CrossViewInfoNCE(Objective):
             rows = views.beside("negatives", negatives)
             further.append(FurtherKeys(rows, _numbers("negative_ids", negative_ids, "rows of negatives", rows)))
         if queue is not None:
-            rows = views.beside("queue", queue).detach()
+            rows = views.beside("queue", queue)
             numbers = _numbers("queue_ids", queue_ids, "rows of queue", rows)
             empty = None if numbers is None else numbers == EMPTY_SLOT
-            further.append(FurtherKeys(rows, None if ids is None else numbers, empty))
+            further.append(FurtherKeys(queued_keys(rows, numbers), None if ids is None else numbers, empty))
         softmax = softmax_link(self.temperature, logit_scale, views.units)
         return across_views(views, directions, softmax, self.blend, further=further)
 

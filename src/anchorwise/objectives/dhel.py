@@ -13,8 +13,9 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.one_state import read_links
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = samples, d = embedding width
 
@@ -77,9 +78,9 @@ class DHEL(Objective):
         positive_scores = views.scores_between(0, 1)
         num_sides = 2 if self.both_views else 1
         losses, stats = [], []
-        for view in range(num_sides):
-            contrast = views.within(view)
-            reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
+        contrasts = [views.within(view) for view in range(num_sides)]
+        softmax = softmax_link(self.temperature, logit_scale, views.units)
+        for contrast, reading in zip(contrasts, read_links(self.blend, contrasts, softmax), strict=True):
             uniformity = num_sides * self.uniformity_weight * engine.logsumexp_rows(contrast, reading.link)
             losses.append(uniformity - reading.link(positive_scores))
             stats.append({"positive_score": positive_scores, **reading.stats})

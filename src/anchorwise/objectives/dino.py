@@ -73,10 +73,13 @@ class DINO(Objective):
         wide = reduce(torch.promote_types, (view.dtype for view in views), torch.float32)
         log_shares = [(view.to(wide) / self.temperature).log_softmax(dim=1) for view in views]
         scale = 1.0 / self.teacher_temperature if teacher_scale is None else teacher_scale
-        scale = _tensor_checks.scalar("teacher_scale", scale, log_shares[0]).detach()
-        targets = [((key.to(wide) - centre.to(wide)).detach() * scale).softmax(dim=1) for key in keys]
+        scale = _tensor_checks.scale("teacher_scale", scale, log_shares[0]).detach()
+        centred = [(key.to(wide) - centre.to(wide)).detach() * scale for key in keys]
+        targets = [scores.softmax(dim=1) for scores in centred]
+        # A score of minus infinity, or a centre of infinity, would leave out a prototype without a word.
+        shown = [0.0 * scores.amin(dim=1) for scores in centred]
         pairs = [
-            -(target * shares).sum(dim=1)
+            shown[index] - (target * shares).sum(dim=1)
             for index, target in enumerate(targets)
             for view, shares in enumerate(log_shares)
             if view != index

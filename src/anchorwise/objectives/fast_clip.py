@@ -14,9 +14,10 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link, temperature_of
 from anchorwise.objectives.parts.global_estimate import RunningDenominators
+from anchorwise.objectives.parts.one_state import read_links
 from anchorwise.objectives.parts.per_sample import table_ids
 from anchorwise.pairs import num_same, views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = pairs, d = embedding width
 
@@ -87,9 +88,9 @@ class FastCLIP(Objective):
         positive_scores, of_pairs = views.scores_between(0, 1), tau.detach().expand(len(ids))
         log_number = (len(ids) - num_same(ids)).to(positive_scores).log()
         losses, stats = [], []
-        for side, table in enumerate(self.denominators):
-            contrast = views.across(side, 1 - side)
-            reading = read_link(self.blend, contrast, softmax)
+        contrasts = [views.across(side, 1 - side) for side in (0, 1)]
+        readings = read_links(self.blend, contrasts, softmax)
+        for table, contrast, reading in zip(self.denominators, contrasts, readings, strict=True):
             log_negatives = engine.logsumexp_rows(contrast, reading.link) - reading.link(positive_scores)
             log_estimate = (log_negatives - log_number).detach()
             log_u = table(ids, log_estimate.unsqueeze(0), gamma=self.gamma, temperature=of_pairs).squeeze(0)

@@ -13,6 +13,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise._precision import softmax_nll
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.further_keys import queued_keys
 from anchorwise.pairs import EMPTY_SLOT, SameId, gathered_ids, views_of
 from anchorwise.tails.blend import Blend, as_blend, read_link
 
@@ -63,9 +64,10 @@ class MoCo(Objective):
         """
         queue = _tensor_checks.needed(self, "queue", queue, "the keys of earlier batches, shape (keys, width)")
         views = views_of(view0, _tensor_checks.tensor("view1", view1).detach())
-        keys = views.beside("queue", queue).detach()
-        excluded = _excluded(view0, views.num_samples, queue, ids, queue_ids)
-        contrast = views.contrast(views.units[0], keys, *excluded)
+        keys = views.beside("queue", queue)
+        held = None if queue_ids is None else _tensor_checks.one_per_row("queue_ids", queue_ids, "rows of queue", keys)
+        exclude, num_excluded = _excluded(view0, views.num_samples, ids, held)
+        contrast = views.contrast(views.units[0], queued_keys(keys, held), exclude, num_excluded)
         reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
         positive_scores = views.scores_between(0, 1)
         per_anchor = softmax_nll(reading.link(positive_scores), engine.logsumexp_rows(contrast, reading.link))
@@ -73,13 +75,12 @@ class MoCo(Objective):
 
 
 def _excluded(
-    view0: Tensor, num_samples: int, queue: Tensor, ids: Tensor | None, queue_ids: Tensor | None
+    view0: Tensor, num_samples: int, ids: Tensor | None, held: Tensor | None
 ) -> tuple[tuple[SameId, ...], int | None]:
-    if queue_ids is None:
+    if held is None:
         if ids is not None:
             raise ValueError("ids need queue_ids beside them: the sample numbers of the queue's entries")
         return (), 0
-    held = _tensor_checks.one_per_row("queue_ids", queue_ids, "rows of queue", queue)
     exclude = [SameId(held.new_full((num_samples,), EMPTY_SLOT), held)]
     if ids is not None:
         exclude.append(SameId(gathered_ids("ids", ids, view0), held))

@@ -13,8 +13,9 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy, softmax_link, temperature_of
+from anchorwise.objectives.parts.one_state import read_links
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = samples, d = embedding width
 
@@ -71,9 +72,8 @@ class MoCoV3(Objective):
         of_pairs = [views_of(query, key.detach(), ids=ids) for query, key in ((view0, key1), (view1, key0))]
         softmax = softmax_link(self.temperature, logit_scale, of_pairs[0].units)
         losses, stats = [], []
-        for views in of_pairs:
-            contrast = views.across(0, 1)
-            reading = read_link(self.blend, contrast, softmax)
+        contrasts = [views.across(0, 1) for views in of_pairs]
+        for contrast, reading in zip(contrasts, read_links(self.blend, contrasts, softmax), strict=True):
             per_anchor, positive_scores = cross_entropy(contrast, reading.link)
             losses.append(per_anchor)
             stats.append({"positive_score": positive_scores, **reading.stats})

@@ -14,8 +14,9 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.one_state import read_links
 from anchorwise.pairs import views_of
-from anchorwise.tails.blend import Blend, as_blend, read_link
+from anchorwise.tails.blend import Blend, as_blend
 
 # n = samples, v = views, d = embedding width
 
@@ -62,9 +63,10 @@ class MVDHEL(Objective):
         _tensor_checks.num_views(self, views.num_views, 2)
         _tensor_checks.num_samples(self, views.num_distinct)
         uniformity, logits, stats = [], [], []
-        for view, scores in enumerate(views.sample_scores.unflatten(0, (views.num_views, -1))):
-            contrast = views.within(view)
-            reading = read_link(self.blend, contrast, softmax_link(self.temperature, logit_scale, views.units))
+        contrasts = [views.within(view) for view in range(views.num_views)]
+        readings = read_links(self.blend, contrasts, softmax_link(self.temperature, logit_scale, views.units))
+        of_views = views.sample_scores.unflatten(0, (views.num_views, -1))
+        for contrast, reading, scores in zip(contrasts, readings, of_views, strict=True):
             uniformity.append(engine.logsumexp_rows(contrast, reading.link))
             logits.append(reading.link(scores))
             stats.append(reading.stats)

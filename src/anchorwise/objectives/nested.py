@@ -60,6 +60,11 @@ class Nested(Objective):
         if len(self.weights) != len(self.widths):
             raise ValueError(f"weights must have one number for each of the {len(self.widths)} widths, got {weights!r}")
         part = _checks.instance("objective", CrossViewInfoNCE() if objective is None else objective, Objective)
+        if "network" in part.inputs.needs:
+            raise ValueError(
+                f"objective must be one without a network, got {type(part).__name__}: the caller's network has one "
+                "width of rows; call it for every width with a network for that, and add the losses up"
+            )
         for name in (name for name in _OF_OTHER_ROWS if name in (*part.inputs.needs, *part.inputs.takes)):
             raise ValueError(
                 f"objective must be one whose rows are embeddings, got {type(part).__name__}, which takes {name} with "

@@ -1,8 +1,10 @@
 """What every objective is: a module called with views of the same samples, and an outcome with more than the loss."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol
 
@@ -11,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils._pytree import register_pytree_node
 
-from anchorwise._described import Described
+from anchorwise import _checks
+from anchorwise._described import RENAMED, Described
 
 # a = anchors
 
@@ -99,6 +102,11 @@ class Objective(Described, ABC):
     if TYPE_CHECKING:
         __call__: ClassVar[_Call]  # pyright: ignore[reportIncompatibleMethodOverride]
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if "detail" in vars(cls):
+            cls.detail = _of_so_many_views(cls.detail)
+
     def __init__(self) -> None:
         super().__init__()
 
@@ -128,6 +136,38 @@ class Objective(Described, ABC):
     @abstractmethod
     def detail(self, *views: Any, **given: Any) -> Outcome:
         """Return the loss with the anchors' losses and statistics."""
+
+
+def _of_so_many_views(detail: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Return a `detail` that says of how many views it is and what it takes, where it is called with something else."""
+    parameters = [*inspect.signature(detail).parameters.values()][1:]
+    named = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    fewest = sum(each.default is each.empty for each in named)
+    most = None if any(each.kind is each.VAR_POSITIONAL for each in parameters) else len(named)
+    names = ", ".join(each.name for each in named)
+    by_name = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    accepted = {*RENAMED, *by_name, *(each.name for each in named)}
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+
+    @wraps(detail)
+    def called(self: Objective, *views: Any, **given: Any) -> Outcome:
+        if not takes_any and (unknown := given.keys() - accepted):
+            here = f"; here: {', '.join(by_name)}" if by_name else ""
+            raise TypeError(f"{type(self).__name__} takes no argument {min(unknown)!r} beside its views{here}")
+        number = len(views) + sum(each.name in given for each in named)
+        if fewest <= number and (most is None or number <= most):
+            return detail(self, *views, **given)
+        who, lowest = type(self).__name__, fewest if most is not None else max(fewest, self.inputs.min_views)
+        if number > fewest == 2:
+            way_out = f"PairwiseViews(objective={who}(...)) takes more, and MVInfoNCE, PolyView, SupCon and others do"
+        elif len(views) == 1 and not isinstance(views[0], Tensor):
+            way_out = f"give them one by one, objective({names}), not in a {_checks.kind_of(views[0])}"
+        else:
+            way_out = f"call objective({names}{', ...' * (most is None)})"
+        rule = f"{lowest} view{'s' * (lowest != 1)}{' or more' * (most is None)}"
+        raise ValueError(f"{who} takes {rule}, got {number}: {way_out}")
+
+    return called
 
 
 def mean_outcome(per_anchor: Float[Tensor, " a"], stats: Mapping[str, Tensor]) -> Outcome:

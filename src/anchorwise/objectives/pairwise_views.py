@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any, final
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from anchorwise import _checks, _tensor_checks
 from anchorwise.objectives.info_nce import InfoNCE
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats
+from anchorwise.objectives.parts.one_state import from_one_state
 
 # n = samples, d = embedding width
 
@@ -23,10 +25,14 @@ _OF_VIEWS = ("guides", "keys", "places", "projections", "queue_ids", "queues", "
 class PairwiseViews(Objective):
     """Mean over all pairs of views of a two-view objective; the usual baseline with many views.
 
-    Two or more views; with two it is the objective itself.
+    Two or more views; with two it is the objective itself. What the objective keeps, such as a lagged exponent, all
+    pairs meet as the batch before left it; then it moves once, to the mean of where the pairs would have it.
 
     Args:
         objective: What is computed for a pair; by default InfoNCE.
+
+    Raises:
+        ValueError: If the objective does not take two views.
     """
 
     inputs: Inputs = Inputs(max_views=None)
@@ -34,7 +40,13 @@ class PairwiseViews(Objective):
     def __init__(self, *, objective: Objective | None = None) -> None:
         super().__init__()
         self.objective = _checks.instance("objective", InfoNCE() if objective is None else objective, Objective)
-        self.inputs = replace(self.objective.inputs, min_views=2, max_views=None)
+        inputs = self.objective.inputs
+        if not inputs.min_views <= 2 <= (inputs.max_views or 2):
+            raise ValueError(
+                f"objective must take two views, got {type(self.objective).__name__}, which takes {inputs.min_views}: "
+                "call it for the views that it is of, and add the losses up"
+            )
+        self.inputs = replace(inputs, min_views=2, max_views=None)
 
     def detail(self, view0: Float[Tensor, "n d"], *more_views: Float[Tensor, "n d"], **given: Any) -> Outcome:
         """Return the mean loss with the losses of the anchors of all pairs.
@@ -48,10 +60,15 @@ class PairwiseViews(Objective):
         views = (view0, *more_views)
         _tensor_checks.views(*views)
         _tensor_checks.num_views(self, len(views), 2)
-        outcomes = [
-            self.objective.detail(views[first], views[second], **_of_pair(given, first, second, len(views)))
-            for first, second in combinations(range(len(views)), 2)
-        ]
+        outcomes = from_one_state(
+            self.objective,
+            [
+                partial(
+                    self.objective.detail, views[first], views[second], **_of_pair(given, first, second, len(views))
+                )
+                for first, second in combinations(range(len(views)), 2)
+            ],
+        )
         loss = torch.stack([outcome.loss for outcome in outcomes]).mean()
         per_anchor = torch.cat([outcome.per_anchor for outcome in outcomes])
         return Outcome(loss, per_anchor, concat_stats([outcome.stats for outcome in outcomes]))

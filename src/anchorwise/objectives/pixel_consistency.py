@@ -71,12 +71,15 @@ class PixelConsistency(Objective):
         wide = reduce(torch.promote_types, (view.dtype for view in views), torch.float32)
         units = [unit_rows(view.unflatten(1, (num_cells, -1))).to(wide) for view in views]
         targets = [unit_rows(key.detach().unflatten(1, (num_cells, -1))).to(wide) for key in keys]
+        where = [of_view.to(wide) for of_view in where]
+        # A cell whose place is not finite would be near none without a word.
+        shown = 0.0 * (where[0] + where[1]).sum(dim=(1, 2))
         cosines, counts = [], []
         for view, other in ((0, 1), (1, 0)):
-            near = _near(where[view].to(wide), where[other].to(wide), self.threshold)
+            near = _near(where[view], where[other], self.threshold)
             scores = products(units[view], targets[other])
             counts.append(near.sum(dim=(1, 2)))
-            cosines.append((scores * near).sum(dim=(1, 2)) / (counts[-1] + 1e-6))
+            cosines.append((scores * near).sum(dim=(1, 2)) / (counts[-1] + 1e-6) + shown)
         # What samples come to is gathered, and not their cells.
         per_view, numbers = gather_rows(torch.stack(cosines, dim=1)), gather_rows(torch.stack(counts, dim=1))
         _tensor_checks.some_samples(len(per_view), *views)

@@ -16,6 +16,7 @@ from anchorwise import _checks, _tensor_checks, engine
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, mean_outcome
 from anchorwise.objectives.parts.against_negatives import AgainstNegatives, num_with
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.further_keys import queued_keys
 from anchorwise.pairs import EMPTY_SLOT, SameId, gathered_classes, views_of
 
 # n = pixels, k = rows of the queues, d = embedding width
@@ -64,9 +65,10 @@ class PixelContrast(Objective):
         queue = _tensor_checks.needed(self, "queue", queue, "rows of earlier pixels, shape (rows, width)")
         queue_labels = _tensor_checks.needed(self, "queue_labels", queue_labels, "the class of every row of queue")
         views = views_of(view0)
-        anchors, keys = views.units[0], views.beside("queue", queue).detach()
+        anchors, keys = views.units[0], views.beside("queue", queue)
         classes = gathered_classes("labels", labels, view0)
         held = _tensor_checks.one_per_row("queue_labels", queue_labels, "rows of queue", queue)
+        keys = queued_keys(keys, held)
         own, empty = SameId(classes, held), SameId(held.new_full((len(anchors),), EMPTY_SLOT), held)
         link = softmax_link(self.temperature, logit_scale, anchors)
         log_negatives = engine.logsumexp_rows(views.contrast(anchors, keys, (own, empty)), link)

@@ -56,6 +56,7 @@ class ProtoNCE(Objective):
         )
         phi = _tensor_checks.needed(self, "concentrations", concentrations, "a temperature of every prototype")
         views = views_of(view0)
+        _tensor_checks.some_rows("prototypes", prototypes)
         rows, centres = views.units[0], views.beside("prototypes", prototypes)
         own = _tensor_checks.places(
             "assignments",
@@ -75,11 +76,12 @@ class ProtoNCE(Objective):
 
 def _temperatures(concentrations: Float[Tensor, " k"], centres: Float[Tensor, "k d"]) -> Float[Tensor, " k"]:
     phi = _tensor_checks.real_per_row("concentrations", concentrations, "prototypes", centres)
+    is_one = (phi > 0.0) & (phi < torch.inf)
     if not _tensor_checks.are_read(phi):
-        return phi.where(phi > 0.0, torch.nan).to(centres)
-    if bool((phi <= 0.0).any()):
+        return phi.where(is_one, torch.nan).to(centres)
+    if not bool(is_one.all()):
         raise ValueError(
-            f"concentrations must be above 0, since they are temperatures, got {float(phi.min()):g}; "
-            "raise those of clusters without spread to the smallest positive one"
+            f"concentrations must be finite and above 0, since they are temperatures, got {float(phi[~is_one][0]):g}; "
+            "give clusters without spread the smallest of the others, and those of one row or none the largest"
         )
     return phi.to(centres)

@@ -60,7 +60,7 @@ class SigLIP(Objective):
         """
         views = views_of(view0, view1, ids=ids)
         contrast, positive_scores = views.across(0, 1), views.scores_between(0, 1)
-        scale = self.scale if logit_scale is None else _tensor_checks.scalar("logit_scale", logit_scale, views.units)
+        scale = self.scale if logit_scale is None else _tensor_checks.scale("logit_scale", logit_scale, views.units)
         bias = self.bias if logit_bias is None else _tensor_checks.scalar("logit_bias", logit_bias, views.units)
         link = SigmoidLink(scale, bias)
         negatives = engine.sum_rows(contrast, link)

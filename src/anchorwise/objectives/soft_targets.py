@@ -6,6 +6,7 @@ Source: Li et al. 2021, "Align before Fuse: Vision and Language Representation L
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import torch
@@ -17,6 +18,7 @@ from anchorwise._precision import products
 from anchorwise.links import SoftmaxLink
 from anchorwise.objectives.objective import Inputs, Objective, Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import softmax_link
+from anchorwise.objectives.parts.one_state import from_one_state
 from anchorwise.pairs import Contrast, PairWeight, SameId, gathered_ids, views_of
 from anchorwise.pairs.ids import num_same, numbered
 from anchorwise.tails.blend import Blend, as_blend, read_link
@@ -130,13 +132,12 @@ class SoftTargets(Objective):
         alpha = self.alpha
         if alpha_factor is not None:
             alpha = alpha * _share("alpha_factor", alpha_factor, units)
-        losses, stats = [], []
+        calls = []
         for view, other in ((0, 1), (1, 0)):
             candidates = torch.cat([own[other], queued[other]]) if queued else own[other]
             contrast = views.contrast(units[view], candidates)
-            loss, read = self._loss(contrast, own[view], numbers[other], softmax, alpha)
-            losses.append(loss)
-            stats.append(read)
+            calls.append(partial(self._loss, contrast, own[view], numbers[other], softmax, alpha))
+        losses, stats = zip(*from_one_state(self.blend, calls), strict=True)
         return mean_outcome(torch.cat(losses), concat_stats(stats))
 
     def _loss(

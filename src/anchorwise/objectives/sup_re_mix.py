@@ -171,6 +171,7 @@ def mixing_shares(mixing: Mixing, like: Float[Tensor, " a"], generator: torch.Ge
             "labels=labels, generator=torch.Generator(view0.device)), or choose one share for all, SupReMix(mixing=0.2)"
         )
     generator = _tensor_checks.generator("generator", generator, like)
+    _tensor_checks.no_second_pass("SupReMix", "the generator")
     # A beta variable is a gamma variable's share of two. Nothing public draws either with a generator.
     draw = torch._standard_gamma  # pyright: ignore[reportPrivateImportUsage]
     first, second = (draw(like.new_full((len(like), len(like)), shape), generator) for shape in mixing)

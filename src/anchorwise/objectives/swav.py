@@ -83,6 +83,7 @@ class SwAV(Objective):
         )
         views = views_of(view0, *more_views)
         _tensor_checks.num_views(self, views.num_views, max(2, self.num_code_views))
+        _tensor_checks.some_rows("prototypes", prototypes)
         centres, earlier = views.beside("prototypes", prototypes), self._earlier(queues, views)
         scores = products(views.rows, centres).unflatten(0, views.units.shape[:2])
         earlier_scores = [products(rows, centres) for rows in earlier]

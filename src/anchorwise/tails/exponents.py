@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anchorwise import _checks
+from anchorwise import _checks, _tensor_checks
 from anchorwise._described import Described
 from anchorwise.tails.estimators import HillTail, TailEstimator, tail_fraction_up_to
 from anchorwise.tails.negatives import Negatives
@@ -121,6 +121,8 @@ class LaggedExponent(Exponent):
     @torch.no_grad()
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the batch before's median for every anchor, and keep this one's for the next."""
+        if self.training:
+            _tensor_checks.no_second_pass(self, "the kept median")
         estimate = self.tail.estimate(negatives)
         median, found = estimate.batch_median, estimate.exists.any()
         value = torch.where(self.seen, self.previous.to(median), median)
@@ -173,6 +175,7 @@ class PooledExponent(Exponent):
     @torch.no_grad()
     def forward(self, negatives: Negatives) -> Float[Tensor, " a"]:
         """Return the average, moved by this batch, for every anchor."""
+        _tensor_checks.no_second_pass(self, "the average")
         slope, r_squared = self.regression(negatives)
         trusted = (r_squared >= self.min_r_squared) & (slope > 0)
         average = self.average.to(slope)

@@ -175,6 +175,14 @@ def test_a_number_in_which_test_participants_do_not_differ_is_not_asked_for(fold
     assert modality_of("series").judges_of(replace(splits, test=alike))[2]["values"] == "height"
 
 
+def test_test_participants_with_a_segment_each_are_not_asked_for_their_own(folder):
+    splits = load(folder, segment_steps=25)
+    first = [splits.test.participants.tolist().index(number) for number in splits.test.participants.unique()]
+    alone = splits.test.subset(torch.tensor(first))
+    assert "group_retrieval" in modality_of("series").judges_of(splits)
+    assert "group_retrieval" not in modality_of("series").judges_of(replace(splits, test=alone))
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [

@@ -92,7 +92,8 @@ class Series(Modality):
         asked = list[str | Mapping[str, Any]]()
         if splits.are_judgeable:
             asked.append("classification")
-        if train.groups is not None:
+        # A segment that is alone, and all where there is one participant, have nobody to be told apart from.
+        if test.groups is not None and int((test.groups.unique(return_counts=True)[1] > 1).sum()) > 1:
             asked.append("group_retrieval")
         # Where test participants are all alike in a number, it cannot be asked for.
         there = test.of_participants() if isinstance(test, SeriesSamples) else ()

@@ -13,8 +13,9 @@ from anchorwise.links import Link, SoftmaxLink
 from anchorwise.objectives.objective import Outcome, concat_stats, mean_outcome
 from anchorwise.objectives.parts.cross_entropy import cross_entropy
 from anchorwise.objectives.parts.further_keys import FurtherKeys, with_further
+from anchorwise.objectives.parts.one_state import read_links
 from anchorwise.pairs import Contrast, PairWeight, Views, num_same
-from anchorwise.tails.blend import Blend, read_link
+from anchorwise.tails.blend import Blend
 
 # n = samples, d = embedding width, a = anchors, k = further keys
 
@@ -61,9 +62,9 @@ def across_views(
         return mean_outcome(per_anchor, {"positive_score": positive_scores})
     losses, stats = [], []
     weight = _own_weight(further, views) if weight is None else weight
-    for view, other in directions:
-        contrast = with_further(views.across(view, other), further)
-        reading = read_link(blend, contrast, softmax)  # A tail is that of all negatives, whatever they count for.
+    contrasts = [with_further(views.across(view, other), further) for view, other in directions]
+    # A tail is that of all negatives, whatever they count for.
+    for contrast, reading in zip(contrasts, read_links(blend, contrasts, softmax), strict=True):
         weighted = contrast if weight is None else replace(contrast, weight=weight)
         per_anchor, positive_scores = cross_entropy(weighted, reading.link)
         if label_smoothing > 0.0:

@@ -43,7 +43,7 @@ def softmax_link(temperature: float, logit_scale: float | Tensor | None, like: T
     """Return the link of an objective's own temperature, or of the scale that a call gives in its place."""
     if logit_scale is None:
         return SoftmaxLink(temperature)
-    return SoftmaxLink(1.0, _tensor_checks.scalar("logit_scale", logit_scale, like))
+    return SoftmaxLink(1.0, _tensor_checks.scale("logit_scale", logit_scale, like))
 
 
 def temperature_of(softmax: SoftmaxLink) -> Parameter:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anchorwise import _tensor_checks
 from anchorwise._ranks import gather_rows
-from anchorwise.pairs import Contrast, SameId, Views, numbered, unit_rows
+from anchorwise.pairs import EMPTY_SLOT, Contrast, SameId, Views, numbered, unit_rows
 from anchorwise.pairs.rows import stacked
 
 # n = samples, d = embedding width, k = further keys
@@ -56,6 +56,14 @@ def hard_keys(
     of_each = _tensor_checks.views_beside("hard_negatives", given, [view] * number)
     rows = gather_rows(unit_rows(stacked(of_each, dim=1)).to(views.units))
     return [FurtherKeys(rows.transpose(0, 1).flatten(0, 1), own_log_weight=own_log_weight)]
+
+
+def queued_keys(rows: Float[Tensor, "k d"], ids: Int[Tensor, " k"] | None) -> Float[Tensor, "k d"]:
+    """Return the unit rows of a queue without gradient; with ids, its empty slots are rows of zeros.
+
+    What memory held before may be no number, and weights of 0 would not keep gradients finite.
+    """
+    return rows.detach() if ids is None else rows.detach().masked_fill((ids == EMPTY_SLOT).unsqueeze(1), 0.0)
 
 
 def with_further(contrast: Contrast, further: Sequence[FurtherKeys]) -> Contrast:

@@ -16,7 +16,10 @@ def table_ids(who: nn.Module, ids: Int[Tensor, " n"], num_samples: int) -> Int[T
     Raises:
         ValueError: If the batch is one of these, where its values are read (`_tensor_checks.are_read`), or on another
             device than the tables.
+        RuntimeError: If the pass is one that torch.utils.checkpoint does anew.
     """
+    if who.training:
+        _tensor_checks.no_second_pass(who, "its tables")
     table = next(who.buffers())
     if table.device != ids.device:
         raise ValueError(
