@@ -93,6 +93,7 @@ CASES: dict[str, Callable[[], Loss]] = {
     "open_clip": _open_clip,
     "sentence-transformers": _sentence_transformers,
     "tiled InfoNCE": lambda: _tiled(anchorwise.InfoNCE(temperature=TEMPERATURE)),
+    "tiled CLIP": lambda: _tiled(anchorwise.CLIP(temperature=TEMPERATURE)),
     "tiled WEINCE, likelihood": lambda: _tiled(anchorwise.WEINCE(temperature=TEMPERATURE)),
     "tiled WEINCE, published": lambda: _tiled(
         anchorwise.WEINCE(temperature=TEMPERATURE, gate="published", exponent="unit")

@@ -18,7 +18,7 @@ from anchorwise.engine.tiled.grid import Grid
 from anchorwise.engine.tiled.tails import largest
 from anchorwise.engine.tiled.worker_threads import for_each_tile
 from anchorwise.links import MIN_SHORTFALL, ArctanhLink, BlendLink, Link, ShortfallLink, SigmoidLink, SoftmaxLink
-from anchorwise.pairs import Contrast, SameId, unit_rows
+from anchorwise.pairs import Contrast, SameId, unit_rows, views_of
 from tests import processes
 from tests.contracts import batches
 from tests.contracts.cases import CASES, Case
@@ -187,6 +187,41 @@ def test_every_pair_is_in_one_tile_and_tiles_of_a_round_have_no_block_in_common(
         assert len(used) == len(set(used))
         pairs += [tuple(sorted((tile.anchors.start, tile.keys.start))) for tile in tiles]
     assert sorted(pairs) == [(4 * i, 4 * j) for i in range(num_blocks) for j in range(i, num_blocks)]
+
+
+@pytest.mark.parametrize("num_rows", [2, 10, 24])
+def test_between_halves_every_pair_is_in_one_tile_that_serves_both_of_its_rows(num_rows: int):
+    grid, seen = (
+        Grid(num_rows, num_rows, symmetric=True, size=(4, 4), between_halves=True),
+        torch.zeros(num_rows, num_rows),
+    )
+    for tiles in grid.rounds():
+        rows = [row for tile in tiles for side in (tile.anchors, tile.keys) for row in range(side.start, side.stop)]
+        assert len(rows) == len(set(rows))
+        for tile in tiles:
+            assert tile.mirrored
+            seen[tile.anchors, tile.keys] += 1
+            seen[tile.keys, tile.anchors] += 1
+    half = torch.arange(num_rows) < num_rows // 2
+    assert torch.equal(seen, (half.unsqueeze(1) != half).float())
+
+
+@pytest.mark.parametrize("ids", [None, torch.arange(300) % 290])
+def test_both_directions_between_views_share_their_scores(ids: torch.Tensor | None):
+    rows, scale = (
+        _rows(600, dtype=torch.float64).requires_grad_(),
+        torch.tensor(9.0, dtype=torch.float64, requires_grad=True),
+    )
+    views, link = views_of(*rows.chunk(2), ids=ids), SoftmaxLink(1.0, scale)
+    contrasts, together, results = [views.across(0, 1), views.across(1, 0)], views.pooled(same_view=False), []
+    assert Tiled().suits(LogSumExp(together, link))
+    for losses in (
+        torch.cat([engine.cross_entropy_rows(contrast, link)[0] for contrast in contrasts]),
+        engine.cross_entropy_rows(together, link)[0],
+    ):
+        gradients = torch.autograd.grad(losses.square().sum(), [rows, scale], retain_graph=True)
+        results.append((losses, *gradients))
+    torch.testing.assert_close(*results, rtol=1e-12, atol=1e-13)
 
 
 def test_reductions_of_many_rows_do_not_depend_on_the_number_of_threads():
