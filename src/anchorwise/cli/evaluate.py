@@ -65,7 +65,8 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="How to judge: judges.classification.split_seeds=[0], judges.few_shot.num_episodes=100, ...",
+            help="How to judge: judges.classification.split_seeds=[0], judges.few_shot.num_episodes=100, ... Left "
+            "out, a judge that is asked of a run has the settings that it has in the run's config.json.",
         ),
     ] = None,
 ) -> None:
@@ -88,13 +89,17 @@ def evaluate(
     from anchorwise.evaluation.work import Work
     from anchorwise.modalities.registry import modality_name, modality_of
     from anchorwise.training.overrides import apply_overrides
+    from anchorwise.training.run_directory import RunDirectory
     from anchorwise.training.run_embeddings import embed_run_views
 
+    place, is_run = as_device(device), _is_run(paths)
+    own = RunDirectory(paths[0])
+    like = own.config().judges if is_run and own.config_file.is_file() else ()
+
     def configured(judges: "Sequence[str | Mapping[str, Any]] | None") -> "EvaluationConfig":
-        return apply_overrides(evaluation_config(judges or None), settings or [])
+        return apply_overrides(evaluation_config(judges or None, like=like), settings or [])
 
     config = configured(judge)
-    place, is_run = as_device(device), _is_run(paths)
     if not is_run and (on or data is not None or root is not None or download):
         raise ValueError("--data, --on, --root and --download are for runs; feature files bring their own rows")
     if on and data is not None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from anchorwise import _files
 from anchorwise._config import Section, section_of
-from anchorwise.evaluation.base import Judge, Metric
+from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of, settings_of
 from anchorwise.evaluation.statistics import Interval, RowInterval, t_interval
 from anchorwise.reporting.notebook import notebook_table
@@ -32,17 +32,20 @@ class EvaluationConfig(Section):
     interval_level: float = Field(default=0.95, gt=0, lt=1)
 
 
-def evaluation_config(judges: Any = None, *, interval_level: float = 0.95) -> EvaluationConfig:
+def evaluation_config(
+    judges: Any = None, *, like: Sequence[JudgeConfig] = (), interval_level: float = 0.95
+) -> EvaluationConfig:
     """Return how features are judged.
 
     Args:
         judges: Who is asked, as `settings_of` takes them.
+        like: Settings of those that are given by their names alone, likewise.
         interval_level: Confidence level of the intervals.
 
     Raises:
         ValueError: If there is no such judge, one is named twice, or a setting is wrong.
     """
-    return section_of(EvaluationConfig, {"judges": settings_of(judges), "interval_level": interval_level})
+    return section_of(EvaluationConfig, {"judges": settings_of(judges, like), "interval_level": interval_level})
 
 
 class JudgeResult(Section):
