@@ -43,6 +43,12 @@ def test_two_files_of_anyone_are_judged_and_what_was_not_read_is_named(tmp_path)
     assert again.exit_code == 0, again.output  # Its own result may be written anew.
 
 
+def test_a_folder_of_both_files_is_taken_for_them():
+    result = CliRunner().invoke(app, [".", *FAST])
+    assert result.exit_code == 0, result.output
+    assert "30 test rows, classifiers fitted on 60 training rows" in result.stdout
+
+
 def test_judges_are_named_and_set_below_their_names():
     settings = ["--set", "judges.few_shot.num_ways=3", "--set", "judges.few_shot.num_queries=3"]
     result = CliRunner().invoke(app, ["train.npz", "test.npz", "--judge", "few_shot", *settings])

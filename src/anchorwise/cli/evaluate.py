@@ -30,7 +30,8 @@ def evaluate(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder of a finished run; or two feature files, training and test; or one, judged without labels."
+            help="Folder of a finished run; or two feature files, training and test, or the folder with both that "
+            "`anchorwise embed` wrote; or one file, judged without labels."
         ),
     ],
     judge: Annotated[
@@ -83,17 +84,21 @@ def evaluate(
     from anchorwise._device import as_device
     from anchorwise._outputs import claim_file
     from anchorwise._terminal import printable
+    from anchorwise.embeddings.stored import parts_in
     from anchorwise.evaluation.evaluate import judged_samples
     from anchorwise.evaluation.results import Evaluation, evaluation_config
     from anchorwise.evaluation.table import evaluation_table
     from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import evaluate_unlabelled
     from anchorwise.evaluation.work import Work
+    from anchorwise.modalities.encoder import SPEC_FILE
     from anchorwise.modalities.registry import modality_name, modality_of
     from anchorwise.training.overrides import apply_overrides
     from anchorwise.training.run_directory import RunDirectory
     from anchorwise.training.run_embeddings import embed_run_views
 
+    if len(paths) == 1 and not (paths[0] / SPEC_FILE).is_file():
+        paths = parts_in(paths[0]) or paths
     place, is_run = as_device(device), _is_run(paths)
     own = RunDirectory(paths[0])
     like = own.config().judges if is_run and own.config_file.is_file() else ()
