@@ -1,6 +1,6 @@
 """CLIP's loss of rows and of columns: this version, another one, and OpenCLIP's formula, in turn.
 
-    OMP_NUM_THREADS=1 python benchmarks/both_directions.py --hardware 2-core-epyc --than ../other/src --than-name bc8ab42
+    OMP_NUM_THREADS=1 python benchmarks/both_directions.py --hardware 2-core-epyc --than ../old/src --than-name bc8ab42
 
 Each case is a process of its own (`benchmarks/engine_cases.py`), of one thread, so that its CPU seconds are its own.
 Writes `benchmarks/results/both-directions_HARDWARE_DATE.md`. OpenCLIP is left out where it is not installed.
@@ -52,8 +52,8 @@ def main() -> None:
         f"# Both directions between views ({arguments.hardware}, {date})",
         "",
         f"Written by `benchmarks/both_directions.py --than-name {arguments.than_name}`: CLIP's loss of pairs, forward",
-        f"and backward, at a fixed temperature of 0.1. CPU seconds of one thread, medians over {arguments.rounds} rounds",
-        "in which the contenders take turns; ratios are medians of those within a round, with the lowest and the",
+        f"and backward, at a fixed temperature of 0.1. CPU seconds of one thread, medians over {arguments.rounds}",
+        "rounds in which the contenders take turns; ratios are medians of those within a round, with the lowest and the",
         f"highest. Memory is what each takes above the start. torch {here['torch']}, {here['processor']}.",
         "",
         f"| pairs x width | this version | of {' | of '.join(others)} | {' | '.join(others)} | memory, MiB |",

@@ -108,7 +108,11 @@ _RANDOM = (
     "train.batch_size=256",
 )
 _ESIMCSE = ("method.name=esimcse", "views.repetition=0.32", "method.head.num_layers=0")
-_READ = ("encoder.path={start}/transformer", "data.tokenizer={start}/transformer")
+_READ = (
+    "encoder.path={start}/transformer",
+    "data.tokenizer={start}/transformer",
+    "judges.reranking.search_weight=20.0",  # The best of nine on development photographs.
+)
 # Contrast over a list against classification of each, and the gradient's weight of the one in the other's direction.
 _READERS: Mapping[str, Sequence[str]] = {
     "reranker-small": (),
@@ -269,7 +273,7 @@ class Bench:
         frozen, numbers = self.trained(name, seed, config, splits)
         judges = frozen.judged_by or modality_of(config.modality).judges_of(splits)
         if splits.test is not None:
-            asked = config.judges if frozen.judged_by else settings_of(judges)
+            asked = settings_of(judges, like=config.judges)
             if frozen.encoder.reads_pairs and not frozen.judged_by:
                 asked += (Reranking.Config(num_candidates=10),)
             numbers |= judged_samples(frozen, splits, EvaluationConfig(judges=asked)).numbers

@@ -66,6 +66,7 @@ def test_two_files_across_two_encoders(tmp_path):
         (["rows.npy", "--set", "num_anchors=3"], "num_anchors"),
         (["rows.npy", "--images", "."], "the names of the items must be image files"),
         (["."], "is no run directory"),
+        (["features"], "holds feature files and no run; give one of them: features/test.npy"),
         ([".", "rows.npy"], "are for files; a run makes its own two views"),
     ],
 )
@@ -75,6 +76,8 @@ def test_mistakes_say_what_is_accepted(tmp_path, monkeypatch, arguments, message
     np.save("few.npy", rows(20))
     (tmp_path / "rows.csv").write_text("1,2")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "features").mkdir()
+    np.save("features/test.npy", rows(20))
     error = CliRunner().invoke(app, arguments).exception
     assert isinstance(error, ValueError | OSError)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before

@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 from anchorwise.cli import evaluate as command
 from anchorwise.embeddings import Embeddings
+from anchorwise.evaluation.registry import settings_of
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.own.modality import own_frozen
 from anchorwise.modalities.samples import Splits
-from anchorwise.training import run_embeddings
+from anchorwise.training import RunConfig, run_embeddings
 
 app = typer.Typer()
 app.command()(command.evaluate)
@@ -40,6 +41,12 @@ def test_two_files_of_anyone_are_judged_and_what_was_not_read_is_named(tmp_path)
     assert saved["judged"]["classification"]["over_test_rows"]["linear"]["num_rows"] == 30
     again = CliRunner().invoke(app, ["train.npz", "test.npz", "--out", "result.json", *FAST])
     assert again.exit_code == 0, again.output  # Its own result may be written anew.
+
+
+def test_a_folder_of_both_files_is_taken_for_them():
+    result = CliRunner().invoke(app, [".", *FAST])
+    assert result.exit_code == 0, result.output
+    assert "30 test rows, classifiers fitted on 60 training rows" in result.stdout
 
 
 def test_judges_are_named_and_set_below_their_names():
@@ -101,6 +108,24 @@ def samples_of(seed: int) -> ImageSet:
     drawn = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8, generator=drawn)
     return ImageSet(images, torch.arange(60) % 3, ("a", "b", "c"), tuple(map(str, range(60))))
+
+
+def test_a_judge_has_the_settings_of_the_run_unless_others_are_given(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    config = RunConfig(judges=settings_of([{"name": "classification", "split_seeds": [3], "penalties": [0.1]}]))
+    (tmp_path / "run" / "config.json").write_text(config.model_dump_json())
+    samples = samples_of(0)
+    found = own_frozen(torch.nn.Flatten(), samples), Splits(samples, samples, samples)
+    monkeypatch.setattr(command, "samples_of_run", lambda *_: found)
+
+    def split_seeds(*arguments: str) -> list[int]:
+        result = CliRunner().invoke(app, ["run", "--device", "cpu", *arguments])
+        assert result.exit_code == 0, result.output
+        judges = json.loads((tmp_path / "run" / "evaluation.json").read_text())["config"]["judges"]
+        return next(judge["split_seeds"] for judge in judges if judge["name"] == "classification")
+
+    assert split_seeds() == split_seeds("--judge", "classification") == [3]
+    assert split_seeds("--set", "judges.classification.split_seeds=[5]") == [5]
 
 
 def test_another_judge_leaves_what_others_said_of_the_same_encoder_and_samples(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from anchorwise import training
 from anchorwise.cli.app import app
 from anchorwise.training import RunConfig, RunDirectory, load_config, pretrain, recipe
 from anchorwise.training.choosing import configured
+from anchorwise.training.fitting_recipe import fitting_recipe
 from tests.training.conftest import shortest_run
 
 
@@ -53,6 +54,20 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str, rea
 def test_samples_in_the_place_of_a_recipe_are_told_to_be_data(tmp_path: Path):
     with pytest.raises(ValueError, match=r"recipe must be .* may be your samples: .* folder --data"):
         configured(tmp_path)
+
+
+def test_data_without_a_recipe_start_from_one_that_fits(tmp_path: Path):
+    for name in ("photos/cats/0.JPG", "photos/names.csv", "texts/train.csv", "speech/a.wav", "speech/who.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert fitting_recipe(str(tmp_path / "photos")) == "folder"
+    assert fitting_recipe(None) == fitting_recipe("cifar10") == fitting_recipe(str(tmp_path / "nowhere")) == "digits"
+    for name, words in (("texts", r"'train.csv': captions-small"), ("speech", "'a.wav': spoken-digits")):
+        with pytest.raises(ValueError, match=f"recipe must be named where data are no images, got none for {words}"):
+            fitting_recipe(str(tmp_path / name))
+    table = str(tmp_path / "texts" / "train.csv")
+    shown = json.loads(_output("--data", table, "--set", "modality=text", "--show-config"))
+    assert (shown["modality"], shown["data"]["source"]) == ("text", table)
 
 
 def test_an_image_alone_is_no_batch():

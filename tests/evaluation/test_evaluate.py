@@ -8,7 +8,7 @@ from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.evaluate import evaluate
 from anchorwise.evaluation.knn import knn_accuracy
 from anchorwise.evaluation.linear import fit_probe
-from anchorwise.evaluation.results import Evaluation
+from anchorwise.evaluation.results import Evaluation, JudgeResult, evaluation_config
 from anchorwise.evaluation.rows import numbered_classes
 from anchorwise.evaluation.statistics import wilson_interval
 from anchorwise.evaluation.table import evaluation_table
@@ -275,3 +275,14 @@ def test_names_of_classes_must_do_for_both_sets_and_one_that_stands_twice_has_it
     names = ("crane", "b", "crane", "d", "e", "f")
     found = numbered_classes(Embeddings((rows,), labels=labels, class_names=names))[1]
     assert found[:3] == ("crane (0)", "b", "crane (2)")
+
+
+def test_two_judges_that_differ_by_one_name_each_have_their_own_number():
+    said = {"robustness": (0.9,), "adversarial": (0.8,)}
+    found = {name: JudgeResult(numbers={"clean": values}) for name, values in said.items()}
+    sizes = {"num_train": 9, "num_test": 9, "num_features": 3}
+    result = Evaluation(**sizes, judged=found, config=evaluation_config(list(said)))
+    assert result.numbers == {"robustness.clean": 0.9, "adversarial.clean": 0.8}
+    assert [row[1] for row in result.rows()] == ["90.00", "80.00"]
+    alike = result.model_copy(update={"judged": dict.fromkeys(said, found["robustness"])})
+    assert alike.numbers == {"clean": 0.9}

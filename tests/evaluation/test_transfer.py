@@ -6,6 +6,7 @@ from rich.console import Console
 
 from anchorwise.evaluation.classification import Classification
 from anchorwise.evaluation.few_shot import FewShot
+from anchorwise.evaluation.geometry_judge import GeometryJudge
 from anchorwise.evaluation.results import EvaluationConfig
 from anchorwise.evaluation.table import evaluation_table
 from anchorwise.evaluation.transfer import Transfer, transfer
@@ -17,6 +18,7 @@ from anchorwise.modalities.images.storage import EncoderSpec, StoredEncoder
 from anchorwise.modalities.samples import Samples, Splits
 
 CONFIG = EvaluationConfig(judges=(Classification.Config(split_seeds=(0,), penalties=(0.1,), knn_max_neighbors=3),))
+GEOMETRY = EvaluationConfig(judges=(GeometryJudge.Config(),))
 
 
 @pytest.fixture
@@ -35,6 +37,10 @@ def splits(num_channels: int, seed: int = 0) -> Splits[Samples]:
     whole = ImageSet(pixels, torch.arange(36) % 3, ("a", "b", "c"), tuple(map(str, range(36))))
     train = whole.subset(torch.arange(24))
     return Splits(train, train, whole.subset(torch.arange(24, 36)))
+
+
+def first_half(samples: Samples) -> Samples:
+    return samples.subset(torch.arange(len(samples) // 2))
 
 
 def absent() -> Splits[Samples]:
@@ -56,6 +62,13 @@ def test_grey_and_coloured_sets_stand_in_one_table_beside_what_failed(frozen, tm
     assert all(name in cell for name in (*result.results, *result.failures))
     result.save(tmp_path / "transfer.json")
     assert Transfer.load(tmp_path / "transfer.json") == result
+
+
+def test_the_samples_of_each_set_may_decide_who_is_asked(frozen):
+    sets = {"all": lambda: splits(3), "few": lambda: splits(3).changed(first_half)}
+    result = transfer(frozen, sets, lambda asked: GEOMETRY if len(asked.train) < 24 else CONFIG)
+    assert [list(one.judged) for one in result.results.values()] == [["classification"], ["geometry"]]
+    assert [judge.name for judge in result.config.judges] == ["classification", "geometry"]
 
 
 def test_below_the_table_stands_what_each_kind_of_interval_is_over(frozen):

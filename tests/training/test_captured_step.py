@@ -155,13 +155,16 @@ def test_so_are_those_of_other_updates(settings: tuple[str, ...]):
 
 
 @pytest.mark.whole
-def test_every_shape_of_batch_is_recorded_once_after_a_few_ordinary_steps():
+def test_every_shape_of_batch_is_recorded_once_after_a_few_ordinary_steps(monkeypatch: pytest.MonkeyPatch):
     graphs = Replaying()
     _assert_same(_config(), graphs, sizes=(16, 12))
     assert (graphs.num_ordinary, graphs.num_recorded) == (2 * NUM_ORDINARY, 2)
     assert graphs.num_replayed == NUM_STEPS - 2 * NUM_ORDINARY
     _assert_same(_config(), graphs := Replaying(), sizes=(16, 16, 16, 12))
     assert (graphs.num_ordinary, graphs.num_recorded) == (NUM_ORDINARY + 2, 1)
+    monkeypatch.setattr("anchorwise.training.captured_step.MAX_RECORDINGS", 1)
+    _assert_same(_config(), graphs := Replaying(), sizes=(16, 12))
+    assert (graphs.num_ordinary, graphs.num_recorded) == (NUM_ORDINARY + NUM_STEPS // 2, 1)
 
 
 @pytest.mark.whole

@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 
 import anchorwise
 from anchorwise.methods import Method, MethodConfig, MoCo, Step
+from anchorwise.modalities.queries.modality import TrajectoryQueries
 from anchorwise.modalities.registry import rebuild
 from anchorwise.training import RunConfig, pretrain
 from anchorwise.training import loop as loop_module
@@ -265,3 +266,14 @@ def test_settings_of_the_objective_change_that_of_a_method_of_ones_own():
     assert parts.objective.form == "simsiam"
     assert "simsiam" in parts.words["objective"]
     assert config.objective is None
+
+
+def test_a_modality_among_the_settings_decides_what_data_are_and_what_reads_them(tmp_path: Path, monkeypatch):
+    def stopped(config, folder, parts, **_):
+        assert (config.modality, config.data.source, config.train.num_epochs) == ("queries", "paths", 1)
+        assert isinstance(parts.modality.base, TrajectoryQueries)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anchorwise.training.door.train_run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        anchorwise.pretrain(out=tmp_path, data="paths", set={"modality": "queries", "train.num_epochs": 1})

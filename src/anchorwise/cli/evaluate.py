@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import UnlabelledEvaluation
     from anchorwise.evaluation.work import Work
+    from anchorwise.modalities.encoder import FrozenEncoder
     from anchorwise.modalities.samples import Samples, Splits
 
 RESULT_FILE, TRANSFER_FILE = "evaluation.json", "transfer.json"
@@ -28,7 +30,8 @@ def evaluate(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder of a finished run; or two feature files, training and test; or one, judged without labels."
+            help="Folder of a finished run; or two feature files, training and test, or the folder with both that "
+            "`anchorwise embed` wrote; or one file, judged without labels."
         ),
     ],
     judge: Annotated[
@@ -65,7 +68,8 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="How to judge: judges.classification.split_seeds=[0], judges.few_shot.num_episodes=100, ...",
+            help="How to judge: judges.classification.split_seeds=[0], judges.few_shot.num_episodes=100, ... Left "
+            "out, a judge that is asked of a run has the settings that it has in the run's config.json.",
         ),
     ] = None,
 ) -> None:
@@ -80,21 +84,32 @@ def evaluate(
     from anchorwise._device import as_device
     from anchorwise._outputs import claim_file
     from anchorwise._terminal import printable
+    from anchorwise.embeddings.stored import parts_in
     from anchorwise.evaluation.evaluate import judged_samples
     from anchorwise.evaluation.results import Evaluation, evaluation_config
     from anchorwise.evaluation.table import evaluation_table
     from anchorwise.evaluation.transfer import Transfer
     from anchorwise.evaluation.unlabelled import evaluate_unlabelled
     from anchorwise.evaluation.work import Work
+    from anchorwise.modalities.encoder import SPEC_FILE
     from anchorwise.modalities.registry import modality_name, modality_of
     from anchorwise.training.overrides import apply_overrides
+    from anchorwise.training.run_directory import RunDirectory
     from anchorwise.training.run_embeddings import embed_run_views
 
+    if len(paths) == 1 and not (paths[0] / SPEC_FILE).is_file():
+        paths = parts_in(paths[0]) or paths
+    place, is_run = as_device(device), _is_run(paths)
+    own = RunDirectory(paths[0])
+    like = own.config().judges if is_run and own.config_file.is_file() else ()
+
     def configured(judges: "Sequence[str | Mapping[str, Any]] | None") -> "EvaluationConfig":
-        return apply_overrides(evaluation_config(judges or None), settings or [])
+        return apply_overrides(evaluation_config(judges or None, like=like), settings or [])
+
+    def asked_of(frozen: "FrozenEncoder", splits: "Splits[Samples]") -> "Sequence[str | Mapping[str, Any]]":
+        return judge or frozen.judged_by or modality_of(modality_name(paths[0])).judges_of(splits)
 
     config = configured(judge)
-    place, is_run = as_device(device), _is_run(paths)
     if not is_run and (on or data is not None or root is not None or download):
         raise ValueError("--data, --on, --root and --download are for runs; feature files bring their own rows")
     if on and data is not None:
@@ -109,15 +124,14 @@ def evaluate(
     work = Work(show=True, kept=None if folder is None else folder / "judged")
     result: Evaluation | UnlabelledEvaluation | Transfer
     if on:
-        result = _transferred(paths[0], on, root, download, config, place, work)
+        result = _transferred(paths[0], on, root, download, lambda *of: configured(asked_of(*of)), place, work)
     elif is_run:
         frozen, splits = samples_of_run(paths[0], data, root, download)
         if data is not None and folder is not None and not is_named and not _are_own(splits, folder):
             # The run's own result is what tables of runs and model cards tell.
             out = folder / f"evaluation-{Path(data).name.partition('.')[0]}.json"
             claim_file(out, _is_result)
-        judges = judge or frozen.judged_by or modality_of(modality_name(paths[0])).judges_of(splits)
-        if judges:
+        if judges := asked_of(frozen, splits):
             result = judged_samples(frozen, splits, configured(judges), device=place, work=work)
         else:
             typer.echo(_UNLABELLED + (" Nothing of --set is heard there." if settings else ""), err=True)
@@ -167,7 +181,7 @@ def _transferred(
     sources: list[str],
     root: Path | None,
     download: bool,
-    config: "EvaluationConfig",
+    config_of: "Callable[[FrozenEncoder, Splits[Samples]], EvaluationConfig]",
     device: "torch.device",
     work: "Work",
 ) -> "Transfer":
@@ -180,9 +194,9 @@ def _transferred(
     names = {source: Path(source).name.partition(".")[0] for source in sources}
     is_clear = len(set(names.values())) == len(sources)
     data_sets = {names[source] if is_clear else source: reader(source) for source in sources}
-    return transfer(
-        rebuild(run), data_sets, config, device=device, work=work, say=lambda line: typer.echo(line, err=True)
-    )
+    frozen = rebuild(run)
+    config, say = partial(config_of, frozen), partial(typer.echo, err=True)
+    return transfer(frozen, data_sets, config, device=device, work=work, say=say)
 
 
 def _judged_files(

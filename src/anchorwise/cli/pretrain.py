@@ -10,16 +10,17 @@ from anchorwise.cli.compare import interrupted
 
 def pretrain(
     recipe: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="Where to start from: of images digits, placed-digits, glyphs, cifar10-small, cifar10-resnet18, "
             "cifar10-fast, cifar10-adainf or folder, cifar10-METHOD on a CPU, imagenet-METHOD as its source trains; of "
             "texts captions-small, docstrings-small, snli-small, reranker-small or simcse; of images with texts "
             "glyphs-clip; of users and items lastfm-xsimgcl; of nodes acm-meow or imdb-meow; of signals "
             "pulses-participants; of queries queries-sirl; of speech spoken-digits or spoken-digits-coconut; of video "
-            "moving-digits or moving-digits-comix; or a JSON file such as --show-config prints, or a run's config.json."
+            "moving-digits or moving-digits-comix; or a JSON file such as --show-config prints, or a run's config.json"
+            "; left out, folder where --data are images of your own, else digits."
         ),
-    ] = "digits",
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Run directory; by default runs/ and the recipe's name. A stopped run there goes on."),
@@ -54,8 +55,11 @@ def pretrain(
     from anchorwise.training import RunDirectory
     from anchorwise.training import pretrain as run
     from anchorwise.training.choosing import configured, run_folder
+    from anchorwise.training.fitting_recipe import fitting_recipe
 
-    config = configured(recipe, data=data, settings=settings or [])
+    settings = settings or []
+    recipe = recipe or fitting_recipe(data, settings)
+    config = configured(recipe, data=data, settings=settings)
     if show_config:
         typer.echo(config.model_dump_json(indent=2))
         return

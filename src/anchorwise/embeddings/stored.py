@@ -18,6 +18,7 @@ from anchorwise import _checks, _extras
 from anchorwise.embeddings.arrays import as_array, text
 
 SUFFIXES = (".npz", ".safetensors", ".npy", ".parquet")
+_PARTS = ("train", "test")
 _HEADED = "  # skiprows=1 where the first line names the columns"
 CONVERSIONS = {
     ".pt": "numpy.save('rows.npy', torch.load('{name}', weights_only=True).float().cpu().numpy())",
@@ -66,6 +67,12 @@ def _is_matrix(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return bool(value) and np.ndim(value[0]) == 1 and not isinstance(value[0], str)
     return getattr(value, "ndim", 0) == 2
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """Return the files `train` and `test` of a folder, as `anchorwise embed` writes them; those that are there."""
+    named = (next(filter(Path.is_file, (folder / f"{part}{suffix}" for suffix in SUFFIXES)), None) for part in _PARTS)
+    return [file for file in named if file is not None]
 
 
 def check_suffix(path: Path) -> None:

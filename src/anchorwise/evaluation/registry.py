@@ -90,27 +90,29 @@ def judges_of(
     return [kinds[type(config)](config, device=device, work=work) for config in configs]
 
 
-def settings_of(judges: Any) -> tuple[JudgeConfig, ...]:
+def settings_of(judges: Any, like: Sequence[JudgeConfig] = ()) -> tuple[JudgeConfig, ...]:
     """Return the settings of judges that somebody names.
 
     Args:
         judges: A name, settings, a mapping with a `name` and settings beside it, or several of these; None for
             `DEFAULT_JUDGES`.
+        like: Settings that those have which are given by their names alone, such as those of a run.
 
     Raises:
         ValueError: If there is no judge of a name, or a setting is not one of it.
     """
+    known = {judge.name: judge for judge in like}
     if judges is None:
-        return DEFAULT_JUDGES
+        return tuple(known.get(judge.name, judge) for judge in DEFAULT_JUDGES)
     several = isinstance(judges, Sequence) and not isinstance(judges, str)
-    return tuple(_settings(each) for each in (judges if several else [judges]))
+    return tuple(_settings(each, known) for each in (judges if several else [judges]))
 
 
-def _settings(judge: Any) -> JudgeConfig:
+def _settings(judge: Any, known: Mapping[str, JudgeConfig]) -> JudgeConfig:
     if isinstance(judge, JudgeConfig):
         return judge
     if isinstance(judge, str):
-        return JUDGES[_checks.one_of("a judge", judge, JUDGES)].Config()
+        return known.get(judge) or JUDGES[_checks.one_of("a judge", judge, JUDGES)].Config()
     if not isinstance(judge, Mapping) or "name" not in judge:
         raise ValueError(
             "judges must be names, settings such as Classification.Config(split_seeds=(0,)), or mappings such as "

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from anchorwise import _files
 from anchorwise._config import Section, section_of
-from anchorwise.evaluation.base import Judge, Metric
+from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of, settings_of
 from anchorwise.evaluation.statistics import Interval, RowInterval, t_interval
 from anchorwise.reporting.notebook import notebook_table
@@ -32,17 +32,20 @@ class EvaluationConfig(Section):
     interval_level: float = Field(default=0.95, gt=0, lt=1)
 
 
-def evaluation_config(judges: Any = None, *, interval_level: float = 0.95) -> EvaluationConfig:
+def evaluation_config(
+    judges: Any = None, *, like: Sequence[JudgeConfig] = (), interval_level: float = 0.95
+) -> EvaluationConfig:
     """Return how features are judged.
 
     Args:
         judges: Who is asked, as `settings_of` takes them.
+        like: Settings of those that are given by their names alone, likewise.
         interval_level: Confidence level of the intervals.
 
     Raises:
         ValueError: If there is no such judge, one is named twice, or a setting is wrong.
     """
-    return section_of(EvaluationConfig, {"judges": settings_of(judges), "interval_level": interval_level})
+    return section_of(EvaluationConfig, {"judges": settings_of(judges, like), "interval_level": interval_level})
 
 
 class JudgeResult(Section):
@@ -158,13 +161,25 @@ class Evaluation(Section):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Every metric's name to its number, the mean where there are several."""
-        return {name: fmean(values) for judged in self.judged.values() for name, values in judged.numbers.items()}
+        """Every metric's name to its number, the mean where there are several.
+
+        Where two judges that were set otherwise say different things by one name, that of the judge stands before it,
+        as in `robustness.clean`.
+        """
+        return {
+            self._name(judge, name): fmean(values)
+            for judge, judged in self.judged.items()
+            for name, values in judged.numbers.items()
+        }
 
     @property
     def over_test_rows(self) -> dict[str, RowInterval]:
         """Every metric's name to its interval (`JudgeResult.over_test_rows`)."""
-        return {name: interval for judged in self.judged.values() for name, interval in judged.over_test_rows.items()}
+        return {
+            self._name(judge, name): interval
+            for judge, judged in self.judged.items()
+            for name, interval in judged.over_test_rows.items()
+        }
 
     def scores(self, metric: str) -> ClassifierScores:
         """Return test accuracies of a metric that has a setting chosen on splits, such as "linear" or "knn".
@@ -221,7 +236,7 @@ class Evaluation(Section):
     @property
     def headline(self) -> str:
         """The most telling numbers of every judge in a sentence."""
-        words = [metric.text(self.numbers[metric.name]) for judge in self.judges for metric in self._heads(judge)]
+        words = [metric.text(self._number(judge, metric)) for judge in self.judges for metric in self._heads(judge)]
         return f"Of {self.num_test:,} test rows: {', '.join(words)}."
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -231,7 +246,7 @@ class Evaluation(Section):
             heads = self._heads(judge)
             for metric in self._measured(judge):
                 if not metric.series or metric in heads:
-                    value = metric.number(self.numbers[metric.name])
+                    value = metric.number(self._number(judge, metric))
                     found.append((metric.heading, value, "  ".join(filter(None, self._spread(judge, metric)))))
         return found
 
@@ -241,7 +256,7 @@ class Evaluation(Section):
         for judge in self.judges:
             metrics = [metric for metric in self._measured(judge) if metric.series]
             for places in dict.fromkeys(metric.places for metric in metrics):
-                found.append(self._table(places, [metric for metric in metrics if metric.places == places]))
+                found.append(self._table(judge, places, [metric for metric in metrics if metric.places == places]))
         return found
 
     def what_intervals_cover(self) -> str:
@@ -255,7 +270,10 @@ class Evaluation(Section):
     def in_brackets(self) -> list[Metric]:
         """Return the metrics that have an interval over test rows, or over what they say themselves."""
         return [
-            metric for judge in self.judges for metric in self._measured(judge) if metric.name in self.over_test_rows
+            metric
+            for judge in self.judges
+            for metric in self._measured(judge)
+            if metric.name in self._said_by(judge.config.name).over_test_rows
         ]
 
     def _said_by(self, judge: str) -> JudgeResult:
@@ -269,30 +287,39 @@ class Evaluation(Section):
         }
 
     def _measured(self, judge: Judge) -> list[Metric]:
-        return [metric for metric in judge.metrics if metric.name in self.numbers]
+        return [metric for metric in judge.metrics if metric.name in self._said_by(judge.config.name).numbers]
 
     def _heads(self, judge: Judge) -> list[Metric]:
-        return [metric for metric in judge.headlines if metric.name in self.numbers]
+        return [metric for metric in judge.headlines if metric.name in self._said_by(judge.config.name).numbers]
+
+    def _number(self, judge: Judge, metric: Metric) -> float:
+        return fmean(self._said_by(judge.config.name).numbers[metric.name])
+
+    def _name(self, judge: str, metric: str) -> str:
+        """Return what a number is called among those of all judges."""
+        said = {one.numbers[metric] for one in self.judged.values() if metric in one.numbers}
+        return metric if len(said) == 1 else f"{judge}.{metric}"
 
     def _spread(self, judge: Judge, metric: Metric) -> Iterator[str]:
         """Yield the intervals of a number, and what it is."""
-        if (interval := self.over_test_rows.get(metric.name)) is not None:
+        said = self._said_by(judge.config.name)
+        if (interval := said.over_test_rows.get(metric.name)) is not None:
             yield f"[{metric.number(interval.low)}, {metric.number(interval.high)}]"
-        values = self.judged[judge.config.name].numbers[metric.name]
+        values = said.numbers[metric.name]
         half_width = t_interval(values, level=self.config.interval_level).half_width
         if metric.by_split and half_width is not None:
             yield f"+- {metric.number(half_width)} over {judge.splits.partition(':')[0].split()[-1]}"
         if metric.about:
             yield metric.about
 
-    def _table(self, places: str, metrics: list[Metric]) -> Places:
+    def _table(self, judge: Judge, places: str, metrics: list[Metric]) -> Places:
         columns = tuple(dict.fromkeys(metric.place for metric in metrics))
         if all(place.isdecimal() for place in columns):
             columns = tuple(sorted(columns, key=int))
         rows: dict[str, dict[str, str]] = {}
         for metric in metrics:
             label = f"{metric.series} {metric.unit}".rstrip()
-            rows.setdefault(label, {})[metric.place] = metric.number(self.numbers[metric.name])
+            rows.setdefault(label, {})[metric.place] = metric.number(self._number(judge, metric))
         cells = tuple((label, *(row.get(column, "-") for column in columns)) for label, row in rows.items())
         return Places(places, columns, cells)
 

@@ -10,7 +10,7 @@ from anchorwise import _files
 from anchorwise._config import Section, identity
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.evaluate import judged_samples, what_is_judged
-from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
 from anchorwise.evaluation.results import Evaluation, EvaluationConfig, brackets
 from anchorwise.evaluation.work import AT_WORK, Work
 from anchorwise.modalities.encoder import FrozenEncoder
@@ -65,7 +65,7 @@ class Transfer(Section):
 def transfer(
     frozen: FrozenEncoder,
     data_sets: Mapping[str, Callable[[], Splits[Samples]]],
-    config: EvaluationConfig | None = None,
+    config: EvaluationConfig | Callable[[Splits[Samples]], EvaluationConfig] | None = None,
     *,
     device: torch.device | str = "cpu",
     work: Work = AT_WORK,
@@ -78,7 +78,7 @@ def transfer(
     Args:
         frozen: The encoder; it brings the samples into the form that it takes (`FrozenEncoder.adapted`).
         data_sets: Name to what reads the samples.
-        config: Who judges.
+        config: Who judges; or what says it of the samples of each.
         device: Where to compute.
         work: How long work is shown and kept.
         say: Is told in a line what begins, and what goes wrong.
@@ -92,17 +92,21 @@ def transfer(
         except (ValueError, OSError, MemoryError) as error:
             failures[name] = str(error) or type(error).__name__
             say(f"{name} failed: {failures[name]}")
+    if not isinstance(config, EvaluationConfig):
+        asked = {judge.name: judge for one in results.values() for judge in one.config.judges}
+        config = EvaluationConfig(judges=tuple(asked.values()) or DEFAULT_JUDGES)
     return Transfer(results=results, failures=failures, config=config)
 
 
 def _judged(
     frozen: FrozenEncoder,
     load: Callable[[], Splits[Samples]],
-    config: EvaluationConfig,
+    config: EvaluationConfig | Callable[[Splits[Samples]], EvaluationConfig],
     device: torch.device | str,
     work: Work,
 ) -> Evaluation:
     splits = load().changed(frozen.adapted)
+    config = config if isinstance(config, EvaluationConfig) else config(splits)
     settings = [identity(judge) for judge in config.judges]
     asked = {**what_is_judged(frozen, splits), "judges": settings, "level": config.interval_level}
     found = work.piece(

@@ -56,6 +56,11 @@ def _csv(path: Path) -> Columns:
             f"columns of a .csv must be parted by commas, got tabs in the first row, {rows[0][0][:60]!r}; call it "
             f"{path.stem}.tsv"
         )
+    if rows and all(len(row) == 1 and ";" in row[0] for row in rows):  # As spreadsheets write where commas are decimal.
+        raise ValueError(
+            f"columns of a .csv must be parted by commas, got semicolons in every row, {rows[0][0][:60]!r}; save it "
+            f"with commas, or call it {path.stem}.txt where each row is one text"
+        )
     return _of_rows(rows)
 
 

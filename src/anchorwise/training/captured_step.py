@@ -1,4 +1,4 @@
-"""A step recorded once and replayed: one CUDA graph for every shape of batch and every phase of the method.
+"""A step recorded once and replayed: one CUDA graph for every shape of batch and every phase of the method, up to 64.
 
 A replay launches all kernels of views, forward and backward pass and update at once, where the host would otherwise
 need longer for each than a small batch computes. It does to new numbers, in the same memory, what was recorded: so
@@ -31,6 +31,9 @@ from anchorwise.training.distributed import Ranks
 # A captured step has not run on a card yet; `benchmarks/gpu_session.py` compares and times it.
 CAPTURED_BY_DEFAULT = False
 NUM_ORDINARY = 3  # Steps of a kind before it is recorded.
+# Kinds that are recorded; later ones stay ordinary. Each keeps its batch and its launches in memory, and texts of up to
+# 512 tokens alone have 64 padded lengths.
+MAX_RECORDINGS = 64
 
 Result = TypeVar("Result")
 Work = Callable[[Batch, Tensor], Result]  # From a batch and a seed on its device.
@@ -125,7 +128,7 @@ class CapturedStep:
         kind = (phase, *((tuple(part.shape), part.dtype) for part in inputs))
         if self.refusal is None and kind not in self._recordings:
             self._num_seen[kind] += 1
-            if self._num_seen[kind] <= NUM_ORDINARY:
+            if self._num_seen[kind] <= NUM_ORDINARY or len(self._recordings) >= MAX_RECORDINGS:
                 return self._ordinary(work, batch, inputs[-1])
             self._record(kind, work, batch, inputs)
         if self.refusal is not None:

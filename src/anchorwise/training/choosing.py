@@ -24,7 +24,8 @@ def configured(
 
     Args:
         start: Name of a recipe, a JSON file, or a configuration; None for every setting's default.
-        data: Where samples come from; unlike a setting it may be any text, such as a folder named 2024.
+        data: Where samples come from, of whatever modality the settings name; unlike one of these it may be any text,
+            such as a folder named 2024.
         settings: As `apply_overrides` takes them.
 
     Raises:
@@ -37,9 +38,8 @@ def configured(
         config = RunConfig()
     else:
         config = _begun(start)
-    if data is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": str(data)})})
-    return apply_overrides(config, settings)
+    source = {} if data is None else {"data.source": str(data)}
+    return apply_overrides(config, [*as_settings(source), *settings])
 
 
 def _begun(start: str | Path) -> RunConfig:

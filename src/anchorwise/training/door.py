@@ -95,7 +95,9 @@ def pretrain(
     short = {"train.num_epochs": epochs, "train.batch_size": batch_size}
     settings = {name: value for name, value in short.items() if value is not None} | dict(set or {})
     _refuse(recipe, data, settings, words)
-    config = configured(recipe, data=data)
+    # What samples are decides what reads them, and all that is set of them.
+    of_modality = {name: settings.pop(name) for name in ("modality",) if name in settings}
+    config = configured(recipe, data=data, settings=as_settings(of_modality))
     if own_samples is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": OWN_SOURCE})})
     modality = Own(modality_of(config.modality), own_samples, encoder, views, views_of == "batch")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from anchorwise.evaluation.reranking import Reranking
 from anchorwise.methods import CLIP, CrossEncoder, SimCLR, SimCSE
 from anchorwise.modalities.image_text.config import ImageTextData, ImageTextEncoderConfig
 from anchorwise.modalities.images import EncoderConfig
@@ -52,8 +51,6 @@ def reranker_small() -> RunConfig:
         method=CrossEncoder.Config(num_candidates=8),
         optimizer=AdamW(peak_lr=3e-4, weight_decay=0.0, warmup_epochs=0.2),
         train=TrainConfig(num_epochs=1, batch_size=32, drop_last=True, knn_every_epochs=0),
-        # The weight is the best of nine on development photographs.
-        judges=(Reranking.Config(search_weight=20.0),),
     )
 
 

@@ -112,7 +112,8 @@ class Run:
         Args:
             train: Labelled samples to fit classifiers on; left out, those of the training.
             test: Labelled samples to score, each once; left out, the data set's own test part.
-            judges: Who is asked, as `anchorwise.evaluate` takes it.
+            judges: Who is asked, as `anchorwise.evaluate` takes it; one that is given by its name, or asked by default,
+                has the run's own settings (`judges` of its configuration).
             show_progress: Show how far long work is.
 
         Raises:
@@ -129,5 +130,6 @@ class Run:
         splits = Splits(fitted, fitted, scored)
         samples_decide = modality_of(self.directory.config().modality).judges_of
         asked = judges or self.frozen.judged_by or samples_decide(splits) or None
-        config, work = evaluation_config(asked), Work(show_progress, self.directory.judged)
+        config = evaluation_config(asked, like=self.directory.config().judges)
+        work = Work(show_progress, self.directory.judged)
         return judged_samples(self.frozen, splits, config, device=device, work=work)

@@ -13,6 +13,7 @@ from anchorwise._config import OwnNamed, section_of
 from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
 from anchorwise.methods import SimCLR
+from anchorwise.embeddings.stored import parts_in
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.models import HeadConfig
@@ -30,8 +31,14 @@ RUN_FILES = ("checkpoint.safetensors", "encoder.safetensors", "encoder.json", "c
 
 
 def run_folder(path: Path) -> Path | None:
-    """Return the folder of the run that `path` names, itself or by one of its files; None for any other path."""
+    """Return the folder of the run that `path` names, itself or by one of its files; None for any other path.
+
+    Raises:
+        ValueError: If it is a folder of feature files.
+    """
     if path.is_dir():
+        if not RunDirectory(path).config_file.is_file() and (files := parts_in(path)):
+            raise ValueError(f"{path} holds feature files and no run; give one of them: {files[-1]}")
         return path
     return path.parent if path.name in RUN_FILES and path.is_file() else None
 

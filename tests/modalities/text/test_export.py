@@ -1,12 +1,15 @@
 """Trained encoders of texts, as other libraries read them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from anchorwise.modalities.registry import modality_of
+from anchorwise.modalities.registry import modality_of, rebuild
+from anchorwise.modalities.text.config import TextData
+from anchorwise.modalities.text.prompts import Prompts
 from anchorwise.training import pretrain
 from tests.modalities.text.conftest import WHOLE, tiny
 
@@ -30,6 +33,24 @@ def test_sentence_transformers_loads_a_run_and_its_export_with_the_same_features
     assert (theirs == exported).all()
     ours = finished.encoder().encoder(samples.take(torch.arange(4)))
     torch.testing.assert_close(torch.from_numpy(theirs), ours.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_prompts_go_with_a_run_into_the_layout_of_others_and_into_what_starts_from_it(captions, tmp_path):
+    prompts = {"query": "ask: ", "document": "say: "}
+    settings = [*(f"data.prompts.{name}={text!r}" for name, text in prompts.items()), "data.default_prompt_name=query"]
+    run = pretrain(tiny(captions, "train.num_epochs=1", *settings), tmp_path / "run", show_progress=False)
+    facts = {"prompts": prompts, "default_prompt_name": "query", "similarity_fn_name": "cosine"}
+    assert json.loads((run.path / "config_sentence_transformers.json").read_text()) == facts
+    frozen, texts = rebuild(run.path), ["a dog", "two dogs"]
+    bare = replace(frozen, tokenizer=replace(frozen.tokenizer, prompts=Prompts()))
+    assert torch.equal(frozen.encode(texts), bare.encode([f"ask: {text}" for text in texts]))
+    assert torch.equal(frozen.encode(texts, prompt_name="document"), bare.encode([f"say: {text}" for text in texts]))
+    with pytest.raises(ValueError, match="prompt_name must be one of 'query', 'document', got 'passage'"):
+        frozen.encode(texts, prompt_name="passage")
+    further = TEXT.load(TextData(source=str(captions), tokenizer=run.path / "transformer")).train
+    assert further.tokenizer.prompts == frozen.tokenizer.prompts
+    other = TEXT.other_data(str(captions), like=TextData(), frozen=frozen)
+    assert (other.prompts, other.default_prompt_name) == (prompts, "query")
 
 
 def test_an_export_is_read_by_others_and_its_card_tells_data_objective_and_scores(finished, tmp_path):

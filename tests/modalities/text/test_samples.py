@@ -54,6 +54,30 @@ def test_samples_that_say_the_same_are_of_one_group(tmp_path):
     assert TEXT.load(TextData(source=str(alone))).train.groups is None
 
 
+def test_prompts_stand_before_the_tokens_of_their_side_and_texts_stay_as_they_are(tmp_path):
+    pairs = written(tmp_path / "a.tsv", "x\ty\n" + "".join(f"dog {n}\tdog {n + 1}\n" for n in range(4)))
+    prompts = {"query": "ask: ", "passage": "say: "}
+    asked = TextData(source=str(pairs), prompts=prompts, default_prompt_name="query")
+    samples = TEXT.load(asked).train
+    assert "prompts: query 'ask: '" in samples.what
+    plain = TEXT.load(TextData(source=str(pairs))).train
+
+    def read(of):
+        return [of.tokenizer.fast.decode(of.tokens.of(int(of.members[1, 0])), skip_special_tokens=True)]
+
+    assert (read(samples), read(samples.partners())) == (["ask : dog 1"], ["say : dog 2"])
+    assert (samples.text(1), samples.partners().text(0)) == ("dog 1", "dog 1")
+    assert torch.equal(samples.groups, plain.groups)  # Equal texts on both sides are one text still.
+    again = plain.retokenized(samples.tokenizer, samples.max_tokens)
+    assert [each.tolist() for each in again.content()] == [each.tolist() for each in samples.content()]
+    for lines, words in (("x\ty\tscore\ndog 1\tdog 2\t3\ndog 3\tdog 4\t1\n", "dog 2"), ("x\ndog 2\ndog 4\n", None)):
+        side = TEXT.load(asked.model_copy(update={"source": str(written(tmp_path / "b.tsv", lines))})).train
+        assert read(side) == [f"ask : {side.text(1)}"]
+        assert words is None or read(side.partners()) == ["ask : dog 4"]
+    with pytest.raises(ValueError, match="must have one called"):
+        TextData(prompts={"passages": "say: "})
+
+
 def test_what_is_left_out_is_said_in_one_line(tmp_path):
     lines = written(tmp_path / "a.txt", "a dog\n\na cat\n \n")
     with pytest.warns(UserWarning, match=r"a.txt: 2 skipped \(2 as 'a.txt:2': the line is blank\)"):

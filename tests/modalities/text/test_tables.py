@@ -86,6 +86,10 @@ def test_of_texts_with_classes_a_tenth_is_the_test_part_and_no_text_stands_in_bo
 def test_columns_that_are_parted_by_tabs_are_called_tsv(tmp_path):
     with pytest.raises(UnusableFileError, match=r"parted by commas, got tabs in the first row, .*; call it pairs.tsv"):
         read_texts(written(tmp_path / "pairs.csv", "filepath\ttitle\na.png\ta dog, two cats\n"))
+    with pytest.raises(UnusableFileError, match=r"parted by commas, got semicolons in every row, 'a;b'; save it with"):
+        read_texts(written(tmp_path / "pairs.csv", "a;b\na dog;a cat\n"))
+    alone = read_texts(written(tmp_path / "pairs.csv", "text\na dog; a cat\none; two\n"))
+    assert len(alone.rows) == 2
 
 
 def test_columns_of_one_name_are_refused_and_not_lost(tmp_path):

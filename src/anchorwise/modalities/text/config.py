@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from anchorwise import _checks
 from anchorwise._config import NO_IDENTITY, Count, Section, Seed
+from anchorwise.modalities.text.prompts import DOCUMENT, QUERY, Prompts
 
 Pooling = Literal["mean", "cls", "cls_before_pooler", "first_last_mean", "top2_mean", "eos", "max", "classifier"]
 
@@ -24,6 +25,10 @@ class TextData(Section):
         columns: Names of the columns of text, in that order; all but `score`, `label` and the like if left out.
         tokenizer: Folder of a tokenizer, such as that of the model to start from. Left out, one is trained on the
             training texts.
+        prompts: What stands before texts, by name: "query" before the first text of a sample, "document" before the
+            others, as sentence-transformers calls them. Left out, they are those beside the tokenizer, if it has some.
+        default_prompt_name: Which of them stands before texts that have no sides: texts alone, that all say the same,
+            or are compared by a score; None for none.
         vocab_size: Entries of a tokenizer that is trained.
         max_tokens: Tokens of a text at most, those at its ends that a tokenizer adds among them; what is cut is counted
             and said.
@@ -40,6 +45,8 @@ class TextData(Section):
     source: str = Field(default="docstrings", json_schema_extra=NO_IDENTITY)
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
     tokenizer: Path | None = Field(default=None, json_schema_extra=NO_IDENTITY)
+    prompts: dict[str, str] | None = None
+    default_prompt_name: str | None = None
     vocab_size: int = Field(default=6000, ge=100, le=1_000_000)
     max_tokens: int = Field(default=64, ge=4, le=8192)
     num_candidates: int | None = Field(default=None, ge=2, le=1000)
@@ -52,6 +59,16 @@ class TextData(Section):
     def _refuse_no_source(self) -> "TextData":
         if not self.source.strip():
             raise ValueError("data.source must be 'docstrings' or a path, got nothing; '.' is the current folder")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_prompts_that_nothing_has(self) -> "TextData":
+        prompts = Prompts(self.prompts, self.default_prompt_name) if self.prompts else Prompts()
+        if prompts.by_name and not prompts.have_sides and prompts.default is None:
+            raise ValueError(
+                f"data.prompts must have one called {QUERY!r} or {DOCUMENT!r}, got {', '.join(prompts.by_name)}; set "
+                "data.default_prompt_name to take it"
+            )
         return self
 
     @model_validator(mode="after")

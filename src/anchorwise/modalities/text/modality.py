@@ -17,10 +17,11 @@ from anchorwise.modalities.text.encoders import build_encoder
 from anchorwise.modalities.text.export import export_text
 from anchorwise.modalities.text.folders import weights_digest
 from anchorwise.modalities.text.mining import with_candidates
+from anchorwise.modalities.text.prompts import Prompts
 from anchorwise.modalities.text.samples import TextSamples, tokenized
 from anchorwise.modalities.text.sources import read_parts
 from anchorwise.modalities.text.storage import FrozenText, TextEncoderSpec, found_tokenizer, load_text_encoder
-from anchorwise.modalities.text.tokenizer import load_tokenizer, tokenizer_beside, trained_tokenizer
+from anchorwise.modalities.text.tokenizer import TextTokenizer, load_tokenizer, tokenizer_beside, trained_tokenizer
 from anchorwise.modalities.text.views import TextViews
 from anchorwise.modalities.views import ViewMaker, ViewPlan
 
@@ -40,10 +41,11 @@ class Text(Modality):
             drawn = {"num_random": data.num_random_candidates or 0, "seed": data.seed}
             parts = replace(parts, train=with_candidates(parts.train, data.num_candidates, **drawn))
         if data.tokenizer is None:
-            texts = [text for row in parts.train.rows for text in row]
+            texts = [*(data.prompts or {}).values(), *(text for row in parts.train.rows for text in row)]
             tokenizer = trained_tokenizer(texts, vocab_size=data.vocab_size)
         else:
             tokenizer = load_tokenizer(data.tokenizer)
+        tokenizer = _prompted(tokenizer, data)
         shape: dict[str, Any] = {"max_tokens": data.max_tokens, "class_names": parts.class_names}
         train = tokenized(parts.train, tokenizer, **shape)
         is_whole = parts.test is parts.train
@@ -62,7 +64,11 @@ class Text(Modality):
             raise ValueError("--root and --download are for data sets of images by name; texts are read from --data")
         # An encoder takes texts in its own tokens in any case, so a tokenizer that is gone is no loss.
         tokenizer = like.tokenizer if like.tokenizer is not None and like.tokenizer.is_dir() else None
-        there = {"source": source, "columns": columns_there(source, like.columns)}
+        there: dict[str, Any] = {"source": source, "columns": columns_there(source, like.columns)}
+        # Prompts are a part of what an encoder was trained on.
+        known = frozen.tokenizer.prompts if isinstance(frozen, FrozenText) else None
+        there["prompts"] = like.prompts if known is None else dict(known.by_name)
+        there["default_prompt_name"] = like.default_prompt_name if known is None else known.default
         changed = TextData(max_tokens=like.max_tokens, tokenizer=tokenizer).model_copy(update=there)
         return section_of_json(TextData, changed.model_dump_json())
 
@@ -122,6 +128,13 @@ class Text(Modality):
         if not isinstance(test, TextSamples) or test.partners() is None:
             return ("classification", "geometry") if splits.are_judgeable else ()
         return ("sts" if test.values is not None else "retrieval", "alignment", "geometry")
+
+
+def _prompted(tokenizer: TextTokenizer, data: TextData) -> TextTokenizer:
+    """Return a tokenizer with the prompts of a data section, where it says something of them."""
+    by_name = tokenizer.prompts.by_name if data.prompts is None else data.prompts
+    default = data.default_prompt_name or (tokenizer.prompts.default if data.prompts is None else None)
+    return replace(tokenizer, prompts=Prompts(by_name, default))
 
 
 def _texts(samples: Samples) -> TextSamples:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anchorwise.modalities.samples import Partners, Samples, Skipped
 from anchorwise.modalities.text.columns import ATTENTION, SEGMENTS, TOKENS
+from anchorwise.modalities.text.prompts import DOCUMENT, QUERY
 from anchorwise.modalities.text.tables import Texts
 from anchorwise.modalities.text.tokenizer import TextTokenizer, Tokens, padded
 
@@ -59,7 +60,9 @@ class TextSamples(Samples):
         most, tokens = self.members.shape[1], self.tokens
         each = "texts" if most == 1 else f"samples of {most} texts"
         cut = f", {tokens.num_cut:,} of {len(self.texts):,} cut to {self.max_tokens} tokens" if tokens.num_cut else ""
-        return f"{len(self):,} {each}{cut}, {self.tokenizer.num_tokens:,} kinds of tokens"
+        prompts = ", ".join(f"{name} {text!r}" for name, text in self.tokenizer.prompts.by_name.items())
+        said = f", prompts: {prompts}" if prompts else ""
+        return f"{len(self):,} {each}{cut}, {self.tokenizer.num_tokens:,} kinds of tokens{said}"
 
     def __len__(self) -> int:
         return len(self.members)
@@ -153,10 +156,12 @@ class TextSamples(Samples):
 
     def retokenized(self, tokenizer: TextTokenizer, max_tokens: int) -> "TextSamples":
         """Return the same texts as another tokenizer has them."""
-        if max_tokens == self.max_tokens and tokenizer.is_like(self.tokenizer):
+        has_prompts = tokenizer.prompts == self.tokenizer.prompts
+        if max_tokens == self.max_tokens and has_prompts and tokenizer.is_like(self.tokenizer):
             return self
-        tokens = tokenizer.encode(self.texts, max_tokens=max_tokens)
-        return replace(self, tokens=tokens, tokenizer=tokenizer, max_tokens=max_tokens)
+        rows = [self.item(number) for number in range(len(self))]
+        made = _in_tokens(rows, tokenizer, max_tokens, has_sides=not self.are_alike and self.values is None)
+        return replace(self, tokenizer=tokenizer, max_tokens=max_tokens, **made)
 
 
 def tokenized(
@@ -175,27 +180,42 @@ def tokenized(
     """
     if len(texts.rows) < 2:
         raise ValueError(f"data.source must have at least two samples, each other's negatives, got {len(texts.rows)}")
-    numbers: dict[str, int] = {}
-    most = max(map(len, texts.rows))
-    members = [
-        [numbers.setdefault(text, len(numbers)) for text in row] + [-1] * (most - len(row)) for row in texts.rows
-    ]
-    are_said = members if texts.are_alike else [row[:2] for row in members]
+    has_sides = not texts.are_alike and texts.scores is None
+    said = _in_tokens(texts.rows, tokenizer, max_tokens, has_sides=has_sides)
+    alike = dict[str, int]()  # By their words: what stands before a text makes it no other.
+    numbered = [[alike.setdefault(text, len(alike)) for text in row] for row in texts.rows]
+    are_said = numbered if texts.are_alike else [row[:2] for row in numbered]
     return TextSamples(
-        texts=tuple(numbers),
-        tokens=tokenizer.encode(list(numbers), max_tokens=max_tokens),
-        members=torch.tensor(members),
+        **said,
         are_alike=texts.are_alike,
         tokenizer=tokenizer,
         max_tokens=max_tokens,
-        names=texts.names or tuple(map(str, range(len(members)))),
-        groups=_connected(are_said, len(numbers)),
+        names=texts.names or tuple(map(str, range(len(texts.rows)))),
+        groups=_connected(are_said, len(alike)),
         parts=None if texts.parts is None else _numbered(texts.parts, texts.parts),
         values=None if texts.scores is None else torch.tensor(texts.scores, dtype=torch.float32),
         labels=None if texts.labels is None else _numbered(texts.labels, class_names),
         class_names=() if texts.labels is None else class_names,
         skipped=texts.skipped,
     )
+
+
+def _in_tokens(
+    rows: Sequence[Sequence[str]], tokenizer: TextTokenizer, max_tokens: int, *, has_sides: bool
+) -> dict[str, Any]:
+    """Return texts, each once with each of its prompts, their tokens, and which of them every sample has."""
+    prompts, most = tokenizer.prompts, max(map(len, rows))
+    if has_sides and most > 1:
+        before = (prompts.of_side(QUERY), *[prompts.of_side(DOCUMENT)] * (most - 1))
+    else:
+        before = (prompts.named(),) * most
+    numbers: dict[tuple[str, str], int] = {}
+    members = [
+        [numbers.setdefault(asked, len(numbers)) for asked in zip(before, row, strict=False)] + [-1] * (most - len(row))
+        for row in rows
+    ]
+    tokens = tokenizer.encode([prompt + text for prompt, text in numbers], max_tokens=max_tokens)
+    return {"texts": tuple(text for _, text in numbers), "tokens": tokens, "members": torch.tensor(members)}
 
 
 def _cut(tokens: Tensor, most: int) -> Tensor:

@@ -25,6 +25,7 @@ from anchorwise.modalities.encoder import DescribedEncoder, read_spec
 from anchorwise.modalities.samples import Samples, View, moved
 from anchorwise.modalities.text.config import TextEncoderConfig
 from anchorwise.modalities.text.encoders import CLASSIFIER, build_encoder
+from anchorwise.modalities.text.prompts import PROMPTS_FILE
 from anchorwise.modalities.text.samples import TextSamples
 from anchorwise.modalities.text.tokenizer import TextTokenizer, load_tokenizer, padded
 from anchorwise.pairs import unit_rows
@@ -70,16 +71,27 @@ class FrozenText(DescribedEncoder):
 
     @torch.no_grad()
     def encode(
-        self, texts: Sequence[str], *, batch_size: int = 256, normalize_embeddings: bool = False
+        self,
+        texts: Sequence[str],
+        *,
+        prompt_name: str | None = None,
+        batch_size: int = 256,
+        normalize_embeddings: bool = False,
     ) -> Float[Tensor, "n f"]:
         """Return one row per text, in evaluation mode, on the device of the encoder.
 
         Args:
             texts: What is longer than the encoder's `max_tokens` is cut.
+            prompt_name: Which of the encoder's prompts stands before them, such as "query"; its default if left out.
             batch_size: Texts at a time.
             normalize_embeddings: Bring every row to length 1.
+
+        Raises:
+            TypeError: If it is one text alone.
+            ValueError: If there is no such prompt.
         """
-        tokens = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
+        prompt = self.tokenizer.prompts.named(prompt_name)
+        tokens = self.tokenizer.encode(texts, max_tokens=self.max_tokens, prompt=prompt)
         device, was_training = next(self.encoder.parameters()).device, self.encoder.training
         self.encoder.eval()
         parts = torch.arange(len(texts)).split(batch_size)
@@ -157,7 +169,8 @@ def save_for_others(frozen: FrozenText, folder: Path, *, model_folder: str = MOD
     (folder / POOLING_FOLDER).mkdir(exist_ok=True)
     _files.write_text(folder / POOLING_FOLDER / "config.json", json.dumps(pooling, indent=2) + "\n")
     _files.write_text(folder / "modules.json", json.dumps(modules, indent=2) + "\n")
-    _files.write_text(folder / "config_sentence_transformers.json", json.dumps({"similarity_fn_name": "cosine"}) + "\n")
+    facts = {**frozen.tokenizer.prompts.as_json(), "similarity_fn_name": "cosine"}
+    _files.write_text(folder / PROMPTS_FILE, json.dumps(facts) + "\n")
 
 
 def load_text_encoder(folder: Path) -> FrozenText:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast  # pyright: igno
 from anchorwise import _files
 from anchorwise.modalities.text.columns import ATTENTION, TOKENS
 from anchorwise.modalities.text.folders import refuse_code
+from anchorwise.modalities.text.prompts import Prompts, prompts_beside
 from anchorwise.modalities.text.vocabulary import WITHIN, word_pieces
 
 # t = texts, b = texts of a batch, s = tokens of the longest of them
@@ -76,10 +77,12 @@ class TextTokenizer:
     Attributes:
         fast: That of transformers.
         is_trained: Whether its pieces were learnt on the texts of the run, and belong to no other model.
+        prompts: What is to be put in front of texts, by whoever knows on which side they stand.
     """
 
     fast: Any
     is_trained: bool = False
+    prompts: Prompts = field(default_factory=Prompts)
 
     @property
     def num_tokens(self) -> int:
@@ -91,14 +94,14 @@ class TextTokenizer:
         """Number of the token that stands where there is none."""
         return self.fast.pad_token_id or 0
 
-    def encode(self, texts: Sequence[str], *, max_tokens: int) -> Tokens:
-        """Return the tokens of texts, with those that a model expects at the ends."""
+    def encode(self, texts: Sequence[str], *, max_tokens: int, prompt: str = "") -> Tokens:
+        """Return the tokens of texts behind a prompt, with those that a model expects at the ends."""
         if isinstance(texts, str):
             raise TypeError(f"texts must be a sequence of texts, got the text {texts[:40]!r} alone; give [text]")
         backend = self.fast.backend_tokenizer
         backend.no_padding()
         backend.enable_truncation(max_tokens)
-        found = backend.encode_batch(list(texts))
+        found = backend.encode_batch([prompt + text for text in texts])
         backend.no_truncation()
         starts = np.cumsum([0, *(len(one.ids) for one in found)])
         flat = np.fromiter((token for one in found for token in one.ids), dtype=np.int32, count=int(starts[-1]))
@@ -110,8 +113,9 @@ class TextTokenizer:
         return self.fast.get_vocab() == other.fast.get_vocab()
 
     def save(self, folder: Path) -> None:
-        """Write it as transformers reads it."""
+        """Write it as transformers reads it, with its prompts."""
         self.fast.save_pretrained(folder)
+        self.prompts.save(folder)
 
 
 def load_tokenizer(folder: Path, argument: str = "data.tokenizer") -> TextTokenizer:
@@ -133,7 +137,7 @@ def load_tokenizer(folder: Path, argument: str = "data.tokenizer") -> TextTokeni
             raise ValueError(f"{type(found).__name__} is no fast tokenizer, which tokenizer.json holds")
         if not found.get_vocab().keys() - set(found.all_special_tokens):
             raise ValueError(f"{type(found).__name__} finds special tokens alone")
-        return TextTokenizer(found)
+    return TextTokenizer(found, prompts=prompts_beside(folder))
 
 
 def tokenizer_beside(model: Path) -> TextTokenizer | None:
