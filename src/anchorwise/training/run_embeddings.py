@@ -12,8 +12,8 @@ from anchorwise import _files
 from anchorwise._config import OwnNamed, section_of
 from anchorwise._device import as_device
 from anchorwise.embeddings import Embeddings
-from anchorwise.methods import SimCLR
 from anchorwise.embeddings.stored import parts_in
+from anchorwise.methods import SimCLR
 from anchorwise.modalities.registry import modality_of
 from anchorwise.modalities.samples import Samples, Splits
 from anchorwise.models import HeadConfig
