@@ -27,7 +27,7 @@ SIZES = ((256, 512), (1024, 512), (4096, 128), (4096, 512))  # Pairs and width.
 def measured(name: str, num_pairs: int, width: int, source: Path | None) -> dict[str, float]:
     """Return what a process finds that imports the package from there; None is where this one does."""
     variables = os.environ if source is None else {**os.environ, "PYTHONPATH": str(source.resolve())}
-    command = [sys.executable, str(CASES), name, str(2 * num_pairs), str(width), "--threads", "1", "--seconds", "3"]
+    command = [sys.executable, str(CASES), name, str(2 * num_pairs), str(width), "--threads", "1", "--seconds", "2"]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -73,7 +73,7 @@ def main() -> None:
         cells += (f"{1e3 * statistics.median(seconds[name]):.3g} ms" for name in others)
         extra = (statistics.median(each[name]["extra_mib"] for each in rounds) for name in contenders)
         lines.append(f"| {' | '.join([*cells, ', '.join(f'{mib:.0f}' for mib in extra)])} |")
-    _files.write_text(RESULTS / f"both-directions_{arguments.hardware}_{date}.md", "\n".join(lines) + "\n")
+        _files.write_text(RESULTS / f"both-directions_{arguments.hardware}_{date}.md", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

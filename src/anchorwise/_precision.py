@@ -1,7 +1,8 @@
 """Arithmetic that keeps the digits of its numbers: whatever the caller has chosen for the network, at any scale."""
 
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -27,17 +28,17 @@ class _Exact:
         self._lock, self._num_users = threading.Lock(), 0
         self._before: list[str] = []
 
-    def enter(self) -> bool:
-        """Return whether something had to be changed, and is to be put back."""
+    def is_there(self) -> bool:
+        """Return whether nothing has to be changed, and nothing is to be put back meanwhile."""
+        with self._lock:
+            return self._num_users == 0 and _UNROUNDED.issuperset(backend.fp32_precision for backend in _BACKENDS)
+
+    def enter(self) -> None:
         with self._lock:
             if self._num_users == 0:
-                before = [backend.fp32_precision for backend in _BACKENDS]
-                if _UNROUNDED.issuperset(before):
-                    return False
-                self._before = before
+                self._before = [backend.fp32_precision for backend in _BACKENDS]
                 self._set(["ieee"] * len(_BACKENDS))
             self._num_users += 1
-            return True
 
     def leave(self) -> None:
         with self._lock:
@@ -53,42 +54,31 @@ class _Exact:
 _exact = _Exact()
 
 
-def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
     """Neither autocast nor `torch.set_float32_matmul_precision` rounds what is multiplied inside.
 
     Scores rounded to half precision, or to the ten bits of TensorFloat-32, leave `1 - s` no digits near the endpoint.
     Gradients that autograd computes later follow the caller's choice (`products` is exact in both directions). In a
     compiled graph only autocast is off: a graph cannot change a setting of the process.
     """
-    if torch.compiler.is_compiling():
-        return torch.autocast(device.type, enabled=False)
-    return _FullPrecision(device.type)
-
-
-class _FullPrecision:
-    """Changes what is not as it has to be; a small batch takes less time than all of it."""
-
-    def __init__(self, device_type: str) -> None:
-        self._autocast = torch.autocast(device_type, enabled=False) if _casts(device_type) else None
-        self._changes = False
-
-    def __enter__(self) -> None:
-        if self._autocast is not None:
-            self._autocast.__enter__()
-        self._changes = _exact.enter()
-
-    def __exit__(self, *raised: Any) -> None:
-        if self._changes:
+    with torch.autocast(device.type, enabled=False):
+        if torch.compiler.is_compiling():
+            yield
+            return
+        _exact.enter()
+        try:
+            yield
+        finally:
             _exact.leave()
-        if self._autocast is not None:
-            self._autocast.__exit__(*raised)
 
 
-def _casts(device_type: str) -> bool:
+def _rounds(device_type: str) -> bool:
+    """Return whether products may be rounded there, as the caller's settings are."""
     try:
-        return torch.is_autocast_enabled(device_type)
+        return torch.is_autocast_enabled(device_type) or not _exact.is_there()
     except RuntimeError:  # The kind of device knows no autocast.
-        return False
+        return True
 
 
 def applied(function: type[torch.autograd.Function], *inputs: Any) -> Any:
@@ -146,6 +136,9 @@ def matrix_product(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _product(rows: Tensor, columns: Tensor) -> Tensor:
+    # To change settings that are right takes Python longer than a small product.
+    if not torch.compiler.is_compiling() and not _rounds(rows.device.type):
+        return rows @ columns
     with full_precision(rows.device):
         return rows @ columns
 

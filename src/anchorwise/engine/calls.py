@@ -217,11 +217,15 @@ def _with_checked_rows(contrast: Contrast) -> Contrast | None:
 
 def _numbered(same: SameId, contrast: Contrast) -> SameId:
     """Return ids of any integer dtype as int64; the same tensor on both sides stays the same one."""
-    anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", contrast.anchors)
-    if same.key_ids is same.anchor_ids and contrast.is_symmetric:
-        key_ids = anchor_ids
-    else:
-        key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", contrast.keys)
-    if anchor_ids is same.anchor_ids and key_ids is same.key_ids:
+    if _are_numbers_of(same.anchor_ids, contrast.anchors) and _are_numbers_of(same.key_ids, contrast.keys):
         return same
+    anchor_ids = _tensor_checks.one_per_row("anchor_ids", same.anchor_ids, "anchors", contrast.anchors)
+    key_ids = _tensor_checks.one_per_row("key_ids", same.key_ids, "keys", contrast.keys)
     return replace(same, anchor_ids=anchor_ids, key_ids=anchor_ids if same.key_ids is same.anchor_ids else key_ids)
+
+
+def _are_numbers_of(ids: object, rows: Tensor) -> bool:
+    """Return whether these are int64 numbers, one for each row, on its device: nothing is left to check."""
+    if not isinstance(ids, Tensor):
+        return False
+    return ids.dtype == torch.int64 and ids.shape == rows.shape[:1] and ids.device == rows.device

@@ -176,7 +176,7 @@ class Contrast:
         if len(self.positive_diagonals) == 1:
             return (self.anchors * self.keys[self.first_positive :][: len(self.anchors)]).sum(dim=1)
         first, second = self._by_half  # Rows of two views, each other's positives.
-        return (first * second).sum(dim=1).repeat(2)
+        return torch.cat([(first * second).sum(dim=1)] * 2)
 
     def of_anchors(self, rows: slice) -> "Contrast":
         """Return the contrast of some of the anchors with all keys."""
