@@ -32,6 +32,11 @@ def measured(name: str, num_pairs: int, width: int, source: Path | None) -> dict
     return json.loads(result.stdout.splitlines()[-1])
 
 
+def _milliseconds(seconds: list[float]) -> str:
+    found = 1e3 * statistics.median(seconds)
+    return f"{found:,.0f} ms" if found >= 100.0 else f"{found:.1f} ms"
+
+
 def main() -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,11 +71,11 @@ def main() -> None:
         ]
         seconds = {name: [each[name]["process_s"] for each in rounds] for name in contenders}
         ours = seconds["this version"]
-        cells = [f"{num_pairs:,} x {width}", f"{1e3 * statistics.median(ours):.3g} ms"]
+        cells = [f"{num_pairs:,} x {width}", _milliseconds(ours)]
         for name in others:
             ratios = [one / other for one, other in zip(ours, seconds[name], strict=True)]
             cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-        cells += (f"{1e3 * statistics.median(seconds[name]):.3g} ms" for name in others)
+        cells += (_milliseconds(seconds[name]) for name in others)
         extra = (statistics.median(each[name]["extra_mib"] for each in rounds) for name in contenders)
         lines.append(f"| {' | '.join([*cells, ', '.join(f'{mib:.0f}' for mib in extra)])} |")
         _files.write_text(RESULTS / f"both-directions_{arguments.hardware}_{date}.md", "\n".join(lines) + "\n")
