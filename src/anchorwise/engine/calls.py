@@ -47,7 +47,11 @@ def logsumexp_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:
         ValueError: If widths, dtypes, devices or numbers of ids do not fit each other.
         TypeError: If rows are in half precision.
     """
-    return _answer(LogSumExp(checked(contrast), link))
+    contrast = checked(contrast)
+    request = LogSumExp(contrast, link)
+    if _parts_halves(contrast, backend_for(request)):
+        return torch.cat([logsumexp_rows(half, link.of_anchors(rows)) for rows, half in contrast.halves])
+    return _answer(request)
 
 
 def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " a"], Float[Tensor, " a"]]:
@@ -67,8 +71,7 @@ def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " 
     contrast = checked(contrast)
     request = LogSumExp(contrast, link)
     backend = backend_for(request)
-    # Tiles serve both rows of a score at once; ranks have anchors of their own.
-    if contrast.between_halves and not (isinstance(backend, Tiled) and contrast.ranks is None):
+    if _parts_halves(contrast, backend):
         found = [cross_entropy_rows(half, link.of_anchors(rows)) for rows, half in contrast.halves]
         losses, scores = zip(*found, strict=True)
         return torch.cat(losses), torch.cat(scores)
@@ -76,6 +79,14 @@ def cross_entropy_rows(contrast: Contrast, link: Link) -> tuple[Float[Tensor, " 
         return backend.cross_entropy_rows(contrast, link)
     scores = contrast.positive_scores
     return softmax_nll(link(scores), _answer(request)), scores.detach()
+
+
+def _parts_halves(contrast: Contrast, backend: Backend) -> bool:
+    """Return whether each half of the anchors is asked for by itself.
+
+    Tiles serve both rows of a score at once; ranks have anchors of their own, and other backends gain nothing by it.
+    """
+    return contrast.between_halves and not (isinstance(backend, Tiled) and contrast.ranks is None)
 
 
 def sum_rows(contrast: Contrast, link: Link) -> Float[Tensor, " a"]:

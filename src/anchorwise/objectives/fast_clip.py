@@ -90,8 +90,14 @@ class FastCLIP(Objective):
         losses, stats = [], []
         contrasts = [views.across(side, 1 - side) for side in (0, 1)]
         readings = read_links(self.blend, contrasts, softmax)
-        for table, contrast, reading in zip(self.denominators, contrasts, readings, strict=True):
-            log_negatives = engine.logsumexp_rows(contrast, reading.link) - reading.link(positive_scores)
+        if self.blend is None:  # Both directions share their scores.
+            log_sums = engine.logsumexp_rows(views.pooled(same_view=False), softmax).chunk(2)
+        else:
+            log_sums = [
+                engine.logsumexp_rows(*of) for of in zip(contrasts, (each.link for each in readings), strict=True)
+            ]
+        for table, log_sum, reading in zip(self.denominators, log_sums, readings, strict=True):
+            log_negatives = log_sum - reading.link(positive_scores)
             log_estimate = (log_negatives - log_number).detach()
             log_u = table(ids, log_estimate.unsqueeze(0), gamma=self.gamma, temperature=of_pairs).squeeze(0)
             pushed = (tau * (log_estimate - log_u).exp()).detach() * (log_negatives - log_negatives.detach())
