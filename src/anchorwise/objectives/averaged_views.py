@@ -67,7 +67,7 @@ class AveragedViews(Objective):
         views = views_of(view0, *more_views, ids=ids)
         _tensor_checks.num_views(self, views.num_views, 2)
         softmax = softmax_link(self.temperature, logit_scale, views.units)
-        contrasts = list[Contrast]()
+        contrasts: list[Contrast] = []
         for view, rows in enumerate(views.units):
             others = torch.cat([views.units[:view], views.units[view + 1 :]]).mean(dim=0)
             pair = replace(views, units=torch.stack([rows, unit_rows(others) if self.normalise else others]))
