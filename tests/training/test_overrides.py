@@ -287,6 +287,13 @@ def test_a_run_of_another_version_of_the_code_is_refused_and_no_other_is_filled_
     assert with_start(recipe("digits")).version == recipe("digits").of_this_version().version == VERSION
 
 
+def test_from_python_a_setting_may_be_a_table():
+    settings = {"data.source": "photos", "objective": {"name": "weince", "gate": {"name": "published"}}}
+    config = apply_overrides(recipe("digits"), as_settings({**settings, "judges.classification.split_seeds": (0, 1)}))
+    assert config.data.source == "photos"
+    assert config.objective.hyperparameters["gate"] == {"name": "published"}
+
+
 def test_a_setting_can_be_left_out_and_a_text_has_any_letters():
     config = apply_overrides(recipe("digits"), as_settings({"optimizer.max_grad_norm": 3.0}))
     assert apply_overrides(config, as_settings({"optimizer.max_grad_norm": None})).optimizer.max_grad_norm is None

@@ -98,11 +98,16 @@ def own_method(method: str | MethodConfig | type[Method] | None) -> OwnMethod | 
 
 def as_settings(values: Mapping[str, Any]) -> list[str]:
     """Return settings by name in the form of the command line."""
-    # What JSON writes of a number, a text, a truth value or a list of them is TOML as well.
-    return [
-        f"{name}={json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)}"
-        for name, value in values.items()
-    ]
+    return [f"{name}={_as_toml(value)}" for name, value in values.items()]
+
+
+def _as_toml(value: Any) -> str:
+    """Return a value as the command line has it: what JSON writes of a number, a text or a truth value is TOML too."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(str(key))} = {_as_toml(part)}' for key, part in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
 
 
 def _all_methods(kind: type[Method] = Method) -> list[type[Method]]:

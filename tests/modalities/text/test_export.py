@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from anchorwise.modalities.registry import modality_of, rebuild
 from anchorwise.modalities.text.config import TextData
 from anchorwise.modalities.text.prompts import Prompts
-from anchorwise.training import pretrain
+from anchorwise.training import apply_overrides, pretrain
+from anchorwise.training.choosing import as_settings
 from tests.modalities.text.conftest import WHOLE, tiny
 
 transformers = pytest.importorskip("transformers", reason='not installed: pip install "anchorwise[text]"')
@@ -51,6 +52,18 @@ def test_prompts_go_with_a_run_into_the_layout_of_others_and_into_what_starts_fr
     assert further.tokenizer.prompts == frozen.tokenizer.prompts
     other = TEXT.other_data(str(captions), like=TextData(), frozen=frozen)
     assert (other.prompts, other.default_prompt_name) == (prompts, "query")
+
+
+@pytest.mark.elsewhere
+def test_sentence_transformers_puts_the_same_prompts_before_texts(captions, tmp_path):
+    st = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    prompts = {"query": "ask: ", "document": "say: "}
+    config = apply_overrides(tiny(captions, "train.num_epochs=1"), as_settings({"data.prompts": prompts}))
+    run = pretrain(config, tmp_path / "run", show_progress=False)
+    theirs, ours = st.SentenceTransformer(str(run.path), device="cpu"), rebuild(run.path)
+    for name in (*prompts, None):
+        found = torch.from_numpy(theirs.encode(["a dog", "two dogs"], prompt_name=name))
+        torch.testing.assert_close(found, ours.encode(["a dog", "two dogs"], prompt_name=name), atol=1e-6, rtol=1e-5)
 
 
 def test_an_export_is_read_by_others_and_its_card_tells_data_objective_and_scores(finished, tmp_path):
