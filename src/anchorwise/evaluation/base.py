@@ -6,7 +6,7 @@ knows none by name, so a judge is one file and one line of `anchorwise.evaluatio
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -72,6 +72,10 @@ class Metric:
         """In which a difference is said: of percentages it is in points."""
         return "points" if self.unit == "%" else self.unit
 
+    def of(self, judge: str) -> "Metric":
+        """Return this one as it is called beside another judge's of the same name, as in `robustness.clean`."""
+        return replace(self, name=name_of(judge, self.name), label=f"{self.label} ({judge})")
+
     def number(self, value: float) -> str:
         """Return a value in its unit, without the unit."""
         return f"{self.factor * value:.{self.digits}f}"
@@ -80,6 +84,11 @@ class Metric:
         """Return label, value and unit, as a line of progress has them."""
         gap = "" if self.unit == "%" else " "
         return f"{self.label} {self.number(value)}{gap}{self.unit}".strip()
+
+
+def name_of(judge: str, metric: str) -> str:
+    """Return what a judge's number is called where another judge has one of the same name."""
+    return f"{judge}.{metric}"
 
 
 class JudgeConfig(Named):
