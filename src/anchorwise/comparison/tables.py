@@ -160,10 +160,11 @@ def with_spread(metric: Metric, interval: Intervals | None) -> str:
 
 def between(metric: Metric, interval: Intervals) -> str:
     """Return a difference and its interval, in the unit of the metric; of percentages in points."""
-    mean = f"{metric.factor * float(interval.mean):+.{metric.digits}f}"
+    mean = float(interval.mean)
+    words = f"{metric.factor * mean:+.{metric.digits}f}"
     if interval.num_seeds > 1:
-        mean += f" [{metric.number(float(interval.low))}, {metric.number(float(interval.high))}]"
-    return mean.replace("-", "\N{MINUS SIGN}")
+        words += f" {metric.brackets(mean, float(interval.low), float(interval.high), is_difference=True)}"
+    return words.replace("-", "\N{MINUS SIGN}")
 
 
 def caption(summary: Summary) -> str:

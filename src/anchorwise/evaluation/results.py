@@ -304,7 +304,7 @@ class Evaluation(Section):
         """Yield the intervals of a number, and what it is."""
         said = self._said_by(judge.config.name)
         if (interval := said.over_test_rows.get(metric.name)) is not None:
-            yield f"[{metric.number(interval.low)}, {metric.number(interval.high)}]"
+            yield metric.brackets(interval.value, interval.low, interval.high)
         values = said.numbers[metric.name]
         half_width = t_interval(values, level=self.config.interval_level).half_width
         if metric.by_split and half_width is not None:

@@ -129,4 +129,4 @@ def _cell(result: Evaluation, judge: str, name: str, metric: Metric) -> str:
     number, interval = metric.number(fmean(said.numbers[name])), said.over_test_rows.get(name)
     if interval is None:
         return number
-    return f"{number} [{metric.number(interval.low)}, {metric.number(interval.high)}]"
+    return f"{number} {metric.brackets(interval.value, interval.low, interval.high)}"
