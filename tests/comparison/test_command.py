@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from anchorwise.cli.app import app
 from anchorwise.comparison import Study, preflight, work
+from anchorwise.comparison.compare import run_one
+from anchorwise.comparison.results import RunResult
 from anchorwise.comparison.schedule import Schedule
 
 
@@ -111,6 +113,18 @@ def test_single_runs_refuse_images_that_leak_too(study: Study, tmp_path: Path, m
     for option in (["--print-commands"], ["--run", key]):
         result = _invoke(str(path), "--out", str(out), *option)
         assert "50.0% of the test samples are training samples too" in str(result.exception)
+
+
+@pytest.mark.whole
+def test_jobs_of_two_calls_in_one_folder_do_not_refuse_each_other(study: Study, tmp_path: Path, monkeypatch):
+    path, out = tmp_path / "tiny.json", tmp_path / "out"
+    path.write_text(study.model_dump_json())
+    jobs = [
+        _invoke(str(path), "--out", str(out), "--only", name, "--print-commands").stdout.splitlines()[-1].split()[2:]
+        for name in ("arctanh", "dcl")
+    ]
+    monkeypatch.setitem(run_one.__globals__, "perform", lambda run, _: RunResult(key=run.key, identity=run.identity))
+    assert [_invoke(*job).stdout for job in jobs] == ["done\n", "done\n"]
 
 
 @pytest.mark.whole

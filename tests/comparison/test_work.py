@@ -6,7 +6,12 @@ from anchorwise.comparison import work as work_module
 from anchorwise.comparison.results import ResultStore
 from anchorwise.comparison.runs import StudyRun, study_run
 from anchorwise.comparison.schedule import Schedule
+from anchorwise.comparison.summary import Summary
+from anchorwise.comparison.tables import number_rows
 from anchorwise.comparison.work import Places, perform
+from anchorwise.evaluation.adversarial import Adversarial
+from anchorwise.evaluation.base import Choices, Judgement
+from anchorwise.evaluation.robustness import Robustness
 from anchorwise.training import apply_overrides
 from anchorwise.training import loop as loop_module
 
@@ -52,6 +57,24 @@ def test_a_run_that_judges_has_every_number(study: Study, places: Places):
     assert steps == [0, 1]
     assert any("knn_accuracy" in record for record in result.history)
     assert ResultStore(places.results).find(_final(study)) == result
+
+
+def test_judges_of_one_metric_do_not_overwrite_each_other(study: Study, places: Places, monkeypatch):
+    for kind, value in ((Robustness, 0.9), (Adversarial, 0.8)):
+        said = {"clean": (value,)}
+        monkeypatch.setattr(kind, "choose", lambda self, train, said=said: Choices(said))
+        monkeypatch.setattr(kind, "judge", lambda self, train, test, choices, said=said: Judgement(said))
+    judges, alone = (Robustness.Config(), Adversarial.Config()), {"arctanh": study.objectives["arctanh"]}
+    changes = {"judges": judges, "primary": "robustness.clean", "objectives": alone, "baseline": "arctanh"}
+    run = _final(study := study.model_copy(update=changes))
+    result = perform(run, places)
+    assert result.test == {"robustness.clean": (0.9,), "adversarial.clean": (0.8,)}
+    summary = Summary(study, {run.key: result})
+    assert {summary.primary.name, "adversarial.clean"} < {metric.name for metric in summary.metrics}
+    told = {(row[9], row[10]): row[13] for row in number_rows(summary)}
+    assert (told["test", "robustness.clean"], told["test", "adversarial.clean"]) == (0.9, 0.8)
+    earlier = result.model_copy(update={"test": {"clean": (0.8,)}})  # Of a version that overwrote.
+    assert "test" not in {row[9] for row in number_rows(Summary(study, {run.key: earlier}))}
 
 
 def test_a_finished_run_leaves_the_encoder_and_no_checkpoint(study: Study, places: Places):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from anchorwise.embeddings import as_embeddings, load_embeddings
+from anchorwise.embeddings import Embeddings, as_embeddings, load_embeddings
 from anchorwise.embeddings.arrays import as_array
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -195,3 +195,17 @@ def test_two_files_that_say_different_things_of_an_item_are_refused_and_either_m
     found = load_embeddings(tmp_path / "a.npz", tmp_path / "b.npz")
     assert found.require_labels().tolist() == labels[::-1].tolist()
     assert (found.names[0], found.notes) == ("item 0", ("Arrays not used: junk.",))
+
+
+def test_what_lies_under_a_mask_is_no_value():
+    rows = np.ma.masked_equal(np.array([[1.0, 2.0], [-99.0, 3.0]]), -99.0)
+    labels = np.ma.masked_equal(np.array([0, -1]), -1)
+    said = "must have nothing masked, got 1 masked cells; leave these rows out"
+    for given in (rows, {"embedding": rows}):
+        with pytest.raises(ValueError, match=f"{said}, or give .filled"):
+            as_embeddings(given)
+    with pytest.raises(ValueError, match=f"labels {said}$"):
+        as_embeddings(rows.filled(np.nan), labels=labels)
+    with pytest.raises(ValueError, match=said):
+        Embeddings((rows,))
+    assert len(as_embeddings(np.ma.asarray(rows.data))) == 2  # Without a mask it is an array like any other.

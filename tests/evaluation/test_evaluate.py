@@ -12,6 +12,7 @@ from anchorwise.evaluation.results import Evaluation, JudgeResult, evaluation_co
 from anchorwise.evaluation.rows import numbered_classes
 from anchorwise.evaluation.statistics import wilson_interval
 from anchorwise.evaluation.table import evaluation_table
+from anchorwise.evaluation.transfer import Transfer
 
 SETTINGS = {"split_seeds": (0, 1, 2), "penalties": (1.0, 0.1, 0.01)}
 CONFIG = (Classification.Config(**SETTINGS), "geometry")
@@ -284,5 +285,8 @@ def test_two_judges_that_differ_by_one_name_each_have_their_own_number():
     result = Evaluation(**sizes, judged=found, config=evaluation_config(list(said)))
     assert result.numbers == {"robustness.clean": 0.9, "adversarial.clean": 0.8}
     assert [row[1] for row in result.rows()] == ["90.00", "80.00"]
+    told = Transfer(results={"a": result}, config=result.config)
+    assert told.columns()[3:] == ["linear probe, clean (robustness) %", "linear probe, clean (adversarial) %"]
+    assert told.rows() == [["a", "9", "9", "90.00", "80.00"]]
     alike = result.model_copy(update={"judged": dict.fromkeys(said, found["robustness"])})
     assert alike.numbers == {"clean": 0.9}

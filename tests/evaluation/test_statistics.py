@@ -1,8 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from anchorwise.evaluation.statistics import t_interval, wilson_interval
+from anchorwise.comparison.tables import between
+from anchorwise.evaluation.base import Metric
+from anchorwise.evaluation.statistics import normal_interval, seed_intervals, t_interval, wilson_interval
 
 
 def test_the_interval_matches_a_hand_worked_case():
@@ -50,3 +54,15 @@ def test_the_interval_of_a_share_covers_the_truth_as_often_as_it_says():
     shares = np.random.default_rng(0).binomial(400, 0.25, size=2000) / 400
     covered = [one.low <= 0.25 <= one.high for one in (wilson_interval(float(share), 400) for share in shares)]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)  # Three standard errors.
+
+
+def test_an_interval_is_shown_as_far_as_the_number_goes_and_no_further():
+    share, twice = Metric("share", "share", "%", digits=1), np.array([0.25, 0.75])
+    few = normal_interval(0.75, 0.25, 4)
+    assert few.high == pytest.approx(1.24, abs=1e-3)  # As kept.
+    assert share.brackets(few.value, few.low, few.high) == "[26.0, 100.0]"
+    assert share.brackets(0.5, -2.0, 3.0, is_difference=True) == "[-100.0, 100.0]"
+    assert between(share, seed_intervals(twice, level=0.95)).endswith("[\N{MINUS SIGN}100.0, 100.0]")
+    assert Metric("rank", "rank").brackets(1.0, -2.0, 4.0) == "[-2.00, 4.00]"
+    assert Metric("r2", "R2", bounds=(-math.inf, 1.0)).brackets(0.5, -2.0, 3.0) == "[-2.00, 1.00]"
+    assert share.within(1.1, 1.0, 1.2) == (1.0, 1.1)  # Somebody's own number beyond its unit stays inside.

@@ -124,6 +124,15 @@ def test_an_objective_that_would_ignore_the_queue_is_refused():
         check_objective(method_of("moco", InfoNCE()), has_labels=False)
 
 
+@pytest.mark.parametrize(("name", "says"), [("moco", "2 of the full size"), ("dino", r"2 of the full size, \d small")])
+def test_views_too_many_or_too_few_are_refused(name: str, says: str):
+    method = method_of(name)
+    views, batch = views_of_step(method, 0)
+    for given in (views[:1], [*views, views[0]]):
+        with pytest.raises(ValueError, match=rf"views must be {len(views)} for .* \({says}\), got {len(given)}; see"):
+            method(given, batch)
+
+
 def test_simclr_hands_labels_to_an_objective_that_needs_them_and_takes_more_views():
     method = method_of("simclr", SupCon())
     views, batch = views_of_step(method, 0)

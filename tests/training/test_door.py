@@ -18,6 +18,7 @@ from anchorwise.modalities.registry import rebuild
 from anchorwise.training import RunConfig, pretrain
 from anchorwise.training import loop as loop_module
 from anchorwise.training.door import _refuse_uncallable, _with_method
+from anchorwise.training.finite import NonFiniteLossError
 from anchorwise.training.own import NO_PARTS
 from anchorwise.training.run_embeddings import embed_run_views
 from tests import processes
@@ -69,6 +70,15 @@ def test_parts_of_an_own_network_that_take_no_gradient_stay_as_they_are_with_the
 def test_a_finished_run_is_given_back_by_the_same_call_with_its_weights_in_the_new_network(finished):
     again = mine(finished.directory.path, encoder=network(seed=1))
     assert _same(again.encoder, finished.encoder)
+
+
+def test_a_sample_that_is_not_finite_is_named_before_the_learning_rate_is_blamed(tmp_path):
+    images = IMAGES.clone()
+    images[11] = torch.nan
+    blamed = r"the loss of step [01] is nan, since the views of sample '11' are not finite; .* Leave such samples out"
+    with pytest.raises(NonFiniteLossError, match=blamed) as raised:
+        mine(tmp_path / "run", samples=images)
+    assert "peak_lr" not in str(raised.value)
 
 
 def test_other_samples_are_embedded_and_judged(finished):

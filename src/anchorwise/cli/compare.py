@@ -173,7 +173,7 @@ def _print_commands(workplace: "Workplace") -> None:
 
     workplace.prepare()
     runs = ready(workplace)
-    start = ["anchorwise", "compare", str(workplace.study_file), "--out", str(workplace.out)]
+    start = ["anchorwise", "compare", str(workplace.keep_for_jobs()), "--out", str(workplace.out)]
     if workplace.results is not None:
         start += ["--results", str(workplace.results)]
     for run in runs:

@@ -62,7 +62,7 @@ def difference_figure(summary: Summary, data_set: str, *, title: str) -> Figure 
         colour = _VERDICT_COLOURS.get(verdict.decision, GREY)
         dots = primary.factor * np.array(verdict.differences)
         axes.plot(dots, np.full(len(dots), row), "o", color=colour, markersize=4.0, alpha=0.6)
-        _bar(axes, primary, verdict.interval, row, colour)
+        _bar(axes, primary, verdict.interval, row, colour, is_difference=True)
     return figure
 
 
@@ -79,10 +79,12 @@ def forest_figure(summary: Summary, objective: str) -> Figure | None:
     axes.axvline(0.0, color=GREY, linewidth=1.2)
     for row, data_set in enumerate(summary.study.data_sets):
         verdict = summary.verdict(data_set, objective)
-        _bar(axes, primary, verdict.interval, row, _VERDICT_COLOURS.get(verdict.decision, GREY))
+        colour = _VERDICT_COLOURS.get(verdict.decision, GREY)
+        _bar(axes, primary, verdict.interval, row, colour, is_difference=True)
     last = len(summary.study.data_sets)
     axes.axhline(last - 0.75, color=GREY, linewidth=0.8)
-    _bar(axes, primary, across.effects.interval, last, _VERDICT_COLOURS.get(across.decision, "black"))
+    colour = _VERDICT_COLOURS.get(across.decision, "black")
+    _bar(axes, primary, across.effects.interval, last, colour, is_difference=True)
     return figure
 
 
@@ -193,9 +195,10 @@ def ladder_figure(summary: Summary, data_set: str, *, title: str) -> Figure | No
         axes.barh(row, size, left=level, height=0.4, color=GREEN if metric.sign * size > 0 else ORANGE, alpha=0.75)
         axes.plot([level, level], [row - 1, row], color=GREY, linewidth=0.8)
         level += size
-        reach = metric.factor * _finite(step)
-        ends += [level - reach, level + reach]
-        axes.errorbar(level, row, xerr=reach, color="black", capsize=3.0, linewidth=1.2)
+        mean, reach = level / metric.factor, _finite(step)
+        low, high = (metric.factor * end for end in metric.within(mean, mean - reach, mean + reach))
+        ends += [low, high]
+        axes.errorbar(level, row, xerr=[[level - low], [high - level]], color="black", capsize=3.0, linewidth=1.2)
     span = max(max(ends) - min(ends), 1.0)
     axes.set_xlim(min(ends) - 0.1 * span, max(ends) + 0.1 * span)
     return figure
@@ -212,10 +215,14 @@ def _rows(labels: Sequence[str], title: str, x_label: str) -> tuple[Figure, Axes
     return figure, axes
 
 
-def _bar(axes: Axes, metric: Metric, interval: Intervals | None, row: int, colour: str) -> None:
+def _bar(
+    axes: Axes, metric: Metric, interval: Intervals | None, row: int, colour: str, *, is_difference: bool = False
+) -> None:
     if interval is not None:
-        mean, reach = metric.factor * float(interval.mean), metric.factor * _finite(interval)
-        axes.errorbar(mean, row, xerr=reach, fmt="D", color=colour, markersize=5.0, capsize=3.0)
+        mean, reach = float(interval.mean), _finite(interval)
+        low, high = metric.within(mean, mean - reach, mean + reach, is_difference=is_difference)
+        ends = [[metric.factor * (mean - low)], [metric.factor * (high - mean)]]
+        axes.errorbar(metric.factor * mean, row, xerr=ends, fmt="D", color=colour, markersize=5.0, capsize=3.0)
 
 
 def _axis(metric: Metric, part: Literal["test", "validation"]) -> str:

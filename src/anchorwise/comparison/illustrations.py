@@ -16,7 +16,7 @@ from anchorwise.diagnostics.exceedances import pooled_exceedances
 from anchorwise.diagnostics.training_section import training_section
 from anchorwise.embeddings import Embeddings
 from anchorwise.evaluation.embed import EmbeddedSamples, embed_samples, pixels, test_of
-from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.registry import judges_of, told_apart
 from anchorwise.modalities.images.image_set import ImageSet
 from anchorwise.modalities.images.views.maker import RandomViews
 from anchorwise.reporting.figures import GREY, PALETTE
@@ -107,9 +107,11 @@ def _logs(standings: list[Standing], runs: Path) -> dict[str, list[dict[str, Any
 def _judged(summary: Summary, train: Embeddings, test: Embeddings) -> dict[str, float]:
     """Return what the study's judges say of rows, means by metric."""
     numbers: dict[str, tuple[float, ...]] = {}
-    for judge in judges_of(summary.study.judges):
+    judges = judges_of(summary.study.judges)
+    for judge, own in zip(judges, told_apart(judges), strict=True):
         if isinstance(test, EmbeddedSamples) or not judge.needs_origin:  # Pixels come from no encoder.
-            numbers |= judge.judge(train, test, judge.choose(train)).numbers
+            said = judge.judge(train, test, judge.choose(train)).numbers
+            numbers |= {own[name].name: values for name, values in said.items()}
     return {name: fmean(values) for name, values in numbers.items()}
 
 

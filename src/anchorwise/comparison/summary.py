@@ -15,7 +15,7 @@ from anchorwise.comparison.schedule import Progress, Schedule
 from anchorwise.comparison.study import Study, point_label
 from anchorwise.comparison.verdict import Decision, Rule, Verdict, judge_differences, read_off
 from anchorwise.evaluation.base import Metric
-from anchorwise.evaluation.registry import judges_of, metrics_of
+from anchorwise.evaluation.registry import headlines_of, metrics_of
 from anchorwise.evaluation.statistics import Intervals, seed_intervals
 from anchorwise.reporting.notebook import notebook_table
 from anchorwise.reporting.wording import listed
@@ -157,7 +157,7 @@ class Summary:
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """What tables have room for."""
-        return tuple(metric for judge in judges_of(self.study.judges) for metric in judge.headlines)
+        return tuple(metric for _, _, metric in headlines_of(self.study.judges))
 
     def metric(self, name: str) -> Metric:
         """Return the metric of that name, of those that the judges measure or of the costs.

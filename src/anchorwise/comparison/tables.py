@@ -13,7 +13,7 @@ from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.study import Study
 from anchorwise.comparison.summary import Standing, Summary
 from anchorwise.evaluation.base import Metric
-from anchorwise.evaluation.registry import judges_of
+from anchorwise.evaluation.registry import judges_of, told_apart
 from anchorwise.evaluation.statistics import Intervals
 from anchorwise.reporting.wording import counted
 
@@ -42,14 +42,19 @@ Row = list[str | int | float]
 def number_rows(summary: Summary) -> Iterator[Row]:
     """Yield one row per number that the same study gives again: accuracies, recalls, geometry, history."""
     judges = judges_of(summary.study.judges)
-    measured = [(metric, judge) for judge in judges for metric in judge.metrics]
-    seeds = {metric.name: judge.split_seeds if metric.by_split else ("",) for metric, judge in measured}
+    measured = zip(judges, told_apart(judges), strict=True)
+    seeds = {
+        metric.name: judge.split_seeds if metric.by_split else ("",)
+        for judge, own in measured
+        for metric in own.values()
+    }
     for standing, run, result in _runs(summary):
         head = _head(standing, run, result)
         empty = True
         for part, numbers in (("validation", result.validation), ("test", result.test)):
             for metric, values in numbers.items():
-                for split_seed, value in zip(seeds[metric], values, strict=True):
+                # What one judge of two by that name said, in results of earlier versions, is nobody's number.
+                for split_seed, value in zip(seeds[metric], values, strict=True) if metric in seeds else ():
                     yield [*head, part, metric, split_seed, "", value, run.key]
                     empty = False
         for record in result.history:
@@ -155,10 +160,11 @@ def with_spread(metric: Metric, interval: Intervals | None) -> str:
 
 def between(metric: Metric, interval: Intervals) -> str:
     """Return a difference and its interval, in the unit of the metric; of percentages in points."""
-    mean = f"{metric.factor * float(interval.mean):+.{metric.digits}f}"
+    mean = float(interval.mean)
+    words = f"{metric.factor * mean:+.{metric.digits}f}"
     if interval.num_seeds > 1:
-        mean += f" [{metric.number(float(interval.low))}, {metric.number(float(interval.high))}]"
-    return mean.replace("-", "\N{MINUS SIGN}")
+        words += f" {metric.brackets(mean, float(interval.low), float(interval.high), is_difference=True)}"
+    return words.replace("-", "\N{MINUS SIGN}")
 
 
 def caption(summary: Summary) -> str:

@@ -15,7 +15,7 @@ from anchorwise.comparison.memory import peak_mib
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.evaluation.embed import embed_samples, test_of
-from anchorwise.evaluation.registry import judges_of, watched_metrics
+from anchorwise.evaluation.registry import judges_of, told_apart, watched_metrics
 from anchorwise.evaluation.work import Work
 from anchorwise.modalities.samples import Batch, Samples, Splits
 from anchorwise.modalities.views import ViewMaker
@@ -111,11 +111,13 @@ def _judged(run: StudyRun, directory: RunDirectory, splits: Splits[Samples], dev
     train = embed_samples(frozen, splits.train, device=device)
     asked = embed_samples(frozen, test_of(splits), device=device) if run.is_final or run.held_out else None
     validation, scored = dict[str, tuple[float, ...]](), dict[str, tuple[float, ...]]()
-    for judge in judges_of(run.judges, device=device, work=work):
+    judges = judges_of(run.judges, device=device, work=work)
+    for judge, own in zip(judges, told_apart(judges), strict=True):
         choices = judge.choose(train)
-        validation |= choices.validation
+        validation |= {own[name].name: values for name, values in choices.validation.items()}
         if asked is not None:
-            scored |= judge.judge(train, asked, choices).numbers
+            numbers = judge.judge(train, asked, choices).numbers
+            scored |= {own[name].name: values for name, values in numbers.items()}
     return {"validation": validation, "test": scored} if run.is_final else {"validation": validation | scored}
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from anchorwise import _files, _outputs
+from anchorwise._config import key_of
 from anchorwise.comparison.results import ResultStore, RunResult
 from anchorwise.comparison.runs import StudyRun
 from anchorwise.comparison.schedule import Progress, Schedule
@@ -81,4 +82,17 @@ class Workplace:
         _outputs.claim_folder(self.out, COMMAND, is_own=self.is_begun)
         with _files.writing(self.places.results):
             self.places.results.mkdir(parents=True, exist_ok=True)
-        _files.write_text(self.study_file, self.study.model_dump_json(indent=2) + "\n")
+        _files.write_text(self.study_file, self._text)
+
+    def keep_for_jobs(self) -> Path:
+        """Write the study once more, under a name of its own, and return where.
+
+        Jobs may start long after they were printed, when `study_file` is of another call in the same folder.
+        """
+        file = self.study_file.with_stem(f"{self.study_file.stem}-{key_of(self.study.model_dump(mode='json'))}")
+        _files.write_text(file, self._text)
+        return file
+
+    @property
+    def _text(self) -> str:
+        return self.study.model_dump_json(indent=2) + "\n"

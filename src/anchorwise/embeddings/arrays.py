@@ -14,7 +14,9 @@ def as_array(name: str, value: Any) -> np.ndarray:
 
     Raises:
         TypeError: If it is none of them, its rows differ in length, or it holds anything but numbers or words alone.
+        ValueError: If something in it is masked.
     """
+    refuse_masked(name, value)
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         # numpy has no bfloat16 and no float8; both fit into float32.
@@ -24,6 +26,17 @@ def as_array(name: str, value: Any) -> np.ndarray:
     except ValueError as error:
         raise TypeError(f"{name} must be an array of rows of one length, got rows of several lengths") from error
     return array if array.dtype != object else _without_objects(name, array, type(value).__name__)
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse an array of `numpy.ma` in which something is masked: what lies under a mask would be read as a value.
+
+    Raises:
+        ValueError: If so.
+    """
+    if np.ma.is_masked(value):
+        way_out = "leave these rows out" + (", or give .filled(numpy.nan)" if value.dtype.kind == "f" else "")
+        raise ValueError(f"{name} must have nothing masked, got {np.ma.count_masked(value):,} masked cells; {way_out}")
 
 
 def _without_objects(name: str, array: np.ndarray, kind: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from anchorwise import _checks, _files
-from anchorwise.embeddings.arrays import text
+from anchorwise.embeddings.arrays import refuse_masked, text
 
 # c = channels, h = height, w = width
 
@@ -131,6 +131,7 @@ class Embeddings:
 
 
 def _check_view(name: str, view: np.ndarray, first: np.ndarray) -> None:
+    refuse_masked(name, view)
     if not isinstance(view, np.ndarray):
         given = type(view).__name__
         raise TypeError(f"{name} must be a numpy array, got {given}; as_embeddings takes tensors and lists")
@@ -151,6 +152,7 @@ def _check_view(name: str, view: np.ndarray, first: np.ndarray) -> None:
 def _check_per_item(name: str, values: np.ndarray | None, kinds: str, num_items: int) -> None:
     if values is None:
         return
+    refuse_masked(name, values)
     words = "one whole number or word per row" if "U" in kinds else "one whole number per row"
     if values.shape != (num_items,) or values.dtype.kind not in kinds:
         raise ValueError(

@@ -28,7 +28,14 @@ class AlignmentJudge(PairJudge):
     asks_words: ClassVar[bool] = False
     # Neither end is a merit alone: a collapsed encoder has 0.
     asked: ClassVar[tuple[Metric, ...]] = (
-        Metric("alignment", "alignment", higher_is_better=None, digits=3, about="lower: pairs are closer"),
+        Metric(
+            "alignment",
+            "alignment",
+            higher_is_better=None,
+            digits=3,
+            about="lower: pairs are closer",
+            bounds=(0.0, 4.0),
+        ),
     )
 
     def answer(self, pairs: Pairs, samples: Samples) -> Answer:

@@ -4,9 +4,10 @@ Whoever shows numbers - tables, reports, progress lines - takes names, labels, u
 knows none by name, so a judge is one file and one line of `anchorwise.evaluation.registry`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -38,6 +39,7 @@ class Metric:
         place: Where it was asked, above a column, such as "20".
         places: What the places are, such as "neighbours".
         over: What its interval is over, where that is not other test rows.
+        bounds: The least and the greatest that a kept number can be, (0, 1) of a "%" and none of others if left out.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Metric:
     place: str = ""
     places: str = ""
     over: str = ""
+    bounds: tuple[float, float] | None = None
 
     @property
     def heading(self) -> str:
@@ -72,6 +75,25 @@ class Metric:
         """In which a difference is said: of percentages it is in points."""
         return "points" if self.unit == "%" else self.unit
 
+    def within(self, value: float, low: float, high: float, *, is_difference: bool = False) -> tuple[float, float]:
+        """Return the ends of a value's interval as they are shown: where the number ends, the interval does.
+
+        What is cut off holds no value that the number can have, so that the interval covers as often as before.
+        """
+        least, most = self.bounds or ((0.0, 1.0) if self.unit == "%" else (-math.inf, math.inf))
+        if is_difference:
+            least, most = least - most, most - least
+        return max(low, min(least, value)), min(high, max(most, value))
+
+    def brackets(self, value: float, low: float, high: float, *, is_difference: bool = False) -> str:
+        """Return a value's interval in its unit, `within` what it can be."""
+        low, high = self.within(value, low, high, is_difference=is_difference)
+        return f"[{self.number(low)}, {self.number(high)}]"
+
+    def of(self, judge: str) -> "Metric":
+        """Return this one as it is called beside another judge's of the same name, as in `robustness.clean`."""
+        return replace(self, name=name_of(judge, self.name), label=f"{self.label} ({judge})")
+
     def number(self, value: float) -> str:
         """Return a value in its unit, without the unit."""
         return f"{self.factor * value:.{self.digits}f}"
@@ -80,6 +102,11 @@ class Metric:
         """Return label, value and unit, as a line of progress has them."""
         gap = "" if self.unit == "%" else " "
         return f"{self.label} {self.number(value)}{gap}{self.unit}".strip()
+
+
+def name_of(judge: str, metric: str) -> str:
+    """Return what a judge's number is called where another judge has one of the same name."""
+    return f"{judge}.{metric}"
 
 
 class JudgeConfig(Named):

@@ -75,7 +75,12 @@ class Dense(Judge):
             for name, words in _READ.items()
             for label in CLASS_NAMES
         ]
-        return whole[0], Metric("dense_gain", "dense, maps over pixels", "%", over=over), whole[1], *by_class
+        return (
+            whole[0],
+            Metric("dense_gain", "dense, maps over pixels", "%", over=over, bounds=(-1.0, 1.0)),
+            whole[1],
+            *by_class,
+        )
 
     @property
     def headlines(self) -> tuple[Metric, ...]:

@@ -68,7 +68,13 @@ class EmbeddingAttack(Judge):
         return (
             Metric("knn_attacked", f"kNN ({k}), attacked", "%", about=about),
             Metric("knn_before_attack", f"kNN ({k}), the same images, clean", "%"),
-            Metric("attacked_cosine", "cosine after the attack", digits=3, about="to the embedding before it"),
+            Metric(
+                "attacked_cosine",
+                "cosine after the attack",
+                digits=3,
+                about="to the embedding before it",
+                bounds=(-1.0, 1.0),
+            ),
         )
 
     def judge(self, train: Embeddings, test: Embeddings, choices: Choices) -> Judgement:

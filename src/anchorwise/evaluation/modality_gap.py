@@ -25,8 +25,15 @@ class ModalityGap(PairJudge):
     primary: ClassVar[str] = "modality_gap"
     asks_words: ClassVar[bool] = False
     asked: ClassVar[tuple[Metric, ...]] = (
-        Metric("modality_gap", "modality gap", higher_is_better=None, digits=3, about="0: none, 2: opposite"),
-        Metric("pair_cosine", "cosine of a pair", higher_is_better=None, digits=3, about="mean"),
+        Metric(
+            "modality_gap",
+            "modality gap",
+            higher_is_better=None,
+            digits=3,
+            about="0: none, 2: opposite",
+            bounds=(0.0, 2.0),
+        ),
+        Metric("pair_cosine", "cosine of a pair", higher_is_better=None, digits=3, about="mean", bounds=(-1.0, 1.0)),
     )
 
     def answer(self, pairs: Pairs, samples: Samples) -> Answer:

@@ -44,7 +44,7 @@ _ASKED = (
     Metric("micro_f1", "micro-F1", "%", by_split=True),
     Metric("auc", "AUC", "%", by_split=True),
 )
-_CLUSTERED = (Metric("nmi", "NMI", "%"), Metric("ari", "ARI", "%"))
+_CLUSTERED = (Metric("nmi", "NMI", "%"), Metric("ari", "ARI", "%", bounds=(-1.0, 1.0)))
 # Rows that nothing was trained for, by prefix of their metrics, with what tables call them.
 BASELINES = {"raw": "raw features", "smoothed": "smoothed features"}
 _WATCHED = Metric("validation_macro_f1", "validation macro-F1", "%", digits=1)

@@ -107,8 +107,15 @@ class Ranking(Judge):
         """Those of the encoder."""
         k = self.config.k
         return (
-            Metric(f"recall_at_{k}", f"recall@{k}", by_split=True, digits=4, about="share of a user's items found"),
-            Metric(f"ndcg_at_{k}", f"NDCG@{k}", by_split=True, digits=4),
+            Metric(
+                f"recall_at_{k}",
+                f"recall@{k}",
+                by_split=True,
+                digits=4,
+                about="share of a user's items found",
+                bounds=(0.0, 1.0),
+            ),
+            Metric(f"ndcg_at_{k}", f"NDCG@{k}", by_split=True, digits=4, bounds=(0.0, 1.0)),
         )
 
     def choose(self, train: Embeddings) -> Choices:

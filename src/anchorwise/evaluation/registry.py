@@ -1,5 +1,6 @@
 """Judges by name, the settings of any of them, and several of them at work."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,8 +124,31 @@ def _settings(judge: Any, known: Mapping[str, JudgeConfig]) -> JudgeConfig:
 
 
 def metrics_of(configs: Sequence[JudgeConfig]) -> dict[str, Metric]:
-    """Return what such judges measure, by name."""
-    return {metric.name: metric for judge in judges_of(configs) for metric in judge.metrics}
+    """Return what such judges measure, by the names that `told_apart` gives."""
+    return {metric.name: metric for own in told_apart(judges_of(configs)) for metric in own.values()}
+
+
+def told_apart(judges: Sequence[Judge]) -> list[dict[str, Metric]]:
+    """Return for every judge the name of each metric to the metric under a name that no other of them has.
+
+    Where two measure by one name, that of the judge stands before it, as in `robustness.clean`: each has its own
+    settings, so that they may say different things.
+    """
+    times = Counter(metric.name for judge in judges for metric in judge.metrics)
+    return [
+        {metric.name: metric if times[metric.name] == 1 else metric.of(judge.config.name) for metric in judge.metrics}
+        for judge in judges
+    ]
+
+
+def headlines_of(configs: Sequence[JudgeConfig]) -> list[tuple[str, str, Metric]]:
+    """Return the most telling metrics of such judges: judge, its own name for it, and the metric told apart."""
+    judges = judges_of(configs)
+    return [
+        (judge.config.name, metric.name, own[metric.name])
+        for judge, own in zip(judges, told_apart(judges), strict=True)
+        for metric in judge.headlines
+    ]
 
 
 def watched_metrics() -> dict[str, Metric]:

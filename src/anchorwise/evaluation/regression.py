@@ -8,6 +8,7 @@ Where several rows belong together, such as the segments of a participant, what 
 of the mean of the rows: then a row is a participant in all that is said here.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, ClassVar, Literal, final
@@ -69,12 +70,18 @@ class Regression(Judge):
         asked = ((_OWN, ""),) if len(names) == 1 else ((_OWN, ", mean"), *((name, f", {name}") for name in names))
         return tuple(
             Metric(
-                _named(kind, name), f"ridge regression, {label}{of}", by_split=True, digits=3, about=about, over=over
+                _named(kind, name),
+                f"ridge regression, {label}{of}",
+                by_split=True,
+                digits=3,
+                about=about,
+                over=over,
+                bounds=(least, 1.0),
             )
             for name, of in asked
-            for kind, label, about in (
-                ("r2", "R2", "share of the values' variance"),
-                ("spearman", "Spearman", "correlation of ranks"),
+            for kind, label, about, least in (
+                ("r2", "R2", "share of the values' variance", -math.inf),
+                ("spearman", "Spearman", "correlation of ranks", -1.0),
             )
         )
 

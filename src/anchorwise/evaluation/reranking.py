@@ -69,9 +69,9 @@ class Reranking(Judge):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Those of the new order, those of the search, and how often the search has the answer."""
-        reach = Metric(_REACH, "answer among candidates %", digits=1)
+        reach = Metric(_REACH, "answer among candidates %", digits=1, bounds=(0.0, 100.0))
         back = {f"{REVERSE}{name}": f"reverse {_LABELS[name]}" for name in (_RERANKED, _TOWERS)}
-        reverse_reach = Metric(f"{REVERSE}{_REACH}", "reverse answer among candidates %", digits=1)
+        reverse_reach = Metric(f"{REVERSE}{_REACH}", "reverse answer among candidates %", digits=1, bounds=(0.0, 100.0))
         return (*retrieval_metrics(_LABELS), reach, *retrieval_metrics(back), reverse_reach)
 
     @property

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from anchorwise import _files
 from anchorwise._config import Section, section_of
-from anchorwise.evaluation.base import Judge, JudgeConfig, Metric
+from anchorwise.evaluation.base import Judge, JudgeConfig, Metric, name_of
 from anchorwise.evaluation.registry import DEFAULT_JUDGES, AnyJudges, judges_of, settings_of
 from anchorwise.evaluation.statistics import Interval, RowInterval, t_interval
 from anchorwise.reporting.notebook import notebook_table
@@ -298,13 +298,13 @@ class Evaluation(Section):
     def _name(self, judge: str, metric: str) -> str:
         """Return what a number is called among those of all judges."""
         said = {one.numbers[metric] for one in self.judged.values() if metric in one.numbers}
-        return metric if len(said) == 1 else f"{judge}.{metric}"
+        return metric if len(said) == 1 else name_of(judge, metric)
 
     def _spread(self, judge: Judge, metric: Metric) -> Iterator[str]:
         """Yield the intervals of a number, and what it is."""
         said = self._said_by(judge.config.name)
         if (interval := said.over_test_rows.get(metric.name)) is not None:
-            yield f"[{metric.number(interval.low)}, {metric.number(interval.high)}]"
+            yield metric.brackets(interval.value, interval.low, interval.high)
         values = said.numbers[metric.name]
         half_width = t_interval(values, level=self.config.interval_level).half_width
         if metric.by_split and half_width is not None:

@@ -128,12 +128,12 @@ def retrieval_values(ranks: Int64[Tensor, "q r"]) -> dict[str, Float[Tensor, " q
 def retrieval_metrics(labels: Mapping[str, str]) -> tuple[Metric, ...]:
     """Return what `retrieval_values` has, once for every prefix of the names, with that of their labels."""
     return tuple(
-        Metric(f"{prefix}{name}", f"{before}{label}", digits=digits, about=about)
+        Metric(f"{prefix}{name}", f"{before}{label}", digits=digits, about=about, bounds=(0.0, most))
         for prefix, before in labels.items()
-        for name, label, digits, about in (
-            *((f"recall_at_{most}", f"R@{most} %", 1, "") for most in _AT),
-            ("mrr", "MRR", 3, "mean of 1 / rank"),
-            ("ndcg", "NDCG@10", 3, ""),
+        for name, label, digits, about, most in (
+            *((f"recall_at_{k}", f"R@{k} %", 1, "", 100.0) for k in _AT),
+            ("mrr", "MRR", 3, "mean of 1 / rank", 1.0),
+            ("ndcg", "NDCG@10", 3, "", 1.0),
         )
     )
 

@@ -11,6 +11,7 @@ as its abstract has it: features like those of people, and rewards from few pref
 and the regressions are this library's.
 """
 
+import math
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import ClassVar, Literal, final
@@ -78,7 +79,13 @@ class RewardLearning(Judge):
         r2, shares = (
             replace(each, places="labels", over="draws of labels")
             for each in (
-                Metric("feature_r2", "features, R2", digits=3, about="share of their variance, mean over features"),
+                Metric(
+                    "feature_r2",
+                    "features, R2",
+                    digits=3,
+                    about="share of their variance, mean over features",
+                    bounds=(-math.inf, 1.0),
+                ),
                 Metric(
                     "preferences", "preferences", "%", digits=1, about="which of two test trajectories is preferred"
                 ),

@@ -63,8 +63,8 @@ class STS(PairJudge):
 
     primary: ClassVar[str] = "sts_spearman_all"
     asked: ClassVar[tuple[Metric, ...]] = (
-        Metric("sts_spearman_all", "Spearman (all)", digits=4, about="over the pairs of all parts"),
-        Metric("sts_spearman_mean", "Spearman (mean)", digits=4, about="mean of the parts' own"),
+        Metric("sts_spearman_all", "Spearman (all)", digits=4, about="over the pairs of all parts", bounds=(-1.0, 1.0)),
+        Metric("sts_spearman_mean", "Spearman (mean)", digits=4, about="mean of the parts' own", bounds=(-1.0, 1.0)),
     )
 
     def answer(self, pairs: Pairs, samples: Samples) -> Answer:

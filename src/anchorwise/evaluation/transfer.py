@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from pydantic import Field
@@ -10,7 +11,7 @@ from anchorwise import _files
 from anchorwise._config import Section, identity
 from anchorwise.evaluation.base import Metric
 from anchorwise.evaluation.evaluate import judged_samples, what_is_judged
-from anchorwise.evaluation.registry import DEFAULT_JUDGES, judges_of
+from anchorwise.evaluation.registry import DEFAULT_JUDGES, headlines_of
 from anchorwise.evaluation.results import Evaluation, EvaluationConfig, brackets
 from anchorwise.evaluation.work import AT_WORK, Work
 from anchorwise.modalities.encoder import FrozenEncoder
@@ -34,8 +35,7 @@ class Transfer(Section):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The columns: the most telling numbers of every judge that some data set has."""
-        heads = [metric for judge in judges_of(self.config.judges) for metric in judge.headlines]
-        return tuple(metric for metric in heads if any(metric.name in one.numbers for one in self.results.values()))
+        return tuple(metric for _, _, metric in self._heads())
 
     def columns(self) -> list[str]:
         """Return what the columns of `rows` are called."""
@@ -44,9 +44,15 @@ class Transfer(Section):
     def rows(self) -> list[list[str]]:
         """Return one row for each data set, with intervals over test rows behind the numbers."""
         return [
-            [name, f"{one.num_train:,}", f"{one.num_test:,}", *(_cell(one, metric) for metric in self.metrics)]
+            [name, f"{one.num_train:,}", f"{one.num_test:,}", *(_cell(one, *head) for head in self._heads())]
             for name, one in self.results.items()
         ]
+
+    def _heads(self) -> list[tuple[str, str, Metric]]:
+        said = {
+            (judge, name) for one in self.results.values() for judge in one.judged for name in one.judged[judge].numbers
+        }
+        return [head for head in headlines_of(self.config.judges) if head[:2] in said]
 
     def _repr_html_(self) -> str:
         failures = [f"{name} could not be judged: {words}" for name, words in self.failures.items()]
@@ -116,10 +122,11 @@ def _judged(
     return Evaluation.model_validate(found)
 
 
-def _cell(result: Evaluation, metric: Metric) -> str:
-    if metric.name not in result.numbers:
+def _cell(result: Evaluation, judge: str, name: str, metric: Metric) -> str:
+    said = result.judged.get(judge)
+    if said is None or name not in said.numbers:
         return "-"
-    number, interval = metric.number(result.numbers[metric.name]), result.over_test_rows.get(metric.name)
+    number, interval = metric.number(fmean(said.numbers[name])), said.over_test_rows.get(name)
     if interval is None:
         return number
-    return f"{number} [{metric.number(interval.low)}, {metric.number(interval.high)}]"
+    return f"{number} {metric.brackets(interval.value, interval.low, interval.high)}"

@@ -113,6 +113,7 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.online = Projected(encoder, config.head)
         self.objective = objective
+        self.register_forward_pre_hook(_check_views, with_kwargs=True)
 
     @property
     def plan(self) -> ViewPlan:
@@ -141,7 +142,10 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, views: Sequence[View], batch: Batch) -> Step:
-        """Return the loss of a batch; every rank calls this with its own samples."""
+        """Return the loss of a batch; every rank calls this with its own samples.
+
+        Called as `method(views, batch)`, it is a ValueError if there are more or fewer views than in `plan`.
+        """
 
     def meet(self, views: ViewMaker) -> None:
         """Learn of what makes the views, once before the first step and before every resumed training.
@@ -214,6 +218,17 @@ class Method(nn.Module, ABC):
         if "generator" in inputs.takes:  # Seeded for every step by whoever trains.
             given.setdefault("generator", _generator_of(rows[0].device))
         return _checked(self.objective, self.objective.detail(*rows, **given))
+
+
+def _check_views(method: Method, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Refuse more or fewer views than the plan has: a method takes them from the list by their places."""
+    views, plan = given[0] if given else named["views"], method.plan
+    if len(views) != plan.total:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in plan.parts.items() if count)
+        name = type(method).__name__
+        raise ValueError(
+            f"views must be {plan.total} for {name} as it is set ({kinds}), got {len(views)}; see its plan"
+        )
 
 
 def _checked(objective: Objective, outcome: object) -> Outcome:

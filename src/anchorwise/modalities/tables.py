@@ -2,13 +2,14 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from anchorwise import _checks, _extras, _files
 
 Columns = Mapping[str, Sequence[str]]
+WITH_HEADERS = (".csv", ".tsv")  # Whose first row may name the columns.
 LINES = ".txt"  # The suffix of a text on every line; those that are blank are cells like the others.
 
 
@@ -35,6 +36,25 @@ def columns_there(source: str, columns: Sequence[str] | None) -> tuple[str, ...]
     return tuple(columns or ()) if tables and all(set(columns or ()) <= table.keys() for table in tables) else None
 
 
+def csv_rows(lines: Iterable[str], **dialect: Any) -> list[list[str]]:
+    """Return the rows of CSV, in a dialect as Python's `csv.reader` takes it.
+
+    Raises:
+        ValueError: If a cell is longer than the reader takes: often a quotation mark is not closed.
+    """
+    reader, rows = csv.reader(lines, **dialect), list[list[str]]()
+    try:
+        rows.extend(reader)
+    except csv.Error as error:
+        if "field limit" not in str(error):
+            raise
+        raise ValueError(
+            f"a cell must have at most {csv.field_size_limit():,} characters, got more after {len(rows):,} rows; "
+            "close the quotation mark where one is open, cut the text, or save the table as .jsonl or .parquet"
+        ) from error
+    return rows
+
+
 def are_numbers(cells: Sequence[str]) -> bool:
     """Return whether cells are numbers, those of them that hold anything, and one does."""
     try:
@@ -50,7 +70,7 @@ def _lines(path: Path) -> Columns:
 
 def _csv(path: Path) -> Columns:
     with path.open(encoding=_files.ANY_UTF_8, newline="") as file:
-        rows = list(csv.reader(file))
+        rows = csv_rows(file)
     if rows and len(rows[0]) == 1 and "\t" in rows[0][0]:
         raise ValueError(
             f"columns of a .csv must be parted by commas, got tabs in the first row, {rows[0][0][:60]!r}; call it "
@@ -66,7 +86,7 @@ def _csv(path: Path) -> Columns:
 
 def _tsv(path: Path) -> Columns:
     with path.open(encoding=_files.ANY_UTF_8, newline="") as file:
-        return _of_rows(list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)))
+        return _of_rows(csv_rows(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def _of_rows(rows: Sequence[Sequence[str]]) -> Columns:

@@ -101,9 +101,19 @@ class ViewPlan:
     @property
     def total(self) -> int:
         """All views of a sample, its hard negatives, softened copies, the distinct ones, and the other domain's."""
-        num_distinct = self.num_views if self.distinct else 0
-        num_others = self.num_views if self.domains else 0
-        return self.num_views + self.num_small + self.num_negatives + self.num_softened + num_distinct + num_others
+        return sum(self.parts.values())
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What stands in the list, in this order, and how many of each."""
+        return {
+            "of the full size": self.num_views,
+            "small": self.num_small,
+            "hard negatives": self.num_negatives,
+            "softened": self.num_softened,
+            "distinct": self.num_views if self.distinct else 0,
+            "of the other domain": self.num_views if self.domains else 0,
+        }
 
     def check_one_domain(self, samples: str) -> None:
         """Refuse a plan that asks for samples of two domains, where there are none.

@@ -4,27 +4,40 @@ Nothing that is not finite is ever saved: whoever saves, checks first.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from anchorwise.modalities.samples import View
 
 if TYPE_CHECKING:
     from anchorwise.training.step import Taken
 
-_WAY_OUT = "the last checkpoint is as it was. A lower optimizer.peak_lr or train.amp=false may help"
+_KEPT = "the last checkpoint is as it was"
+_WAY_OUT = f"{_KEPT}. A lower optimizer.peak_lr or train.amp=false may help"
 _MOST_UNREAD = 1000  # Numbers that wait on the device.
 
 
 class NonFiniteLossError(ValueError):
-    """A loss, a gradient or a weight is not finite; the run stops, and its last checkpoint stays."""
+    """A loss, a gradient or a weight is not finite; the run stops, and its last checkpoint stays.
+
+    Attributes:
+        what: Which it is, and what it is.
+        step: Of which step; None of weights.
+    """
+
+    what: str = ""
+    step: int | None = None
 
 
 class FiniteWatch:
     """Keeps losses and gradient norms where they are computed until somebody has to know."""
 
     def __init__(self) -> None:
-        self._unread: list[tuple[str, Tensor]] = []
+        self._unread: list[tuple[int, str, Tensor]] = []
 
     def note(self, step: int, taken: "Taken") -> None:
         """Take note of a step's numbers.
@@ -33,9 +46,9 @@ class FiniteWatch:
             NonFiniteLossError: As `check`, which many steps without one make necessary.
         """
         # A copy: what a replayed step writes is written over by the next.
-        self._unread.append((f"the loss of step {step} is", taken.outcome.loss.detach().clone()))
+        self._unread.append((step, f"the loss of step {step} is", taken.outcome.loss.detach().clone()))
         if taken.gradient_norm is not None:
-            self._unread.append((f"the gradient of step {step} has norm", taken.gradient_norm.clone()))
+            self._unread.append((step, f"the gradient of step {step} has norm", taken.gradient_norm.clone()))
         if len(self._unread) >= _MOST_UNREAD:
             self.check()
 
@@ -48,10 +61,32 @@ class FiniteWatch:
         unread, self._unread = self._unread, []
         if not unread:
             return
-        words, numbers = zip(*unread, strict=True)
-        for what, value in zip(words, torch.stack(numbers).tolist(), strict=True):
+        steps, words, numbers = zip(*unread, strict=True)
+        for step, what, value in zip(steps, words, torch.stack(numbers).tolist(), strict=True):
             if not math.isfinite(value):
-                raise NonFiniteLossError(f"{what} {value}; {_WAY_OUT}")
+                error = NonFiniteLossError(f"{what} {value}; {_WAY_OUT}")
+                error.what, error.step = f"{what} {value}", step
+                raise error
+
+
+def blamed_on(error: NonFiniteLossError, views: Sequence[View], names: Sequence[str]) -> NonFiniteLossError:
+    """Return the error that says which sample's views are not finite themselves; the same one if all are.
+
+    Args:
+        error: Of a step.
+        views: Of the samples of the step.
+        names: Of the samples.
+    """
+    tensors = [tensor for tensor in tree_leaves(list(views)) if isinstance(tensor, Tensor)]
+    for rows in tensors:
+        # Of some modalities a view has other rows than samples, which nobody can be blamed by.
+        if rows.is_floating_point() and len(rows) == len(names) and not rows.isfinite().all():
+            bad = int(rows.isfinite().flatten(start_dim=1).all(dim=1).logical_not().nonzero()[0])
+            return NonFiniteLossError(
+                f"{error.what}, since the views of sample {names[bad]!r} are not finite; {_KEPT}. Leave "
+                "such samples out or mend them, or look at what makes their views"
+            )
+    return error
 
 
 def check_weights(model: nn.Module, *, last_step: int) -> None:

@@ -4,14 +4,14 @@ import inspect
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from anchorwise import _files
@@ -28,7 +28,7 @@ from anchorwise.training.captured_step import CapturedStep, captured_step
 from anchorwise.training.checkpoint import START_AFRESH, load_checkpoint, save_checkpoint
 from anchorwise.training.config import RunConfig
 from anchorwise.training.distributed import Ranks, ranks
-from anchorwise.training.finite import FiniteWatch, check_weights, non_finite_weight
+from anchorwise.training.finite import FiniteWatch, NonFiniteLossError, blamed_on, check_weights, non_finite_weight
 from anchorwise.training.loading import Wanted, loader_of
 from anchorwise.training.log import RunLog
 from anchorwise.training.loggers import check_loggers
@@ -285,7 +285,10 @@ class _Run:
         with closing(self.loader.batches(wanted)) as loaded:
             for batch, places in zip(loaded, left, strict=True):
                 draws = None if self.splits.pretrain.times is None else places
-                values = self._step(state, network, replace(batch, draws=draws))
+                try:
+                    values = self._step(state, network, replace(batch, draws=draws))
+                except NonFiniteLossError as error:
+                    raise self._blamed(error, state, batches) from None
                 if log is not None and values:
                     log.write("step", state.step - 1, values)
                 progress.step(state.step, values)
@@ -311,6 +314,16 @@ class _Run:
         values = measured(state.objective, taken.outcome, *taken.rows, adds_losses=state.model.adds_losses)
         values |= {} if state.probe is None else state.probe.read()
         return {**values, "lr": rate, "samples_per_s": samples_per_s}
+
+    def _blamed(self, error: NonFiniteLossError, state: RunState, batches: Sequence[Tensor]) -> NonFiniteLossError:
+        """Return the error of a step of this epoch with the sample that is to blame, if its views are."""
+        if error.step is None:
+            return error
+        places, seed = batches[error.step % self.steps_per_epoch], mixed_seed(self.config.train.seed, error.step)
+        samples, ids = self.splits.pretrain, self.in_epoch[places]
+        batch = state.views.collect(samples, ids, seed=seed)
+        batch = replace(batch, draws=None if samples.times is None else places).to(self.here.device)
+        return blamed_on(error, state.views(batch, seed=seed), [samples.names[number] for number in ids.tolist()])
 
     def _after_epoch(self, state: RunState, num_epochs: int, log: RunLog | None, progress: RunProgress) -> None:
         check_weights(state.model, last_step=state.step - 1)

@@ -50,6 +50,21 @@ def test_a_first_row_with_a_number_or_a_gap_is_no_header(tmp_path):
     assert [each.reason for each in gap.skipped] == ["it has no score"]
 
 
+@pytest.mark.parametrize("text", ["a dog runs,a cat\nb,c\n", "cat,dog\nlion,wolf\ncat,fox\n"])
+def test_a_first_row_that_reads_like_a_sample_is_said_to_be_a_header(text, tmp_path):
+    (said,) = read_texts(path := written(tmp_path / "a.csv", text)).skipped
+    first = ", ".join(repr(cell) for cell in text.splitlines()[0].split(","))
+    assert (said.name, first in said.reason) == ("a.csv, first row", True)
+    assert read_texts(path, list(read_table(path))).skipped == ()  # Somebody knows the names.
+    assert read_texts(written(tmp_path / "b.csv", "left,right\na dog,a cat\n")).skipped == ()
+
+
+def test_a_cell_without_an_end_is_told_with_the_way_out(tmp_path):
+    open_quote = written(tmp_path / "a.csv", 'x,y\na,b\na,"c\n' + "d,e\n" * 40_000)
+    with pytest.raises(UnusableFileError, match=r"131,072 characters, .* after 2 rows; close the quotation mark"):
+        read_table(open_quote)
+
+
 def test_a_label_is_the_class_of_a_text_that_stands_alone(tmp_path):
     table = written(tmp_path / "a.tsv", "label\ttext\nnegative\ta dull film\npositive\ta fine film\n")
     assert read_texts(table).rows == (("a dull film",), ("a fine film",))

@@ -143,7 +143,8 @@ class OwnViews(ViewMaker):
 def _warn_of_scales(view: Tensor, plain: Tensor) -> None:
     """Warn where views are normalised and what is judged is not, or the other way round."""
     (mean, std), (plain_mean, plain_std) = ((float(x.mean()), float(x.std()) + 1e-6) for x in (view, plain))
-    if abs(mean - plain_mean) > 2 * max(std, plain_std) or not 1 / 3 < std / plain_std < 3:
+    # A nan is no matter of scales, and greater than nothing: the training says whose it is.
+    if abs(mean - plain_mean) > 2 * max(std, plain_std) or max(std / plain_std, plain_std / std) > 3:
         warn(
             f"views have mean {mean:.3g} and standard deviation {std:.3g}, what the encoder is judged on "
             f"{plain_mean:.3g} and {plain_std:.3g}; if `views` normalise, give `plain`, which makes of a sample what "

@@ -10,7 +10,6 @@ line for each state in their order; `queries.csv` with the columns p1, p2 and n;
 are known, `features.csv`, whose first column is the name
 """
 
-import csv
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from anchorwise import _checks, _files
+from anchorwise.modalities.tables import csv_rows
 
 # t = trajectories, s = states of each, f = numbers of a state, q = queries, k = causal features
 
@@ -114,7 +114,7 @@ def _of_folder(path: Path) -> Queries:
                 f"data.source={path} must hold {TRAJECTORIES_FILE} and {QUERIES_FILE}, has no {name}"
             )
         with _files.reading(file), file.open(newline="", encoding=_files.ANY_UTF_8) as opened:
-            header, *rows = [row for row in csv.reader(opened) if row] or [[]]
+            header, *rows = [row for row in csv_rows(opened) if row] or [[]]
             if any(len(row) != len(header) for row in rows):
                 raise ValueError(f"every line must have the {len(header)} columns of the first one")
             parts[name] = header, rows

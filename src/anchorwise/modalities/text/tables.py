@@ -13,7 +13,7 @@ from pathlib import Path
 
 from anchorwise import _checks, _files
 from anchorwise.modalities.samples import Skipped
-from anchorwise.modalities.tables import LINES, Columns, are_numbers, read_table
+from anchorwise.modalities.tables import LINES, WITH_HEADERS, Columns, are_numbers, read_table
 
 SCORES, LABELS = ("score", "scores", "relatedness_score"), ("label", "labels")
 # Of well-known sets, whose files have other columns beside them.
@@ -101,7 +101,22 @@ def texts_of(path: Path, table: Columns, columns: Sequence[str] | None = None) -
     with _files.reading(path):
         parts = [table[name] for name in names]
         scores, labels = (None if name is None else table[name] for name in (score, label))
-    return _texts(path, parts, names, scores, labels)
+    texts = _texts(path, parts, names, scores, labels)
+    is_guessed = path.suffix in WITH_HEADERS and not (columns or score or label)
+    guessed = _perhaps_a_sample(path, table) if is_guessed else ()
+    return replace(texts, skipped=(*guessed, *texts.skipped))
+
+
+def _perhaps_a_sample(path: Path, table: Columns) -> tuple[Skipped, ...]:
+    """Return the first row where it was taken for a header and reads like a sample: phrases, or what stands below."""
+    if not any(" " in name or name in cells for name, cells in table.items() if not name.isdecimal()):
+        return ()
+    names = ", ".join(repr(name[:40]) for name in table)
+    reason = (
+        f"was taken for the names of columns, {names}; if it is a sample, write a row of names above it, else name "
+        "them in data.columns"
+    )
+    return (Skipped(f"{path.name}, first row", reason),)
 
 
 def _text_columns(table: Columns, score: str | None) -> Sequence[str]:
