@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anchorwise import _files
@@ -77,7 +78,14 @@ def run_part(part: Part, out: Path, left_s: float, data: Path | None = None) -> 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])}
     with log.open("a", encoding="utf-8") as file:
         running = subprocess.Popen(
-            [sys.executable, *words], cwd=REPOSITORY, env=environment, stdout=file, stderr=file, start_new_session=True
+            [sys.executable, *words],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            # What a shell starts in the background ignores interrupts, and so does all that it starts.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         status = _waited_for(running, seconds)
     return {"status": status, "seconds": round(time.monotonic() - began_s, 1)}
