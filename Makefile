@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # Whose torch: empty is the one in requirements.lock, with CUDA; cpu, cu126 and the like are torch's own builds.
 TORCH ?=
+# Bytecode at once: where Python may write none, every start would compile torch again. Empty, what is imported is compiled.
+BYTECODE ?= --compile-bytecode
 UV := .uv/bin/uv
 BIN := .venv/bin
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
@@ -59,15 +61,14 @@ lock: $(UV)  ## Pin the newest versions that satisfy pyproject.toml, by their ha
 clean:
 	rm -rf .uv .venv .oldest .parity docs/_build docs/generated dist runs
 
-# Bytecode at once: where Python may write none, every start would compile torch again.
 .venv/ready: requirements.lock build.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 ifeq ($(TORCH),)
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet $(BYTECODE) --require-hashes --requirement requirements.lock
 else
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --torch-backend $(TORCH) $$(grep -oE '^torch(vision)?==[^ ]+' requirements.lock)
 	awk '/^[a-z]/ { keep = !/^($(TORCH_FILES))==/ } keep' requirements.lock > .venv/rest.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --no-deps --require-hashes --requirement .venv/rest.lock
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet $(BYTECODE) --no-deps --require-hashes --requirement .venv/rest.lock
 endif
 	VIRTUAL_ENV=.venv $(UV) pip install $(EDITABLE)
 	touch $@
@@ -75,7 +76,7 @@ endif
 # Old libraries use what the newest of those below them deprecate, so such warnings are no errors there.
 .oldest/ready: build.lock pyproject.toml | $(UV)
 	test -x .oldest/bin/python || $(UV) venv --quiet --python 3.11 .oldest
-	VIRTUAL_ENV=.oldest $(UV) pip install --quiet --compile-bytecode --resolution lowest-direct \
+	VIRTUAL_ENV=.oldest $(UV) pip install --quiet $(BYTECODE) --resolution lowest-direct \
 		--requirement pyproject.toml --extra vision --extra text --extra parquet --group dev
 	VIRTUAL_ENV=.oldest $(UV) pip install $(EDITABLE)
 	touch $@
