@@ -93,9 +93,8 @@ class FastCLIP(Objective):
         if self.blend is None:  # Both directions share their scores.
             log_sums = engine.logsumexp_rows(views.pooled(same_view=False), softmax).chunk(2)
         else:
-            log_sums = [
-                engine.logsumexp_rows(*of) for of in zip(contrasts, (each.link for each in readings), strict=True)
-            ]
+            of_sides = zip(contrasts, readings, strict=True)
+            log_sums = [engine.logsumexp_rows(contrast, reading.link) for contrast, reading in of_sides]
         for table, log_sum, reading in zip(self.denominators, log_sums, readings, strict=True):
             log_negatives = log_sum - reading.link(positive_scores)
             log_estimate = (log_negatives - log_number).detach()
